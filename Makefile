@@ -1,0 +1,61 @@
+# make run | test | check | conformance | bench | stress. Each sets up what it needs, and says so.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+RUN    := $(VENV)/.run-ready
+DEV    := $(VENV)/.dev-ready
+
+.PHONY: run test check conformance bench stress lock clean help
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+run: $(RUN) ## set everything up and start the server on http://127.0.0.1:8400
+	@$(BIN)/renzheng models install
+	@exec $(BIN)/renzheng serve
+
+test: $(DEV) ## set everything up and run the tests (under ten minutes)
+	@$(BIN)/renzheng models install
+	@sh scripts/chromium.sh
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not stress" $(ARGS)
+
+check: $(DEV) ## lint, format, types, import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+conformance: $(DEV) ## official clients, live: Node SDK and tccli, in folders of their own
+	@$(BIN)/renzheng models install
+	@$(BIN)/python -m pytest conformance $(ARGS)
+
+stress: $(DEV) ## what takes long: the full races, kills, attacks
+	@$(BIN)/renzheng models install
+	@$(BIN)/python -m pytest -m stress $(ARGS)
+
+bench: $(DEV) ## measure against peers and floors, print the ratios
+	@$(BIN)/renzheng models install
+	@$(BIN)/python -m bench
+
+lock: ## re-derive the locks of exact versions
+	@sh scripts/lock.sh --upgrade
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "renzheng needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
+	@echo "Making a virtual environment in $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+$(RUN): requirements/run.lock pyproject.toml | $(VENV)/bin/python
+	@echo "Installing the server's packages (about 200 MB, one to three minutes) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(DEV): requirements/dev.lock pyproject.toml | $(VENV)/bin/python
+	@echo "Installing the packages of the server and the tests (about 400 MB, one to four minutes) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@ $(RUN)

@@ -1,0 +1,56 @@
+"""Accounts and the key pairs that sign for them."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+_ALPHABET = string.ascii_letters + string.digits
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """`origins`: the web origins, beside the server's own, whose pages may run this account's captures."""
+
+    id: int
+    name: str
+    created_at: float
+    origins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A SecretId and its SecretKey. `token`: of temporary credentials only, which end at `expires_at`.
+
+    `unsigned_payload`: whether requests may leave their body out of the signature.
+    `addresses`: networks the key may be used from; empty is anywhere.
+    """
+
+    secret_id: str
+    secret_key: str = field(repr=False)
+    account_id: int
+    enabled: bool = True
+    created_at: float = 0.0
+    token: str | None = field(default=None, repr=False)
+    expires_at: float | None = None
+    unsigned_payload: bool = False
+    addresses: tuple[str, ...] = ()
+
+
+def _letters(count: int, entropy: Callable[[int], bytes]) -> str:
+    """`count` letters and digits, each equally likely: bytes above the last multiple of 62 are drawn again."""
+    letters: list[str] = []
+    while len(letters) < count:
+        letters += [_ALPHABET[byte % 62] for byte in entropy(count) if byte < 248]
+    return "".join(letters[:count])
+
+
+def new_secret_id(entropy: Callable[[int], bytes]) -> str:
+    """36 characters, as Tencent's look: `AKID` and 32 letters and digits."""
+    return "AKID" + _letters(32, entropy)
+
+
+def new_secret_key(entropy: Callable[[int], bytes]) -> str:
+    """32 letters and digits, about 190 random bits."""
+    return _letters(32, entropy)

@@ -1,0 +1,1 @@
+"""The domain: sessions, challenges, decisions and identities. Pure; clock and randomness are handed in."""

@@ -1,0 +1,39 @@
+"""ID numbers and names: their form, how they are compared, and how they are shown to an operator."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_ID_CARD = re.compile(r"[0-9]{17}[0-9Xx]", re.ASCII)
+
+
+def is_id_card(text: str) -> bool:
+    """True for the form of a resident ID number: 17 digits and a digit or X.
+
+    The check digit is not judged: the documentation's own first sample has a wrong one.
+    """
+    return _ID_CARD.fullmatch(text) is not None
+
+
+def normal_id_card(text: str) -> str:
+    """The spelling under which a number is looked up: upper-case X."""
+    return text.upper()
+
+
+def normal_name(text: str) -> str:
+    """The spelling under which names are compared: NFKC, the dots of minority names as one, no white space."""
+    folded = unicodedata.normalize("NFKC", text)
+    for dot in "•・‧∙.":
+        folded = folded.replace(dot, "·")
+    return "".join(folded.split()).casefold()
+
+
+def mask_id_card(text: str) -> str:
+    """First and last character only, as `1****************X`."""
+    return text if len(text) < 3 else text[0] + "*" * (len(text) - 2) + text[-1]
+
+
+def mask_name(text: str) -> str:
+    """All but the last character hidden, as `**宝`."""
+    return "*" * (len(text) - 1) + text[-1:]

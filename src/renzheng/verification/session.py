@@ -1,0 +1,149 @@
+"""A verification's life: its states, the one table of legal moves, attempts and expiry.
+
+Nothing but `MOVES` names a legal move. The store carries each out as one compare-and-set statement, so that of
+any number of concurrent callers exactly one wins.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+from renzheng.verification.policy import Policy
+
+TOKEN_SECONDS = 600
+"""A token's life, seconds: ten minutes to begin and finish one verification (Tencent's documentation)."""
+
+RESULT_SECONDS = 3 * 24 * 3600
+"""How long a result can be fetched, seconds from the token's creation (Tencent's documentation)."""
+
+
+class State(enum.StrEnum):
+    ISSUED = "issued"
+    CAPTURING = "capturing"
+    JUDGING = "judging"
+    PASSED = "passed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+FINISHED = frozenset({State.PASSED, State.FAILED, State.EXPIRED})
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One legal move. `while_alive`: only before the token expires. `new_attempt`: raises the attempt's number."""
+
+    sources: frozenset[State]
+    target: State
+    while_alive: bool = False
+    new_attempt: bool = False
+
+
+MOVES: dict[str, Move] = {
+    "begin": Move(frozenset({State.ISSUED}), State.CAPTURING, while_alive=True, new_attempt=True),
+    "retry": Move(frozenset({State.CAPTURING}), State.CAPTURING, while_alive=True, new_attempt=True),
+    "submit": Move(frozenset({State.CAPTURING}), State.JUDGING, while_alive=True),
+    "accept": Move(frozenset({State.JUDGING}), State.PASSED),
+    "reject": Move(frozenset({State.JUDGING}), State.FAILED),
+    "expire": Move(frozenset({State.ISSUED, State.CAPTURING}), State.EXPIRED),
+}
+
+
+class CompareLib(enum.StrEnum):
+    LOCAL = "LOCAL"
+    BUSINESS = "BUSINESS"
+
+
+class Ending(enum.StrEnum):
+    """Why a capture was handed to judging."""
+
+    COMPLETED = "completed"  # every step was answered
+    ATTEMPTS_USED = "attempts_used"  # the last attempt ran out
+    TOO_MANY_TODAY = "too_many_today"  # the ID number's daily attempts are used up; nothing was captured
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What the merchant sent with the token. Personal data: the store keeps it sealed."""
+
+    compare_lib: CompareLib
+    id_card: str = ""
+    name: str = ""
+    extra: str = ""
+    meta: str = ""
+    meta_data: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One token's verification as the store knows it.
+
+    Times are unix seconds. `attempt` counts entries into `capturing` (1 for the first); `counted` counts the
+    attempts whose first action was revealed, and only those are limited.
+    """
+
+    id: int
+    account_id: int
+    state: State
+    created_at: float
+    expires_at: float
+    attempt: int
+    counted: int
+    details: Details
+    has_photo: bool
+    policy: Policy
+    ending: Ending | None = None
+    device_hash: bytes | None = None
+    id_hash: bytes | None = field(default=None, repr=False)
+
+    def alive(self, now: float) -> bool:
+        """True while the token can still begin or submit a capture."""
+        return now < self.expires_at
+
+    def attempts_left(self, most: int) -> int:
+        """How many further attempts may reveal an action, of `most` a token."""
+        return max(0, most - self.counted)
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """A step as it was shown to the device: `index` 0 is the neutral second, then one a challenge action.
+
+    `nonce`: 16 random bytes that were on the screen during the step. Times are the server's unix seconds.
+    """
+
+    index: int
+    action: str
+    nonce: bytes
+    revealed_at: float
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One entry into `capturing`: its challenge and the steps revealed so far, enough to go on elsewhere."""
+
+    session_id: int
+    number: int
+    started_at: float
+    actions: tuple[str, ...]
+    steps: tuple[StepRecord, ...] = ()
+
+    @property
+    def current(self) -> StepRecord | None:
+        return self.steps[-1] if self.steps else None
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRecord:
+    """One line of the transcript: a frame that was stored before it counted.
+
+    `sequence`: the device's own count. `received_at`: the server's unix seconds. `digest`: SHA-256 of the JPEG.
+    """
+
+    sequence: int
+    step: int
+    nonce: bytes
+    received_at: float
+    digest: bytes

@@ -1,0 +1,86 @@
+"""``renzheng models``: fetch, list and check the files that the engine runs on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from renzheng.engine import packs
+
+app = typer.Typer(no_args_is_help=True, help="The model files: fetch, list, check.")
+
+
+@app.command()
+def install(
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", help="A folder with the wheels or the bare files, for a machine without a network."),
+    ] = None,
+) -> None:
+    """Fetch every model file, check its digest, put it into the cache folder. Quiet when all is there."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    known = packs.manifest()
+    try:
+        if all(packs.state(pack) == "ok" for pack in known):
+            return
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task("Models", total=len(known))
+
+            def show(pack: packs.Pack, step: str) -> None:
+                bar.update(task, description=f"{pack.title}: {step}")
+                if step == "installed":
+                    bar.advance(task)
+
+            done = packs.install(known, source=source, progress=show)
+            bar.update(task, description="Models")
+        console.print(f"{len(done)} model files installed in {packs.models_folder()}", highlight=False)
+    except packs.PackError as error:
+        console.print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+
+
+@app.command("list")
+def list_(as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False) -> None:
+    """What each part of the engine runs on: package, licence, source, state."""
+    rows = [
+        {
+            "name": pack.name,
+            "part": pack.part,
+            "package": f"{pack.package} {pack.version}",
+            "licence": pack.licence,
+            "source": pack.source,
+            "runtime": pack.runtime,
+            "sha256": pack.sha256,
+            "state": packs.state(pack),
+        }
+        for pack in packs.manifest()
+    ]
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    table = Table("Pack", "Part", "Package", "Licence", "State", title=str(packs.models_folder()))
+    for row in rows:
+        table.add_row(row["name"], row["part"], row["package"], row["licence"], row["state"])
+    Console().print(table)
+
+
+@app.command()
+def verify() -> None:
+    """Compute every digest again; exit code 1 and the file's name where one is missing or wrong."""
+    bad = [(pack, found) for pack in packs.manifest() if (found := packs.state(pack)) != "ok"]
+    for pack, found in bad:
+        print(f"{pack.filename}: {found}")
+    if bad:
+        raise typer.Exit(1)
+    print(f"{len(packs.manifest())} files, all as the manifest says")
+
+
+if __name__ == "__main__":
+    app()

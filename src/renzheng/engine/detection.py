@@ -1,0 +1,78 @@
+"""Face detection with YuNet: boxes and five points, in the coordinates of the image handed in.
+
+The network sees a reduced copy whose longer side is ``detection_side``; its cost grows with the area and
+faces of about ten pixels in that copy are still found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from .runtimes import Floats, Image
+
+RIGHT_EYE, LEFT_EYE, NOSE, RIGHT_MOUTH, LEFT_MOUTH = range(5)
+"""Rows of ``Face.points``, named from the person: the right eye is on the image's left side."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face: box (x, y, width, height) and 5 x 2 points in pixels, score 0-1."""
+
+    box: tuple[float, float, float, float]
+    points: Floats
+    score: float
+
+    @property
+    def size(self) -> float:
+        """The longer side of the box in pixels."""
+        return max(self.box[2], self.box[3])
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        x, y, width, height = self.box
+        return (x + width / 2, y + height / 2)
+
+
+class Detector:
+    """YuNet, loaded once; not for several threads at a time."""
+
+    def __init__(self, path: Path, *, score: float = 0.7, overlap: float = 0.3) -> None:
+        self._net: Any = cv2.FaceDetectorYN.create(str(path), "", (320, 320), score, overlap, 100)
+        self._size = (320, 320)
+
+    def __call__(self, image: Image, side: int = 320) -> list[Face]:
+        """Faces in an image, the largest first. ``side``: longer side in pixels of the copy searched."""
+        height, width = image.shape[:2]
+        scale = min(1.0, side / max(height, width))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        if size != (width, height):
+            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        if size != self._size:
+            self._net.setInputSize(size)
+            self._size = size
+        _, rows = self._net.detect(image)
+        if rows is None:
+            return []
+        back = np.array([width / size[0], height / size[1]], dtype=np.float32)
+        faces = [_face(row, back) for row in rows if np.isfinite(row).all()]
+        return sorted(faces, key=lambda face: -face.size)
+
+
+def _face(row: Floats, back: Floats) -> Face:
+    x, y, width, height = (float(v) for v in row[:4] * np.tile(back, 2))
+    points = (row[4:14].reshape(5, 2) * back).astype(np.float32)
+    return Face((x, y, width, height), points, float(row[14]))
+
+
+def notable(faces: Sequence[Face], share: float) -> list[Face]:
+    """The faces that count: the largest, and those at least ``share`` of its size.
+
+    A bystander far behind is no second person before the camera.
+    """
+    return [face for face in faces if face.size >= share * faces[0].size] if faces else []

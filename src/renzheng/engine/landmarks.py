@@ -1,0 +1,152 @@
+"""The 468-point face mesh, the eye contours, and what follows from them directly.
+
+Conventions: images are unmirrored. ``yaw`` is positive when the person turns to their own left, so that
+the nose moves to the image's right side; ``pitch`` is positive when the chin goes down. Both are
+proportions without unit, not degrees. Left and right are the person's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .detection import LEFT_EYE, RIGHT_EYE, Face
+from .runtimes import Floats, Image, TfliteModel, as_input, square_crop
+
+MESH_SIDE, EYE_SIDE = 192, 64
+MESH_MARGIN, EYE_MARGIN = 1.5, 2.3
+
+NOSE, FOREHEAD, CHIN = 1, 10, 152
+RIGHT_CHEEK, LEFT_CHEEK = 234, 454
+RIGHT_EYE_CORNERS, LEFT_EYE_CORNERS = (33, 133), (263, 362)  # outer, inner
+RIGHT_EYE_LIDS = ((160, 144), (159, 145), (158, 153))  # upper, lower
+LEFT_EYE_LIDS = ((387, 373), (386, 374), (385, 380))
+INNER_LIPS, MOUTH_CORNERS = (13, 14), (61, 291)
+# The iris model's first 16 points: the lower lid from corner to corner, then the upper lid between them.
+CONTOUR_CORNERS, CONTOUR_LIDS = (0, 8), ((11, 3), (12, 4), (13, 5))
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """468 x 3 points: x and y in the image's pixels, z in the same scale, smaller is nearer.
+
+    ``presence`` 0-1: how sure the model is that it sees a face.
+    """
+
+    points: Floats
+    presence: float
+
+    @property
+    def flat(self) -> Floats:
+        """468 x 2, the pixels."""
+        return self.points[:, :2]
+
+    @property
+    def eye_distance(self) -> float:
+        """Pixels between the centres of the eyes, in three dimensions, so that a turn does not shorten it."""
+        right = self.points[list(RIGHT_EYE_CORNERS)].mean(axis=0)
+        left = self.points[list(LEFT_EYE_CORNERS)].mean(axis=0)
+        return float(np.linalg.norm(left - right))
+
+    @property
+    def yaw(self) -> float:
+        """-1..1: (nose to right cheek - nose to left cheek) / their sum; about 0.5 at 30 degrees."""
+        return _balance(self.flat, RIGHT_CHEEK, LEFT_CHEEK)
+
+    @property
+    def pitch(self) -> float:
+        """-1..1: (nose to forehead - nose to chin) / their sum."""
+        return _balance(self.flat, FOREHEAD, CHIN)
+
+    @property
+    def roll(self) -> float:
+        """Radians: direction of the line from the right eye to the left one in the image."""
+        return _direction(self.flat[list(RIGHT_EYE_CORNERS)].mean(0), self.flat[list(LEFT_EYE_CORNERS)].mean(0))
+
+    @property
+    def mouth_opening(self) -> float:
+        """Gap between the inner lips over the width of the mouth; to be judged against the closed mouth."""
+        return _ratio(self.flat, (INNER_LIPS,), MOUTH_CORNERS)
+
+    @property
+    def eye_openings(self) -> tuple[float, float]:
+        """(left, right): gap between the lids over the width of the eye, from the mesh alone."""
+        return (
+            _ratio(self.flat, LEFT_EYE_LIDS, LEFT_EYE_CORNERS),
+            _ratio(self.flat, RIGHT_EYE_LIDS, RIGHT_EYE_CORNERS),
+        )
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """(x, y, width, height) around the points, in pixels."""
+        low, high = self.flat.min(axis=0), self.flat.max(axis=0)
+        return (float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1]))
+
+
+class MeshModel:
+    """Finds the mesh of a face that the detector, or the frame before, has located."""
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        self._model = TfliteModel(path, threads)
+
+    def __call__(self, image: Image, where: Face | Mesh) -> Mesh:
+        """The mesh of the face at ``where``: a detected face, or the mesh of the frame before (tracking)."""
+        centre, side, angle = _region(where)
+        crop, back = square_crop(image, centre, side, angle, MESH_SIDE)
+        raw, logit = self._model(as_input(crop))
+        points = raw.reshape(468, 3).astype(np.float32)
+        flat = points[:, :2] @ back[:, :2].T + back[:, 2]
+        depth = points[:, 2:] * (side / MESH_SIDE)
+        presence = 1 / (1 + float(np.exp(-np.clip(logit.item(), -50, 50))))
+        return Mesh(np.hstack([flat, depth]).astype(np.float32), presence)
+
+
+class EyeModel:
+    """Contours of both eyes: finer than the mesh's lids, for blinks."""
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        self._model = TfliteModel(path, threads)
+
+    def __call__(self, image: Image, mesh: Mesh) -> tuple[float, float]:
+        """(left, right) eye opening: gap between the lids over the width of the eye."""
+        return (
+            self._opening(image, mesh, LEFT_EYE_CORNERS, mirrored=True),
+            self._opening(image, mesh, RIGHT_EYE_CORNERS, mirrored=False),
+        )
+
+    def _opening(self, image: Image, mesh: Mesh, corners: tuple[int, int], *, mirrored: bool) -> float:
+        outer, inner = mesh.flat[corners[0]], mesh.flat[corners[1]]
+        side = EYE_MARGIN * max(2.0, float(np.linalg.norm(outer - inner)))
+        angle = _direction(inner, outer) if mirrored else _direction(outer, inner)
+        crop, _ = square_crop(image, (outer + inner) / 2, side, angle, EYE_SIDE)
+        if mirrored:
+            crop = np.ascontiguousarray(crop[:, ::-1])
+        contour = self._model(as_input(crop))[0].reshape(-1, 3)[:16, :2]
+        return _ratio(contour, CONTOUR_LIDS, CONTOUR_CORNERS)
+
+
+def _region(where: Face | Mesh) -> tuple[Floats, float, float]:
+    """Centre, side and angle of the square that the mesh model looks at."""
+    x, y, width, height = where.box
+    centre = np.array([x + width / 2, y + height / 2], dtype=np.float32)
+    angle = where.roll if isinstance(where, Mesh) else _direction(where.points[RIGHT_EYE], where.points[LEFT_EYE])
+    return centre, MESH_MARGIN * max(width, height, 1.0), angle
+
+
+def _direction(start: Floats, end: Floats) -> float:
+    return float(np.arctan2(end[1] - start[1], end[0] - start[0]))
+
+
+def _balance(points: Floats, first: int, second: int) -> float:
+    near = float(np.linalg.norm(points[NOSE] - points[first]))
+    far = float(np.linalg.norm(points[NOSE] - points[second]))
+    return (near - far) / max(near + far, 1e-6)
+
+
+def _ratio(points: Floats, gaps: tuple[tuple[int, int], ...], across: tuple[int, int]) -> float:
+    upper = points[[gap[0] for gap in gaps]]
+    lower = points[[gap[1] for gap in gaps]]
+    width = float(np.linalg.norm(points[across[0]] - points[across[1]]))
+    return float(np.linalg.norm(upper - lower, axis=1).mean()) / max(width, 1e-6)

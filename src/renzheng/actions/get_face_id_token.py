@@ -1,0 +1,137 @@
+"""GetFaceIdToken: a token that lives ten minutes and serves one verification."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+import pybase64
+
+from renzheng.actions.common import MOST_IMAGE_BASE64, Encryption
+from renzheng.gateway.contract import Caller
+from renzheng.gateway.errors import ImageSizeTooLarge, InvalidParameter
+from renzheng.gateway.parameters import text_of
+from renzheng.verification.identity import is_id_card
+from renzheng.verification.policy import Policy
+from renzheng.verification.session import CompareLib, Details
+
+MOST_EXTRA = 1000
+
+
+class Request(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="pascal", gc=False):
+    compare_lib: str
+    id_card: str | None = None
+    name: str | None = None
+    image_base64: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="ImageBase64")
+    meta: str | None = None
+    extra: str | None = None
+    use_cos: bool | None = None
+    encryption: Encryption | None = None
+    rule_id: str | None = None
+    meta_data: str | None = None
+
+
+class Reply(msgspec.Struct, rename="pascal", gc=False):
+    face_id_token: str
+
+
+class Sessions(Protocol):
+    async def create(
+        self,
+        account_id: int,
+        token: str,
+        details: Details,
+        photo: bytes | None,
+        policy: Policy,
+        now: float,
+        lifetime: float,
+    ) -> int: ...
+
+
+class GetFaceIdToken:
+    """`is_photo(bytes)`: whether the header is that of a JPEG or PNG that a judge will be able to open."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        is_photo: Callable[[bytes], bool],
+        entropy: Callable[[int], bytes],
+        policy: Policy,
+        lifetime: float,
+    ) -> None:
+        self._sessions = sessions
+        self._is_photo = is_photo
+        self._entropy = entropy
+        self._policy = policy
+        self._lifetime = lifetime
+
+    async def __call__(self, caller: Caller, request: Request) -> Reply:
+        _refuse_what_is_not_offered(request)
+        details = _details(request)
+        photo = self._photo(request.image_base64) if details.compare_lib is CompareLib.LOCAL else None
+        token = new_token(self._entropy)
+        await self._sessions.create(caller.account_id, token, details, photo, self._policy, caller.now, self._lifetime)
+        return Reply(token)
+
+    def _photo(self, raw: msgspec.Raw) -> bytes:
+        """The uploaded photo's bytes. InvalidParameter, or ImageSizeTooLarge."""
+        text = text_of(raw)
+        if not text:
+            raise InvalidParameter("no ImageBase64 under LOCAL")
+        if len(text) > MOST_IMAGE_BASE64:
+            raise ImageSizeTooLarge
+        if len(text) % 4:
+            raise InvalidParameter("ImageBase64 is not padded")
+        try:
+            photo = pybase64.b64decode(text, validate=True)
+        except ValueError:
+            raise InvalidParameter("ImageBase64 is not Base64") from None
+        if not self._is_photo(photo):
+            raise InvalidParameter("ImageBase64 is neither JPEG nor PNG")
+        return photo
+
+
+def new_token(entropy: Callable[[int], bytes]) -> str:
+    """128 random bits as upper-case hex in groups of 8, 4, 4, 4 and 12, as the documented ones look."""
+    digits = entropy(16).hex().upper()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def _details(request: Request) -> Details:
+    """The request as the domain keeps it. InvalidParameter where its CompareLib lacks what it needs."""
+    try:
+        compare_lib = CompareLib(request.compare_lib)
+    except ValueError:
+        raise InvalidParameter("CompareLib is neither LOCAL nor BUSINESS") from None
+    if compare_lib is CompareLib.BUSINESS and not (request.id_card and request.name):
+        raise InvalidParameter("no IdCard or Name under BUSINESS")
+    if request.id_card and not is_id_card(request.id_card):
+        raise InvalidParameter("IdCard is not of the form of an ID number")
+    if request.extra and len(request.extra) > MOST_EXTRA:
+        raise InvalidParameter(f"Extra has more than {MOST_EXTRA} characters")
+    return Details(
+        compare_lib,
+        request.id_card or "",
+        request.name or "",
+        request.extra or "",
+        request.meta or "",
+        request.meta_data or "",
+    )
+
+
+def _refuse_what_is_not_offered(request: Request) -> None:
+    if request.use_cos:
+        raise _not_offered("UseCos", "结果不能存入 COS", "results cannot be kept in COS")
+    if request.rule_id:
+        raise _not_offered("RuleId", "尚无业务规则", "there are no rules")
+    if request.encryption is not None:
+        raise _not_offered("Encryption", "不能接收加密字段", "sealed fields cannot be opened")
+
+
+def _not_offered(name: str, zh: str, en: str) -> InvalidParameter:
+    return InvalidParameter(
+        f"{name} is not supported",
+        zh=f"参数错误。暂不支持参数 `{name}`：{zh}。",
+        en=f"The parameter `{name}` is not supported yet: {en}.",
+    )

@@ -1,0 +1,42 @@
+"""What a merchant may fetch with a result: the best frame, and a video of exactly the frames that were judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from renzheng.verification.session import FrameRecord
+
+
+class Sessions(Protocol):
+    async def frame(self, session_id: int, attempt: int, sequence: int) -> bytes | None: ...
+    async def frames(self, session_id: int, attempt: int) -> list[tuple[FrameRecord, bytes]]: ...
+    async def video(self, session_id: int) -> bytes | None: ...
+    async def keep_video(self, session_id: int, mp4: bytes) -> None: ...
+
+
+class Muxer(Protocol):
+    async def mux(self, frames: Sequence[tuple[float, bytes]]) -> bytes: ...
+
+
+class EvidenceShelf:
+    """Reads evidence; the video is made when it is first asked for, and then kept."""
+
+    def __init__(self, sessions: Sessions, muxer: Muxer) -> None:
+        self._sessions = sessions
+        self._muxer = muxer
+
+    async def best_frame(self, session_id: int, attempt: int, sequence: int) -> bytes | None:
+        """A JPEG, or None where its days of keeping are over."""
+        return await self._sessions.frame(session_id, attempt, sequence)
+
+    async def video(self, session_id: int, attempt: int) -> bytes | None:
+        """An MP4 (H.264), or None where its days of keeping are over or nothing was captured."""
+        if (kept := await self._sessions.video(session_id)) is not None:
+            return kept
+        frames = await self._sessions.frames(session_id, attempt)
+        if not frames:
+            return None
+        mp4 = await self._muxer.mux([(record.received_at, jpeg) for record, jpeg in frames])
+        await self._sessions.keep_video(session_id, mp4)
+        return mp4

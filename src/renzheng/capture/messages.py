@@ -1,0 +1,119 @@
+"""The capture protocol's messages: what a device may say, and the close codes. `docs/capture-protocol.md` in code."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+PROTOCOL = 1
+FRAME_VERSION = 1
+FRAME_HEAD = 1 + 16 + 4
+
+
+class Close(enum.IntEnum):
+    """Close codes; the text is the sentence that goes with each."""
+
+    sentence: str
+
+    def __new__(cls, code: int, sentence: str) -> Close:
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.sentence = sentence
+        return member
+
+    DONE = 1000, "finished"
+    RESTART = 1012, "the server restarts; connect again"
+    MALFORMED = 4400, "a message that is not of this protocol"
+    UNKNOWN_TOKEN = 4401, "the token is unknown"
+    ORIGIN = 4403, "this Origin is not allowed"
+    PROTOCOL = 4406, "this version of the protocol is not spoken here"
+    SILENT = 4408, "nothing was heard for too long"
+    OTHER_DEVICE = 4409, "another device holds this verification"
+    EXPIRED = 4410, "the token has expired"
+    USED = 4411, "the token was used"
+    TAKEN_OVER = 4412, "another device has taken over"
+    TOO_LARGE = 4413, "a frame with more bytes or pixels than allowed"
+    BOUND = 4414, "the token is bound to another device"
+    UNKNOWN_NONCE = 4422, "a frame with a nonce that was never given out"
+    FLOOD = 4429, "too many messages a second"
+    FULL = 4503, "no room for another capture; try again in a few seconds"
+
+
+class Closing(Exception):
+    """Ends a socket with a close code. `detail` is for the developer of a device, and names no personal data."""
+
+    def __init__(self, code: Close, detail: str = "") -> None:
+        super().__init__(detail or code.sentence)
+        self.code = code
+
+
+class Hello(msgspec.Struct, tag_field="type", tag="hello", frozen=True):
+    protocol: int
+    token: str
+    device: str | None = None
+    handover: str | None = None
+    language: str | None = None
+
+
+class Identity(msgspec.Struct, tag_field="type", tag="identity", frozen=True):
+    signature: str
+
+
+class Start(msgspec.Struct, tag_field="type", tag="start", frozen=True):
+    pass
+
+
+class Pong(msgspec.Struct, tag_field="type", tag="pong", frozen=True):
+    id: str
+
+
+class Handover(msgspec.Struct, tag_field="type", tag="handover", frozen=True):
+    pass
+
+
+class Cancel(msgspec.Struct, tag_field="type", tag="cancel", frozen=True):
+    pass
+
+
+Message = Hello | Identity | Start | Pong | Handover | Cancel
+_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+_encoder = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """`nonce`: 16 bytes; `sequence`: 0 to 2**32 - 1; `jpeg`: begins with the JPEG marker, otherwise unchecked."""
+
+    nonce: bytes
+    sequence: int
+    jpeg: bytes
+
+
+def read_text(text: str, most: int = 16 * 1024) -> Message:
+    """A device's text message. Raises Closing(MALFORMED), saying which field is wrong."""
+    if len(text) > most:
+        raise Closing(Close.MALFORMED, f"a text message of more than {most} characters")
+    try:
+        return _decoder.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Closing(Close.MALFORMED, f"not a message of this protocol: {error}") from None
+
+
+def read_frame(data: bytes, most: int) -> Frame:
+    """A device's binary message. Raises Closing(MALFORMED or TOO_LARGE)."""
+    if len(data) < FRAME_HEAD + 4 or data[0] != FRAME_VERSION:
+        raise Closing(Close.MALFORMED, "a frame begins with 0x01, 16 bytes of nonce and 4 bytes of sequence")
+    if len(data) - FRAME_HEAD > most:
+        raise Closing(Close.TOO_LARGE, f"a frame of {len(data) - FRAME_HEAD} bytes; at most {most} are allowed")
+    jpeg = data[FRAME_HEAD:]
+    if jpeg[:2] != b"\xff\xd8":
+        raise Closing(Close.MALFORMED, "a frame that is not a JPEG")
+    return Frame(data[1:17], int.from_bytes(data[17:21], "big"), jpeg)
+
+
+def write(kind: str, **fields: Any) -> str:
+    """A server's text message."""
+    return _encoder.encode({"type": kind, **fields}).decode()

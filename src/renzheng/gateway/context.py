@@ -1,0 +1,107 @@
+"""One request on its way through the gateway: what each handler has found out, for those behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from renzheng.gateway.body import Body, Receive
+from renzheng.gateway.contract import Action, Key, Language
+from renzheng.gateway.parameters import MessageReader
+from renzheng.gateway.signature import Authorization
+
+_LOOPBACK_NAMES = (b"localhost", b"127.", b"[::1]")
+_PROXY_MARKS = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via")
+
+
+class Request:
+    """Handlers write to it in the order of the pipeline; a field is meaningful from its handler on.
+
+    `headers`: the first value of each name, as received. `repeated`: names that came more than once.
+    `parameters`: the decoded pairs of a v1 request, None for TC3. `timestamp`: as the client wrote it.
+    `cause`: why it was refused, for the log.
+    """
+
+    __slots__ = (
+        "action",
+        "action_name",
+        "address",
+        "authorization",
+        "body",
+        "cause",
+        "content_type",
+        "digest",
+        "headers",
+        "key",
+        "language",
+        "message",
+        "method",
+        "now",
+        "parameters",
+        "query",
+        "reader",
+        "receive",
+        "region",
+        "repeated",
+        "reply",
+        "request_id",
+        "secret_id",
+        "timestamp",
+        "token",
+        "version",
+    )
+
+    action: Action
+    action_name: str
+    authorization: Authorization
+    body: Body
+    digest: Any
+    key: Key
+    message: msgspec.Struct
+    now: float
+    reader: MessageReader[Any]
+    region: str | None
+    reply: msgspec.Struct
+    request_id: str
+    secret_id: str
+    timestamp: str
+    token: str | None
+    version: str
+
+    def __init__(self, scope: dict[str, Any], receive: Receive) -> None:
+        self.receive = receive
+        self.cause = ""
+        self.method: str = scope["method"]
+        self.query: bytes = scope["query_string"]
+        client = scope.get("client")
+        self.address: str = client[0] if client else ""
+        headers: dict[bytes, bytes] = {}
+        self.repeated: set[bytes] = set()
+        for name, value in scope["headers"]:
+            if name in headers:
+                self.repeated.add(name)
+            else:
+                headers[name] = value
+        self.headers = headers
+        self.language: Language = "zh-CN" if headers.get(b"x-tc-language") == b"zh-CN" else "en-US"
+        self.content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        self.parameters: dict[str, str] | None = None
+
+    def header(self, name: bytes) -> str:
+        """A header's trimmed value, empty where it is absent."""
+        return self.headers.get(name, b"").strip().decode("latin-1")
+
+    @property
+    def announced(self) -> int | None:
+        """Content-Length, None where there is none that is a number."""
+        value = self.headers.get(b"content-length", b"")
+        return int(value) if value.isdigit() and len(value) < 20 else None
+
+    @property
+    def is_local(self) -> bool:
+        """A connection from the machine itself, to a loopback name, with no sign of a proxy in between."""
+        if not (self.address.startswith("127.") or self.address == "::1"):
+            return False
+        host = self.headers.get(b"host", b"").removeprefix(b"http://").lower()
+        return host.startswith(_LOOPBACK_NAMES) and not any(mark in self.headers for mark in _PROXY_MARKS)

@@ -1,0 +1,330 @@
+"""JSON, query strings, forms and multipart bodies -> one typed request, with the parameter named that is wrong.
+
+msgspec does the work in one pass. Only when it refuses is the message gone through again, to find the mistake
+that comes first in the API's order: an unknown parameter anywhere, then a missing one, then a wrong type. That
+second pass never builds more than the message's own shape holds, however the bytes are made.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import unquote_plus
+
+import msgspec
+
+from renzheng.gateway.errors import (
+    ApiError,
+    MalformedEncoding,
+    MalformedJson,
+    MalformedPair,
+    MissingParameter,
+    ParameterTypeError,
+    RepeatedParameter,
+    UnknownParameter,
+)
+
+Message = TypeVar("Message", bound=msgspec.Struct)
+
+_ABSENT = msgspec.Raw()
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_AT_INDEX = re.compile(r" - at `\$\[(\d+)\]")
+_INTEGER = re.compile(r"-?(0|[1-9]\d{0,19})", re.ASCII)
+_FLOAT = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+_BOOLEANS = {"true": True, "True": True, "false": False, "False": False}
+_REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def text_of(raw: msgspec.Raw) -> memoryview:
+    """The bytes of a string parameter that was declared as `msgspec.Raw`, without a copy.
+
+    Raw is how a request declares a text of megabytes (a photo in Base64) that need not become a Python string.
+    Empty: absent, or the empty string. Escapes are gone, except those of quotes, backslashes and control
+    characters, which no Base64 holds.
+    """
+    return memoryview(raw)[1:-1]
+
+
+def split_pairs(text: bytes) -> list[tuple[str, str]]:
+    """A query or form as decoded pairs: `+` is a space, `%2B` a plus. MalformedPair, MalformedEncoding."""
+    pairs = []
+    for pair in text.split(b"&"):
+        if not pair:
+            continue
+        name, equals, value = pair.partition(b"=")
+        if not equals or not name:
+            raise MalformedPair
+        pairs.append((_unquote(name), _unquote(value)))
+    return pairs
+
+
+def _unquote(text: bytes) -> str:
+    try:
+        return unquote_plus(text.decode("utf-8"), errors="strict")
+    except UnicodeDecodeError:
+        raise MalformedEncoding from None
+
+
+def unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The pairs as a dict. RepeatedParameter: a signature over a repeated name is ambiguous."""
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name in found:
+            raise RepeatedParameter(name=name)
+        found[name] = value
+    return found
+
+
+def _unescaped(raw: msgspec.Raw) -> msgspec.Raw:
+    """PHP writes `\\/` for each slash of a Base64 text."""
+    if b"\\" not in bytes(raw):
+        return raw
+    try:
+        return msgspec.Raw(msgspec.json.encode(msgspec.json.decode(raw, type=str)))
+    except _REFUSALS:
+        raise MalformedJson from None
+
+
+# -- the shape of a message ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """`kind` as the API's error texts name it. `shape`: of a nested object. `item`: kind of a list's items."""
+
+    name: str
+    kind: str
+    required: bool
+    decoder: msgspec.json.Decoder[Any]
+    shape: _Shape | None = None
+    item: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """`outline` decodes an object of this shape to its fields' undecoded bytes, refusing unknown names."""
+
+    fields: dict[str, _Field]
+    outline: msgspec.json.Decoder[Any]
+
+
+def _shape_of(message: type[msgspec.Struct]) -> _Shape:
+    if not message.__struct_config__.forbid_unknown_fields:
+        raise TypeError(f"{message.__name__} must forbid unknown fields")
+    info = msgspec.inspect.type_info(message)
+    assert isinstance(info, msgspec.inspect.StructType)
+    fields = {field.encode_name: _field_of(message, field) for field in info.fields}
+    outline = msgspec.defstruct(
+        f"{message.__name__}Outline",
+        [(f"field{index}", msgspec.Raw, _ABSENT) for index in range(len(fields))],
+        rename=dict(zip((f"field{index}" for index in range(len(fields))), fields, strict=True)),
+        forbid_unknown_fields=True,
+    )
+    return _Shape(fields, msgspec.json.Decoder(outline))
+
+
+def _field_of(message: type[msgspec.Struct], field: msgspec.inspect.Field) -> _Field:
+    inspect = msgspec.inspect
+    inner, nullable = field.type, False
+    if isinstance(inner, inspect.UnionType):
+        nullable = inner.includes_none
+        options = [option for option in inner.types if not isinstance(option, inspect.NoneType)]
+        inner = options[0] if len(options) == 1 else inner
+    kind, shape, item = _kind_of(inner), None, None
+    where = f"{message.__name__}.{field.name}"
+    if kind is None:
+        raise TypeError(f"{where}: no type of this API")
+    if not field.required and not nullable and kind != "raw":
+        raise TypeError(f"{where} is optional and must admit None, as null is what SDKs send for absent")
+    if isinstance(inner, inspect.StructType):
+        shape = _shape_of(inner.cls)
+    if isinstance(inner, inspect.ListType):
+        item = _kind_of(inner.item_type)
+        if item not in _SCALARS:
+            raise TypeError(f"{where}: only lists of scalars are in this API")
+    decoder = msgspec.json.Decoder(_plain_type(inner))
+    return _Field(field.encode_name, kind, field.required, decoder, shape, item)
+
+
+_SCALARS = {"string": str, "bool": bool, "int64": int, "uint64": int, "float": float}
+
+
+def _kind_of(info: msgspec.inspect.Type) -> str | None:
+    inspect = msgspec.inspect
+    if isinstance(info, inspect.IntType):
+        return "uint64" if info.ge == 0 else "int64"
+    kinds: dict[type, str] = {
+        inspect.StrType: "string",
+        inspect.BoolType: "bool",
+        inspect.FloatType: "float",
+        inspect.ListType: "list",
+        inspect.StructType: "struct",
+        inspect.RawType: "raw",
+    }
+    return kinds.get(type(info))
+
+
+def _plain_type(info: msgspec.inspect.Type) -> Any:
+    inspect = msgspec.inspect
+    if isinstance(info, inspect.StructType):
+        return info.cls
+    if isinstance(info, inspect.ListType):
+        return list[_plain_type(info.item_type)]  # type: ignore[misc]
+    kind = _kind_of(info)
+    return str if kind == "raw" else _SCALARS[kind or "string"]
+
+
+# -- reading -------------------------------------------------------------------------------------------------
+
+
+class MessageReader(Generic[Message]):
+    """Reads the messages of one action.
+
+    `message`: a struct with `forbid_unknown_fields`; its optional fields admit None, its fields are strings,
+    bools, ints, floats, lists of these, structs, or `msgspec.Raw` for a string that is to stay as it came.
+    TypeError: another kind of struct.
+    """
+
+    def __init__(self, message: type[Message]) -> None:
+        self._decoder = msgspec.json.Decoder(message)
+        self._shape = _shape_of(message)
+        info = msgspec.structs.fields(message)
+        self._raw = tuple(field.name for field in info if self._shape.fields[field.encode_name].kind == "raw")
+
+    def json(self, body: bytes | bytearray) -> Message:
+        """Read a JSON body; an empty one is `{}`. ApiError, with the parameter's path."""
+        try:
+            message = self._decoder.decode(body or b"{}")
+        except _REFUSALS:
+            raise self._mistake_in(body) from None
+        for name in self._raw:
+            raw = getattr(message, name)
+            view = memoryview(raw)
+            if len(view) and view[0] != ord('"'):
+                if bytes(view[:5]) != b"null":
+                    raise self._mistake_in(body)
+                msgspec.structs.force_setattr(message, name, _ABSENT)
+            elif len(view) and body.find(b"\\") >= 0:
+                msgspec.structs.force_setattr(message, name, _unescaped(raw))
+        return message
+
+    def pairs(self, pairs: Iterable[tuple[str, str | msgspec.Raw]]) -> Message:
+        """Read decoded pairs: nested names as `A.B`, items as `A.0`, numbers and booleans as text.
+
+        A value that is `msgspec.Raw` is JSON and stands for a whole list or object (multipart). ApiError.
+        """
+        tree: dict[str, Any] = {}
+        for name, value in pairs:
+            _plant(tree, self._shape, name, value)
+        return self.json(msgspec.json.encode(_lists_of(tree)))
+
+    def _mistake_in(self, body: bytes | bytearray) -> ApiError:
+        """The error to answer with, when decoding has failed."""
+        try:
+            outlines = dict(_outlines(self._shape, body, ""))
+            return _missing_in(outlines) or _type_error_in(outlines) or MalformedJson("refused for no known reason")
+        except ApiError as error:
+            return error
+
+
+_Outlines = dict[str, tuple[_Shape, dict[str, bytes]]]
+
+
+def _outlines(
+    shape: _Shape, raw: bytes | bytearray | memoryview, path: str
+) -> Iterator[tuple[str, tuple[_Shape, dict[str, bytes]]]]:
+    """Each object in the message by its path, as the undecoded bytes of its fields. UnknownParameter."""
+    try:
+        outline = shape.outline.decode(raw)
+    except msgspec.ValidationError as error:
+        unknown = _UNKNOWN.match(str(error))
+        if unknown:
+            raise UnknownParameter(name=path + unknown[1]) from None
+        raise MalformedJson from None
+    except _REFUSALS:
+        raise MalformedJson from None
+    values: dict[str, bytes] = {}
+    for name, value in zip(shape.fields, msgspec.structs.astuple(outline), strict=True):
+        given = bytes(memoryview(value)[:5]).strip()
+        if given and given != b"null":
+            values[name] = value
+    yield path, (shape, values)
+    for name, field in shape.fields.items():
+        if field.shape is not None and name in values and bytes(memoryview(values[name])[:1]) == b"{":
+            yield from _outlines(field.shape, values[name], f"{path}{name}.")
+
+
+def _missing_in(outlines: _Outlines) -> ApiError | None:
+    for path, (shape, values) in outlines.items():
+        for name, field in shape.fields.items():
+            if field.required and name not in values:
+                return MissingParameter(name=path + name)
+    return None
+
+
+def _type_error_in(outlines: _Outlines) -> ApiError | None:
+    for path, (shape, values) in outlines.items():
+        for name, value in values.items():
+            field = shape.fields[name]
+            if f"{path}{name}." in outlines:
+                continue
+            try:
+                field.decoder.decode(value)
+            except msgspec.ValidationError as error:
+                index = _AT_INDEX.search(str(error))
+                if index and field.item:
+                    return ParameterTypeError(name=f"{path}{name}.{index[1]}", type=field.item)
+                kind = "string" if field.kind == "raw" else field.kind
+                return ParameterTypeError(name=path + name, type=kind)
+            except _REFUSALS:
+                return MalformedJson()
+    return None
+
+
+class _Items(dict[int, Any]):
+    """The items of a list by their index, while pairs are coming in."""
+
+
+def _plant(tree: dict[str, Any], shape: _Shape, name: str, value: str | msgspec.Raw) -> None:
+    """Put one pair where it belongs. What fits nowhere is planted under its own name, to be refused as unknown."""
+    head, dot, rest = name.partition(".")
+    field = shape.fields.get(head)
+    if field is None or not dot:
+        if name in tree:
+            raise RepeatedParameter(name=name)
+        tree[name] = value if field is None else _typed(field.kind, value)
+    elif field.shape is not None and isinstance(branch := tree.setdefault(head, {}), dict):
+        _plant(branch, field.shape, rest, value)
+    elif field.item is not None and rest.isascii() and rest.isdigit() and len(rest) < 6:
+        items = tree.setdefault(head, _Items())
+        if not isinstance(items, _Items) or int(rest) in items:
+            raise RepeatedParameter(name=name)
+        items[int(rest)] = _typed(field.item, value)
+    else:
+        tree[name] = value
+
+
+def _typed(kind: str, value: str | msgspec.Raw) -> Any:
+    """Text as the kind has it; as it is, where it does not fit, so that the type is refused in its turn."""
+    if isinstance(value, str):
+        if kind == "bool":
+            return _BOOLEANS.get(value, value)
+        if kind in ("int64", "uint64") and _INTEGER.fullmatch(value):
+            return int(value)
+        if kind == "float" and _FLOAT.fullmatch(value):
+            return float(value)
+    return value
+
+
+def _lists_of(tree: dict[str, Any]) -> dict[str, Any]:
+    """The tree with its collected items as lists, in the order of their indices."""
+    return {
+        name: [value[index] for index in sorted(value)]
+        if isinstance(value, _Items)
+        else _lists_of(value)
+        if isinstance(value, dict)
+        else value
+        for name, value in tree.items()
+    }

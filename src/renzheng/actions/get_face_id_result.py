@@ -11,7 +11,7 @@ from renzheng.actions.common import Encryption
 from renzheng.gateway.contract import Caller
 from renzheng.gateway.errors import BizTokenExpired, BizTokenIllegal, InvalidParameter
 from renzheng.verification.decision import EXPIRED, UNFINISHED
-from renzheng.verification.outcome import Gone, Outcome
+from renzheng.verification.records import Gone, Outcome
 from renzheng.verification.session import RESULT_SECONDS, Session, State
 
 

@@ -16,21 +16,11 @@ import structlog
 
 from renzheng.capture.ports import Clock, Counter
 from renzheng.verification import identity
-from renzheng.verification.decision import Enrolment, Evidence, Frames, Reference, decide
+from renzheng.verification.decision import Enrolment, Evidence, Frames, Reference, Verdict, decide
+from renzheng.verification.records import Enrolled, Job
 from renzheng.verification.session import FINISHED, Attempt, CompareLib, Ending, FrameRecord, Session
 
 log = structlog.get_logger("renzheng.judging")
-
-
-class Job(Protocol):
-    @property
-    def session(self) -> Session: ...
-    @property
-    def attempt(self) -> Attempt | None: ...
-    @property
-    def epoch(self) -> int: ...
-    @property
-    def lost_leases(self) -> int: ...
 
 
 class Sessions(Protocol):
@@ -40,15 +30,8 @@ class Sessions(Protocol):
     async def frames(self, session_id: int, attempt: int) -> list[tuple[FrameRecord, bytes]]: ...
     async def photo(self, session_id: int) -> bytes | None: ...
     async def record_verdict(
-        self, session_id: int, epoch: int, verdict: Any, measurement: str, best_frame: int | None, now: float
+        self, session_id: int, epoch: int, verdict: Verdict, measurement: str, best_frame: int | None, now: float
     ) -> bool: ...
-
-
-class Enrolled(Protocol):
-    @property
-    def name(self) -> str: ...
-    @property
-    def photo(self) -> bytes | None: ...
 
 
 class Identities(Protocol):

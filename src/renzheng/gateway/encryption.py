@@ -145,8 +145,11 @@ class SealingKey:
         sealed, encryption = self.seal({WHOLE_BODY_PATH: text}, randomness)
         return sealed[WHOLE_BODY_PATH], encryption
 
-    def open(self, values: Mapping[str, str], encryption: Encryption) -> dict[str, str]:
-        """Opens a reply: `values` holds the ciphertext of every path in EncryptList. UndecryptableError if not."""
+    def open(self, values: Mapping[str, str | None], encryption: Encryption) -> dict[str, str]:
+        """Opens a reply: `values` holds the ciphertext of every path in EncryptList, or None where the reply has null.
+
+        The nulls are left out of what is returned. UndecryptableError for anything that is not sealed under this key.
+        """
         names = encryption.encrypt_list or []
         if any(name not in values for name in names):
             raise UndecryptableError

@@ -1,0 +1,226 @@
+"""A client of FaceID's API, for renzheng and for Tencent Cloud alike."""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+import pybase64
+import urllib3
+
+from renzheng.client.errors import ApiError, ReplyError, TransportError
+from renzheng.client.replies import FaceIdResult, FaceIdToken
+from renzheng.client.sealing import open_reply, seal_request
+from renzheng.client.signing import Credential, HttpMethod, SignatureMethod, sign
+from renzheng.gateway.encryption import SealingKey
+from renzheng.gateway.public_keys import load_public_key
+
+DEFAULT_ENDPOINT = "https://faceid.tencentcloudapi.com"
+
+Reply = TypeVar("Reply", bound=msgspec.Struct)
+
+
+class Client:
+    """Calls FaceID. One client may be used by many threads.
+
+    secret_id, secret_key, token: the account's key; the token belongs to temporary keys.
+    endpoint: scheme, host and port; without a scheme it is https.
+    region: such as ap-guangzhou; GetFaceIdToken needs one.
+    language: of error messages, zh-CN or en-US.
+    signature_method, http_method: TC3-HMAC-SHA256 over JSON unless said otherwise.
+    public_key: seals `sealed_fields` in requests and has results sealed; any form that load_public_key reads.
+    timeout: seconds to connect, and again for each read.
+    max_reply_bytes: a larger reply is a ReplyError; a result with its video is some megabytes.
+    ca_file: PEM certificates to trust in place of the system's.
+    clock, randomness: unix seconds; that many random bytes.
+
+    ValueError for an endpoint or a public key that is none.
+    """
+
+    def __init__(
+        self,
+        secret_id: str,
+        secret_key: str,
+        *,
+        token: str | None = None,
+        endpoint: str = DEFAULT_ENDPOINT,
+        region: str | None = None,
+        language: str | None = "zh-CN",
+        signature_method: SignatureMethod = "TC3-HMAC-SHA256",
+        http_method: HttpMethod = "POST",
+        public_key: str | None = None,
+        sealed_fields: tuple[str, ...] = ("Name", "IdCard"),
+        timeout: float = 10.0,
+        max_reply_bytes: int = 64 * 1024 * 1024,
+        ca_file: str | None = None,
+        clock: Callable[[], float] = time.time,
+        randomness: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self._credential = Credential(secret_id, secret_key, token)
+        self._origin, self._host = _read_endpoint(endpoint)
+        self._region = region
+        self._language = language
+        self._signature_method: SignatureMethod = signature_method
+        self._http_method: HttpMethod = http_method
+        self._public_key = load_public_key(public_key) if public_key else None
+        self._sealed_fields = sealed_fields
+        self._max_reply_bytes = max_reply_bytes
+        self._clock = clock
+        self._randomness = randomness
+        self._pool = urllib3.PoolManager(
+            maxsize=16,  # connections kept for as many threads
+            timeout=urllib3.Timeout(connect=timeout, read=timeout),
+            retries=False,
+            ca_certs=ca_file,
+        )
+
+    def get_face_id_token(
+        self,
+        *,
+        name: str | None = None,
+        id_card: str | None = None,
+        image: bytes | None = None,
+        compare_lib: Literal["LOCAL", "BUSINESS"] | None = None,
+        extra: str | None = None,
+        meta: str | None = None,
+        meta_data: str | None = None,
+        rule_id: str | None = None,
+        use_cos: bool | None = None,
+    ) -> FaceIdToken:
+        """A token for one verification, against `image` (a JPEG's or PNG's bytes) or against name and id_card.
+
+        compare_lib: LOCAL with an image and BUSINESS without, unless given. extra: up to 1000 characters that come
+        back with the result.
+        """
+        parameters = {
+            "CompareLib": compare_lib or ("BUSINESS" if image is None else "LOCAL"),
+            "Name": name,
+            "IdCard": id_card,
+            "ImageBase64": None if image is None else pybase64.b64encode_as_string(image),
+            "Extra": extra,
+            "Meta": meta,
+            "MetaData": meta_data,
+            "RuleId": rule_id,
+            "UseCos": use_cos,
+        }
+        if self._public_key and any(parameters.get(field) is not None for field in self._sealed_fields):
+            parameters, _ = seal_request(parameters, self._public_key, self._sealed_fields)
+        return _typed(self.call("GetFaceIdToken", parameters), FaceIdToken)
+
+    def get_face_id_result(
+        self,
+        token: FaceIdToken | str,
+        *,
+        video: bool = False,
+        best_frame: bool = False,
+        whole_body: bool = False,
+    ) -> FaceIdResult:
+        """The outcome of a verification, for three days after its token was made.
+
+        video, best_frame: have them in the reply. whole_body: have the reply sealed as one, and not field by field;
+        ValueError without a public key.
+        """
+        parameters: dict[str, Any] = {"FaceIdToken": str(token)}
+        parameters |= {"IsNeedVideo": video or None, "IsNeedBestFrame": best_frame or None}
+        if whole_body and self._public_key is None:
+            raise ValueError("a sealed body needs a public key")
+        key: SealingKey | None = None
+        if self._public_key is not None:
+            parameters["IsEncryptResponse"] = whole_body or None
+            parameters, key = seal_request(parameters, self._public_key, ())
+        content = self.call("GetFaceIdResult", parameters)
+        return _typed(content if key is None else open_reply(content, key), FaceIdResult)
+
+    def call(self, action: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Any action of the product: the content of `Response`, as it came.
+
+        ApiError when that is an error; TransportError, ReplyError and RequestTooLargeError when it does not come to
+        that. Nothing is sent twice.
+        """
+        request = sign(
+            self._credential,
+            action,
+            parameters,
+            host=self._host,
+            signature_method=self._signature_method,
+            http_method=self._http_method,
+            region=self._region,
+            language=self._language,
+            timestamp=int(self._clock()),
+            nonce=int.from_bytes(self._randomness(4), "big") or 1,
+        )
+        return _content(self._send(request.method, request.target, request.headers, request.body))
+
+    def _send(self, method: str, target: str, headers: dict[str, str], body: bytes) -> bytes:
+        try:
+            response = self._pool.request(
+                method,
+                self._origin + target,
+                body=body or None,
+                headers=headers,
+                redirect=False,
+                preload_content=False,
+            )
+            content = response.read(self._max_reply_bytes + 1)
+            whole = len(content) <= self._max_reply_bytes
+            if whole:
+                response.release_conn()
+            else:
+                response.close()
+        except urllib3.exceptions.HTTPError as cause:
+            raise TransportError(f"no reply from {self._origin}: {type(cause).__name__}") from cause
+        if response.status != 200:
+            raise TransportError(f"{self._origin} answered with HTTP status {response.status}")
+        if not whole:
+            raise ReplyError(f"the reply is larger than {self._max_reply_bytes} bytes")
+        return content
+
+    def close(self) -> None:
+        """Closes the connections that are kept for later calls."""
+        self._pool.clear()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Client({self._credential.secret_id!r}, endpoint={self._origin!r})"
+
+
+def _read_endpoint(endpoint: str) -> tuple[str, str]:
+    parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
+    extras = parts.query or parts.fragment or parts.username or parts.password
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or extras:
+        raise ValueError("an endpoint is a host with an optional port, behind http:// or https://")
+    return f"{parts.scheme}://{parts.netloc}", parts.netloc
+
+
+class _Envelope(msgspec.Struct, rename="pascal"):
+    response: dict[str, Any]
+
+
+class _Error(msgspec.Struct, rename="pascal"):
+    code: str
+    message: str
+
+
+def _content(body: bytes) -> dict[str, Any]:
+    try:
+        content = msgspec.json.decode(body, type=_Envelope).response
+        if content.get("Error") is None:
+            return content
+        error = msgspec.convert(content["Error"], _Error)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise ReplyError("what came is not a reply of this API") from None
+    raise ApiError(error.code, error.message, str(content.get("RequestId", "")))
+
+
+def _typed(content: dict[str, Any], kind: type[Reply]) -> Reply:
+    try:
+        return msgspec.convert(content, kind)
+    except msgspec.ValidationError:
+        raise ReplyError(f"the reply does not have the form of {kind.__name__}") from None

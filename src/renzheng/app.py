@@ -1,0 +1,215 @@
+"""The composition root: builds every part, mounts them, starts and stops them. Only here does everything meet."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+
+from renzheng.actions import get_face_id_result, get_face_id_token
+from renzheng.actions.common import REGIONS
+from renzheng.adapters import AccountsOfKeys, EngineExaminer, EngineLookout, device_key, device_proves, qr_rows
+from renzheng.capture.channel import Channel, ChannelParts, ChannelSettings
+from renzheng.capture.course import CoursePace
+from renzheng.capture.evidence import EvidenceShelf
+from renzheng.capture.judging import Judge, Verdicts
+from renzheng.capture.socket import ChannelLimits
+from renzheng.engine.media import is_photo
+from renzheng.engine.workers import EngineWorkers
+from renzheng.gateway.contract import Action, GatewaySettings, Where
+from renzheng.gateway.pipeline import Gateway
+from renzheng.settings import Settings
+from renzheng.store.open import Store, open_store
+from renzheng.telemetry import Metrics
+from renzheng.verification.session import RESULT_SECONDS
+
+log = structlog.get_logger("renzheng")
+
+Scope = MutableMapping[str, Any]
+Clock = Callable[[], float]
+
+
+class App:
+    """The whole server as one ASGI application. Randomness comes in here and nowhere else."""
+
+    def __init__(
+        self, settings: Settings, clock: Clock = time.time, entropy: Callable[[int], bytes] = os.urandom
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.metrics = Metrics()
+        self.store: Store = open_store(settings.data_dir, settings.keys_dir, clock, entropy)
+        self.engine = EngineWorkers()
+        self.verdicts = Verdicts(self.store.sessions)
+        self.judge = Judge(
+            self.store.sessions,
+            self.store.identities,
+            EngineExaminer(self.engine),
+            self.verdicts,
+            self.metrics,
+            clock,
+            settings.lease_seconds,
+            settings.lost_leases,
+            settings.judge_processes,
+        )
+        self.gateway = Gateway(
+            keys=self.store.keys,
+            actions=self._actions(entropy),
+            clock=clock,
+            entropy=entropy,
+            log=structlog.get_logger("renzheng.gateway"),
+            settings=gateway_settings(settings),
+            meter=self.metrics,
+        )
+        self.channel = self._channel(entropy)
+        self._web = Starlette(
+            routes=[
+                WebSocketRoute("/capture/v1", self.channel),
+                Route("/metrics", self._metrics_page),
+                Route("/healthz", self._health),
+            ],
+            lifespan=self._lifespan,
+        )
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        """`/` is the signed API; everything else is the capture's and the operator's."""
+        if scope["type"] == "http" and scope["path"] == "/":
+            await self.gateway(scope, receive, send)  # type: ignore[arg-type]
+        else:
+            await self._web(scope, receive, send)
+
+    # -- parts --
+
+    def _actions(self, entropy: Callable[[int], bytes]) -> list[Action]:
+        settings = self.settings
+        issue = get_face_id_token.GetFaceIdToken(
+            self.store.sessions,
+            lambda photo: is_photo(photo, settings.photo_pixels),
+            entropy,
+            settings.policy,
+            settings.token_seconds,
+        )
+        fetch = get_face_id_result.GetFaceIdResult(
+            self.store.sessions, EvidenceShelf(self.store.sessions, EngineExaminer(self.engine))
+        )
+        limit = settings.requests_per_second
+        return [
+            Action("GetFaceIdToken", get_face_id_token.Request, issue, regions=REGIONS, per_second=limit),
+            Action("GetFaceIdResult", get_face_id_result.Request, fetch, per_second=limit),
+        ]
+
+    def _channel(self, entropy: Callable[[int], bytes]) -> Channel:
+        settings = self.settings
+        offset = timedelta(hours=settings.day_utc_offset)
+        parts = ChannelParts(
+            sessions=self.store.sessions,
+            accounts=AccountsOfKeys(self.store.keys),
+            lookout=EngineLookout(self.engine),
+            verdicts=self.verdicts,
+            counter=self.metrics,
+            clock=self.clock,
+            entropy=entropy,
+            day=lambda now: (datetime.fromtimestamp(now, UTC) + offset).date().isoformat(),
+            bound_key=device_key,
+            proves=device_proves,
+            qr=qr_rows,
+        )
+        return Channel(parts, channel_settings(settings))
+
+    # -- running --
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        await self.store.start()
+        tasks: list[asyncio.Task[Any]] = []
+        try:
+            await self.engine.start()
+            tasks = [
+                asyncio.create_task(_forever("judge", self.judge.run)),
+                asyncio.create_task(_forever("sweeper", self._sweep)),
+            ]
+            log.info("started", address=f"{self.settings.host}:{self.settings.port}")
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.engine.stop()
+            await self.store.stop()
+            log.info("stopped")
+
+    async def _sweep(self) -> None:
+        while True:
+            await self.store.sweeper.sweep(self.clock())
+            self.metrics.waiting.set(await self.store.sessions.waiting(self.clock()))
+            await asyncio.sleep(self.settings.sweep_seconds)
+
+    # -- the operator's pages --
+
+    async def _metrics_page(self, _: Request) -> Response:
+        return Response(self.metrics.page(), media_type="text/plain; version=0.0.4")
+
+    async def _health(self, _: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+
+async def _forever(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Run a background part; one that fails is logged and begun again a second later."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            log.exception("background_failed", part=name)
+        await asyncio.sleep(1)
+
+
+def _where(choice: bool | None) -> Where:
+    return "loopback" if choice is None else "always" if choice else "never"
+
+
+def gateway_settings(settings: Settings) -> GatewaySettings:
+    return GatewaySettings(
+        clock_skew=settings.clock_window,
+        query_bytes=settings.query_bytes,
+        form_bytes=settings.v1_body_bytes,
+        body_bytes=settings.body_bytes,
+        in_flight_bytes=settings.bytes_in_flight,
+        body_seconds=settings.body_seconds,
+        body_rate=settings.body_rate,
+        region_required=settings.region_required,
+        endpoint_service=_where(settings.local_services),
+        unsigned_payload=_where(settings.unsigned_payload),
+    )
+
+
+def channel_settings(settings: Settings) -> ChannelSettings:
+    return ChannelSettings(
+        ChannelLimits(
+            settings.frame_bytes,
+            settings.frame_pixels,
+            settings.frames_per_second_least,
+            settings.frames_per_second_most,
+            settings.frames_per_attempt,
+            settings.round_trip_seconds,
+            settings.hello_seconds,
+            settings.idle_seconds,
+            settings.captures,
+            settings.captures_per_address,
+        ),
+        CoursePace(settings.neutral_seconds, settings.step_seconds, settings.ready_seconds),
+        settings.device_grace_seconds,
+        settings.handover_seconds,
+        settings.evidence_days,
+        RESULT_SECONDS,
+        settings.public_url,
+    )

@@ -1,6 +1,7 @@
 """Sealing beside another client: dictionaries in, dictionaries out."""
 
 import json
+import random
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
@@ -103,3 +104,30 @@ def test_every_request_is_sealed_under_a_key_of_its_own(keys: KeyPairs) -> None:
     first, second = (seal_request({"Name": "韦小宝"}, keys.public.rsa)[0] for _ in range(2))
     assert first["Name"] != second["Name"]
     assert first["Encryption"]["CiphertextBlob"] != second["Encryption"]["CiphertextBlob"]
+
+
+def broken(rng: random.Random, value: Any) -> Any:
+    """`value` with one place in it replaced by something that JSON can hold."""
+    if isinstance(value, dict) and value and rng.random() < 0.9:
+        name = rng.choice(sorted(value))
+        return value | {name: broken(rng, value[name])}
+    if isinstance(value, list) and value and rng.random() < 0.7:
+        return [broken(rng, item) if rng.random() < 0.5 else item for item in value]
+    if isinstance(value, str) and value and rng.random() < 0.6:
+        position = rng.randrange(len(value))
+        return value[:position] + rng.choice("A.0/=韦") + value[position + rng.randrange(2) :]
+    return rng.choice([None, "", 0, -1, True, [], {}, [None], "Response", "Response.Text", {"Response": []}])
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["algorithm"])
+def test_a_seeded_fuzz_of_replies_opens_or_is_a_reply_error(vector: dict[str, Any]) -> None:
+    key = SealingKey(vector["algorithm"], b64decode(vector["key_b64"]), vector["ciphertext_blob"])
+    rng = random.Random(20180301)
+    refused = 0
+    for _ in range(3000):
+        try:
+            reply = {"Response": broken(rng, reply_of(vector)["Response"])}
+            assert isinstance(open_reply(reply, key), dict)
+        except ReplyError:
+            refused += 1
+    assert 0 < refused < 3000

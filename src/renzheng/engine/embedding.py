@@ -48,7 +48,10 @@ class Embedder:
 
     def __call__(self, image: Image, points: Floats) -> Floats:
         """The embedding of the face whose five points (5 x 2, pixels) are given."""
-        face = align(image, points)
+        return self.embed_aligned(align(image, points))
+
+    def embed_aligned(self, face: Image) -> Floats:
+        """The embedding of an aligned 112 x 112 face."""
         blob = np.ascontiguousarray(face[:, :, ::-1].transpose(2, 0, 1), dtype=np.float32)[None]
         # FaceRecognizerSF.feature refuses the quantised file in OpenCV 5; the named input works.
         self._net.setInput(blob, "data")

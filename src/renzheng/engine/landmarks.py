@@ -51,6 +51,11 @@ class Mesh:
         return float(np.linalg.norm(left - right))
 
     @property
+    def flat_eye_distance(self) -> float:
+        """The same in the image plane."""
+        return float(np.linalg.norm(self.five_points[1] - self.five_points[0]))
+
+    @property
     def yaw(self) -> float:
         """-1..1: (nose to right cheek - nose to left cheek) / their sum; about 0.5 at 30 degrees."""
         return _balance(self.flat, RIGHT_CHEEK, LEFT_CHEEK)

@@ -22,7 +22,7 @@ class QualityLimits:
     """Bounds for a reference photo and for the frame that is compared."""
 
     face_pixels: float = 60.0
-    """Shorter side of the face box in pixels of the original image."""
+    """Shorter side of the box around the mesh in pixels of the original image."""
     sharpness: float = 0.0008
     brightness: tuple[float, float] = (35.0, 235.0)
     contrast: float = 10.0
@@ -75,11 +75,11 @@ class Quality:
         return float(size * sharp**0.5 * light * frontal * self.presence)
 
 
-def measure(image: Image, face: Face, mesh: Mesh, scale: float = 1.0) -> Quality:
+def measure(image: Image, mesh: Mesh, scale: float = 1.0) -> Quality:
     """The quality of one face; ``scale``: pixels of ``image`` a pixel of the original."""
-    luma = cv2.cvtColor(align(image, face.points), cv2.COLOR_BGR2GRAY)
+    luma = cv2.cvtColor(align(image, mesh.five_points), cv2.COLOR_BGR2GRAY)
     return Quality(
-        face_pixels=min(face.box[2], face.box[3]) / scale,
+        face_pixels=min(mesh.box[2], mesh.box[3]) / scale,
         sharpness=sharpness_of(luma),
         brightness=float(luma.mean()),
         contrast=float(luma.std()),

@@ -1,0 +1,82 @@
+"""Continuity: one face, the same person, no jump, plausible times - from the first frame to the last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from .liveness import Glance
+
+
+@dataclass(frozen=True)
+class ContinuityLimits:
+    """``frontal``: least cosine between two frontal frames; ``turned``: between a frontal and a turned one;
+    ``speed``: face sizes a second that the face's centre may move; ``growth``: factor a second by which its
+    size may change; ``gap``: longest time in seconds without a face within a step."""
+
+    frontal: float = 0.50
+    turned: float = 0.363
+    speed: float = 6.0
+    growth: float = 6.0
+    gap: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Continuity:
+    """``frontal``, ``turned``: the lowest cosine of each kind, None where it could not be measured;
+    ``speed``: the fastest move of the face, in face sizes a second; ``growth``: the fastest change of size, a
+    factor a second; ``gap``: the longest time without a face, seconds."""
+
+    frontal: float | None
+    turned: float | None
+    speed: float
+    growth: float
+    gap: float
+    frontal_threshold: float
+    turned_threshold: float
+    passed: bool
+
+
+def measure_continuity(
+    seen: Sequence[tuple[float, Glance]],
+    frontal: Sequence[float],
+    turned: Sequence[float],
+    limits: ContinuityLimits,
+) -> Continuity:
+    """``seen``: (seconds, glance) of all frames in order; ``frontal``, ``turned``: cosines to the first frame."""
+    found = [(at, glance) for at, glance in seen if glance.box is not None]
+    speed, growth = fastest(found)
+    gap = max((later - earlier for (earlier, _), (later, _) in pairwise(found)), default=0.0)
+    low_frontal, low_turned = min(frontal, default=None), min(turned, default=None)
+    passed = (
+        (low_frontal is not None and low_frontal >= limits.frontal)
+        and (low_turned is not None and low_turned >= limits.turned)
+        and speed <= limits.speed
+        and growth <= limits.growth
+        and gap <= limits.gap
+    )
+    return Continuity(low_frontal, low_turned, speed, growth, gap, limits.frontal, limits.turned, passed=passed)
+
+
+def fastest(found: Sequence[tuple[float, Glance]]) -> tuple[float, float]:
+    """The fastest move (face sizes a second) and growth (factor a second) between neighbouring frames.
+
+    Times closer than 50 ms are taken as 50 ms: they are times of arrival, and frames arrive in bursts.
+    """
+    speed, growth = 0.0, 1.0
+    for (earlier, first), (later, second) in pairwise(found):
+        if first.box is None or second.box is None:
+            continue
+        seconds = max(later - earlier, 0.05)
+        (x, y, size), (x_next, y_next, size_next) = _centre(first.box), _centre(second.box)
+        way = ((x_next - x) ** 2 + (y_next - y) ** 2) ** 0.5 / max(size, 1.0)
+        speed = max(speed, way / seconds)
+        factor = max(size_next / max(size, 1.0), size / max(size_next, 1.0))
+        growth = max(growth, 1 + (factor - 1) / seconds)
+    return speed, growth
+
+
+def _centre(box: tuple[float, float, float, float]) -> tuple[float, float, float]:
+    x, y, width, height = box
+    return x + width / 2, y + height / 2, max(width, height)

@@ -195,8 +195,9 @@ class MessageReader(Generic[Message]):
 
     def json(self, body: bytes | bytearray) -> Message:
         """Read a JSON body; an empty one is `{}`. ApiError, with the parameter's path."""
+        body = body or b"{}"
         try:
-            message = self._decoder.decode(body or b"{}")
+            message = self._decoder.decode(body)
         except _REFUSALS:
             raise self._mistake_in(body) from None
         for name in self._raw:

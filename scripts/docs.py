@@ -41,8 +41,8 @@ def settings() -> str:
 def results() -> str:
     known = [value for value in vars(decision).values() if isinstance(value, decision.Result)]
     lines = ["| Result | Description | billed |", "|---|---|---|"]
-    for result in sorted(known, key=lambda result: int(result.code)):
-        lines.append(f"| {result.code} | {result.description} | {'yes' if result.billed else 'no'} |")
+    known.sort(key=lambda result: int(result.code))
+    lines += [f"| {r.code} | {r.description} | {'yes' if r.billed else 'no'} |" for r in known]
     return "\n".join(lines) + "\n"
 
 

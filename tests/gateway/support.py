@@ -1,4 +1,4 @@
-"""What the gateway's tests share: golden requests, a clock, keys, two actions, a way in without a socket and one with."""
+"""What the gateway's tests share: golden requests, a clock, keys, two actions, ways in with and without a socket."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import time
 from typing import Any
 
 import pytest
@@ -118,13 +117,12 @@ def test_a_slow_sender_on_a_socket_is_refused_while_a_quick_one_is_served() -> N
     house = build(settings=settings)
     body = json.dumps(BUSINESS).encode()
     whole = raw_request("POST", "/", tc3_headers(body), body)
-    with serving(house.gateway) as port:
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as slow:
-            slow.sendall(whole[:-20])
-            with socket.create_connection(("127.0.0.1", port), timeout=10) as quick:
-                quick.sendall(whole)
-                assert code_of(read_answer(quick)) == ""
-            assert code_of(read_answer(slow)) == "InvalidRequest"
+    with serving(house.gateway) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as slow:
+        slow.sendall(whole[:-20])
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as quick:
+            quick.sendall(whole)
+            assert code_of(read_answer(quick)) == ""
+        assert code_of(read_answer(slow)) == "InvalidRequest"
 
 
 def test_a_body_cut_off_leaves_nothing_behind_and_the_next_request_works() -> None:
@@ -146,10 +144,9 @@ def test_a_body_cut_off_leaves_nothing_behind_and_the_next_request_works() -> No
 def test_a_client_that_sends_far_too_much_still_gets_to_read_why() -> None:
     house = build()
     body = b"x" * (12 * MIB)
-    with serving(house.gateway) as port:
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-            connection.sendall(raw_request("POST", "/", tc3_headers(body), body))
-            answer = read_answer(connection)
+    with serving(house.gateway) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(raw_request("POST", "/", tc3_headers(body), body))
+        answer = read_answer(connection)
     assert code_of(answer) == "RequestSizeLimitExceeded"
     assert b"connection: close" in answer.lower()
 
@@ -157,14 +154,10 @@ def test_a_client_that_sends_far_too_much_still_gets_to_read_why() -> None:
 def test_a_client_that_never_stops_sending_is_cut_off() -> None:
     house = build(settings=GatewaySettings(linger_bytes=MIB, linger_seconds=2))
     head = raw_request("POST", "/", [*tc3_headers(b""), (b"Content-Length", b"9" * 12)], b"")
-    with serving(house.gateway) as port:
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-            connection.sendall(head)
-            sent, end = 0, time.monotonic() + 20
-            with pytest.raises(OSError, match=r"reset|[Pp]ipe|closed"):
-                while time.monotonic() < end:
-                    sent += connection.send(b"x" * 65536)
-            assert sent < 100 * MIB
+    with serving(house.gateway) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(head)
+        with pytest.raises(OSError, match=r"reset|[Pp]ipe|closed"):
+            connection.sendall(b"x" * (100 * MIB))
 
 
 def test_small_refusals_keep_the_connection() -> None:
@@ -172,12 +165,11 @@ def test_small_refusals_keep_the_connection() -> None:
     body = json.dumps(BUSINESS).encode()
     refused = raw_request("POST", "/", tc3_headers(body, secret_id="AKIDother"), body)
     good = raw_request("POST", "/", tc3_headers(body), body)
-    with serving(house.gateway) as port:
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-            for request, code in ((refused, "AuthFailure.SecretIdNotFound"), (good, ""), (refused, None), (good, "")):
-                connection.sendall(request)
-                answer = code_of(read_answer(connection))
-                assert code is None or answer == code
+    with serving(house.gateway) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        for request, code in ((refused, "AuthFailure.SecretIdNotFound"), (good, ""), (refused, None), (good, "")):
+            connection.sendall(request)
+            answer = code_of(read_answer(connection))
+            assert code is None or answer == code
 
 
 def test_the_biggest_allowed_photo_arrives_whole_announced_and_in_chunks() -> None:
@@ -185,15 +177,14 @@ def test_the_biggest_allowed_photo_arrives_whole_announced_and_in_chunks() -> No
     photo = b"QUJD" * (2 * MIB)
     body = b'{"CompareLib":"LOCAL","ImageBase64":"' + photo + b'"}'
     head = raw_request("POST", "/", tc3_headers(body), b"", length=False)
-    with serving(house.gateway) as port:
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
-            connection.sendall(raw_request("POST", "/", tc3_headers(body), body))
-            assert code_of(read_answer(connection)) == ""
-            connection.sendall(head[:-2] + b"Transfer-Encoding: chunked\r\n\r\n")
-            for start in range(0, len(body), MIB):
-                piece = body[start : start + MIB]
-                connection.sendall(b"%x\r\n" % len(piece) + piece + b"\r\n")
-            connection.sendall(b"0\r\n\r\n")
-            assert code_of(read_answer(connection)) == ""
+    with serving(house.gateway) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(raw_request("POST", "/", tc3_headers(body), body))
+        assert code_of(read_answer(connection)) == ""
+        connection.sendall(head[:-2] + b"Transfer-Encoding: chunked\r\n\r\n")
+        for start in range(0, len(body), MIB):
+            piece = body[start : start + MIB]
+            connection.sendall(b"%x\r\n" % len(piece) + piece + b"\r\n")
+        connection.sendall(b"0\r\n\r\n")
+        assert code_of(read_answer(connection)) == ""
     for _, message in house.seen:
         assert text_of(message.image_base64) == photo

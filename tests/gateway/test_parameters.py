@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from renzheng.gateway.errors import ApiError
-from renzheng.gateway.parameters import MessageReader, split_pairs, text_of, unique
+from renzheng.gateway.parameters import MessageReader, split_pairs, split_parts, text_of, unique
 from tests.gateway.support import ResultRequest, TokenRequest
 
 TOKEN: MessageReader[Any] = MessageReader(TokenRequest)
@@ -197,3 +197,61 @@ def test_an_action_whose_request_cannot_be_served_faithfully_is_refused_at_start
     for kind in (Open, NoNull, Mapping):
         with pytest.raises(TypeError):
             MessageReader(kind)
+
+
+MULTIPART = "multipart/form-data; boundary=AbC"
+
+
+def parts(*bodies: bytes, end: bytes = b"--AbC--\r\n") -> bytes:
+    return b"".join(b"--AbC\r\n" + body + b"\r\n" for body in bodies) + end
+
+
+def part(name: bytes, value: bytes, more: bytes = b"") -> bytes:
+    return b'Content-Disposition: form-data; name="' + name + b'"' + more + b"\r\n\r\n" + value
+
+
+def test_text_file_and_json_parts_become_one_message() -> None:
+    body = parts(
+        part(b"CompareLib", b"LOCAL"),
+        part(b"ImageBase64", b"/9j/4AAQ", b'; filename="ImageBase64"\r\nContent-Type: application/octet-stream'),
+        part(b"UseCos", b"True"),
+        part(
+            b"Encryption",
+            b'{"EncryptList": ["Name"], "CiphertextBlob": "b", "Iv": "i"}',
+            b"\r\nContent-Type: application/json",
+        ),
+    )
+    message = TOKEN.pairs(split_parts(body, MULTIPART))
+    assert (message.compare_lib, bytes(text_of(message.image_base64)), message.use_cos) == ("LOCAL", b"/9j/4AAQ", True)
+    assert message.encryption.encrypt_list == ["Name"]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "code"),
+    [
+        (parts(part(b"CompareLib", b"x"), end=b""), MULTIPART, "InvalidRequest"),
+        (parts(part(b"CompareLib", b"x")), "multipart/form-data", "InvalidRequest"),
+        (parts(part(b"CompareLib", b"x")), "multipart/form-data; boundary=other", "InvalidRequest"),
+        (b"garbage", MULTIPART, "InvalidRequest"),
+        (parts(b"Content-Disposition: form-data\r\n\r\nx"), MULTIPART, "InvalidRequest"),
+        (parts(part(b"CompareLib", b"x"), part(b"CompareLib", b"y")), MULTIPART, "InvalidParameter"),
+        (parts(part(b"CompareLib", b"\xff")), MULTIPART, "InvalidParameter"),
+        (parts(part(b"CompareLib", b"x", b"\r\nContent-Type: application/json")), MULTIPART, "InvalidParameter"),
+        (
+            parts(part(b"CompareLib", b'"x","Foo":1', b"\r\nContent-Type: application/json")),
+            MULTIPART,
+            "InvalidParameter",
+        ),
+        (
+            parts(part(b"Encryption", b"[" * 5000, b"\r\nContent-Type: application/json")),
+            MULTIPART,
+            "InvalidParameter",
+        ),
+        (parts(*[part(b"A%d" % index, b"x") for index in range(300)]), MULTIPART, "InvalidRequest"),
+        (b"", MULTIPART, "MissingParameter"),
+    ],
+)
+def test_a_wrong_multipart_body_has_its_code(body: bytes, content_type: str, code: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        TOKEN.pairs(split_parts(body, content_type))
+    assert caught.value.code == code

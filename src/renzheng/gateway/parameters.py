@@ -14,9 +14,15 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import unquote_plus
 
 import msgspec
+from multipart import (  # type: ignore[import-untyped]
+    MultipartError,
+    PushMultipartParser,
+    parse_options_header,
+)
 
 from renzheng.gateway.errors import (
     ApiError,
+    InvalidRequest,
     MalformedEncoding,
     MalformedJson,
     MalformedPair,
@@ -63,6 +69,50 @@ def split_pairs(text: bytes) -> list[tuple[str, str]]:
 def _unquote(text: bytes) -> str:
     try:
         return unquote_plus(text.decode("utf-8"), errors="strict")
+    except UnicodeDecodeError:
+        raise MalformedEncoding from None
+
+
+def split_parts(body: bytes | bytearray, content_type: str) -> list[tuple[str, str | msgspec.Raw]]:
+    """A multipart body as pairs: text parts and files as they are, JSON parts undecoded.
+
+    `content_type`: the header's value, which names the boundary. InvalidRequest where the form is wrong,
+    RepeatedParameter, MalformedEncoding, MalformedJson.
+    """
+    parts: dict[str, str | msgspec.Raw] = {}
+    try:
+        _, options = parse_options_header(content_type)
+        parser = PushMultipartParser(options.get("boundary", ""), max_segment_count=_MOST_PARTS, strict=True)
+        part: Any = None
+        pieces: list[bytes | bytearray] = []
+        for event in parser.parse(body) if body else ():
+            if event is None:
+                if part.name in parts:
+                    raise RepeatedParameter(name=part.name)
+                parts[part.name] = _part_value(b"".join(pieces), part.content_type or "")
+                pieces = []
+            elif isinstance(event, bytes | bytearray):
+                pieces.append(event)
+            else:
+                part = event
+        if body:
+            parser.close()
+    except MultipartError as fault:
+        raise InvalidRequest(type(fault).__name__) from None
+    return list(parts.items())
+
+
+_MOST_PARTS = 256
+
+
+def _part_value(content: bytes, content_type: str) -> str | msgspec.Raw:
+    if content_type.partition(";")[0].strip().lower() == "application/json":
+        try:
+            return msgspec.json.decode(content, type=msgspec.Raw)
+        except _REFUSALS:
+            raise MalformedJson from None
+    try:
+        return content.decode("utf-8")
     except UnicodeDecodeError:
         raise MalformedEncoding from None
 

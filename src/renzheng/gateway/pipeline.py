@@ -42,7 +42,7 @@ from renzheng.gateway.errors import (
     UnsupportedOperation,
     UnsupportedRegion,
 )
-from renzheng.gateway.parameters import MessageReader, split_pairs
+from renzheng.gateway.parameters import MessageReader, split_pairs, split_parts
 from renzheng.gateway.quota import FixedWindows
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -171,6 +171,9 @@ class Gateway:
             request.message = request.reader.pairs(split_pairs(request.query))
         elif request.content_type == b"application/json":
             request.message = request.reader.json(request.body.data)
+        elif request.content_type == b"multipart/form-data":
+            boundary = request.header(b"content-type")
+            request.message = request.reader.pairs(split_parts(request.body.data, boundary))
         elif request.content_type == b"application/octet-stream":
             raise UnsupportedOperation("octet-stream")
         else:

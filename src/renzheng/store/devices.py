@@ -1,0 +1,58 @@
+"""One device at a time: who holds a session, until when, and how another may take over."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from renzheng.store.records import Context
+
+
+class Devices(Context):
+    """The device's secret and hand-over codes are kept as keyed hashes only."""
+
+    async def claim_device(self, session_id: int, device: str, now: float, grace: float, handover: str | None) -> bool:
+        """Take the session where it is free, ours, silent for `grace` seconds, or offered under this code."""
+        given = {
+            "id": session_id,
+            "device": self._vault.digest("device", device),
+            "code": None if handover is None else self._vault.digest("handover", f"{session_id}:{handover}"),
+            "now": now,
+            "silent": now - grace,
+        }
+
+        def claim(connection: sqlite3.Connection) -> bool:
+            # A code is spent by whoever takes over, and lost with the device that offered it.
+            return (
+                connection.execute(
+                    "UPDATE sessions SET device = :device, device_seen = :now,"
+                    " handover = CASE WHEN device = :device THEN handover END,"
+                    " handover_until = CASE WHEN device = :device THEN handover_until END"
+                    " WHERE id = :id AND (device IS NULL OR device = :device OR device_seen <= :silent"
+                    " OR (handover = :code AND handover_until > :now))",
+                    given,
+                ).rowcount
+                == 1
+            )
+
+        return await self._database.write(claim, savepoint=False)
+
+    async def touch_device(self, session_id: int, device: str, now: float) -> bool:
+        """The device's heartbeat. False once another device has taken over."""
+        given = (now, session_id, self._vault.digest("device", device))
+
+        def touch(connection: sqlite3.Connection) -> bool:
+            sql = "UPDATE sessions SET device_seen = ? WHERE id = ? AND device = ?"
+            return connection.execute(sql, given).rowcount == 1
+
+        return await self._database.write(touch, savepoint=False)
+
+    async def offer_handover(self, session_id: int, device: str, code: str, until: float) -> bool:
+        """Let whoever brings `code` before `until` take over. False where this device does not hold the session."""
+        code_hash = self._vault.digest("handover", f"{session_id}:{code}")
+        given = (code_hash, until, session_id, self._vault.digest("device", device))
+
+        def offer(connection: sqlite3.Connection) -> bool:
+            sql = "UPDATE sessions SET handover = ?, handover_until = ? WHERE id = ? AND device = ?"
+            return connection.execute(sql, given).rowcount == 1
+
+        return await self._database.write(offer, savepoint=False)

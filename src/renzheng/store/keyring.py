@@ -1,0 +1,102 @@
+"""The keys folder: master keys in files of mode 600, and the refusal to work with keys that others can read."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from renzheng.store.database import StoreError
+
+KEY_BYTES = 32
+
+_NAME = re.compile(r"master-([0-9]+)\.key")
+
+
+class KeysRefused(StoreError):
+    """The keys folder is not fit to be used; the text says what is wrong and what to do."""
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the folder (mode 700) where it is missing; refuse what a group or others can reach.
+
+    Raises KeysRefused for the folder itself and for every file in it.
+    """
+    if not folder.exists():
+        folder.mkdir(mode=0o700, parents=True)
+        return
+    if not folder.is_dir():
+        raise KeysRefused(f"the keys folder {folder} is not a folder")
+    for path in (folder, *sorted(folder.iterdir())):
+        try:
+            mode = stat.S_IMODE(path.stat().st_mode)
+        except FileNotFoundError:  # a write-ahead log that another process has just closed
+            continue
+        if mode & 0o077:
+            wanted = "700" if path.is_dir() else "600"
+            raise KeysRefused(
+                f"{path} has mode {mode:03o}, so a group or others can reach the keys; run: chmod {wanted} {path}"
+            )
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a new file of mode 600 durably; it is there whole, or not at all. Raises FileExistsError."""
+    temporary = path.with_name(path.name + ".new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    try:
+        os.link(temporary, path)
+    finally:
+        temporary.unlink()
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's entries durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def master_path(folder: Path, generation: int) -> Path:
+    return folder / f"master-{generation}.key"
+
+
+def generations(folder: Path) -> list[int]:
+    """The master keys that the folder has, oldest first."""
+    return sorted(int(match[1]) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)))
+
+
+def make_master(folder: Path, generation: int, entropy: Callable[[int], bytes]) -> bytes:
+    """A new master key, durable when it is returned."""
+    key = entropy(KEY_BYTES)
+    if len(key) != KEY_BYTES:
+        raise ValueError("the source of randomness gave too few bytes")
+    write_private(master_path(folder, generation), key.hex().encode() + b"\n")
+    return key
+
+
+def read_master(folder: Path, generation: int) -> bytes:
+    """Raises KeysRefused where the file is missing or is no master key."""
+    path = master_path(folder, generation)
+    try:
+        key = bytes.fromhex(path.read_text("ascii"))
+    except FileNotFoundError:
+        raise KeysRefused(
+            f"the master key {path} is missing; without it nothing that was sealed under it can be read. "
+            "Put it back from the backup of the keys folder"
+        ) from None
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise KeysRefused(f"{path} is damaged: a master key is one line of {2 * KEY_BYTES} hex digits")
+    return key

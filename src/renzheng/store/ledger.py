@@ -1,0 +1,53 @@
+"""What was verified for whom: one row a verdict, unique by session. It outlives the session and names no person."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import NamedTuple
+
+from renzheng.store.database import Database
+
+
+class Entry(NamedTuple):
+    """`result`: the business code. `at`: unix seconds."""
+
+    id: int
+    account_id: int
+    session_id: int
+    result: str
+    billed: bool
+    at: float
+
+
+def add(
+    connection: sqlite3.Connection, account_id: int, session_id: int, result: str, billed: bool, now: float
+) -> None:
+    """Part of the verdict's own transaction. Raises sqlite3.IntegrityError for a second row of a session."""
+    connection.execute(
+        "INSERT INTO ledger (account_id, session_id, result, billed, at) VALUES (?, ?, ?, ?, ?)",
+        (account_id, session_id, result, int(billed), now),
+    )
+
+
+class Ledger:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def entries(
+        self, account_id: int, since: float = 0, until: float = float("inf"), after: int = 0, limit: int = 1000
+    ) -> list[Entry]:
+        """An account's rows by rising id, those with `since <= at < until` and above the id `after`."""
+        rows = self._database.fetch_all(
+            "SELECT id, account_id, session_id, result, billed, at FROM ledger"
+            " WHERE account_id = ? AND at >= ? AND at < ? AND id > ? ORDER BY id LIMIT ?",
+            (account_id, since, until, after, limit),
+        )
+        return [Entry(row[0], row[1], row[2], row[3], bool(row[4]), row[5]) for row in rows]
+
+    async def billed(self, account_id: int, since: float = 0, until: float = float("inf")) -> int:
+        """How many verifications an account has to pay for."""
+        row = self._database.fetch_one(
+            "SELECT count(*) FROM ledger WHERE account_id = ? AND billed = 1 AND at >= ? AND at < ?",
+            (account_id, since, until),
+        )
+        return int(row[0]) if row else 0

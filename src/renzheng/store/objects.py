@@ -1,0 +1,217 @@
+"""Evidence: sealed photos, frames and videos, in a folder or in S3/COS. Only sealed bytes come here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from renzheng.store.database import StoreError
+from renzheng.store.keyring import sync_folder
+
+T = TypeVar("T")
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.\-]*(/[a-z0-9][a-z0-9.\-]*)*")
+
+
+class ObjectEntry(NamedTuple):
+    """`modified_at`: unix seconds."""
+
+    name: str
+    modified_at: float
+
+
+class Objects(Protocol):
+    """Names are lower-case paths such as `sessions/0496/1785/photo`. Nothing blocks the event loop."""
+
+    async def put(self, name: str, content: bytes) -> None:
+        """Durable, and there whole or not at all, when it returns."""
+
+    async def get(self, name: str) -> bytes | None: ...
+
+    async def delete(self, name: str) -> None:
+        """What is not there is no error."""
+
+    async def delete_all(self, folder: str) -> None:
+        """Delete every object below a folder."""
+
+    async def entries(self, folder: str, after: str = "", limit: int = 1000) -> list[ObjectEntry]:
+        """Objects below a folder by rising name, those after a name."""
+
+    async def close(self) -> None: ...
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"not an object's name: {name!r}")
+    return name
+
+
+class FolderObjects:
+    """A folder (mode 700). A file is written beside its place, synced, and renamed; then its folder is synced."""
+
+    def __init__(self, root: Path, threads: int = 4) -> None:
+        self._root = root
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="renzheng-objects")
+
+    async def _run(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+    async def put(self, name: str, content: bytes) -> None:
+        await self._run(self._put, self._root / _checked(name), content)
+
+    async def get(self, name: str) -> bytes | None:
+        return await self._run(self._get, self._root / _checked(name))
+
+    async def delete(self, name: str) -> None:
+        await self._run(self._delete, self._root / _checked(name))
+
+    async def delete_all(self, folder: str) -> None:
+        await self._run(self._delete_all, self._root / _checked(folder))
+
+    async def entries(self, folder: str, after: str = "", limit: int = 1000) -> list[ObjectEntry]:
+        found: list[ObjectEntry] = []
+        await self._run(self._walk, self._root / _checked(folder), after, limit, found)
+        return found
+
+    async def close(self) -> None:
+        self._threads.shutdown()
+
+    def _make_folder(self, folder: Path) -> None:
+        missing: list[Path] = []
+        while not folder.exists():
+            missing.append(folder)
+            folder = folder.parent
+        for path in reversed(missing):
+            with contextlib.suppress(FileExistsError):
+                path.mkdir(mode=0o700)
+            sync_folder(path.parent)
+
+    def _put(self, path: Path, content: bytes) -> None:
+        # A leading dot is no object's name, so a file that a crash leaves behind is seen only by the sweeper.
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        for _ in range(3):
+            self._make_folder(path.parent)
+            try:
+                descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+                break
+            except FileNotFoundError:  # the folder was emptied and removed in between
+                continue
+        else:
+            raise StoreError("the evidence folder is removed while it is written to")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+    def _get(self, path: Path) -> bytes | None:
+        try:
+            return path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def _delete(self, path: Path) -> None:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()
+            self._prune(path.parent)
+
+    def _delete_all(self, folder: Path) -> None:
+        try:
+            children = list(folder.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for child in children:
+            if child.is_dir():
+                self._delete_all(child)
+            else:
+                child.unlink(missing_ok=True)
+        self._prune(folder)
+
+    def _prune(self, folder: Path) -> None:
+        """Remove folders that became empty; one that is being written to is not empty, and stays."""
+        while folder != self._root:
+            try:
+                folder.rmdir()
+            except OSError:
+                return
+            folder = folder.parent
+
+    def _walk(self, folder: Path, after: str, limit: int, found: list[ObjectEntry]) -> None:
+        try:
+            entries = sorted(os.scandir(folder), key=lambda e: e.name + ("/" if e.is_dir() else ""))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for entry in entries:
+            if len(found) >= limit:
+                return
+            name = str(Path(entry.path).relative_to(self._root))
+            if entry.is_dir():
+                if name + "/" > after or after.startswith(name + "/"):
+                    self._walk(Path(entry.path), after, limit, found)
+            elif name > after:
+                with contextlib.suppress(FileNotFoundError):
+                    found.append(ObjectEntry(name, entry.stat().st_mtime))
+
+
+class BucketObjects:
+    """S3, COS or another store of obstore's, by an address such as `s3://bucket/prefix`.
+
+    Credentials and endpoint come from `options` (obstore's names, such as `endpoint`, `region`,
+    `access_key_id`, `secret_access_key`, `allow_http`) or from the environment (`AWS_...`).
+    """
+
+    def __init__(self, url: str, options: Mapping[str, str] | None = None) -> None:
+        # Loads a few megabytes of code that an installation with a folder does not need.
+        from obstore.exceptions import BaseError
+        from obstore.store import from_url
+
+        given: dict[str, Any] = dict(options or {})
+        allow_http = given.pop("allow_http", "") == "true" or os.environ.get("AWS_ALLOW_HTTP", "") == "true"
+        try:
+            self._store: Any = from_url(url, client_options={"allow_http": allow_http}, **given)
+        except (BaseError, ValueError) as error:
+            raise StoreError(f"{url} is no address of an object store: {error}") from None
+
+    async def put(self, name: str, content: bytes) -> None:
+        await self._store.put_async(_checked(name), content)
+
+    async def get(self, name: str) -> bytes | None:
+        try:
+            result = await self._store.get_async(_checked(name))
+        except FileNotFoundError:
+            return None
+        return bytes(await result.bytes_async())
+
+    async def delete(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            await self._store.delete_async(_checked(name))
+
+    async def delete_all(self, folder: str) -> None:
+        while entries := await self.entries(folder):
+            for entry in entries:
+                await self.delete(entry.name)
+
+    async def entries(self, folder: str, after: str = "", limit: int = 1000) -> list[ObjectEntry]:
+        found: list[ObjectEntry] = []
+        stream = self._store.list(_checked(folder) + "/", offset=after or None, chunk_size=min(limit, 1000))
+        async for chunk in stream:
+            found += [ObjectEntry(item["path"], item["last_modified"].timestamp()) for item in chunk]
+            if len(found) >= limit:
+                break
+        return sorted(found)[:limit]
+
+    async def close(self) -> None:
+        return None

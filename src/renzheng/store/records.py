@@ -1,0 +1,110 @@
+"""How a session's row reads and is written: columns, moves as SQL, ids, names of its objects."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from renzheng.store.database import Database
+from renzheng.store.objects import Objects
+from renzheng.store.vault import Kind, Sealer, Subject, Vault
+from renzheng.verification.policy import Policy
+from renzheng.verification.session import MOVES, CompareLib, Details, Ending, Session, State
+
+COLUMNS = (
+    "id, account_id, state, created_at, expires_at, attempt, counted, has_photo, policy, ending, device, id_hash,"
+    " sealed"
+)
+
+
+def moves(name: str) -> str:
+    """The WHERE of a legal move, from the table; needs the parameter :now where expiry guards the move."""
+    move = MOVES[name]
+    sources = ", ".join(f"'{source.value}'" for source in sorted(move.sources))
+    return f"state IN ({sources})" + (" AND expires_at > :now" if move.while_alive else "")
+
+
+def moved(name: str) -> str:
+    """The SET of a legal move, from the table."""
+    move = MOVES[name]
+    return f"state = '{move.target.value}'" + (", attempt = attempt + 1" if move.new_attempt else "")
+
+
+@functools.lru_cache(maxsize=256)
+def policy_text(policy: Policy) -> str:
+    return msgspec.json.encode(policy).decode()
+
+
+@functools.lru_cache(maxsize=256)
+def policy_of(text: str) -> Policy:
+    return msgspec.json.decode(text, type=Policy)
+
+
+def pack_details(details: Details) -> bytes:
+    return msgspec.msgpack.encode(
+        (details.compare_lib, details.id_card, details.name, details.extra, details.meta, details.meta_data)
+    )
+
+
+def unpack_details(content: bytes) -> Details:
+    compare_lib, *rest = msgspec.msgpack.decode(content)
+    return Details(CompareLib(compare_lib), *rest)
+
+
+class Ids:
+    """Ids that rise with time: unix microseconds, or one more than the last.
+
+    Never given twice, even after a restore of an older backup, so that a data key's subject stays one subject.
+    """
+
+    def __init__(self, last: int) -> None:
+        self._last = last
+
+    def draw(self, now: float) -> int:
+        self._last = max(self._last + 1, int(now * 1_000_000))
+        return self._last
+
+
+def session_folder(session_id: int) -> str:
+    """Where a session's objects are: under the hour of its id, so that no folder grows without bound."""
+    return f"sessions/{session_id // 3_600_000_000:07d}/{session_id:016d}"
+
+
+class Context:
+    """What every part of `Sessions` works with."""
+
+    def __init__(
+        self, database: Database, vault: Vault, objects: Objects, entropy: Callable[[int], bytes], ids: Ids
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._objects = objects
+        self._entropy = entropy
+        self._ids = ids
+
+    def _session(self, row: tuple[Any, ...]) -> Session:
+        """A session out of a row of `COLUMNS`. Raises Erased where its key is gone."""
+        (number, account_id, state, created_at, expires_at, attempt, counted) = row[:7]
+        (has_photo, policy, ending, device, id_hash, sealed) = row[7:13]
+        sealer = self._vault.of(Subject(Kind.SESSION, number))
+        return Session(
+            id=number,
+            account_id=account_id,
+            state=State(state),
+            created_at=created_at,
+            expires_at=expires_at,
+            attempt=attempt,
+            counted=counted,
+            details=unpack_details(sealer.open("details", sealed)),
+            has_photo=bool(has_photo),
+            policy=policy_of(policy),
+            ending=Ending(ending) if ending else None,
+            device_hash=device,
+            id_hash=id_hash,
+        )
+
+    def _evidence(self, session_id: int) -> Sealer:
+        return self._vault.of(Subject(Kind.EVIDENCE, session_id))

@@ -1,0 +1,67 @@
+"""Brings a database to the newest schema, and says no to one that is newer than this program."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from renzheng.store.database import StoreError, connect, file_lock
+from renzheng.store.migrations import HEAD
+
+
+def revision(path: Path) -> str | None:
+    """The revision of a database; None for a new one."""
+    connection = connect(path, busy_timeout=5)
+    try:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.OperationalError:
+        return None
+    finally:
+        connection.close()
+    return str(row[0]) if row else None
+
+
+def migrate(path: Path) -> None:
+    """Bring the database at `path` to `HEAD`; a few hundred microseconds when it is there already.
+
+    Each start's revisions are one transaction, one process at a time. Raises StoreError for a newer database.
+    """
+    if not path.exists():
+        # The log files take their mode from the database, so it has to be private from the start.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    if revision(path) == HEAD:
+        return
+    with file_lock(path.with_name("migrate.lock")):
+        found = revision(path)
+        if found != HEAD:
+            _upgrade(path, found)
+
+
+def _upgrade(path: Path, found: str | None) -> None:
+    # Alembic takes longer to import than a whole start without it.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+    from sqlalchemy import create_engine, event
+    from sqlalchemy.engine import Connection
+    from sqlalchemy.pool import NullPool
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    if found is not None and found not in {
+        script.revision for script in ScriptDirectory.from_config(config).walk_revisions()
+    }:
+        raise StoreError(
+            f"{path} was made by a newer renzheng (schema {found}; this one knows up to {HEAD}); "
+            "use that version, or restore the backup from before"
+        )
+    engine = create_engine("sqlite://", creator=lambda: connect(path, busy_timeout=30), poolclass=NullPool)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:  # the driver is in autocommit, and so DDL can be undone too
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

@@ -49,7 +49,8 @@ def test_bytes_in_flight_are_bounded_over_all_by_key_and_by_address() -> None:
     for name, address in (("b", "b"), ("c", "c"), ("d", "d"), ("e", "e")):
         flight.release(name, address, 25)
     assert flight.total == 0
-    assert not flight._by_holder
+    assert not flight._by_key
+    assert not flight._by_address
 
 
 async def test_a_body_above_the_limit_is_refused_whether_announced_or_not() -> None:

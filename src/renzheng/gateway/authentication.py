@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from functools import lru_cache, partial
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
-from renzheng.gateway.body import Body, InFlight
+from renzheng.gateway.body import Body, InFlight, Watch
 from renzheng.gateway.context import Request
 from renzheng.gateway.contract import SERVICE, GatewaySettings, KeyFinder, Where
 from renzheng.gateway.errors import (
@@ -81,6 +81,7 @@ class Authentication:
         self._settings = settings
         self._signing_keys = SigningKeys()
         self._in_flight = InFlight(settings)
+        self._watch = Watch()
 
     @property
     def bytes_in_flight(self) -> int:
@@ -89,19 +90,23 @@ class Authentication:
 
     def check_protocol(self, request: Request) -> None:
         """GET or POST, and no header twice that decides anything."""
-        request.body = Body(self._in_flight, self._settings, request.address)
+        request.body = Body(self._in_flight, self._watch, self._settings, request.address)
+        request.is_tc3 = any(mark in request.headers for mark in _TC3_MARKS) or (
+            request.method == "POST" and request.content_type not in FORM_TYPES
+        )
         if request.method not in ("GET", "POST"):
             raise UnsupportedProtocol(f"method of {len(request.method)} letters")
-        if b"authorization" in request.repeated:
-            raise InvalidAuthorization(reason="it is given more than once.")
-        for name in request.repeated & _SINGLE:
-            raise RepeatedParameter(name=name.decode("ascii"))
+        if request.repeated:
+            if b"authorization" in request.repeated:
+                raise InvalidAuthorization(reason="it is given more than once.")
+            for name in sorted(request.repeated & _SINGLE):
+                raise RepeatedParameter(name=name.decode("ascii"))
         if len(request.query) > self._settings.query_bytes:
             raise RequestSizeLimitExceeded("query", limit=self._settings.query_bytes)
 
     def read_form(self, request: Request) -> Awaitable[None] | None:
         """A v1 POST keeps even its common parameters in the body, so that this body is read first."""
-        if request.method != "POST" or request.content_type not in FORM_TYPES or _is_tc3(request):
+        if request.is_tc3 or request.method == "GET":
             return None
         return request.body.read(
             request.receive,
@@ -113,7 +118,7 @@ class Authentication:
         )
 
     def read_common_parameters(self, request: Request) -> None:
-        if _is_tc3(request) or (request.method == "POST" and request.content_type not in FORM_TYPES):
+        if request.is_tc3:
             self._read_headers(request)
         else:
             _read_pairs(request)
@@ -229,10 +234,6 @@ class Authentication:
             raise IpNotInWhitelist("the connection has no address") from None
         if not any(address in _network(network) for network in networks):
             raise IpNotInWhitelist
-
-
-def _is_tc3(request: Request) -> bool:
-    return any(mark in request.headers for mark in _TC3_MARKS)
 
 
 def _allowed(where: Where, request: Request) -> bool:

@@ -20,7 +20,7 @@ class Request:
 
     `headers`: the first value of each name, as received. `repeated`: names that came more than once.
     `parameters`: the decoded pairs of a v1 request, None for TC3. `timestamp`: as the client wrote it.
-    `cause`: why it was refused, for the log.
+    `is_tc3`: whether the common parameters are in headers, and not among the v1 pairs. `cause`: why it was refused, for the log.
     """
 
     __slots__ = (
@@ -33,6 +33,7 @@ class Request:
         "content_type",
         "digest",
         "headers",
+        "is_tc3",
         "key",
         "language",
         "message",
@@ -57,6 +58,7 @@ class Request:
     authorization: Authorization
     body: Body
     digest: Any
+    is_tc3: bool
     key: Key
     message: msgspec.Struct
     now: float

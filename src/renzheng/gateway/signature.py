@@ -29,9 +29,9 @@ V1_METHODS = {"HmacSHA1": "sha1", "HmacSHA256": "sha256"}
 
 _HEADER_BYTES = 4096
 _SIGNED_NAMES = 32
-_AUTHORIZATION = re.compile(
+_SCOPE = re.compile(
     r"TC3-HMAC-SHA256\s+Credential=(?P<id>[^/,\s]+)/(?P<date>\d{4}-\d{2}-\d{2})/(?P<service>[^/,\s]+)/tc3_request,"
-    r"\s*SignedHeaders=(?P<headers>[!-+\--~]+),\s*Signature=(?P<signature>[^,\s]+)\s*",
+    r"\s*SignedHeaders=(?P<headers>[!-+\--~]+),\s*",
     re.ASCII,
 )
 
@@ -56,7 +56,17 @@ def parse_authorization(header: bytes) -> Authorization:
     if len(header) > _HEADER_BYTES:
         raise MalformedAuthorization("`Authorization` is too long.")
     text = header.decode("latin-1").strip()
-    match = _AUTHORIZATION.fullmatch(text)
+    scope, found, signature = text.rpartition("Signature=")
+    if not found or not signature or " " in signature or "," in signature:
+        raise MalformedAuthorization(_fault_of(text))
+    secret_id, date, service, names = _parse_scope(scope)
+    return Authorization(secret_id, date, service, names, signature)
+
+
+@lru_cache(maxsize=1024)
+def _parse_scope(text: str) -> tuple[str, str, str, tuple[bytes, ...]]:
+    """All but the signature, which a client sends alike for a whole day."""
+    match = _SCOPE.fullmatch(text)
     if match is None:
         raise MalformedAuthorization(_fault_of(text))
     names = tuple(name.encode("latin-1") for name in match["headers"].lower().split(";"))
@@ -64,7 +74,7 @@ def parse_authorization(header: bytes) -> Authorization:
         raise MalformedAuthorization("`SignedHeaders` not valid.")
     if b"content-type" not in names or b"host" not in names:
         raise MalformedAuthorization("`SignedHeaders` must contain `content-type` and `host`.")
-    return Authorization(match["id"], match["date"], match["service"], names, match["signature"])
+    return match["id"], match["date"], match["service"], names
 
 
 def _fault_of(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Sequence
 
 import segno
 from cryptography.exceptions import InvalidSignature
@@ -12,7 +13,24 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from renzheng.store.accounts import KeyCache
+
 _COORDINATE = 32
+
+
+class AccountsOfKeys:
+    """What the capture asks of accounts, from the keys in memory."""
+
+    def __init__(self, keys: KeyCache) -> None:
+        self._keys = keys
+
+    def origins(self, account_id: int) -> Sequence[str]:
+        account = self._keys.account(account_id)
+        return account.origins if account else ()
+
+    def name(self, account_id: int) -> str:
+        account = self._keys.account(account_id)
+        return account.name if account else ""
 
 
 def device_key(meta: str) -> ec.EllipticCurvePublicKey | None:

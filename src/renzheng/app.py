@@ -30,6 +30,7 @@ from renzheng.gateway.contract import Action, GatewaySettings, Where
 from renzheng.gateway.pipeline import Gateway
 from renzheng.settings import Settings
 from renzheng.store.open import Store, open_store
+from renzheng.store.sweeper import Retention
 from renzheng.telemetry import Metrics
 from renzheng.verification.session import RESULT_SECONDS
 
@@ -37,6 +38,8 @@ log = structlog.get_logger("renzheng")
 
 Scope = MutableMapping[str, Any]
 Clock = Callable[[], float]
+
+GAUGE_SECONDS = 5.0
 
 
 class App:
@@ -48,7 +51,7 @@ class App:
         self.settings = settings
         self.clock = clock
         self.metrics = Metrics()
-        self.store: Store = open_store(settings.data_dir, settings.keys_dir, clock, entropy)
+        self.store: Store = open_server_store(settings, clock, entropy)
         self.engine = EngineWorkers()
         self.verdicts = Verdicts(self.store.sessions)
         self.judge = Judge(
@@ -136,7 +139,7 @@ class App:
             await self.engine.start()
             tasks = [
                 asyncio.create_task(_forever("judge", self.judge.run)),
-                asyncio.create_task(_forever("sweeper", self._sweep)),
+                asyncio.create_task(_forever("gauges", self._keep_gauges)),
             ]
             log.info("started", address=f"{self.settings.host}:{self.settings.port}")
             yield
@@ -148,11 +151,10 @@ class App:
             await self.store.stop()
             log.info("stopped")
 
-    async def _sweep(self) -> None:
+    async def _keep_gauges(self) -> None:
         while True:
-            await self.store.sweeper.sweep(self.clock())
             self.metrics.waiting.set(await self.store.sessions.waiting(self.clock()))
-            await asyncio.sleep(self.settings.sweep_seconds)
+            await asyncio.sleep(GAUGE_SECONDS)
 
     # -- the operator's pages --
 
@@ -171,6 +173,20 @@ async def _forever(name: str, run: Callable[[], Awaitable[None]]) -> None:
         except Exception:
             log.exception("background_failed", part=name)
         await asyncio.sleep(1)
+
+
+def open_server_store(settings: Settings, clock: Clock, entropy: Callable[[int], bytes]) -> Store:
+    """The store as the one server process opens it. Raises StoreError with a sentence for the operator."""
+    return open_store(
+        settings.data_dir,
+        settings.keys_dir,
+        clock,
+        entropy,
+        settings.evidence_url,
+        retention=Retention(evidence_days=settings.evidence_days, tombstone_days=settings.tombstone_days),
+        server=True,
+        sweep_seconds=settings.sweep_seconds,
+    )
 
 
 def _where(choice: bool | None) -> Where:

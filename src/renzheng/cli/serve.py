@@ -6,15 +6,18 @@ import asyncio
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 import uvicorn
 
 from renzheng.app import App
+from renzheng.cli import lan
 from renzheng.engine import packs
 from renzheng.settings import Settings, SettingsError, load_settings
-from renzheng.store.open import StoreError, open_store
+from renzheng.store.database import StoreError
+from renzheng.store.open import open_store
 from renzheng.telemetry import configure_logs
 
 
@@ -22,9 +25,14 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
     workers: Annotated[int, typer.Option(help="Server processes; SQLite admits one.")] = 1,
+    on_lan: Annotated[
+        bool, typer.Option("--lan", help="Let phones on this network in, over https with a certificate of our own.")
+    ] = False,
 ) -> None:
     """Start the server on embedded defaults: SQLite and a folder, no account, no network."""
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    if on_lan:
+        given.setdefault("host", "0.0.0.0")  # noqa: S104 - asked for
     try:
         settings = load_settings(**given)
     except SettingsError as error:
@@ -36,8 +44,12 @@ def serve(
         _refuse(f"Models are missing ({', '.join(missing)}): run `renzheng models install` first.")
     configure_logs(settings.log_level, settings.log_json)
     try:
-        asyncio.run(_welcome(settings))
-        _run(settings)
+        tls = _lan_certificate(settings) if on_lan else None
+        asyncio.run(_welcome(settings, "https" if tls else "http"))
+        if tls:
+            for address in lan.addresses():
+                lan.print_invitation(f"https://{address}:{settings.port}/verify")
+        _run(settings, tls)
     except StoreError as error:
         _refuse(str(error))
 
@@ -47,22 +59,32 @@ def _refuse(sentence: str) -> None:
     raise typer.Exit(2)
 
 
-async def _welcome(settings: Settings) -> None:
+def _lan_certificate(settings: Settings) -> tuple[Path, Path]:
+    found = lan.addresses()
+    if not found:
+        _refuse("This machine has no address that others could reach.")
+    return lan.certificate(settings.keys_dir, found)
+
+
+async def _welcome(settings: Settings, scheme: str) -> None:
     """Make the first account and key where there are none, and print what a newcomer needs."""
-    store = open_store(settings.data_dir, settings.keys_dir, time.time, os.urandom)
-    await store.start(serving=False)
+    store = open_store(settings.data_dir, settings.keys_dir, time.time, os.urandom, actor="first start")
+    await store.start()
     try:
         secret_key = None
-        keys = await store.accounts.list_keys()
-        if not keys:
-            account = await store.accounts.create("default", time.time())
-            key = await store.accounts.create_key(account.id, time.time())
-            secret_id, secret_key = key.secret_id, key.secret_key
-        else:
-            secret_id = keys[0].secret_id
+        accounts = await store.accounts.all()
+        keys = [key for account in accounts for key in await store.accounts.keys(account.id) if key.enabled]
+        if not accounts:
+            account = await store.accounts.create("default")
+            key = await store.accounts.create_key(account.id)
+            keys, secret_key = [key], key.secret_key
     finally:
         await store.stop()
-    base = settings.public_url or f"http://{settings.host}:{settings.port}"
+    secret_id = keys[0].secret_id if keys else "none: make one by renzheng key create"
+    base = (
+        settings.public_url
+        or f"{scheme}://{'127.0.0.1' if settings.host == '0.0.0.0' else settings.host}:{settings.port}"
+    )  # noqa: S104
     print(f"\n  renzheng is starting on {base}\n")
     print(f"  SecretId   {secret_id}")
     if secret_key and sys.stdout.isatty():
@@ -72,7 +94,7 @@ async def _welcome(settings: Settings) -> None:
     print("\n  Try it from another terminal:  .venv/bin/renzheng demo\n", flush=True)
 
 
-def _run(settings: Settings) -> None:
+def _run(settings: Settings, tls: tuple[Path, Path] | None) -> None:
     config = uvicorn.Config(
         App(settings),
         host=settings.host,
@@ -88,5 +110,7 @@ def _run(settings: Settings) -> None:
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_graceful_shutdown=10,
+        ssl_certfile=tls[0] if tls else None,
+        ssl_keyfile=tls[1] if tls else None,
     )
     uvicorn.Server(config).run()

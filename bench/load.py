@@ -1,0 +1,163 @@
+"""What the measurements share: servers as processes, one request sent many times, CPU by process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import json
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+from tests.support.server import Server, free_port
+
+HELLO = """
+import uvicorn
+
+BODY = b'{"Response":{"RequestId":"00000000-0000-0000-0000-000000000000"}}'
+
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    while (await receive()).get("more_body"):
+        pass
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(BODY)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": BODY})
+
+uvicorn.run(app, port=PORT, loop="uvloop", http="httptools", access_log=False, log_level="error", server_header=False)
+"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server under load: where it listens, its process, and the bytes of one request."""
+
+    name: str
+    port: int
+    pid: int
+    request: bytes
+
+    def cpu(self) -> float:
+        """CPU seconds of the process that answers, without its workers."""
+        times = psutil.Process(self.pid).cpu_times()
+        return float(times.user + times.system)
+
+
+def sign_tc3(host: str, key: tuple[str, str], action: str, body: bytes, region: str = "ap-guangzhou") -> bytes:
+    """One whole HTTP request signed with TC3-HMAC-SHA256, independent of the server's own signer."""
+    timestamp = int(time.time())
+    date = datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d")
+    digest = hashlib.sha256(body).hexdigest()
+    canonical = f"POST\n/\n\ncontent-type:application/json\nhost:{host}\n\ncontent-type;host\n{digest}"
+    scope = f"{date}/faceid/tc3_request"
+    text = f"TC3-HMAC-SHA256\n{timestamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    secret = f"TC3{key[1]}".encode()
+    for part in (date, "faceid", "tc3_request"):
+        secret = hmac.new(secret, part.encode(), hashlib.sha256).digest()
+    signature = hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
+    head = (
+        f"POST / HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nX-TC-Action: {action}\r\n"
+        f"X-TC-Version: 2018-03-01\r\nX-TC-Timestamp: {timestamp}\r\nX-TC-Region: {region}\r\n"
+        f"Authorization: TC3-HMAC-SHA256 Credential={key[0]}/{scope}, SignedHeaders=content-type;host, "
+        f"Signature={signature}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+async def _send_many(target: Target, count: int, connections: int, check: Callable[[bytes], bool]) -> list[float]:
+    """`count` requests over `connections` connections; seconds each took. AssertionError for a wrong reply."""
+    left = count
+    seconds: list[float] = []
+
+    async def one() -> None:
+        nonlocal left
+        reader, writer = await asyncio.open_connection("127.0.0.1", target.port, limit=64 * 1024 * 1024)
+        while left > 0:
+            left -= 1
+            begun = time.perf_counter()
+            writer.write(target.request)
+            await writer.drain()
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+            body = await reader.readexactly(length)
+            seconds.append(time.perf_counter() - begun)
+            assert check(body), f"{target.name}: {body[:300]!r}"
+        writer.close()
+
+    await asyncio.gather(*(one() for _ in range(connections)))
+    return seconds
+
+
+def measure(target: Target, count: int, connections: int, check: Callable[[bytes], bool]) -> tuple[float, list[float]]:
+    """CPU seconds a request of the server's process, and the seconds each request took."""
+    before = target.cpu()
+    seconds = asyncio.run(_send_many(target, count, connections, check))
+    return (target.cpu() - before) / count, seconds
+
+
+def percentile(values: list[float], share: float) -> float:
+    return statistics.quantiles(values, n=1000)[round(share * 1000) - 1]
+
+
+@contextlib.contextmanager
+def hello(request: bytes) -> Iterator[Target]:
+    """The floor: the same HTTP server that only says hello."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-c", HELLO.replace("PORT", str(port))])
+    try:
+        wait_for(port)
+        yield Target("hello", port, process.pid, request)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def renzheng(**settings: object) -> Iterator[Server]:
+    """Our server with its default durability, in a folder of its own, without its rate limit."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(Path(folder), requests_per_second=1_000_000, **settings).start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def token_request(server: Server, **fields: object) -> bytes:
+    body = json.dumps(fields or {"CompareLib": "BUSINESS", "IdCard": "11204416541220243X", "Name": "韦小宝"}).encode()
+    return sign_tc3(f"127.0.0.1:{server.port}", server.key(), "GetFaceIdToken", body)
+
+
+def is_token(body: bytes) -> bool:
+    return b'"FaceIdToken"' in body
+
+
+def target_of(server: Server, request: bytes, name: str = "GetFaceIdToken") -> Target:
+    assert server.process is not None
+    return Target(name, server.port, server.process.pid, request)
+
+
+def wait_for(port: int, within: float = 30.0) -> None:
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"nothing listens on {port}")
+
+
+def get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=5) as reply:
+        return bytes(reply.read())

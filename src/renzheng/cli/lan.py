@@ -1,0 +1,91 @@
+"""`renzheng serve --lan`: a self-signed certificate for this machine's addresses, so that a phone's camera opens."""
+
+from __future__ import annotations
+
+import datetime
+import fcntl
+import ipaddress
+import socket
+import struct
+import sys
+from pathlib import Path
+
+import segno
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+_SIOCGIFADDR = 0x8915
+_DAYS = 90
+
+
+def addresses() -> list[str]:
+    """The IPv4 addresses of this machine that others on its network can reach."""
+    found = []
+    for _, name in socket.if_nameindex():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                request = struct.pack("256s", name.encode()[:15])
+                reply = fcntl.ioctl(probe.fileno(), _SIOCGIFADDR, request)
+            except OSError:
+                continue
+        address = socket.inet_ntoa(reply[20:24])
+        if not ipaddress.ip_address(address).is_loopback:
+            found.append(address)
+    return found
+
+
+def certificate(folder: Path, names: list[str]) -> tuple[Path, Path]:
+    """A certificate and its private key (mode 600) for these addresses, made anew where they do not fit or end soon."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    chain, secret = folder / "lan-certificate.pem", folder / "lan-key.pem"
+    if chain.exists() and secret.exists() and _fits(chain, names):
+        return chain, secret
+    key = ec.generate_private_key(ec.SECP256R1())
+    secret.touch(mode=0o600)
+    secret.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    now = datetime.datetime.now(datetime.UTC)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "renzheng on this network")])
+    alternatives: list[x509.GeneralName] = [x509.DNSName("localhost")]
+    alternatives += [x509.IPAddress(ipaddress.ip_address(name)) for name in ["127.0.0.1", *names]]
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=_DAYS))
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    chain.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    return chain, secret
+
+
+def _fits(chain: Path, names: list[str]) -> bool:
+    try:
+        known = x509.load_pem_x509_certificate(chain.read_bytes())
+    except ValueError:
+        return False
+    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=7)
+    held = known.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    covered = {str(address) for address in held.get_values_for_type(x509.IPAddress)}
+    return known.not_valid_after_utc > soon and covered >= set(names)
+
+
+def print_invitation(url: str) -> None:
+    """The https link as a QR code, and which warning the phone will show."""
+    print(f"  From a phone on this network:  {url}\n")
+    if sys.stdout.isatty():
+        segno.make(url, error="m").terminal(compact=True)
+    print(
+        "\n  The certificate is this machine's own, so the phone will warn once: on Android tap"
+        "\n  Advanced, then Proceed; on an iPhone tap Show Details, then visit this website.\n",
+        flush=True,
+    )

@@ -1,0 +1,284 @@
+"""Each rule of the capture protocol, broken: the documented close code comes, and the server goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from tests.capture.conftest import BUSINESS
+from tests.support.images import drawn
+from tests.support.server import Server, result
+from tests.support.server import token as issue
+from tests.support.wire import Wire
+from websockets.exceptions import ConnectionClosed
+
+
+@pytest.fixture
+def wire(server: Server) -> Iterator[Wire]:
+    with Wire(server) as opened:
+        yield opened
+
+
+def begun(wire: Wire, token: str) -> str:
+    """An attempt begun; the nonce of its neutral step."""
+    wire.hello(token)
+    assert wire.until("welcome")["state"] == "ready"
+    wire.say("start")
+    step = wire.until("step")
+    assert (step["index"], step["action"]) == (0, "neutral")
+    return str(step["nonce"])
+
+
+def test_welcome_tells_what_a_device_needs(wire: Wire, token: str) -> None:
+    wire.hello(token)
+    welcome = wire.next()
+    assert welcome["type"] == "welcome"
+    assert len(bytes.fromhex(welcome["device"])) == 16
+    assert welcome["state"] == "ready"
+    assert welcome["attempts_left"] == 3
+    assert 590 < welcome["expires_in"] <= 600
+    assert welcome["compares"] == "BUSINESS"
+    assert set(welcome["limits"]) == {"frame_bytes", "frame_pixels", "min_fps", "max_fps", "idle_seconds"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["hello", "[]", "{}", '{"type":"dance"}', '{"type":"hello","protocol":"1","token":"x"}', "[" * 2000, "\x00"],
+)
+def test_text_that_is_no_message_closes_with_4400(wire: Wire, text: str) -> None:
+    wire.socket.send(text)
+    assert wire.closed() == 4400
+
+
+def test_a_text_message_of_a_megabyte_closes_with_4400(wire: Wire) -> None:
+    wire.socket.send(json.dumps({"type": "hello", "protocol": 1, "token": "x" * 1_000_000}))
+    assert wire.closed() == 4400
+
+
+def test_a_first_message_that_is_not_hello_closes_with_4400(wire: Wire) -> None:
+    wire.say("start")
+    assert wire.closed() == 4400
+
+
+def test_another_protocol_closes_with_4406(wire: Wire, token: str) -> None:
+    wire.say("hello", protocol=2, token=token)
+    assert wire.closed() == 4406
+
+
+def test_an_unknown_token_closes_with_4401(wire: Wire) -> None:
+    wire.hello("CE661F1A-0F1E-45BD-BE13-34C05CEA7681")
+    assert wire.closed() == 4401
+
+
+def test_no_hello_closes_with_4408(wire: Wire) -> None:
+    assert wire.closed() == 4408
+
+
+def test_silence_closes_with_4408(wire: Wire, token: str) -> None:
+    wire.hello(token)
+    wire.until("welcome")
+    assert wire.closed() == 4408
+
+
+@pytest.mark.parametrize("origin", ["null", "https://evil.example", "http://127.0.0.1:1"])
+def test_a_strange_origin_closes_with_4403(server: Server, token: str, origin: str) -> None:
+    with Wire(server, origin=origin) as wire:
+        wire.hello(token)
+        assert wire.closed() == 4403
+
+
+def test_own_and_listed_origins_are_welcome(server: Server, key: tuple[str, str]) -> None:
+    server.command("account", "origins", "default", "https://shop.example")
+    time.sleep(1)
+    for origin in (server.url, "https://shop.example", None):
+        with Wire(server, origin=origin) as wire:
+            wire.hello(issue(server.sdk(key), **BUSINESS))
+            assert wire.next()["type"] == "welcome"
+
+
+def test_100_megabytes_close_with_1009(wire: Wire, token: str) -> None:
+    wire.hello(token)
+    wire.until("welcome")
+    with contextlib.suppress(ConnectionClosed):  # the server does not wait for the rest
+        wire.socket.send(b"\x01" * 100_000_000)
+    assert wire.closed() == 1009
+
+
+def test_frames_without_a_nonce_close(server: Server, key: tuple[str, str]) -> None:
+    cases: list[tuple[bytes, int]] = [
+        (drawn(), 4400),
+        (b"\x01", 4400),
+        (b"\x01" + bytes(20) + b"no jpeg", 4400),
+        (b"\x01" + bytes(20) + drawn(), 4422),
+        (b"", 4400),
+    ]
+    for data, code in cases:
+        with Wire(server) as wire:
+            begun(wire, issue(server.sdk(key), **BUSINESS))
+            wire.socket.send(data)
+            assert wire.closed() == code
+
+
+@pytest.mark.parametrize("kind", ["bytes", "pixels", "truncated", "not decodable"])
+def test_a_frame_that_cannot_be_used_closes(wire: Wire, token: str, kind: str) -> None:
+    nonce = begun(wire, token)
+    picture = np.random.default_rng(1).integers(0, 255, (480, 640, 3), dtype=np.uint8)
+    jpeg = bytes(cv2.imencode(".jpg", picture)[1])
+    if kind == "bytes":
+        jpeg, code = jpeg + bytes(600_000), 4413
+    elif kind == "pixels":
+        jpeg, code = bytes(cv2.imencode(".jpg", np.zeros((2000, 2000, 3), np.uint8))[1]), 4413
+    elif kind == "truncated":
+        jpeg, code = jpeg[: len(jpeg) // 3], 4400
+    else:
+        jpeg, code = b"\xff\xd8" + bytes(2000), 4400
+    for _ in range(6):
+        try:
+            wire.frame(nonce, jpeg)
+            time.sleep(0.1)
+        except ConnectionClosed:
+            break
+    assert wire.closed() == code
+
+
+def test_a_flood_of_frames_closes_with_4429(wire: Wire, token: str) -> None:
+    nonce = begun(wire, token)
+    jpeg = drawn()
+    try:
+        for _ in range(500):
+            wire.frame(nonce, jpeg)
+    except ConnectionClosed:
+        pass
+    assert wire.closed() == 4429
+
+
+def test_a_flood_of_messages_closes_with_4429(wire: Wire, token: str) -> None:
+    wire.hello(token)
+    wire.until("welcome")
+    try:
+        for index in range(500):
+            wire.say("pong", id=str(index))
+    except ConnectionClosed:
+        pass
+    assert wire.closed() == 4429
+
+
+def test_another_device_is_refused_while_the_first_is_there_and_for_its_grace(server: Server, token: str) -> None:
+    with Wire(server) as first:
+        first.hello(token)
+        device = first.until("welcome")["device"]
+        with Wire(server) as second:
+            second.hello(token)
+            assert second.closed() == 4409
+    with Wire(server) as same:
+        same.hello(token, device=device)
+        assert same.until("welcome")["device"] == device
+    with Wire(server) as soon:
+        soon.hello(token)
+        assert soon.closed() == 4409
+    time.sleep(2.5)
+    with Wire(server) as later:
+        later.hello(token)
+        assert later.until("welcome")["device"] != device
+        with Wire(server) as void:
+            void.hello(token, device=device)
+            assert void.closed() == 4409
+
+
+def test_a_hand_over_code_lets_another_device_in_and_closes_the_first(server: Server, token: str) -> None:
+    with Wire(server) as first, Wire(server) as second, Wire(server) as third:
+        first.hello(token)
+        first.until("welcome")
+        first.say("handover")
+        offer = first.until("handover")
+        assert {len(row) for row in offer["modules"]} == {len(offer["modules"])}
+        second.hello(token, handover=offer["code"])
+        second.until("welcome")
+        assert first.closed() == 4412
+        third.hello(token, handover=offer["code"])
+        assert third.closed() == 4409
+
+
+def test_cancel_closes_with_1000_and_the_token_stays(server: Server, token: str) -> None:
+    with Wire(server) as wire:
+        wire.hello(token)
+        device = wire.until("welcome")["device"]
+        wire.say("start")
+        wire.until("step")
+        wire.say("cancel")
+        assert wire.closed() == 1000
+    with Wire(server) as again:
+        again.hello(token, device=device)
+        assert again.until("welcome")["attempts_left"] == 3
+
+
+def test_an_expired_token_closes_with_4410(tmp_path: Any) -> None:
+    server = Server(tmp_path, token_seconds=10).start()
+    try:
+        client = server.sdk()
+        expiring = issue(client, **BUSINESS)
+        with Wire(server) as wire:
+            wire.hello(expiring)
+            wire.until("welcome")
+            time.sleep(10.2)
+            wire.say("start")
+            assert wire.closed() == 4410
+        with Wire(server) as late:
+            late.hello(expiring)
+            assert late.closed() == 4410
+        assert result(client, expiring).Result == "15"
+    finally:
+        server.stop()
+
+
+def test_a_device_that_never_shows_a_face_is_not_counted(tmp_path: Any) -> None:
+    server = Server(tmp_path, ready_seconds=5).start()
+    try:
+        with Wire(server) as wire:
+            nonce = begun(wire, issue(server.sdk(), **BUSINESS))
+            jpeg = drawn()
+            hints = []
+            while True:
+                wire.frame(nonce, jpeg)
+                try:
+                    message = wire.next(0.1)
+                except TimeoutError:
+                    continue
+                if message["type"] == "hint":
+                    hints.append(message["code"])
+                if message["type"] == "attempt_over":
+                    break
+            assert hints == ["no_face"]
+            assert (message["reason"], message["counted"], message["attempts_left"]) == ("not_ready", False, 3)
+    finally:
+        server.stop()
+
+
+def test_too_few_frames_are_told_and_counted_for_nothing(wire: Wire, token: str) -> None:
+    nonce = begun(wire, token)
+    for _ in range(4):
+        wire.frame(nonce, drawn())
+        time.sleep(0.9)
+    assert wire.until("network") == {"type": "network", "ok": False, "reason": "too_few_frames"}
+
+
+def test_a_slow_round_trip_is_told_before_anything_is_counted(server: Server, token: str) -> None:
+    with Wire(server, auto=False) as wire:
+        wire.hello(token)
+        wire.until("welcome")
+        wire.say("start")
+        for _ in range(3):
+            ping = wire.until("ping")
+            time.sleep(1.6)
+            wire.say("pong", id=ping["id"])
+        assert wire.until("network") == {"type": "network", "ok": False, "reason": "slow_round_trip"}
+
+
+def test_after_all_of_this_the_next_good_request_works(server: Server, key: tuple[str, str]) -> None:
+    assert issue(server.sdk(key), **BUSINESS)

@@ -1,0 +1,140 @@
+"""The official Python SDK, unmodified, against the running server: both actions and their errors."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from typing import Any
+
+import pytest
+from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
+from tests.support.images import base64_of, drawn
+from tests.support.server import Server, result, token
+
+WITH_A_LINE_BREAK = base64_of(drawn())[:400] + "\n   " + base64_of(drawn())[400:]
+BUSINESS = {"CompareLib": "BUSINESS", "IdCard": "11204416541220243X", "Name": "韦小宝"}
+
+
+def refusal(call: Any, *args: Any, **fields: Any) -> TencentCloudSDKException:
+    with pytest.raises(TencentCloudSDKException) as caught:
+        call(*args, **fields)
+    return caught.value
+
+
+def test_the_documentations_first_sample_gets_a_token(server: Server, key: tuple[str, str]) -> None:
+    issued = token(server.sdk(key), **BUSINESS)
+    assert re.fullmatch(r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}", issued)
+
+
+def test_tokens_differ_in_every_group(server: Server, key: tuple[str, str]) -> None:
+    client = server.sdk(key)
+    groups = [token(client, **BUSINESS).split("-") for _ in range(20)]
+    for column in zip(*groups, strict=True):
+        assert len(set(column)) > 15
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [{"UseCos": False}, {"RuleId": ""}, {"Meta": "m", "MetaData": "{}"}, {"Extra": "x" * 1000}],
+    ids=["UseCos false", "RuleId empty", "Meta and MetaData", "Extra of 1000"],
+)
+def test_what_sdks_send_by_default_is_fine(server: Server, key: tuple[str, str], extra: dict[str, Any]) -> None:
+    assert token(server.sdk(key), **BUSINESS, **extra)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({}, "MissingParameter"),
+        ({"CompareLib": "REMOTE"}, "InvalidParameter"),
+        ({"CompareLib": "BUSINESS", "Name": "韦小宝"}, "InvalidParameter"),
+        ({"CompareLib": "BUSINESS", "IdCard": "11204416541220243X"}, "InvalidParameter"),
+        ({"CompareLib": "LOCAL"}, "InvalidParameter"),
+        ({**BUSINESS, "IdCard": "1120441654122024X"}, "InvalidParameter"),
+        ({**BUSINESS, "Extra": "x" * 1001}, "InvalidParameter"),
+        ({"CompareLib": "LOCAL", "ImageBase64": "####"}, "InvalidParameter"),
+        ({"CompareLib": "LOCAL", "ImageBase64": base64_of(b"no image at all")}, "InvalidParameter"),
+        ({"CompareLib": "LOCAL", "ImageBase64": base64_of(drawn()).rstrip("=") + "A"}, "InvalidParameter"),
+        (
+            {"CompareLib": "LOCAL", "ImageBase64": base64_of(drawn())[:400] + "\n" + base64_of(drawn())[400:]},
+            "InvalidParameter",
+        ),
+    ],
+)
+def test_a_bad_request_is_named(server: Server, key: tuple[str, str], fields: dict[str, Any], code: str) -> None:
+    assert refusal(token, server.sdk(key), **fields).code == code
+
+
+def png_of(size: int) -> bytes:
+    """A decodable PNG of exactly `size` bytes: one pixel, and a text chunk as large as needed."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 64, 64, 8, 0, 0, 0, 0))
+    tail = chunk(b"IDAT", zlib.compress(b"\0" * 65 * 64)) + chunk(b"IEND", b"")
+    return head + chunk(b"teXt", b"x" * (size - len(head) - len(tail) - 12)) + tail
+
+
+def test_the_biggest_photo_passes_and_four_characters_more_do_not(server: Server, key: tuple[str, str]) -> None:
+    client = server.sdk(key)
+    biggest = base64_of(png_of(8_388_608 // 4 * 3))
+    assert len(biggest) == 8_388_608
+    assert token(client, CompareLib="LOCAL", ImageBase64=biggest)
+    error = refusal(token, client, CompareLib="LOCAL", ImageBase64=biggest + "AAAA")
+    assert (error.code, error.message) == ("FailedOperation.ImageSizeTooLarge", "图片尺寸过大。")
+
+
+def test_errors_speak_the_callers_language(server: Server, key: tuple[str, str]) -> None:
+    wrong = (key[0], "x" * 32)
+    chinese = refusal(token, server.sdk(wrong), **BUSINESS)
+    english = refusal(token, server.sdk(wrong, "en-US"), **BUSINESS)
+    assert chinese.code == english.code == "AuthFailure.SignatureFailure"
+    assert chinese.message == "请求签名验证失败，请检查您的签名计算是否正确。"
+    assert english.message.startswith("The provided credentials could not be validated.")
+
+
+def test_a_token_without_a_verification_is_unfinished(server: Server, key: tuple[str, str]) -> None:
+    client = server.sdk(key)
+    fetched = result(client, token(client, **BUSINESS, Extra="order 7"))
+    assert (fetched.Result, fetched.Description, fetched.Similarity) == ("17", "本次流程未完成", 0)
+    assert (fetched.IdCard, fetched.Name, fetched.Extra) == (BUSINESS["IdCard"], BUSINESS["Name"], "order 7")
+    assert fetched.VideoBase64 is None
+    assert fetched.BestFrameBase64 is None
+
+
+def test_an_unknown_token_and_another_accounts_are_answered_alike(server: Server, key: tuple[str, str]) -> None:
+    server.command("account", "create", "other")
+    made = server.json("key", "create", "--account", "other")
+    mine = token(server.sdk(key), **BUSINESS)
+    other = server.sdk((made["secret_id"], made["secret_key"]))
+    foreign = refusal(result, other, mine)
+    unknown = refusal(result, other, "CE661F1A-0F1E-45BD-BE13-34C05CEA7681")
+    assert foreign.code == unknown.code == "InvalidParameterValue.BizTokenIllegal"
+    assert foreign.message == unknown.message == "BizToken不合法。"
+
+
+def test_a_disabled_key_is_refused_within_a_second(server: Server) -> None:
+    import time
+
+    server.command("account", "create", "short-lived")
+    made = server.json("key", "create", "--account", "short-lived")
+    client = server.sdk((made["secret_id"], made["secret_key"]))
+    assert token(client, **BUSINESS)
+    server.command("key", "disable", made["secret_id"], "--account", "short-lived")
+    time.sleep(1)
+    assert refusal(token, client, **BUSINESS).code == "AuthFailure.SecretIdNotFound"
+
+
+def test_an_expired_token_is_result_15(tmp_path: Any) -> None:
+    import time
+
+    server = Server(tmp_path, token_seconds=10).start()
+    try:
+        client = server.sdk()
+        issued = token(client, **BUSINESS)
+        time.sleep(10.2)
+        assert result(client, issued).Result == "15"
+    finally:
+        server.stop()

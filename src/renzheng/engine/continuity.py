@@ -3,39 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
+from .limits import ContinuityLimits
 from .liveness import Glance
-
-
-@dataclass(frozen=True)
-class ContinuityLimits:
-    """``frontal``: least cosine between two frontal frames; ``turned``: between a frontal and a turned one;
-    ``speed``: face sizes a second that the face's centre may move; ``growth``: factor a second by which its
-    size may change; ``gap``: longest time in seconds without a face within a step."""
-
-    frontal: float = 0.50
-    turned: float = 0.363
-    speed: float = 6.0
-    growth: float = 6.0
-    gap: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Continuity:
-    """``frontal``, ``turned``: the lowest cosine of each kind, None where it could not be measured;
-    ``speed``: the fastest move of the face, in face sizes a second; ``growth``: the fastest change of size, a
-    factor a second; ``gap``: the longest time without a face, seconds."""
-
-    frontal: float | None
-    turned: float | None
-    speed: float
-    growth: float
-    gap: float
-    frontal_threshold: float
-    turned_threshold: float
-    passed: bool
+from .measurement import Continuity
 
 
 def measure_continuity(

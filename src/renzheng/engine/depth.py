@@ -9,40 +9,14 @@ several frames, by their median.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import median
 
 import cv2
 import numpy as np
 
 from .landmarks import Mesh
-
-
-@dataclass(frozen=True)
-class DepthLimits:
-    """``residual``: heads in four clips gave 0.047 to 0.19 at a yaw of 0.5 and more; ``turn``: yaw proxy;
-    ``frontal``: the largest yaw proxy of a frame that serves as the frontal view; ``views``: how many frames
-    of each kind are compared, evenly taken; ``minimum``: how many turned frames there must be."""
-
-    residual: float = 0.040
-    turn: float = 0.5
-    frontal: float = 0.25
-    views: int = 4
-    minimum: int = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Depth:
-    """``residual``: median over the pairs of views, in eye distances, None where nothing could be compared;
-    ``lowest`` of them; ``turn``: the largest yaw proxy towards the asked side; ``turned``: how many frames
-    reach it; ``threshold``: of the residual."""
-
-    residual: float | None
-    lowest: float | None
-    turn: float
-    turned: int
-    threshold: float
-    passed: bool
+from .limits import DepthLimits
+from .measurement import Depth
 
 
 def homography_residual(frontal: Mesh, turned: Mesh) -> float:

@@ -17,128 +17,37 @@ Rules that are chosen here, and nowhere else:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 from . import packs
-from .continuity import Continuity, ContinuityLimits, measure_continuity
-from .depth import Depth, DepthLimits, measure_depth
+from .continuity import measure_continuity
+from .depth import measure_depth
 from .embedding import align, cosine, similarity
 from .landmarks import Mesh
-from .limits import MediaLimits
+from .limits import JudgingLimits, MediaLimits, QualityLimits
 from .liveness import (
     NEUTRAL,
-    ActionThresholds,
     ActionWatcher,
     Baseline,
     Glance,
     unasked_actions,
 )
+from .measurement import (
+    ActionOutcome,
+    Best,
+    Comparison,
+    Continuity,
+    Depth,
+    Frame,
+    FrameCounts,
+    Measurement,
+    Quality,
+)
 from .media import MediaError, decode
 from .observation import FaceModels, Observation
-from .quality import Quality, QualityLimits
 from .quality import measure as measure_quality
 from .runtimes import Floats, Image
-
-
-@dataclass(frozen=True)
-class JudgingLimits:
-    """Every threshold of a judgement; a ``Measurement`` repeats the ones that decided it."""
-
-    actions: ActionThresholds = field(default_factory=ActionThresholds)
-    depth: DepthLimits = field(default_factory=DepthLimits)
-    continuity: ContinuityLimits = field(default_factory=ContinuityLimits)
-    quality: QualityLimits = field(default_factory=QualityLimits)
-    search_every: int = 5
-    compared: int = 3
-    apart: float = 0.3
-    minimum_frames: int = 8
-    """Frames with one whole face below which nothing can be judged."""
-    frame_side: int = 240
-    face_pixels: float = 70.0
-    several_share: float = 0.15
-    cut_share: float = 0.30
-    no_face_share: float = 0.50
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A stored frame: its JPEG, the step and action it was taken for, and when it came (seconds, rising)."""
-
-    jpeg: bytes
-    step: int
-    action: str
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class ActionOutcome:
-    """``peak``: 1 is the action's threshold; ``unasked``: other actions that the step's frames show."""
-
-    step: int
-    action: str
-    answered: bool
-    at: float | None
-    peak: float
-    peak_at: float | None
-    unasked: tuple[str, ...]
-    frames: int
-
-
-@dataclass(frozen=True, slots=True)
-class FrameCounts:
-    """``searched``: frames in which the detector ran; ``several``: those of them with another large face."""
-
-    total: int
-    undecodable: int
-    no_face: int
-    searched: int
-    several: int
-    cut: int
-    too_small: int
-    usable: int
-
-
-@dataclass(frozen=True, slots=True)
-class Best:
-    """The best frame: its index in the sequence, its score 0-1 and its quality."""
-
-    index: int
-    score: float
-    quality: Quality
-
-
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """All that the engine says about a sequence.
-
-    ``frames_status``: usable, too_few_pixels, several_faces, cut or no_face. ``reference``: none, ok,
-    undecodable, no_face, several_faces, cut, too_small or poor. ``similarity``: 0-100, None where nothing was
-    compared; ``cosines``: of the compared frames, whose indices are ``compared``. ``packs``: ids of the model
-    files used.
-    """
-
-    frames_status: str
-    counts: FrameCounts
-    baseline: Baseline | None
-    actions: tuple[ActionOutcome, ...]
-    challenge_passed: bool
-    depth: Depth | None
-    continuity: Continuity | None
-    best: Best | None
-    reference: str
-    reference_quality: Quality | None
-    similarity: float | None
-    cosines: tuple[float, ...]
-    compared: tuple[int, ...]
-    seconds: float
-    frames_per_second: float
-    packs: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -165,6 +74,22 @@ def examine_reference(image: Image, scale: float, models: FaceModels, limits: Qu
     if fault := quality.fault(limits or QualityLimits()):
         return Reference(fault, quality)
     return Reference("ok", quality, models.embedder(image, faces[0].points))
+
+
+def compare(images: Sequence[Image], reference: Reference, models: FaceModels) -> Comparison:
+    """The median of the frames' scores against the reference.
+
+    Frames are aligned by the detector's five points, as the calibration table was made.
+    """
+    found = []
+    if reference.embedding is not None:
+        embeddings = (models.embed(image) for image in images)
+        found = [cosine(one, reference.embedding) for one in embeddings if one is not None]
+    calibration = packs.pack_for("embedding").calibration
+    score = None
+    if found and calibration is not None:
+        score = median(similarity(value, calibration) for value in found)
+    return Comparison(reference.status, reference.quality, score, tuple(found))
 
 
 @dataclass(slots=True)
@@ -243,11 +168,8 @@ class Judge:
         depth = self._depth()
         seconds = self._seen[-1].at - self._seen[0].at if self._seen else 0.0
         best = max(self._candidates.values(), key=lambda one: (one.score, -one.index), default=None)
-        cosines = self._compare(reference)
-        calibration = packs.pack_for("embedding").calibration
-        score = None
-        if cosines and calibration is not None:
-            score = median(similarity(value, calibration) for _, value in cosines)
+        chosen = sorted(self._candidates.values(), key=lambda one: one.index)
+        comparison = compare([candidate.image for candidate in chosen], reference, self._models)
         return Measurement(
             frames_status=self._status(),
             counts=self._counts(),
@@ -257,11 +179,11 @@ class Judge:
             depth=depth,
             continuity=self._continuity(),
             best=Best(best.index, best.score, best.quality) if best else None,
-            reference=reference.status,
-            reference_quality=reference.quality,
-            similarity=score,
-            cosines=tuple(value for _, value in cosines),
-            compared=tuple(index for index, _ in cosines),
+            reference=comparison.reference,
+            reference_quality=comparison.reference_quality,
+            similarity=comparison.similarity,
+            cosines=comparison.cosines,
+            compared=tuple(candidate.index for candidate in chosen),
             seconds=seconds,
             frames_per_second=(len(self._seen) - 1) / seconds if seconds > 0 else 0.0,
             packs=tuple(packs.pack_for(part).id for part in ("detection", "landmarks", "iris", "embedding")),
@@ -328,17 +250,6 @@ class Judge:
         if seen.aligned is None:
             raise ValueError("only frames with one whole face are embedded")
         return self._models.embedder.embed_aligned(seen.aligned)
-
-    def _compare(self, reference: Reference) -> list[tuple[int, float]]:
-        """(index, cosine) of the frames to compare; with the detector's points, as the table was made."""
-        if reference.embedding is None:
-            return []
-        found = []
-        for candidate in sorted(self._candidates.values(), key=lambda one: one.index):
-            embedding = self._models.embed(candidate.image)
-            if embedding is not None:
-                found.append((candidate.index, cosine(embedding, reference.embedding)))
-        return found
 
     def _counts(self) -> FrameCounts:
         seen = self._seen

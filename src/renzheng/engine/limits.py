@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .liveness import ActionThresholds
+
 MEBIBYTE = 1024 * 1024
 
 
@@ -23,27 +25,111 @@ class MediaLimits:
 
 
 @dataclass(frozen=True)
+class QualityLimits:
+    """Bounds for a reference photo and for the frame that is compared."""
+
+    face_pixels: float = 60.0
+    """Shorter side of the box around the mesh in pixels of the original image."""
+    sharpness: float = 0.0008
+    brightness: tuple[float, float] = (35.0, 235.0)
+    contrast: float = 10.0
+    yaw: float = 0.65
+    pitch: float = 0.45
+    outside: float = 0.05
+    """Share of the mesh that may lie outside of the image before the face counts as cut."""
+    presence: float = 0.5
+
+
+@dataclass(frozen=True)
+class DepthLimits:
+    """``residual``: heads in four clips gave 0.047 to 0.19 at a yaw of 0.5 and more; ``turn``: yaw proxy;
+    ``frontal``: the largest yaw proxy of a frame that serves as the frontal view; ``views``: how many frames
+    of each kind are compared, evenly taken; ``minimum``: how many turned frames there must be."""
+
+    residual: float = 0.040
+    turn: float = 0.5
+    frontal: float = 0.25
+    views: int = 4
+    minimum: int = 2
+
+
+@dataclass(frozen=True)
+class ContinuityLimits:
+    """``frontal``: least cosine between two frontal frames; ``turned``: between a frontal and a turned one;
+    ``speed``: face sizes a second that the face's centre may move; ``growth``: factor a second by which its
+    size may change; ``gap``: longest time in seconds without a face within a step."""
+
+    frontal: float = 0.50
+    turned: float = 0.363
+    speed: float = 6.0
+    growth: float = 6.0
+    gap: float = 1.0
+
+
+@dataclass(frozen=True)
+class ObservationLimits:
+    """``frame_side``, ``photo_side``: longer side in pixels of the copy that the detector searches; a photo
+    in which nothing is found is searched once more at ``photo_side_fine``. ``second_face``: size beside the
+    largest from which another face counts. ``lost``: presence below which a tracked face is searched anew.
+    ``cut``: share of the mesh outside of the frame."""
+
+    frame_side: int = 320
+    photo_side: int = 320
+    photo_side_fine: int = 800
+    second_face: float = 0.4
+    lost: float = 0.5
+    cut: float = 0.05
+
+
+@dataclass(frozen=True)
+class JudgingLimits:
+    """Every threshold of a judgement; a ``Measurement`` repeats the ones that decided it."""
+
+    actions: ActionThresholds = field(default_factory=ActionThresholds)
+    depth: DepthLimits = field(default_factory=DepthLimits)
+    continuity: ContinuityLimits = field(default_factory=ContinuityLimits)
+    quality: QualityLimits = field(default_factory=QualityLimits)
+    search_every: int = 5
+    compared: int = 3
+    apart: float = 0.3
+    minimum_frames: int = 8
+    """Frames with one whole face below which nothing can be judged."""
+    frame_side: int = 240
+    face_pixels: float = 70.0
+    several_share: float = 0.15
+    cut_share: float = 0.30
+    no_face_share: float = 0.50
+
+
+@dataclass(frozen=True)
 class WorkerLimits:
     """How many processes there are, what they may use, and when a queue is full."""
 
-    decoders: int = 1
-    inferrers: int = 2
+    decode_processes: int = 1
+    hint_processes: int = 1
+    judge_processes: int = 1
     threads: int = 1
     """Threads a process computes with."""
-    decoder_memory: int = 1024 * MEBIBYTE
+    decode_memory: int = 1024 * MEBIBYTE
     """Address space of a process that decodes strangers' bytes (RLIMIT_AS)."""
-    inferrer_memory: int = 1536 * MEBIBYTE
-    """Resident bytes above which an inference process is replaced once it is idle."""
-    decode_seconds: float = 10.0
-    glance_seconds: float = 5.0
-    measure_seconds: float = 60.0
-    queue_glances: int = 64
-    queue_measures: int = 256
-    queue_decodes: int = 64
-    promote_seconds: float = 5.0
+    model_memory: int = 1536 * MEBIBYTE
+    """Resident bytes above which a process with models is replaced once it is idle."""
+    start_seconds: float = 20.0
+    decode_seconds: float = 5.0
+    hint_seconds: float = 5.0
+    judge_seconds: float = 60.0
+    mux_seconds: float = 30.0
+    decode_queue: int = 32
+    """Photos to examine that may wait; beyond that ``Busy``."""
+    hint_queue: int = 16
+    judge_queue: int = 32
+    mux_queue: int = 32
+    judge_raise_seconds: float = 5.0
     """A judging job that has waited this long runs at normal priority."""
     nice: int = 10
-    """Niceness of judging; together with SCHED_BATCH it yields to the server and to hints."""
+    """Niceness of judging and muxing; with SCHED_BATCH they yield to the server and to hints."""
+    chunk: int = 8
+    """Frames that travel at a time from the decoder to the judge."""
 
 
 @dataclass(frozen=True)
@@ -51,4 +137,5 @@ class EngineLimits:
     """All bounds of the engine."""
 
     media: MediaLimits = field(default_factory=MediaLimits)
+    judging: JudgingLimits = field(default_factory=JudgingLimits)
     workers: WorkerLimits = field(default_factory=WorkerLimits)

@@ -71,6 +71,15 @@ def probe(data: bytes | bytearray | memoryview) -> ImageInfo:
     raise MediaError("format", "the image is neither a JPEG nor a PNG")
 
 
+def is_photo(data: bytes | bytearray | memoryview, max_pixels: int) -> bool:
+    """Whether the header is that of a still JPEG or PNG of at most ``max_pixels``. Touches no pixel."""
+    try:
+        info = probe(data)
+    except MediaError:
+        return False
+    return info.pixels <= max_pixels and not info.animated
+
+
 def _probe_jpeg(view: memoryview) -> ImageInfo:
     offset, orientation, length = 2, 1, len(view)
     for _ in range(MAX_SEGMENTS):
@@ -182,11 +191,11 @@ def check(data: bytes | bytearray | memoryview, *, max_bytes: int, max_pixels: i
 def decode(data: bytes, limits: MediaLimits, *, frame: bool = False) -> Decoded:
     """Decode a photo, or a frame of the capture channel, to BGR; raises MediaError for all that is unfit.
 
-    The longer side of the result is at least ``photo_side`` (``frame_side``) where the original's is.
+    The longer side of the result is ``photo_side`` (``frame_side``), or less where the original's is less.
     """
     max_pixels, side = (limits.frame_pixels, limits.frame_side) if frame else (limits.max_pixels, limits.photo_side)
     info = check(data, max_bytes=limits.max_bytes, max_pixels=max_pixels, min_side=limits.min_side)
-    image = _decode_jpeg(data, info, side) if info.format == "jpeg" else _decode_png(data, info, side)
+    image = _shrink(_decode_jpeg(data, info, side) if info.format == "jpeg" else _decode_png(data, info), side)
     scale = max(image.shape[:2]) / max(info.width, info.height)
     return Decoded(_upright(image, info.orientation), info, scale)
 
@@ -209,7 +218,7 @@ def _decode_jpeg(data: bytes, info: ImageInfo, side: int) -> Image:
     return _as_bgr(pixels)
 
 
-def _decode_png(data: bytes, info: ImageInfo, side: int) -> Image:
+def _decode_png(data: bytes, info: ImageInfo) -> Image:
     import cv2
     import numpy as np
 
@@ -217,11 +226,18 @@ def _decode_png(data: bytes, info: ImageInfo, side: int) -> Image:
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if pixels is None or pixels.shape[:2] != (info.height, info.width):
         raise MediaError("corrupt", "the PNG is damaged")
-    shrink = side / max(info.width, info.height)
-    if shrink < 1:
-        size = (max(1, round(info.width * shrink)), max(1, round(info.height * shrink)))
-        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     return pixels
+
+
+def _shrink(image: Image, side: int) -> Image:
+    import cv2
+
+    height, width = image.shape[:2]
+    factor = side / max(height, width)
+    if factor >= 1:
+        return image
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def _check_png_end(view: memoryview) -> None:

@@ -11,24 +11,10 @@ from . import packs
 from .detection import Detector, Face
 from .embedding import Embedder, align
 from .landmarks import EyeModel, Mesh, MeshModel
+from .limits import ObservationLimits
 from .liveness import Glance
 from .quality import outside_of, second_face, sharpness_of
 from .runtimes import Floats, Image, quiet
-
-
-@dataclass(frozen=True)
-class ObservationLimits:
-    """``frame_side``, ``photo_side``: longer side in pixels of the copy that the detector searches; a photo
-    in which nothing is found is searched once more at ``photo_side_fine``. ``second_face``: size beside the
-    largest from which another face counts. ``lost``: presence below which a tracked face is searched anew.
-    ``cut``: share of the mesh outside of the frame."""
-
-    frame_side: int = 320
-    photo_side: int = 320
-    photo_side_fine: int = 800
-    second_face: float = 0.4
-    lost: float = 0.5
-    cut: float = 0.05
 
 
 @dataclass(frozen=True)

@@ -1,78 +1,19 @@
 """How fit a face is for comparison: its size, sharpness, exposure, pose, and whether it is cut off.
 
-All are measurements with a unit; which of them are good enough is decided by ``QualityLimits``.
+All are measurements with a unit; which of them are good enough is decided by ``Quality.fault``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
-import numpy as np
 
 from .detection import Face
 from .embedding import align
 from .landmarks import Mesh
+from .measurement import Quality
 from .runtimes import Image
-
-
-@dataclass(frozen=True)
-class QualityLimits:
-    """Bounds for a reference photo and for the frame that is compared."""
-
-    face_pixels: float = 60.0
-    """Shorter side of the box around the mesh in pixels of the original image."""
-    sharpness: float = 0.0008
-    brightness: tuple[float, float] = (35.0, 235.0)
-    contrast: float = 10.0
-    yaw: float = 0.65
-    pitch: float = 0.45
-    outside: float = 0.05
-    """Share of the mesh that may lie outside of the image before the face counts as cut."""
-    presence: float = 0.5
-
-
-@dataclass(frozen=True)
-class Quality:
-    """``face_pixels``: shorter side of the box in the original; ``sharpness``: see ``sharpness_of``;
-    ``brightness`` and ``contrast``: mean and standard deviation of the luma, 0-255; ``outside``: share of the
-    mesh outside of the image; ``yaw`` and ``pitch``: see ``landmarks``; ``presence``: 0-1."""
-
-    face_pixels: float
-    sharpness: float
-    brightness: float
-    contrast: float
-    outside: float
-    yaw: float
-    pitch: float
-    presence: float
-
-    def fault(self, limits: QualityLimits) -> str | None:
-        """``too_small``, ``cut`` or ``poor``; None where the face is fit for comparison."""
-        if self.face_pixels < limits.face_pixels:
-            return "too_small"
-        if self.outside > limits.outside:
-            return "cut"
-        low, high = limits.brightness
-        fit = (
-            self.sharpness >= limits.sharpness
-            and low <= self.brightness <= high
-            and self.contrast >= limits.contrast
-            and abs(self.yaw) <= limits.yaw
-            and abs(self.pitch) <= limits.pitch
-            and self.presence >= limits.presence
-        )
-        return None if fit else "poor"
-
-    @property
-    def score(self) -> float:
-        """0-1, higher is better: to choose among frames, not to refuse one."""
-        size = min(1.0, self.face_pixels / 160)
-        sharp = min(1.0, self.sharpness / 0.015)
-        light = float(np.exp(-(((self.brightness - 130) / 80) ** 2)))
-        frontal = float(np.exp(-((self.yaw / 0.25) ** 2)))
-        return float(size * sharp**0.5 * light * frontal * self.presence)
 
 
 def measure(image: Image, mesh: Mesh, scale: float = 1.0) -> Quality:

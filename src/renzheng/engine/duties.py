@@ -1,0 +1,180 @@
+"""The work of each kind of worker process: what its messages do."""
+
+from __future__ import annotations
+
+import mmap
+from typing import Any, Protocol
+
+import numpy as np
+
+from .judging import NO_REFERENCE, Judge, Reference, compare, examine_reference
+from .limits import EngineLimits
+from .media import MediaError, decode
+from .observation import FaceModels
+from .runtimes import Image, quiet
+from .worker import Handler, Reply, plain
+
+
+def split(payload: bytes, lengths: list[int]) -> list[bytes]:
+    """Undo the concatenation of several byte strings."""
+    parts, offset = [], 0
+    for length in lengths:
+        parts.append(payload[offset : offset + length])
+        offset += length
+    return parts
+
+
+def view(slot: mmap.mmap, place: list[int] | None) -> Image | None:
+    """The image at ``[height, width, offset]`` of a slot, without copying; None for None."""
+    if place is None:
+        return None
+    height, width, offset = place
+    return np.frombuffer(slot, np.uint8, height * width * 3, offset).reshape(height, width, 3)
+
+
+class Duty(Protocol):
+    """What a kind of worker can be asked to do."""
+
+    def __init__(self, limits: EngineLimits, slots: list[mmap.mmap]) -> None: ...
+
+    def handlers(self) -> dict[str, Handler]: ...
+
+
+class Decoding:
+    """Strangers' bytes -> pixels in a slot. Holds no model."""
+
+    def __init__(self, limits: EngineLimits, slots: list[mmap.mmap]) -> None:
+        quiet(limits.workers.threads)
+        self._limits, self._slots = limits, slots
+
+    def handlers(self) -> dict[str, Handler]:
+        return {"frames": self.frames, "photo": self.photo}
+
+    def frames(self, header: dict[str, Any], payload: bytes) -> Reply:
+        """Every frame of a chunk: its place in the slot, or None where it is unfit."""
+        places: list[list[int] | None] = []
+        offset = header.get("offset", 0)
+        for jpeg in split(payload, header["lengths"]):
+            try:
+                image = decode(jpeg, self._limits.media, frame=True).image
+            except MediaError:
+                if header.get("strict"):
+                    raise
+                places.append(None)
+                continue
+            places.append(self._put(image, header["slot"], offset))
+            offset += image.nbytes
+        return {"places": places}, b""
+
+    def photo(self, header: dict[str, Any], payload: bytes) -> Reply:
+        decoded = decode(payload, self._limits.media)
+        info = {"width": decoded.info.size[0], "height": decoded.info.size[1], "format": decoded.info.format}
+        return {"place": self._put(decoded.image, header["slot"], 0), "scale": decoded.scale, **info}, b""
+
+    def _put(self, image: Image, slot: int, offset: int) -> list[int]:
+        height, width = image.shape[:2]
+        place = [height, width, offset]
+        target = view(self._slots[slot], place)
+        if target is not None:
+            target[:] = image
+        return place
+
+
+class Hints:
+    """One frame -> one glance."""
+
+    def __init__(self, limits: EngineLimits, slots: list[mmap.mmap]) -> None:
+        self._models, self._slots = FaceModels(limits.workers.threads), slots
+
+    def handlers(self) -> dict[str, Handler]:
+        return {"glance": self.glance}
+
+    def glance(self, header: dict[str, Any], _: bytes) -> Reply:
+        image = view(self._slots[header["slot"]], header["place"])
+        if image is None:
+            raise ValueError("a glance needs an image")
+        return {"glance": plain(self._models.observe(image, eyes=header["eyes"]).glance)}, b""
+
+
+class Judging:
+    """A sequence, chunk by chunk, -> a measurement; a photo -> a report."""
+
+    def __init__(self, limits: EngineLimits, slots: list[mmap.mmap]) -> None:
+        self._models, self._slots, self._limits = FaceModels(limits.workers.threads), slots, limits
+        self._judge: Judge | None = None
+        self._reference = NO_REFERENCE
+        self._images: list[Image] = []
+
+    def handlers(self) -> dict[str, Handler]:
+        return {
+            "begin": self.begin,
+            "add": self.add,
+            "reference": self.reference,
+            "undecodable": self.undecodable,
+            "finish": self.finish,
+            "keep": self.keep,
+            "compare": self.compare,
+        }
+
+    def begin(self, header: dict[str, Any], _: bytes) -> Reply:
+        self._judge = Judge(self._models, self._limits.judging)
+        self._reference = NO_REFERENCE
+        self._images = []
+        return {}, b""
+
+    def add(self, header: dict[str, Any], _: bytes) -> Reply:
+        if self._judge is None:
+            raise RuntimeError("add before begin")
+        slot = self._slots[header["slot"]]
+        for place, (step, action, at) in zip(header["places"], header["frames"], strict=True):
+            self._judge.add(view(slot, place), step, action, at)
+        return {}, b""
+
+    def reference(self, header: dict[str, Any], _: bytes) -> Reply:
+        image = view(self._slots[header["slot"]], header["place"])
+        if image is None:
+            raise ValueError("a reference needs an image")
+        limits = self._limits.judging.quality
+        self._reference = examine_reference(image, header["scale"], self._models, limits)
+        report = {"status": self._reference.status, "faces": len(self._models.photo_faces(image)), "quality": None}
+        if self._reference.quality is not None:
+            report["quality"] = plain(self._reference.quality)
+        return report, b""
+
+    def undecodable(self, header: dict[str, Any], _: bytes) -> Reply:
+        self._reference = Reference("undecodable")
+        return {}, b""
+
+    def finish(self, header: dict[str, Any], _: bytes) -> Reply:
+        if self._judge is None:
+            raise RuntimeError("finish before begin")
+        measurement = self._judge.finish(self._reference)
+        self._judge = None
+        return {"measurement": plain(measurement)}, b""
+
+    def keep(self, header: dict[str, Any], _: bytes) -> Reply:
+        slot = self._slots[header["slot"]]
+        images = (view(slot, place) for place in header["places"])
+        self._images.extend(image.copy() for image in images if image is not None)
+        return {}, b""
+
+    def compare(self, header: dict[str, Any], _: bytes) -> Reply:
+        comparison = compare(self._images, self._reference, self._models)
+        self._images = []
+        return {"comparison": plain(comparison)}, b""
+
+
+class Muxing:
+    """Stored frames -> an MP4. Decodes strangers' bytes, so it is confined as the decoder is."""
+
+    def __init__(self, limits: EngineLimits, slots: list[mmap.mmap]) -> None:
+        self._limits = limits
+
+    def handlers(self) -> dict[str, Handler]:
+        return {"mux": self.mux}
+
+    def mux(self, header: dict[str, Any], payload: bytes) -> Reply:
+        from .video import mux
+
+        jpegs = split(payload, header["lengths"])
+        return {}, mux(list(zip(jpegs, header["times"], strict=True)), self._limits.media)

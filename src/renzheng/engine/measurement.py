@@ -1,0 +1,187 @@
+"""What the engine hands back: plain, frozen values that go into JSON and come out of it unchanged.
+
+Importing this module loads neither numpy nor OpenCV.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .limits import QualityLimits
+from .liveness import Baseline
+
+
+@dataclass(frozen=True)
+class Quality:
+    """``face_pixels``: shorter side of the box in the original; ``sharpness``: see ``sharpness_of``;
+    ``brightness`` and ``contrast``: mean and standard deviation of the luma, 0-255; ``outside``: share of the
+    mesh outside of the image; ``yaw`` and ``pitch``: see ``landmarks``; ``presence``: 0-1."""
+
+    face_pixels: float
+    sharpness: float
+    brightness: float
+    contrast: float
+    outside: float
+    yaw: float
+    pitch: float
+    presence: float
+
+    def fault(self, limits: QualityLimits) -> str | None:
+        """``too_small``, ``cut`` or ``poor``; None where the face is fit for comparison."""
+        if self.face_pixels < limits.face_pixels:
+            return "too_small"
+        if self.outside > limits.outside:
+            return "cut"
+        low, high = limits.brightness
+        fit = (
+            self.sharpness >= limits.sharpness
+            and low <= self.brightness <= high
+            and self.contrast >= limits.contrast
+            and abs(self.yaw) <= limits.yaw
+            and abs(self.pitch) <= limits.pitch
+            and self.presence >= limits.presence
+        )
+        return None if fit else "poor"
+
+    @property
+    def score(self) -> float:
+        """0-1, higher is better: to choose among frames, not to refuse one."""
+        size = min(1.0, self.face_pixels / 160)
+        sharp = min(1.0, self.sharpness / 0.015)
+        light = math.exp(-(((self.brightness - 130) / 80) ** 2))
+        frontal = math.exp(-((self.yaw / 0.25) ** 2))
+        return size * math.sqrt(sharp) * light * frontal * self.presence
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """``residual``: median over the pairs of views, in eye distances, None where nothing could be compared;
+    ``lowest`` of them; ``turn``: the largest yaw proxy towards the asked side; ``turned``: how many frames
+    reach it; ``threshold``: of the residual."""
+
+    residual: float | None
+    lowest: float | None
+    turn: float
+    turned: int
+    threshold: float
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Continuity:
+    """``frontal``, ``turned``: the lowest cosine of each kind, None where it could not be measured;
+    ``speed``: the fastest move of the face, in face sizes a second; ``growth``: the fastest change of size, a
+    factor a second; ``gap``: the longest time without a face, seconds."""
+
+    frontal: float | None
+    turned: float | None
+    speed: float
+    growth: float
+    gap: float
+    frontal_threshold: float
+    turned_threshold: float
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A stored frame: its JPEG, the step and action it was taken for, and when it came (seconds, rising)."""
+
+    jpeg: bytes
+    step: int
+    action: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ActionOutcome:
+    """``peak``: 1 is the action's threshold; ``unasked``: other actions that the step's frames show."""
+
+    step: int
+    action: str
+    answered: bool
+    at: float | None
+    peak: float
+    peak_at: float | None
+    unasked: tuple[str, ...]
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCounts:
+    """``searched``: frames in which the detector ran; ``several``: those of them with another large face."""
+
+    total: int
+    undecodable: int
+    no_face: int
+    searched: int
+    several: int
+    cut: int
+    too_small: int
+    usable: int
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best frame: its index in the sequence, its score 0-1 and its quality."""
+
+    index: int
+    score: float
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """All that the engine says about a sequence.
+
+    ``frames_status``: usable, too_few_pixels, several_faces, cut or no_face. ``reference``: none, ok,
+    undecodable, no_face, several_faces, cut, too_small or poor. ``compared``: indices of the frames chosen for
+    comparison; ``cosines``: theirs to the reference; ``similarity``: 0-100, None where nothing was compared.
+    ``packs``: ids of the model files used.
+    """
+
+    frames_status: str
+    counts: FrameCounts
+    baseline: Baseline | None
+    actions: tuple[ActionOutcome, ...]
+    challenge_passed: bool
+    depth: Depth | None
+    continuity: Continuity | None
+    best: Best | None
+    reference: str
+    reference_quality: Quality | None
+    similarity: float | None
+    cosines: tuple[float, ...]
+    compared: tuple[int, ...]
+    seconds: float
+    frames_per_second: float
+    packs: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Frames against a reference: see the fields of the same names in ``Measurement``."""
+
+    reference: str
+    reference_quality: Quality | None
+    similarity: float | None
+    cosines: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoReport:
+    """A photo for enrolment. ``status``: ok, no_face, several_faces, cut, too_small or poor; ``faces``: how
+    many the detector finds; ``width``, ``height``: pixels, upright; ``quality``: of the largest face."""
+
+    status: str
+    faces: int
+    width: int
+    height: int
+    format: str
+    quality: Quality | None

@@ -1,0 +1,240 @@
+"""Worker processes and pools of them: start, talk, kill, replace.
+
+A worker does one thing at a time. Whoever needs one leases it from its pool; what dies, hangs or grows too
+large is killed and replaced, and only the request that it served fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+
+from .limits import EngineLimits
+from .media import MediaError
+
+HEAD = struct.Struct(">II")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+LARGEST_REPLY = 256 * 1024 * 1024
+
+
+class Busy(Exception):
+    """The queue is full; nothing was begun."""
+
+
+class WorkerDied(Exception):
+    """The process that served this request crashed, failed or took too long; the next request will be served."""
+
+
+class Worker:
+    """One process and the socket to it."""
+
+    def __init__(self, kind: str, limits: EngineLimits, slots: list[int]) -> None:
+        self.kind = kind
+        self._limits, self._slots = limits, slots
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    async def start(self) -> None:
+        """Start the process and wait until it is ready. Raises WorkerDied."""
+        self._spawn()
+        try:
+            async with asyncio.timeout(self._limits.workers.start_seconds):
+                await self._receive()
+        except TimeoutError:
+            self.kill()
+            raise WorkerDied(f"the {self.kind} process did not start in time") from None
+        except BaseException:
+            self.kill()
+            raise
+
+    def _spawn(self) -> None:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        options = msgspec.json.encode(self._limits).decode()
+        with theirs:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "renzheng.engine.worker", self.kind, str(theirs.fileno())),
+                    *(str(os.getpid()), options, *map(str, self._slots)),
+                ],
+                pass_fds=(theirs.fileno(), *self._slots),
+                stdin=subprocess.DEVNULL,
+                # The runtimes write about themselves there; what went wrong comes back over the socket.
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        self._socket = ours
+
+    async def call(
+        self, op: str, header: dict[str, Any], payload: bytes = b"", *, seconds: float
+    ) -> tuple[dict[str, Any], bytes]:
+        """One request and its reply. Raises MediaError, or WorkerDied after which the process is gone."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._send({"op": op, **header}, payload)
+                reply, data = await self._receive()
+        except TimeoutError:
+            self.kill()
+            raise WorkerDied(f"the {self.kind} process took longer than {seconds:g} s") from None
+        except BaseException:
+            # Cut off in the middle of an exchange: the next reply would be taken for another request's.
+            self.kill()
+            raise
+        if "media_error" in reply:
+            raise MediaError(reply["media_error"], reply["message"])
+        if "error" in reply:
+            raise WorkerDied(f"the {self.kind} process failed: {reply['error']}")
+        return reply, data
+
+    async def _send(self, header: dict[str, Any], payload: bytes) -> None:
+        channel = self._channel()
+        head = msgspec.json.encode(header)
+        try:
+            await asyncio.get_running_loop().sock_sendall(channel, HEAD.pack(len(head), len(payload)) + head)
+            if payload:
+                await asyncio.get_running_loop().sock_sendall(channel, payload)
+        except OSError as error:
+            raise WorkerDied(f"the {self.kind} process is gone") from error
+
+    async def _receive(self) -> tuple[dict[str, Any], bytes]:
+        sizes = HEAD.unpack(await self._exactly(HEAD.size))
+        if sum(sizes) > LARGEST_REPLY:
+            raise WorkerDied(f"the {self.kind} process sent nonsense")
+        head, payload = [await self._exactly(size) for size in sizes]
+        return json.loads(head), payload
+
+    async def _exactly(self, size: int) -> bytes:
+        channel, data = self._channel(), bytearray(size)
+        left = memoryview(data)
+        while left:
+            try:
+                count = await asyncio.get_running_loop().sock_recv_into(channel, left)
+            except OSError:
+                count = 0
+            if count == 0:
+                raise WorkerDied(f"the {self.kind} process died")
+            left = left[count:]
+        return bytes(data)
+
+    def _channel(self) -> socket.socket:
+        if self._socket is None:
+            raise WorkerDied(f"the {self.kind} process is not running")
+        return self._socket
+
+    def kill(self) -> None:
+        """End the process at once; harmless where it is gone."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    @property
+    def resident(self) -> int:
+        """Bytes of memory in use; 0 where the process is gone."""
+        try:
+            with open(f"/proc/{self.pid}/statm", encoding="ascii") as file:
+                return int(file.read().split()[1]) * PAGE
+        except (OSError, IndexError, ValueError):
+            return 0
+
+
+class Pool:
+    """Workers of one kind, leased one request at a time; urgent requests go first."""
+
+    def __init__(self, kind: str, size: int, limits: EngineLimits, slots: list[int], memory: int) -> None:
+        self.kind = kind
+        self._workers = [Worker(kind, limits, slots) for _ in range(size)]
+        self._memory = memory
+        self._idle: deque[Worker] = deque()
+        self._urgent: deque[asyncio.Future[Worker]] = deque()
+        self._patient: deque[asyncio.Future[Worker]] = deque()
+        self._healing: set[asyncio.Task[None]] = set()
+        self.restarts = 0
+
+    @property
+    def pids(self) -> list[int]:
+        return [worker.pid for worker in self._workers if worker.pid is not None]
+
+    async def start(self) -> None:
+        await asyncio.gather(*(worker.start() for worker in self._workers))
+        self._idle.extend(self._workers)
+
+    async def stop(self) -> None:
+        for task in self._healing:
+            task.cancel()
+        await asyncio.gather(*self._healing, return_exceptions=True)
+        for queue in (self._urgent, self._patient):
+            while queue:
+                waiter = queue.popleft()
+                if not waiter.done():
+                    waiter.set_exception(WorkerDied("the engine is stopping"))
+        self._idle.clear()
+        for worker in self._workers:
+            worker.kill()
+
+    @contextlib.asynccontextmanager
+    async def lease(self, *, urgent: bool = False) -> AsyncIterator[Worker]:
+        """A worker for the time of the block. Waiting may be cancelled; then the place in the queue is free."""
+        worker = await self._take(urgent)
+        try:
+            yield worker
+        finally:
+            self._give_back(worker)
+
+    async def _take(self, urgent: bool) -> Worker:
+        if self._idle:
+            return self._idle.popleft()
+        waiter: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
+        (self._urgent if urgent else self._patient).append(waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self._give_back(waiter.result())
+            raise
+
+    def _give_back(self, worker: Worker) -> None:
+        if worker.pid is None or worker.resident > self._memory:
+            task = asyncio.get_running_loop().create_task(self._heal(worker))
+            self._healing.add(task)
+            task.add_done_callback(self._healing.discard)
+            return
+        for queue in (self._urgent, self._patient):
+            while queue:
+                waiter = queue.popleft()
+                if not waiter.done():
+                    waiter.set_result(worker)
+                    return
+        self._idle.append(worker)
+
+    async def _heal(self, worker: Worker) -> None:
+        """Replace the process; where the machine has no room for one, try again with growing pauses."""
+        pause = 0.1
+        while True:
+            worker.kill()
+            self.restarts += 1
+            try:
+                await worker.start()
+                break
+            except (WorkerDied, OSError, TimeoutError):
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, 5.0)
+        self._give_back(worker)

@@ -1,0 +1,154 @@
+"""What runs inside a worker process: a loop that answers one message after another on its socket.
+
+A message is two big-endian lengths, a JSON header and a payload of raw bytes; pixels travel through shared
+memory slots that the parent hands over when it starts the process. Nothing is unpickled: what decodes
+strangers' bytes must not be able to make the server run code.
+
+Kinds: ``decode`` (limited address space, no models), ``hint`` and ``judge`` (models), ``mux`` (limited, PyAV).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import mmap
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from queue import SimpleQueue
+from typing import Any
+
+import msgspec
+
+from .limits import EngineLimits
+
+HEAD = struct.Struct(">II")
+PR_SET_PDEATHSIG = 1
+Reply = tuple[dict[str, Any], bytes]
+Handler = Callable[[dict[str, Any], bytes], Reply]
+
+
+def main(arguments: list[str]) -> None:
+    """``KIND SOCKET_FD PARENT_PID OPTIONS SLOT_FD...``: called by the parent only."""
+    kind, descriptor, parent, options = arguments[0], int(arguments[1]), int(arguments[2]), arguments[3]
+    limits = msgspec.json.decode(options.encode(), type=EngineLimits)
+    _confine(kind, parent, limits)
+    slots = [mmap.mmap(int(fd), os.fstat(int(fd)).st_size) for fd in arguments[4:]]
+    handlers = _handlers(kind, limits, slots)
+    low = _LowPriority(limits.workers.nice)
+    with socket.socket(fileno=descriptor) as channel:
+        send(channel, {"ready": kind})
+        while (message := receive(channel)) is not None:
+            header, payload = message
+            handler = handlers[header["op"]]
+            send(
+                channel,
+                *(low.run(handler, header, payload) if header.get("low") else _safely(handler, header, payload)),
+            )
+
+
+def _confine(kind: str, parent: int, limits: EngineLimits) -> None:
+    """Die with the parent, dump no core (it would hold faces), leave Ctrl-C to the parent, bound memory."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if kind in ("decode", "mux"):
+        bound = limits.workers.decode_memory
+        resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+
+
+def _safely(handler: Handler, header: dict[str, Any], payload: bytes) -> Reply:
+    from .media import MediaError
+
+    try:
+        return handler(header, payload)
+    except MediaError as error:
+        return {"media_error": error.kind, "message": error.message}, b""
+    except MemoryError:
+        return {"media_error": "too_many_pixels", "message": "the image needs more memory than is allowed"}, b""
+    except Exception as error:  # the parent decides what a failure means; this process lives on
+        return {"error": type(error).__name__}, b""
+
+
+class _LowPriority:
+    """A thread of its own that has given up priority for good.
+
+    Niceness and scheduling class belong to a thread on Linux, and without privileges there is no way back up;
+    so a job that has waited too long simply runs in the main thread, which never gave it up.
+    """
+
+    def __init__(self, nice: int) -> None:
+        self._nice = nice
+        self._jobs: SimpleQueue[tuple[Handler, dict[str, Any], bytes]] = SimpleQueue()
+        self._replies: SimpleQueue[Reply] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def run(self, handler: Handler, header: dict[str, Any], payload: bytes) -> Reply:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._loop, daemon=True)
+            self._thread.start()
+        self._jobs.put((handler, header, payload))
+        return self._replies.get()
+
+    def _loop(self) -> None:
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)
+        while True:
+            self._replies.put(_safely(*self._jobs.get()))
+
+
+def _handlers(kind: str, limits: EngineLimits, slots: list[mmap.mmap]) -> dict[str, Handler]:
+    from . import duties
+
+    kinds: dict[str, type[duties.Duty]] = {
+        "decode": duties.Decoding,
+        "hint": duties.Hints,
+        "judge": duties.Judging,
+        "mux": duties.Muxing,
+    }
+    return kinds[kind](limits, slots).handlers()
+
+
+def send(channel: socket.socket, header: dict[str, Any], payload: bytes = b"") -> None:
+    """Write one message."""
+    head = msgspec.json.encode(header)
+    channel.sendall(HEAD.pack(len(head), len(payload)) + head)
+    if payload:
+        channel.sendall(payload)
+
+
+def receive(channel: socket.socket) -> tuple[dict[str, Any], bytes] | None:
+    """Read one message; None once the parent has closed its end."""
+    sizes = _exactly(channel, HEAD.size)
+    if sizes is None:
+        return None
+    head, payload = (_exactly(channel, size) for size in HEAD.unpack(sizes))
+    return None if head is None or payload is None else (json.loads(head), bytes(payload))
+
+
+def _exactly(channel: socket.socket, size: int) -> bytearray | None:
+    data = bytearray(size)
+    view = memoryview(data)
+    while view:
+        count = channel.recv_into(view)
+        if count == 0:
+            return None
+        view = view[count:]
+    return data
+
+
+def plain(value: Any) -> dict[str, Any]:
+    """A dataclass as a dict for a header."""
+    return asdict(value)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,127 @@
+"""`renzheng identity`: the library of enrolled people, for CompareLib BUSINESS."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from renzheng.cli.local import AccountOption, JsonOption, account_of, print_json, print_table, refuse, when, with_store
+from renzheng.store.accounts import Refused
+from renzheng.store.enrolment import Plan, carry_out, check_photo, plan
+from renzheng.store.identities import ListedPerson, NewPerson
+from renzheng.store.open import Store
+
+app = typer.Typer(no_args_is_help=True, help="The library of enrolled people, for CompareLib BUSINESS.")
+
+ReplaceOption = Annotated[bool, typer.Option("--replace", help="Erase people who are enrolled, and enrol them anew.")]
+PHOTO_BYTES = 8 * 1024 * 1024
+
+
+@app.command()
+def add(
+    id_card: Annotated[str, typer.Option("--id-card", prompt="ID number", help="ID number; asked for if left out.")],
+    name: Annotated[str, typer.Option("--name", prompt="Name", help="Name; asked for if left out.")],
+    photo: Annotated[Path | None, typer.Option(help="A JPEG or PNG.")] = None,
+    account: AccountOption = None,
+    replace: ReplaceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Enrol one person."""
+    if photo is not None and (reason := check_photo(photo, PHOTO_BYTES)):
+        refuse(f"photo: {reason}")
+
+    async def work(store: Store) -> int:
+        found = await account_of(store, account)
+        person = NewPerson(id_card, name, photo.read_bytes() if photo else None)
+        return await store.identities.add(found.id, person, replace=replace)
+
+    person_id = with_store(work)
+    if as_json:
+        print_json({"id": person_id})
+    else:
+        print(f"enrolled as person {person_id}")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A CSV file with the heading id_card,name,photo.")],
+    photos: Annotated[Path | None, typer.Option(help="The folder that the photos' names are in.")] = None,
+    account: AccountOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is wrong with each row; store nothing.")] = False,
+    replace: ReplaceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Enrol many people; all rows are checked first, and nothing is stored if one is wrong."""
+
+    async def work(store: Store) -> tuple[Plan, int]:
+        found = await account_of(store, account)
+        planned = await plan(store.identities, found.id, file, photos, replace=replace, most_bytes=PHOTO_BYTES)
+        if dry_run or planned.problems:
+            return planned, 0
+        return planned, await carry_out(store.identities, found.id, planned, replace=replace)
+
+    planned, stored = with_store(work)
+    if as_json:
+        print_json(
+            {
+                "good": len(planned.lines),
+                "replaced": planned.replaced,
+                "stored": stored,
+                "problems": [asdict(problem) for problem in planned.problems],
+            }
+        )
+    else:
+        for problem in planned.problems:
+            print(f"row {problem.row}, {problem.field}: {problem.reason}")
+        wrong = len({problem.row for problem in planned.problems})
+        print(f"{len(planned.lines)} rows are good, {wrong} are not; {stored} were enrolled")
+    if planned.problems:
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_(
+    account: AccountOption = None,
+    after: Annotated[int, typer.Option(help="Go on after this person's id.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="People at most.")] = 1000,
+    as_json: JsonOption = False,
+) -> None:
+    """List the people of an account; ID numbers and names are masked."""
+
+    async def work(store: Store) -> list[ListedPerson]:
+        return await store.identities.list((await account_of(store, account)).id, after, limit)
+
+    people = with_store(work)
+    if as_json:
+        print_json([asdict(person) for person in people])
+        return
+    rows = [[str(p.id), p.id_card, p.name, "yes" if p.has_photo else "no", when(p.created_at)] for p in people]
+    print_table(["Id", "ID number", "Name", "Photo", "Enrolled"], rows)
+
+
+@app.command()
+def remove(
+    person: Annotated[int | None, typer.Argument(help="The person's id, as `list` shows it.")] = None,
+    id_card: Annotated[str | None, typer.Option("--id-card", help="Or the ID number.")] = None,
+    account: AccountOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase a person: the key that opens their data is destroyed, then the data goes."""
+
+    async def work(store: Store) -> int:
+        found = await account_of(store, account)
+        if person is not None:
+            await store.identities.remove_by_id(found.id, person)
+            return person
+        if id_card is None:
+            raise Refused("say who: the person's id, or --id-card")
+        return await store.identities.remove(found.id, id_card)
+
+    erased = with_store(work)
+    if as_json:
+        print_json({"id": erased, "erased": True})
+    else:
+        print(f"person {erased} is erased")

@@ -1,0 +1,170 @@
+"""Bulk enrolment: a CSV file and a folder of photos, checked as a whole before anything is stored.
+
+What is wrong is told by row and field. No message holds an ID number, a name, or a file's name, as photos are
+often named after the person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from renzheng.store.accounts import Refused
+from renzheng.store.identities import Identities, NewPerson
+from renzheng.verification.identity import is_id_card, normal_id_card
+
+FIELDS = ("id_card", "name", "photo")
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """`row`: the line's number as a spreadsheet shows it; the heading is row 1. `field`: a column's name."""
+
+    row: int
+    field: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    row: int
+    id_card: str = field(repr=False)
+    name: str = field(repr=False)
+    photo: Path | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an import would do: the lines to enrol, and what is wrong; it is carried out only if nothing is."""
+
+    lines: tuple[Line, ...]
+    problems: tuple[Problem, ...]
+    replaced: int
+
+
+def _decoded(path: Path) -> str:
+    """UTF-8 with or without its mark, or GB 18030, which is what spreadsheets in China save as. Raises Refused."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise Refused(f"the CSV file cannot be read: {error.strerror}") from None
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise Refused("the CSV file is neither UTF-8 nor GB 18030")
+
+
+def check_photo(path: Path, most_bytes: int) -> str | None:
+    """What is wrong with a photo's file, by its size and first bytes; None where nothing is."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError:
+        return "the file cannot be read"
+    if size > most_bytes:
+        return f"the file has more than {most_bytes} bytes"
+    if not head.startswith(_MAGIC):
+        return "the file is no JPEG or PNG"
+    return None
+
+
+def _lines(path: Path, photos: Path | None, most_bytes: int) -> Iterator[Line | Problem]:
+    reader = csv.DictReader(io.StringIO(_decoded(path), newline=""), restkey="", restval="", strict=True)
+    try:
+        heading = [(name or "").strip() for name in reader.fieldnames or ()]
+        missing = [name for name in FIELDS[:2] if name not in heading]
+        if missing:
+            raise Refused(f"the heading (row 1) lacks {' and '.join(missing)}; it is {','.join(FIELDS)}")
+        reader.fieldnames = heading
+        for values in reader:
+            yield from _line(reader.line_num, values, photos, most_bytes)
+    except csv.Error:
+        yield Problem(reader.line_num, "row", "the row is no CSV")
+
+
+def _line(row: int, values: dict[str, str], photos: Path | None, most_bytes: int) -> Iterator[Line | Problem]:
+    if values.get(""):
+        yield Problem(row, "row", "there are more fields than in the heading")
+        return
+    id_card, name, photo = ((values.get(column) or "").strip() for column in FIELDS)
+    good = True
+    if not is_id_card(id_card):
+        good = False
+        yield Problem(row, "id_card", "it has to be 17 digits and a digit or X" if id_card else "it is empty")
+    if not name:
+        good = False
+        yield Problem(row, "name", "it is empty")
+    path: Path | None = None
+    if photo:
+        path = _inside(photos, photo)
+        reason = "there is no folder of photos" if photos is None else "the file is not in the folder of photos"
+        if path is not None:
+            reason = check_photo(path, most_bytes) or ""
+        if reason:
+            good = False
+            yield Problem(row, "photo", reason)
+    if good:
+        yield Line(row, normal_id_card(id_card), name, path)
+
+
+def _inside(folder: Path | None, name: str) -> Path | None:
+    """A file below the folder; None for one that is elsewhere or not there."""
+    if folder is None:
+        return None
+    try:
+        path = (folder / name).resolve()
+        return path if path.is_relative_to(folder.resolve()) and path.is_file() else None
+    except (OSError, ValueError):
+        return None
+
+
+async def plan(
+    identities: Identities,
+    account_id: int,
+    path: Path,
+    photos: Path | None,
+    *,
+    replace: bool = False,
+    most_bytes: int = 8 * 1024 * 1024,
+) -> Plan:
+    """Check every row; store nothing. Raises Refused where the file as a whole cannot be used."""
+    found = await asyncio.to_thread(lambda: list(_lines(path, photos, most_bytes)))
+    lines: list[Line] = []
+    problems = [item for item in found if isinstance(item, Problem)]
+    first: dict[str, int] = {}
+    replaced = 0
+    for line in found:
+        if isinstance(line, Problem):
+            continue
+        if line.id_card in first:
+            problems.append(Problem(line.row, "id_card", f"it is the same as in row {first[line.id_card]}"))
+            continue
+        first[line.id_card] = line.row
+        if await identities.is_enrolled(account_id, line.id_card):
+            if not replace:
+                problems.append(Problem(line.row, "id_card", "this person is enrolled already"))
+                continue
+            replaced += 1
+        lines.append(line)
+    return Plan(tuple(lines), tuple(sorted(problems, key=lambda p: (p.row, p.field))), replaced)
+
+
+async def carry_out(identities: Identities, account_id: int, planned: Plan, *, replace: bool = False) -> int:
+    """Enrol the lines of a plan without problems. Returns how many; each is durable before the next begins.
+
+    After a crash or a Refused in between, the same import with `replace` completes it.
+    """
+    if planned.problems:
+        raise Refused("the import has problems; nothing was stored")
+    for line in planned.lines:
+        photo = None if line.photo is None else await asyncio.to_thread(line.photo.read_bytes)
+        await identities.add(account_id, NewPerson(line.id_card, line.name, photo), replace=replace)
+    return len(planned.lines)

@@ -1,0 +1,281 @@
+"""Every screen of the verification page as a picture, and all of them on one sheet: docs/screens.webp.
+
+The page is the one that is shipped; the server behind it is scripted, so that each screen can be held still, and the
+camera shows a drawn face. Needs chromium (scripts/chromium.sh) and the development packages.
+
+    .venv/bin/python scripts/contact_sheet.py [--out docs/screens.webp] [--only NAME] [--keep FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import segno
+import uvicorn
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
+
+from renzheng.capture import pages
+
+CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+            "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required")  # fmt: skip
+
+WELCOME = {
+    "type": "welcome", "device": "0" * 32, "state": "ready", "attempts_left": 3, "expires_in": 582, "handover": True,
+    "account": "青禾银行", "compares": "BUSINESS", "retention": {"result_seconds": 259200, "evidence_days": 3},
+    "limits": {"frame_bytes": 524288, "max_fps": 10},
+}  # fmt: skip
+
+# A stand-in for a person: drawn, breathing a little, lit from one side.
+DRAWN_CAMERA = """
+(() => {
+  const canvas = document.createElement("canvas");
+  const portrait = innerHeight > innerWidth;
+  canvas.width = portrait ? 480 : 640;
+  canvas.height = portrait ? 640 : 480;
+  const c = canvas.getContext("2d");
+  const ellipse = (x, y, rx, ry, fill, from = 0, to = 7) => {
+    c.beginPath(); c.ellipse(x, y, rx, ry, 0, from, to); c.fillStyle = fill; c.fill();
+  };
+  const draw = () => {
+    const k = Math.sin(performance.now() / 900) * 2;
+    const light = c.createLinearGradient(0, 0, canvas.width, canvas.height);
+    light.addColorStop(0, "#d8dfdc"); light.addColorStop(1, "#93a39c");
+    c.fillStyle = light; c.fillRect(0, 0, canvas.width, canvas.height);
+    c.save(); c.translate(canvas.width / 2, canvas.height / 2 + k);
+    ellipse(0, 330, 230, 160, "#385d73"); c.fillStyle = "#cf9f78"; c.fillRect(-44, 90, 88, 110);
+    ellipse(0, 185, 58, 26, "#cf9f78"); ellipse(0, -60, 128, 150, "#2a2522");
+    ellipse(-112, 10, 16, 26, "#d8a880"); ellipse(112, 10, 16, 26, "#d8a880");
+    ellipse(0, 6, 110, 138, "#e8bd97"); ellipse(0, -92, 108, 56, "#2a2522");
+    ellipse(30, 20, 70, 105, "rgba(255,235,215,.25)");
+    for (const x of [-42, 42]) {
+      ellipse(x, -4, 19, 11, "#fff"); ellipse(x, -4, 9, 10, "#33241c");
+      c.fillStyle = "#33241c"; c.fillRect(x - 24, -34, 48, 7);
+    }
+    c.strokeStyle = "#bd8a63"; c.lineWidth = 5; c.lineCap = "round"; c.beginPath();
+    c.moveTo(0, 4); c.quadraticCurveTo(-8, 36, -12, 46); c.quadraticCurveTo(0, 54, 12, 47); c.stroke();
+    c.strokeStyle = "#9c4a40"; c.lineWidth = 8; c.beginPath(); c.moveTo(-32, 84); c.quadraticCurveTo(0, 102, 32, 84);
+    c.stroke(); c.restore(); setTimeout(draw, 40);
+  };
+  draw();
+  const media = navigator.mediaDevices;
+  if (!media) return;
+  const kind = new URLSearchParams(location.hash.split("&").slice(1).join("&")).get("camera");
+  media.enumerateDevices = async () => kind === "none" ? [] : [{ kind: "videoinput" }];
+  media.getUserMedia = async () => {
+    const names = { refused: "NotAllowedError", busy: "NotReadableError", none: "NotFoundError" };
+    if (kind === "asking") return new Promise(() => {});
+    if (names[kind]) throw new DOMException("", names[kind]);
+    return canvas.captureStream(25);
+  };
+})();
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One screen: what the server says, what is pressed, and the value of `data-screen` to wait for."""
+
+    name: str
+    screen: str
+    welcome: dict[str, Any] = field(default_factory=dict)
+    says: tuple[dict[str, Any], ...] = ()  # after `start`, or at once where nothing is pressed
+    close: int | None = None  # instead of a welcome
+    camera: str = ""
+    press: str = ".primary"  # selector, or nothing
+    hides: str = ""  # a property of window that this browser lacks
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    settle: float = 0.9
+
+
+def step(action: str, index: int = 1, seconds: float = 5.6) -> dict[str, Any]:
+    return {"type": "step", "index": index, "of": 3, "action": action, "nonce": "ab" * 16, "seconds": seconds}
+
+
+def hint(code: str) -> dict[str, Any]:
+    return {"type": "hint", "code": code}
+
+
+def over(reason: str) -> dict[str, Any]:
+    return {"type": "attempt_over", "reason": reason, "counted": True, "attempts_left": 2}
+
+
+def outcome(passed: bool, retry: str = "never") -> tuple[dict[str, Any], ...]:
+    return ({"type": "outcome", "passed": passed, "retry": retry},)
+
+
+CODE = segno.make("http://192.168.1.20:8400/verify#9F3A6C1E-7D52-4B8E-A1C0-5E2F6B7D8C90.48213377", error="m")
+QR = {"type": "handover", "code": "48213377", "expires_in": 118,
+      "modules": ["".join(map(str, row)) for row in CODE.matrix]}  # fmt: skip
+SCENES = (
+    Scene("ready", "ready", press=""),
+    Scene("ready_local", "ready", {"compares": "LOCAL", "retention": {"result_seconds": 7200, "evidence_days": 0}},
+          press=""),
+    Scene("asking", "asking", camera="asking"),
+    Scene("preparing", "capture"),
+    Scene("neutral", "capture", says=(step("neutral", 0, 55),)),
+    Scene("hint_closer", "capture", says=(step("neutral", 0, 14), hint("move_closer"))),
+    Scene("hint_faces", "capture", says=(step("neutral", 0, 14), hint("several_faces"))),
+    Scene("turn_left", "capture", says=(step("turn_left"),)),
+    Scene("turn_right", "capture", says=(step("turn_right"), hint("less_light"))),
+    Scene("blink", "capture", says=(step("blink", 2),)),
+    Scene("open_mouth", "capture", says=(step("open_mouth", 2, 2.9),)),
+    Scene("nod", "capture", says=(step("nod", 2),)),
+    Scene("slow", "capture", says=({"type": "network", "ok": False, "reason": "slow_round_trip"},)),
+    Scene("judging", "capture", says=(step("blink", 2), {"type": "judging"})),
+    Scene("passed", "passed", says=outcome(True), settle=1.6),
+    Scene("failed", "failed", says=outcome(False)),
+    Scene("failed_tomorrow", "failed_tomorrow", says=outcome(False, "tomorrow")),
+    Scene("timeout", "over_timeout", says=(over("timeout"),)),
+    Scene("not_ready", "over_not_ready", says=(over("not_ready"),)),
+    Scene("refused", "camera_refused", camera="refused"),
+    Scene("camera_busy", "camera_busy", camera="busy"),
+    Scene("no_camera", "camera_none", camera="none", press=""),
+    Scene("no_camera_alone", "camera_none", {"handover": False}, camera="none", press=""),
+    Scene("handover", "handover", camera="none", answers={"handover": QR}),
+    Scene("cancelled", "cancelled", press=".quiet:last-child"),
+    Scene("insecure", "missing_insecure", press="", hides="isSecureContext"),
+    Scene("too_old", "missing_old", press="", hides="crypto"),
+    Scene("no_socket", "missing_no_socket", press="", hides="WebSocket"),
+    *(Scene(f"closed_{code}", f"closed_{code}", close=code, press="")
+      for code in (4401, 4403, 4406, 4409, 4410, 4411, 4412, 4414, 4400)),
+)  # fmt: skip
+
+VIEWS = {
+    "phone": (390, 844, 2.0),
+    "small": (360, 640, 2.0),
+    "landscape": (780, 360, 1.5),
+    "desktop": (1280, 800, 1.0),
+}
+LOOKS = (  # of the sheet, by column: view, language, theme
+    ("phone", "zh-CN", "light"),
+    ("phone", "en-US", "dark"),
+    ("small", "en-US", "light"),
+    ("small", "zh-CN", "dark"),
+    ("landscape", "zh-CN", "light"),
+    ("landscape", "en-US", "dark"),
+    ("desktop", "en-US", "light"),
+    ("desktop", "zh-CN", "dark"),
+)
+
+
+async def scripted(socket: WebSocket) -> None:
+    """Speaks one scene's part of the protocol; the token is the scene's name."""
+    await socket.accept()
+    hello = json.loads(await socket.receive_text())
+    scene = next(scene for scene in SCENES if scene.name == hello["token"])
+    if scene.close:
+        await socket.close(scene.close)
+        return
+    account = "青禾银行" if hello["language"] == "zh-CN" else "Qinghe Bank"
+    await socket.send_json({**WELCOME, "account": account, **scene.welcome})
+    while (message := await socket.receive())["type"] != "websocket.disconnect":
+        kind = json.loads(message["text"])["type"] if message.get("text") else "frame"
+        if kind == "start":
+            for said in scene.says:
+                await socket.send_json(said)
+        elif kind in scene.answers:
+            await socket.send_json(scene.answers[kind])
+
+
+@contextlib.asynccontextmanager
+async def serve() -> AsyncIterator[str]:
+    app = Starlette(routes=[*pages.routes(lambda: ()), WebSocketRoute("/capture/v1", scripted)])
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.02)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+
+
+async def shoot(page: Page, base: str, scene: Scene, look: tuple[str, str, str], folder: Path) -> Path:
+    view, language, theme = look
+    if scene.hides:
+        value = "false" if scene.hides == "isSecureContext" else "undefined"
+        hide = f"Object.defineProperty(window, '{scene.hides}', {{ value: {value} }}); delete window.{scene.hides};"
+        await page.add_init_script(hide)
+    await page.goto(f"{base}/verify#{scene.name}&language={language}&theme={theme}&camera={scene.camera}")
+    if language == "en-US":  # what this machine lacks of fonts is not what the picture is about
+        await page.evaluate("document.documentElement.style.setProperty('--renzheng-font', 'Noto Sans CJK SC')")
+    if scene.press:
+        await page.locator(scene.press).first.click()
+    await page.locator(f'[data-screen="{scene.screen}"]').wait_for(timeout=5000)
+    await asyncio.sleep(scene.settle)
+    path = folder / f"{scene.name}.{view}.{language}.{theme}.png"
+    await page.screenshot(path=path)
+    return path
+
+
+async def column(browser: Browser, base: str, scenes: list[Scene], look: tuple[str, str, str], folder: Path) -> None:
+    width, height, scale = VIEWS[look[0]]
+    touch = look[0] != "desktop"
+    for scene in scenes:
+        context: BrowserContext = await browser.new_context(
+            viewport={"width": width, "height": height}, device_scale_factor=scale, has_touch=touch, is_mobile=touch,
+            locale=look[1], color_scheme="light",
+        )  # fmt: skip
+        page = await context.new_page()
+        await page.add_init_script(DRAWN_CAMERA)
+        page.on("pageerror", lambda error: print("page error:", error))
+        page.on("console", lambda line: print("console:", line.text) if line.type == "error" else None)
+        try:
+            await shoot(page, base, scene, look, folder)
+        except Exception as error:  # noqa: BLE001  (one screen that fails must not hide the others)
+            print(scene.name, look, str(error).splitlines()[0])
+        await context.close()
+
+
+def sheet(scenes: list[Scene], folder: Path, height: int = 420, per_row: int = 4) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """All looks of a scene side by side, `per_row` scenes... one below the other."""
+    rows = []
+    for scene in scenes:
+        cells = []
+        for view, language, theme in LOOKS:
+            image = cv2.imread(str(folder / f"{scene.name}.{view}.{language}.{theme}.png"))
+            width = round(VIEWS[view][0] * height / VIEWS[view][1])
+            if image is None:
+                image = np.full((height, width, 3), 255, np.uint8)
+            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+            cells.append(cv2.copyMakeBorder(image, 6, 6, 6, 6, cv2.BORDER_CONSTANT, value=(150, 150, 150)))
+        rows.append(np.hstack(cells))
+    return np.vstack(rows)
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("docs/screens.webp"))
+    parser.add_argument("--only", nargs="*", help="scenes by name")
+    parser.add_argument("--looks", nargs="*", type=int, default=list(range(len(LOOKS))))
+    parser.add_argument("--keep", type=Path, help="folder for the single pictures")
+    given = parser.parse_args()
+    scenes = [scene for scene in SCENES if not given.only or scene.name in given.only]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        async with serve() as base, async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
+            await asyncio.gather(*(column(browser, base, scenes, LOOKS[look], folder) for look in given.looks))
+            await browser.close()
+        cv2.imwrite(str(given.out), sheet(scenes, folder), [cv2.IMWRITE_WEBP_QUALITY, 80])
+    print(f"{len(scenes)} screens in {len(LOOKS)} looks: {given.out}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

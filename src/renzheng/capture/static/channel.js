@@ -1,0 +1,202 @@
+/** The capture protocol, version 1, on one WebSocket after another: hello, frames, reconnecting. Shows nothing. */
+
+const PROTOCOL = 1;
+
+/** Closes that end it: connecting again would meet the same answer. All others are connected again. */
+const FINAL = new Set([1009, 4400, 4401, 4403, 4406, 4409, 4410, 4411, 4412, 4413, 4414, 4422, 4429]);
+
+const STALLED_MS = 3000; // bytes that do not leave for this long: the connection is gone without a word
+const WELCOME_MS = 12000;
+
+const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** The device's secrets, one a token, under the token's hash. Memory stands in where storage is refused. */
+export class Secrets {
+  static prefix = "renzheng.device.";
+
+  /** @param {string} token */
+  static async open(token) {
+    const secrets = new Secrets();
+    const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token));
+    secrets.key = Secrets.prefix + hex(new Uint8Array(digest));
+    secrets.value = undefined;
+    try {
+      for (const key of Object.keys(localStorage)) {
+        if (key.startsWith(Secrets.prefix) && !(JSON.parse(localStorage.getItem(key)).until > Date.now())) localStorage.removeItem(key);
+      }
+      secrets.value = JSON.parse(localStorage.getItem(secrets.key) ?? "null")?.secret;
+    } catch {
+      // Storage is refused in some frames and private windows.
+    }
+    return secrets;
+  }
+
+  /** @param {string} secret @param {number} seconds how long it can be of use */
+  keep(secret, seconds) {
+    this.value = secret;
+    try {
+      localStorage.setItem(this.key, JSON.stringify({ secret, until: Date.now() + seconds * 1000 }));
+    } catch {
+      // As above; a reload then waits until the first socket is forgotten.
+    }
+  }
+}
+
+export class Channel {
+  /**
+   * @param {object} options
+   * @param {string} options.url of the WebSocket
+   * @param {() => Record<string, unknown>} options.hello the fields of the first message beside type and protocol
+   * @param {(nonce: string) => Promise<string>} options.identify signs the nonce of a bound token
+   * @param {(message: any) => void} options.onmessage
+   * @param {(connected: boolean) => void} options.onconnection
+   * @param {(code: number) => void} options.onclose for good: a code of the protocol, 1000, or 0 where nothing answers
+   * @param {number} [options.patience] milliseconds of fruitless reconnecting
+   */
+  constructor(options) {
+    this.options = { patience: 45000, ...options };
+    // Begins at the time, in steps shorter than a frame takes: a page opened again in the same attempt goes on above.
+    this.sequence = Math.floor(Date.now() / 50) % 2 ** 32;
+    this.acknowledged = 0;
+    this.sentAt = new Map();
+    this.ackDelay = 0;
+    this.closed = false;
+    this.online = () => this.socket || this.connect();
+    this.offline = () => this.drop();
+    addEventListener("online", this.online);
+    addEventListener("offline", this.offline);
+    this.connect();
+  }
+
+  connect() {
+    clearTimeout(this.timer);
+    if (this.closed) return;
+    let socket;
+    try {
+      socket = new WebSocket(this.options.url);
+    } catch {
+      this.finish(0);
+      return;
+    }
+    this.socket = socket;
+    this.failure = undefined;
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => socket.send(JSON.stringify({ type: "hello", protocol: PROTOCOL, ...this.options.hello() }));
+    socket.onmessage = (event) => this.receive(socket, event.data);
+    socket.onclose = (event) => socket === this.socket && this.lost(event.code);
+    this.welcomeTimer = setTimeout(() => this.drop(), WELCOME_MS);
+    this.drainedAt = performance.now();
+  }
+
+  async receive(socket, data) {
+    if (socket !== this.socket) return;
+    const message = JSON.parse(data);
+    switch (message.type) {
+      case "ping":
+        this.send({ type: "pong", id: message.id });
+        return;
+      case "identify":
+        this.send({ type: "identity", signature: await this.options.identify(message.nonce) });
+        return;
+      case "ack":
+        this.noteAck(message.sequence);
+        return;
+      case "welcome":
+        clearTimeout(this.welcomeTimer);
+        this.lostSince = undefined;
+        this.ready = true;
+        this.options.onconnection(true);
+        break;
+      case "error":
+        this.failure = message.code;
+        break;
+    }
+    this.options.onmessage(message);
+  }
+
+  noteAck(sequence) {
+    const sent = this.sentAt.get(sequence);
+    if (sent !== undefined) this.ackDelay = performance.now() - sent;
+    for (const key of this.sentAt.keys()) if (key <= sequence) this.sentAt.delete(key);
+    this.acknowledged = Math.max(this.acknowledged, sequence);
+  }
+
+  /** @param {Record<string, unknown>} message @returns {boolean} whether it could be sent */
+  send(message) {
+    if (this.socket?.readyState !== WebSocket.OPEN) return false;
+    this.socket.send(JSON.stringify(message));
+    return true;
+  }
+
+  /** @param {Uint8Array} nonce 16 bytes @param {ArrayBuffer} jpeg */
+  sendFrame(nonce, jpeg) {
+    if (!this.ready || this.socket?.readyState !== WebSocket.OPEN) return false;
+    this.sequence += 1;
+    const message = new Uint8Array(21 + jpeg.byteLength);
+    message[0] = 1;
+    message.set(nonce, 1);
+    new DataView(message.buffer).setUint32(17, this.sequence);
+    message.set(new Uint8Array(jpeg), 21);
+    this.socket.send(message);
+    this.sentAt.set(this.sequence, performance.now());
+    return true;
+  }
+
+  /** Bytes that wait to leave. Where they do not move for long, the connection is given up and made anew. */
+  get backlog() {
+    const now = performance.now();
+    const waiting = this.socket?.bufferedAmount ?? 0;
+    if (waiting === 0 || waiting < this.lastBacklog) this.drainedAt = now;
+    this.lastBacklog = waiting;
+    if (waiting > 0 && now - this.drainedAt > STALLED_MS) this.drop();
+    return waiting;
+  }
+
+  /** Gives up the present socket as lost, without waiting for its close to be answered. */
+  drop() {
+    const socket = this.socket;
+    if (!socket || this.closed) return;
+    socket.onclose = null;
+    socket.close();
+    this.lost(1006);
+  }
+
+  lost(code) {
+    clearTimeout(this.welcomeTimer);
+    this.socket = undefined;
+    this.ready = false;
+    this.sentAt.clear();
+    if (this.closed) return;
+    const final = FINAL.has(code) ? code : FINAL.has(this.failure) ? this.failure : code === 1000 ? 1000 : undefined;
+    if (final !== undefined) {
+      this.finish(final);
+      return;
+    }
+    const now = performance.now();
+    this.lostSince ??= now;
+    const away = now - this.lostSince;
+    if (away > this.options.patience || (code === 4503 && away > 10000)) {
+      this.finish(code === 4503 ? 4503 : 0);
+      return;
+    }
+    this.options.onconnection(false);
+    this.timer = setTimeout(() => this.connect(), Math.min(4000, 300 + away * 0.4) * (0.8 + 0.4 * Math.random()));
+  }
+
+  finish(code) {
+    if (this.closed) return;
+    this.close();
+    this.options.onclose(code);
+  }
+
+  close() {
+    this.closed = true;
+    clearTimeout(this.timer);
+    clearTimeout(this.welcomeTimer);
+    removeEventListener("online", this.online);
+    removeEventListener("offline", this.offline);
+    if (this.socket) this.socket.onclose = null;
+    this.socket?.close(1000);
+    this.socket = undefined;
+  }
+}

@@ -1,0 +1,169 @@
+/** What every screen but the camera's says, and the way on that it offers. */
+
+import { h } from "./dom.js";
+import { head, icon, qr, seal } from "./glyphs.js";
+import { isLoopback, isPhone } from "./probes.js";
+
+const p = (text, kind) => h("p", { class: kind }, text);
+const steps = (...texts) => h("ol", { class: "steps" }, texts.map((text) => h("li", {}, h("span", {}, text))));
+
+/** @param {import("./view.js").View} view @param {number} seconds */
+function span(view, seconds) {
+  const hours = Math.round(seconds / 3600);
+  return hours >= 24 ? view.t("days", { n: Math.round((hours / 24) * 10) / 10 }) : view.t("hours", { n: Math.max(1, hours) });
+}
+
+/** Who asks, what is taken, how long it is kept: agreed to before the camera is touched. */
+export function ready(view, welcome, { agree, decline, usePhone, cameraMissing }) {
+  const fact = (name, text) => h("li", {}, icon(name), h("span", {}, text));
+  const { result_seconds: result = 0, evidence_days: days = 0 } = welcome.retention ?? {};
+  const kept = { evidence: span(view, days * 86400), result: span(view, result) };
+  const start = { label: view.t("agree"), act: agree };
+  const phone = { label: view.t("usePhone"), act: usePhone, kind: cameraMissing ? "primary" : "quiet" };
+  const leave = { label: view.t("decline"), act: decline, kind: "quiet" };
+  return {
+    name: "ready",
+    art: head("idle"),
+    title: view.t("readyTitle"),
+    words: [
+      p(view.t("readyLead"), "lead"),
+      h("ul", { class: "facts" },
+        fact("camera", view.t("readyTaken")),
+        fact("compare", view.t(welcome.compares === "LOCAL" ? "readyCompareLocal" : "readyCompare")),
+        fact("clock", view.t(days > 0 ? "readyKeep" : "readyKeepNone", kept)),
+        fact("tip", view.t("readyTip"))),
+      p(view.t("readyTime", { minutes: Math.max(1, Math.floor(welcome.expires_in / 60)) }), "small"),
+    ],
+    actions: [start, usePhone && phone, leave].filter(Boolean),
+  };
+}
+
+export const opening = (view) => ({ name: "opening", art: seal("seal large"), title: view.t("opening") });
+
+export const asking = (view) => ({
+  name: "asking", art: icon("camera"), title: view.t("askTitle"), words: [p(view.t("askText"), "lead")],
+});
+
+export const tap = (view, act) => ({
+  name: "tap", art: icon("camera"), title: view.t("tapTitle"), words: [p(view.t("tapText"), "lead")],
+  actions: [{ label: view.t("tap"), act }],
+});
+
+const CAMERA = {
+  refused: ["cameraOff", "refusedTitle", "refusedText"],
+  policy: ["cameraOff", "policyTitle", "policyText"],
+  busy: ["camera", "busyCameraTitle", "busyCameraText"],
+  none: ["cameraOff", "noCameraTitle", "noCameraText"],
+};
+
+/** The camera could not be used. @param {string} reason of CameraError */
+export function camera(view, reason, { retry, usePhone, openAlone, leave }) {
+  const [art, title, text] = CAMERA[reason];
+  const where = isPhone() ? "refusedPhone" : "refusedDesktop";
+  const again = { label: view.t("retry"), act: retry };
+  const phone = usePhone && { label: view.t("usePhone"), act: usePhone, kind: reason === "none" ? "primary" : "quiet" };
+  const first = reason === "policy" ? [{ label: view.t("openAlone"), act: openAlone }]
+    : reason === "none" && phone ? [phone, { ...again, kind: "quiet" }] : [again, phone];
+  return {
+    name: `camera_${reason}`, tone: "warn", art: icon(art), title: view.t(title),
+    words: [
+      p(view.t(reason === "none" && !phone ? "noCameraAlone" : text), "lead"),
+      reason === "refused" && steps(view.t(`${where}1`), view.t(`${where}2`), view.t(`${where}3`)),
+    ],
+    actions: [...first, leave && { label: view.t("back"), act: leave, kind: "quiet" }].filter(Boolean),
+  };
+}
+
+const PROBES = {
+  insecure: ["lock", "insecureTitle", "insecureText"],
+  in_app: ["browser", "inAppTitle", "inAppText"],
+  old: ["browser", "oldTitle", "oldText"],
+  no_socket: ["network", "noSocketTitle", "noSocketText"],
+};
+
+/** Something that the page needs is missing. @param {keyof typeof PROBES} probe */
+export function missing(view, probe, { copy, copied, leave }) {
+  const [art, title, text] = PROBES[probe];
+  return {
+    name: `missing_${probe}`, tone: "warn", art: icon(art), title: view.t(title), words: [p(view.t(text), "lead")],
+    actions: [
+      { label: view.t(copied ? "copied" : "copyLink"), act: copy },
+      leave && { label: view.t("back"), act: leave, kind: "quiet" },
+    ].filter(Boolean),
+  };
+}
+
+/** The end: passed or failed, and nothing about why. */
+export function outcome(view, { passed, retry }, { leave }) {
+  if (passed) {
+    return {
+      name: "passed", tone: "good", art: [icon("check"), seal("seal stamp")], title: view.t("passed"),
+      words: [p(view.t(leave ? "passedText" : "passedAlone"), "lead")],
+      actions: leave ? [{ label: view.t("done"), act: leave }] : [],
+    };
+  }
+  const tomorrow = retry === "tomorrow";
+  return {
+    name: tomorrow ? "failed_tomorrow" : "failed", tone: "warn", art: icon("minus"),
+    title: view.t(tomorrow ? "failedTomorrow" : "failed"),
+    words: [p(view.t(tomorrow ? "failedTomorrowText" : "failedText"), "lead"), !tomorrow && p(view.t("failedTip"), "small")],
+    actions: leave ? [{ label: view.t("back"), act: leave }] : [],
+  };
+}
+
+const ATTEMPT = {
+  timeout: ["timeoutTitle", "timeoutText"],
+  not_ready: ["notReadyTitle", "notReadyText"],
+  device_changed: ["changedTitle", "changedText"],
+};
+
+export function attemptOver(view, { reason, attempts_left: left }, { again, leave }) {
+  const [title, text] = ATTEMPT[reason] ?? ATTEMPT.timeout;
+  return {
+    name: `over_${reason}`, art: icon("again"), title: view.t(title),
+    words: [p(view.t(text), "lead"), h("p", { class: "badge" }, view.t("attemptsLeft", { n: left }))],
+    actions: [{ label: view.t("again"), act: again }, { label: view.t("decline"), act: leave, kind: "quiet" }],
+  };
+}
+
+// Close code: what is drawn, and the way on.
+const CLOSED = {
+  4401: ["link"], 4403: ["lock"], 4406: ["again", "reload"], 4409: ["devices", "retry"], 4410: ["clock"],
+  4411: ["check"], 4412: ["phone"], 4414: ["devices"], 4503: ["clock", "retry"],
+};
+
+/** The socket was closed for good. @param {number} code of the protocol */
+export function closed(view, code, { retry, reload, leave }) {
+  const [art, way] = CLOSED[code] ?? ["hint", "reload"];
+  const named = CLOSED[code] ? `c${code}` : "fault";
+  const on = { retry: { label: view.t("retry"), act: retry }, reload: { label: view.t("reload"), act: reload } }[way];
+  return {
+    name: `closed_${code}`, tone: code === 4412 || code === 4411 ? "calm" : "warn", art: icon(art),
+    title: view.t(`${named}Title`), words: [p(view.t(`${named}Text`, { code }), "lead")],
+    actions: [on, leave && { label: view.t("back"), act: leave, kind: on ? "quiet" : "primary" }].filter(Boolean),
+  };
+}
+
+const plain = (name, art, key, tone = "warn") => (view, actions) => ({
+  name, tone, art: icon(art), title: view.t(`${key}Title`), words: [p(view.t(`${key}Text`), "lead")], actions: actions(view),
+});
+
+export const offline = plain("offline", "network", "offline");
+export const cancelled = plain("cancelled", "leave", "cancelled", "calm");
+export const noToken = plain("no_token", "link", "noToken");
+export const handoverFailed = plain("handover_failed", "phone", "handoverFailed");
+
+/** The code by which a phone takes over. @param {{url: string, modules?: string[], left: number}} code */
+export function handover(view, { url, modules, left }, { renew, back }) {
+  const over = left <= 0;
+  const drawn = modules ? qr(modules, view.t("handoverAlt")) : h("a", { class: "link", href: url }, url);
+  return {
+    name: "handover", art: h("div", { class: over ? "card over" : "card" }, drawn), title: view.t("handoverTitle"),
+    words: [
+      p(view.t("handoverText"), "lead"),
+      isLoopback() && p(view.t("handoverLocal"), "small"),
+      h("p", { class: "badge" }, over ? view.t("handoverOver") : view.t("handoverLeft", { n: left })),
+    ],
+    actions: [over && { label: view.t("handoverNew"), act: renew }, { label: view.t("back"), act: back, kind: "quiet" }].filter(Boolean),
+  };
+}

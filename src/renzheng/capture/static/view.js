@@ -1,0 +1,188 @@
+/** The one shell of every screen: a bar, the oval, a few words, actions in reach of the thumb. */
+
+import { h } from "./dom.js";
+import { head, icon, ring, seal } from "./glyphs.js";
+import { translate } from "./texts.js";
+
+const HINT_SETTLES_MS = 250; // a hint has to stay this long before it is shown,
+const HINT_STAYS_MS = 900; // and is then shown at least this long, so that nothing flickers
+
+/**
+ * @typedef {object} Screen
+ * @property {string} name for tests, events and styles
+ * @property {Node} [art] what is in the oval
+ * @property {"calm" | "good" | "warn"} [tone]
+ * @property {string} title
+ * @property {any[]} [words] below the title
+ * @property {{label: string, act: () => void, kind?: "primary" | "quiet"}[]} [actions]
+ */
+
+export class View {
+  /** @param {HTMLElement} root @param {"zh-CN" | "en-US"} language @param {(language: string) => void} onlanguage */
+  constructor(root, language, onlanguage) {
+    this.root = root;
+    this.language = language;
+    this.onlanguage = onlanguage;
+    this.account = "";
+    this.polite = h("div", { class: "heard", role: "status", "aria-live": "polite" });
+    this.assertive = h("div", { class: "heard", role: "alert", "aria-live": "assertive" });
+    this.bar = h("header", { class: "bar" });
+    this.stage = h("main", { class: "stage" });
+    root.replaceChildren(this.bar, this.stage, this.polite, this.assertive);
+  }
+
+  /** @param {string} key @param {Record<string, string | number>} [values] */
+  t(key, values) {
+    return translate(this.language, key, { account: this.account || translate(this.language, "someone"), ...values });
+  }
+
+  /** @param {() => Screen} make called again when the language changes */
+  show(make) {
+    const changed = this.make !== make;
+    this.make = make;
+    this.capture = undefined;
+    const screen = make();
+    this.frame(screen.name, screen.tone ?? "calm");
+    const heading = h("h1", { tabindex: "-1" }, screen.title);
+    this.stage.replaceChildren(
+      h("div", { class: "oval" }, h("div", { class: "ripples" }), h("div", { class: "art" }, screen.art)),
+      h("div", { class: "words" }, heading, screen.words),
+      h("div", { class: "actions" }, (screen.actions ?? []).map(({ label, act, kind = "primary" }) =>
+        h("button", { type: "button", class: kind, onclick: act }, label))));
+    if (changed && screen.name !== "opening") heading.focus({ preventScroll: true });
+    scrollTo(0, 0);
+  }
+
+  /** Shows the camera and what is asked. @param {HTMLVideoElement} video @param {() => void} cancel */
+  showCapture(video, cancel) {
+    const capture = new CaptureView(this, video, cancel);
+    this.make = () => undefined;
+    this.capture = capture;
+    this.frame("capture", "calm");
+    this.stage.replaceChildren(...capture.parts);
+    capture.update();
+    scrollTo(0, 0);
+    return capture;
+  }
+
+  frame(name, tone) {
+    document.documentElement.lang = this.language;
+    document.title = this.t("title");
+    this.root.dataset.screen = name;
+    this.root.dataset.tone = tone;
+    const other = this.language === "zh-CN" ? "en-US" : "zh-CN";
+    this.bar.replaceChildren(
+      h("span", { class: "brand" }, seal(), h("span", { class: "brand-name" }, this.account || this.t("brand"))),
+      h("button", { type: "button", class: "language", lang: other, onclick: () => this.setLanguage(other) }, this.t("language")));
+  }
+
+  setLanguage(language) {
+    this.language = language;
+    this.onlanguage(language);
+    if (this.capture) {
+      this.frame("capture", "calm");
+      this.capture.update();
+    } else this.show(this.make);
+    this.bar.querySelector(".language").focus();
+  }
+
+  /** Says something to people who listen rather than look. */
+  say(text, urgent = false) {
+    const region = urgent ? this.assertive : this.polite;
+    if (region.textContent !== text) region.textContent = text;
+  }
+}
+
+/** What is on the screen while the camera runs. `state` is plain data; `update` draws it. */
+class CaptureView {
+  constructor(view, video, cancel) {
+    this.view = view;
+    this.state = { phase: "preparing", action: "idle", index: 0, of: 0, hint: null, until: undefined, notice: null };
+    this.video = video;
+    this.ring = ring();
+    this.glyph = h("div", { class: "glyph" });
+    this.ask = h("h1", { tabindex: "-1" });
+    this.note = h("p", { class: "note" });
+    this.count = h("p", { class: "count" });
+    this.hint = h("p", { class: "hint" });
+    this.leave = h("button", { type: "button", class: "quiet", onclick: cancel });
+    this.tick = h("div", { class: "tick", "aria-hidden": "true" }, icon("check"));
+    this.parts = [
+      h("div", { class: "oval live" }, h("div", { class: "lens" }, video), this.ring.element, this.tick),
+      h("div", { class: "words" }, this.glyph, this.ask, this.note),
+      h("div", { class: "below" }, this.hint, this.count),
+      h("div", { class: "actions" }, this.leave),
+    ];
+  }
+
+  /** @param {Partial<CaptureView["state"]>} change */
+  set(change) {
+    const before = this.state;
+    this.state = { ...before, ...change };
+    const { phase, index } = this.state;
+    if (phase === "step" && (before.phase !== "step" || before.index !== index)) this.begin(before);
+    this.update();
+  }
+
+  begin(before) {
+    if (before.phase === "step" && this.state.index > before.index) {
+      this.tick.classList.remove("shown");
+      void this.tick.offsetWidth; // restarts the animation
+      this.tick.classList.add("shown");
+      navigator.vibrate?.(30);
+    }
+    this.state.hint = null;
+    this.showHint(null);
+  }
+
+  update() {
+    const { phase, action, index, of, notice } = this.state;
+    const asked = phase === "step";
+    this.view.root.dataset.phase = phase;
+    this.leave.textContent = this.view.t("cancel");
+    const title = this.view.t(asked ? action : phase === "judging" ? "judging" : "preparing");
+    if (this.ask.textContent !== title) {
+      this.ask.textContent = title;
+      this.view.say(title, asked);
+    }
+    const drawn = asked ? action : "idle";
+    if (this.glyph.dataset.action !== drawn) {
+      this.glyph.dataset.action = drawn;
+      this.glyph.replaceChildren(head(drawn));
+    }
+    this.note.textContent = phase === "judging" ? this.view.t("judgingText")
+      : asked ? this.view.t("step", { index: index + 1, of }) : this.view.t("preparingText");
+    this.ring.show(phase === "judging" ? of : asked ? index : 0, of);
+    if (notice) this.showHint(notice);
+    else this.settleHint();
+    this.leave.hidden = phase === "judging";
+    this.showTime();
+  }
+
+  showTime() {
+    clearTimeout(this.clock);
+    const { phase, until, notice } = this.state;
+    const left = phase === "step" && until !== undefined ? Math.max(0, Math.ceil((until - performance.now()) / 1000)) : undefined;
+    this.count.textContent = left === undefined || left > 20 || notice ? "" : this.view.t("secondsLeft", { n: left });
+    this.count.classList.toggle("short", left !== undefined && left <= 3);
+    if (left !== undefined) this.clock = setTimeout(() => this.video.isConnected && this.showTime(), 250);
+  }
+
+  settleHint() {
+    clearTimeout(this.hintTimer);
+    const wait = Math.max(HINT_SETTLES_MS, (this.hintSince ?? 0) + HINT_STAYS_MS - performance.now());
+    if (this.state.hint === this.shown) this.showHint(this.shown);
+    else this.hintTimer = setTimeout(() => this.showHint(this.state.notice ?? this.state.hint), wait);
+  }
+
+  showHint(code) {
+    if (code !== this.shown) this.hintSince = performance.now();
+    this.shown = code;
+    const text = code ? this.view.t(code) : "";
+    if (this.hint.dataset.text === text) return;
+    this.hint.dataset.text = text;
+    this.hint.replaceChildren(...(text ? [icon("hint"), h("span", {}, text)] : []));
+    this.view.root.dataset.hint = code ?? "";
+    if (text) this.view.say(text);
+  }
+}

@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import segno
 from cryptography.exceptions import InvalidSignature
@@ -13,9 +14,81 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from renzheng.capture.judging import Comparison, ExaminerLost, Presentation, Shown
+from renzheng.capture.ports import BadFrame, Skipped
+from renzheng.engine import liveness
+from renzheng.engine.liveness import ActionWatcher, Baseline, Glance
+from renzheng.engine.measurement import Frame
+from renzheng.engine.media import MediaError, probe
+from renzheng.engine.workers import Busy, EngineWorkers, WorkerDied
 from renzheng.store.accounts import KeyCache
+from renzheng.verification.decision import Frames, Reference
 
 _COORDINATE = 32
+
+
+class EngineLookout:
+    """The engine as the capture channel sees it: glances, hints and watchers."""
+
+    def __init__(self, engine: EngineWorkers) -> None:
+        self._engine = engine
+
+    async def look(self, jpeg: bytes, eyes: bool) -> Glance:
+        try:
+            return await self._engine.glance(jpeg, eyes)
+        except MediaError as error:
+            raise BadFrame(str(error)) from None
+        except (Busy, WorkerDied) as error:
+            raise Skipped(str(error)) from None
+
+    def hint(self, glance: Glance, action: str) -> str | None:
+        return liveness.hint(glance, action)
+
+    def baseline(self, glances: Sequence[Glance]) -> Baseline | None:
+        return Baseline.from_glances(glances)
+
+    def watcher(self, action: str, baseline: Baseline) -> ActionWatcher:
+        return ActionWatcher(action, baseline)
+
+    def size(self, jpeg: bytes) -> tuple[int, int] | None:
+        try:
+            return probe(jpeg).size
+        except MediaError:
+            return None
+
+
+class EngineExaminer:
+    """The engine as the judge and the evidence shelf see it."""
+
+    def __init__(self, engine: EngineWorkers) -> None:
+        self._engine = engine
+
+    async def present(self, frames: Sequence[Shown]) -> Presentation:
+        shown = [Frame(frame.jpeg, frame.step, frame.action, frame.at) for frame in frames]
+        try:
+            measured = await self._engine.measure(shown)
+        except (Busy, WorkerDied) as error:
+            raise ExaminerLost(str(error)) from None
+        return Presentation(
+            frames=Frames(measured.frames_status),
+            challenge_answered=measured.challenge_passed,
+            has_depth=measured.depth is not None and measured.depth.passed,
+            is_continuous=measured.continuity is not None and measured.continuity.passed,
+            best_frame=measured.best.index if measured.best else None,
+            compared=measured.compared,
+            tags=(),
+            record=json.dumps(measured.as_dict()),
+        )
+
+    async def compare(self, frames: Sequence[bytes], photo: bytes) -> Comparison:
+        try:
+            compared = await self._engine.compare(frames, photo)
+        except (Busy, WorkerDied) as error:
+            raise ExaminerLost(str(error)) from None
+        return Comparison(Reference(compared.reference), compared.similarity, json.dumps(asdict(compared)))
+
+    async def mux(self, frames: Sequence[tuple[float, bytes]]) -> bytes:
+        return await self._engine.mux([Frame(jpeg, 0, "", at) for at, jpeg in frames])
 
 
 class AccountsOfKeys:

@@ -24,6 +24,7 @@ from renzheng.capture.course import CoursePace
 from renzheng.capture.evidence import EvidenceShelf
 from renzheng.capture.judging import Judge, Verdicts
 from renzheng.capture.socket import ChannelLimits
+from renzheng.engine.limits import EngineLimits, MediaLimits, WorkerLimits
 from renzheng.engine.media import is_photo
 from renzheng.engine.workers import EngineWorkers
 from renzheng.gateway.contract import Action, GatewaySettings, Where
@@ -39,8 +40,6 @@ log = structlog.get_logger("renzheng")
 Scope = MutableMapping[str, Any]
 Clock = Callable[[], float]
 
-GAUGE_SECONDS = 5.0
-
 
 class App:
     """The whole server as one ASGI application. Randomness comes in here and nowhere else."""
@@ -52,7 +51,7 @@ class App:
         self.clock = clock
         self.metrics = Metrics()
         self.store: Store = open_server_store(settings, clock, entropy)
-        self.engine = EngineWorkers()
+        self.engine = EngineWorkers(engine_limits(settings))
         self.verdicts = Verdicts(self.store.sessions)
         self.judge = Judge(
             self.store.sessions,
@@ -139,7 +138,7 @@ class App:
             await self.engine.start()
             tasks = [
                 asyncio.create_task(_forever("judge", self.judge.run)),
-                asyncio.create_task(_forever("gauges", self._keep_gauges)),
+                asyncio.create_task(_forever("sweeper", self._sweep)),
             ]
             log.info("started", address=f"{self.settings.host}:{self.settings.port}")
             yield
@@ -151,10 +150,11 @@ class App:
             await self.store.stop()
             log.info("stopped")
 
-    async def _keep_gauges(self) -> None:
+    async def _sweep(self) -> None:
         while True:
+            await self.store.sweeper.sweep(self.clock())
             self.metrics.waiting.set(await self.store.sessions.waiting(self.clock()))
-            await asyncio.sleep(GAUGE_SECONDS)
+            await asyncio.sleep(self.settings.sweep_seconds)
 
     # -- the operator's pages --
 
@@ -176,7 +176,7 @@ async def _forever(name: str, run: Callable[[], Awaitable[None]]) -> None:
 
 
 def open_server_store(settings: Settings, clock: Clock, entropy: Callable[[int], bytes]) -> Store:
-    """The store as the one server process opens it. Raises StoreError with a sentence for the operator."""
+    """The store as the server opens it. Raises StoreError with a sentence for the operator."""
     return open_store(
         settings.data_dir,
         settings.keys_dir,
@@ -184,8 +184,6 @@ def open_server_store(settings: Settings, clock: Clock, entropy: Callable[[int],
         entropy,
         settings.evidence_url,
         retention=Retention(evidence_days=settings.evidence_days, tombstone_days=settings.tombstone_days),
-        server=True,
-        sweep_seconds=settings.sweep_seconds,
     )
 
 
@@ -205,6 +203,23 @@ def gateway_settings(settings: Settings) -> GatewaySettings:
         region_required=settings.region_required,
         endpoint_service=_where(settings.local_services),
         unsigned_payload=_where(settings.unsigned_payload),
+    )
+
+
+def engine_limits(settings: Settings) -> EngineLimits:
+    return EngineLimits(
+        media=MediaLimits(max_pixels=settings.photo_pixels, frame_pixels=settings.frame_pixels),
+        workers=WorkerLimits(
+            decode_processes=settings.decode_processes,
+            hint_processes=settings.hint_processes,
+            judge_processes=settings.judge_processes,
+            decode_memory=settings.decode_memory,
+            decode_seconds=settings.decode_seconds,
+            hint_queue=settings.hint_queue,
+            judge_queue=settings.judge_queue,
+            judge_seconds=settings.judge_seconds,
+            judge_raise_seconds=settings.judge_raise_seconds,
+        ),
     )
 
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 
@@ -50,16 +50,16 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """What the frames showed. `best_frame`: index into the frames. `record`: all numbers, as JSON."""
+    """What the frames showed. `best_frame`, `compared`: indices into the frames. `record`: all numbers, as JSON."""
 
     frames: Frames
     challenge_answered: bool
     has_depth: bool
     is_continuous: bool
     best_frame: int | None
+    compared: tuple[int, ...]
     tags: tuple[str, ...]
     record: str
-    measured: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Examiner(Protocol):
     """The engine's judging side, at low priority. Raises ExaminerLost where its process died or took too long."""
 
     async def present(self, frames: Sequence[Shown]) -> Presentation: ...
-    async def compare(self, presentation: Presentation, photo: bytes) -> Comparison: ...
+    async def compare(self, frames: Sequence[bytes], photo: bytes) -> Comparison: ...
 
 
 class ExaminerLost(Exception):
@@ -201,7 +201,8 @@ class Judge:
             enrolment, photo = await self._photo(session)
             # Without a photo the person is compared with themself, so that a miss takes as long as a hit.
             decoy = frames[presentation.best_frame or 0][1]
-            comparison = await self._examiner.compare(presentation, photo or decoy)
+            chosen = [frames[index][1] for index in presentation.compared]
+            comparison = await self._examiner.compare(chosen, photo or decoy)
             if photo is None:
                 comparison = None
         evidence = _evidence(ending, presentation, lost, enrolment, comparison)

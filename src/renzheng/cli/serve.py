@@ -20,6 +20,8 @@ from renzheng.store.database import StoreError
 from renzheng.store.open import open_store
 from renzheng.telemetry import configure_logs
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - what --lan asks for
+
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
@@ -32,14 +34,14 @@ def serve(
     """Start the server on embedded defaults: SQLite and a folder, no account, no network."""
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     if on_lan:
-        given.setdefault("host", "0.0.0.0")  # noqa: S104 - asked for
+        given.setdefault("host", EVERYWHERE)
     try:
         settings = load_settings(**given)
     except SettingsError as error:
         _refuse(str(error))
     if workers != 1:
         _refuse("SQLite admits one server process: start with --workers 1.")
-    missing = packs.missing()
+    missing = [pack.title for pack in packs.manifest() if pack.part != "sample" and packs.state(pack) != "ok"]
     if missing:
         _refuse(f"Models are missing ({', '.join(missing)}): run `renzheng models install` first.")
     configure_logs(settings.log_level, settings.log_json)
@@ -69,22 +71,19 @@ def _lan_certificate(settings: Settings) -> tuple[Path, Path]:
 async def _welcome(settings: Settings, scheme: str) -> None:
     """Make the first account and key where there are none, and print what a newcomer needs."""
     store = open_store(settings.data_dir, settings.keys_dir, time.time, os.urandom, actor="first start")
-    await store.start()
+    await store.start(serving=False)
     try:
         secret_key = None
-        accounts = await store.accounts.all()
-        keys = [key for account in accounts for key in await store.accounts.keys(account.id) if key.enabled]
-        if not accounts:
-            account = await store.accounts.create("default")
-            key = await store.accounts.create_key(account.id)
-            keys, secret_key = [key], key.secret_key
+        keys = [key for key in await store.accounts.list_keys() if key.enabled]
+        if not await store.accounts.all():
+            account = await store.accounts.create("default", time.time())
+            keys = [await store.accounts.create_key(account.id, time.time())]
+            secret_key = keys[0].secret_key
     finally:
         await store.stop()
     secret_id = keys[0].secret_id if keys else "none: make one by renzheng key create"
-    base = (
-        settings.public_url
-        or f"{scheme}://{'127.0.0.1' if settings.host == '0.0.0.0' else settings.host}:{settings.port}"
-    )  # noqa: S104
+    here = "127.0.0.1" if settings.host == EVERYWHERE else settings.host
+    base = settings.public_url or f"{scheme}://{here}:{settings.port}"
     print(f"\n  renzheng is starting on {base}\n")
     print(f"  SecretId   {secret_id}")
     if secret_key and sys.stdout.isatty():

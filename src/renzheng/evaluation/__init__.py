@@ -1,0 +1,1 @@
+"""Error rates, attacks, and the puppet that stands in for a person: above the engine, beside the server."""

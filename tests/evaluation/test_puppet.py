@@ -1,0 +1,131 @@
+"""What the puppet shows moves the engine's measures as a person would."""
+
+import cv2
+import numpy as np
+import pytest
+
+from renzheng.engine.landmarks import Mesh
+from renzheng.engine.observation import FaceModels
+from renzheng.engine.runtimes import Image
+from renzheng.evaluation.portrait import find_mesh
+from renzheng.evaluation.puppet import HEAD, Flat, Pose, Puppet, Surface, UnfitPhoto
+
+TURN = 0.66
+
+
+def residual(still: Mesh, moved: Mesh) -> float:
+    """RMS of the best homography over the 468 points, in eye distances."""
+    source, target = (mesh.flat.astype(np.float64) for mesh in (still, moved))
+    homography, _ = cv2.findHomography(source, target, 0)
+    off = cv2.perspectiveTransform(source[None], homography)[0] - target
+    return float(np.sqrt(np.mean(np.sum(off**2, axis=1)))) / still.eye_distance
+
+
+def seen(puppet: Puppet, engine: FaceModels, pose: Pose, surface: Surface = HEAD) -> Mesh:
+    return find_mesh(puppet.render(pose, surface), engine)
+
+
+def test_a_frame_is_as_large_as_asked_for_and_the_face_of_a_natural_size(portrait_photo: Image) -> None:
+    for size in ((640, 480), (480, 640)):
+        puppet = Puppet(portrait_photo, size=size)
+        frame = puppet.render(Pose())
+        assert frame.shape == (size[1], size[0], 3)
+        assert frame.dtype == np.uint8
+        assert 0.3 < puppet.face_width / min(size) < 0.42
+
+
+def test_a_head_turns_to_its_own_left_and_right_and_back(puppet: Puppet, engine: FaceModels) -> None:
+    assert seen(puppet, engine, Pose(yaw=puppet.yaw_for(TURN))).yaw > 0.5
+    assert seen(puppet, engine, Pose(yaw=puppet.yaw_for(-TURN))).yaw < -0.5
+    assert abs(seen(puppet, engine, Pose()).yaw) < 0.1
+
+
+def test_a_head_that_nods_lowers_its_chin(puppet: Puppet, engine: FaceModels) -> None:
+    rest = seen(puppet, engine, Pose()).pitch
+    assert seen(puppet, engine, Pose(pitch=20)).pitch > rest + 0.15
+    assert seen(puppet, engine, Pose(pitch=-15)).pitch < rest - 0.1
+
+
+@pytest.mark.parametrize("surface", [HEAD, Flat()], ids=["head", "flat"])
+def test_shut_eyes_have_at_most_half_of_the_open_contour(puppet: Puppet, engine: FaceModels, surface: Surface) -> None:
+    openings = []
+    for closed in (0.0, 0.5, 1.0):
+        frame = puppet.render(Pose(eyes_closed=closed), surface)
+        openings.append(engine.eye_model(frame, find_mesh(frame, engine)))
+    for side in (0, 1):
+        opened, half, shut = (opening[side] for opening in openings)
+        assert shut < 0.5 * opened
+        assert shut < half < opened
+
+
+def test_the_mouth_opens(puppet: Puppet, engine: FaceModels) -> None:
+    closed = seen(puppet, engine, Pose()).mouth_opening
+    assert seen(puppet, engine, Pose(mouth_open=1.0)).mouth_opening > closed + 0.15
+
+
+def test_a_head_has_depth_and_a_flat_picture_has_none(puppet: Puppet, engine: FaceModels) -> None:
+    still = seen(puppet, engine, Pose())
+    for sign in (1, -1):
+        head = seen(puppet, engine, Pose(yaw=puppet.yaw_for(sign * TURN)))
+        assert residual(still, head) > 0.056
+        for degrees in (20, 30, 40):
+            flat = seen(puppet, engine, Pose(yaw=sign * degrees), Flat())
+            assert residual(still, flat) < 0.035
+            assert abs(flat.yaw) < 0.42
+        bent = seen(puppet, engine, Pose(yaw=sign * 30), Flat(bend_radius=3))
+        assert residual(still, bent) < 0.045
+
+
+def test_the_turned_and_the_frontal_head_are_one_person(puppet: Puppet, engine: FaceModels) -> None:
+    front = engine.embed(puppet.render(Pose()))
+    turned = engine.embed(puppet.render(Pose(yaw=puppet.yaw_for(TURN))))
+    assert front is not None
+    assert turned is not None
+    assert float(front @ turned) > 0.45
+
+
+def test_at_rest_head_and_flat_picture_show_the_same(puppet: Puppet) -> None:
+    head, flat = puppet.render(Pose(yaw=-puppet.rest_yaw)), puppet.render(Pose(), Flat())
+    assert float(np.abs(head.astype(int) - flat.astype(int)).mean()) < 1.0
+
+
+@pytest.mark.parametrize(
+    "pose",
+    [Pose(yaw=38), Pose(yaw=-38), Pose(pitch=22), Pose(pitch=-18), Pose(yaw=30, pitch=15, roll=12, mouth_open=1)],
+)
+def test_a_moving_head_leaves_no_holes(puppet: Puppet, pose: Pose) -> None:
+    """Beside a hole the picture breaks off: no pixel may lie far from all the colours of the photo around it."""
+    frame = puppet.render(pose)
+    isolated = cv2.absdiff(frame, cv2.medianBlur(frame, 5)).max(axis=2) > 110
+    still = puppet.render(Pose())
+    before = cv2.absdiff(still, cv2.medianBlur(still, 5)).max(axis=2) > 110
+    assert isolated.sum() <= before.sum() + 40
+
+
+def test_the_same_pose_gives_the_same_frame(portrait_photo: Image, puppet: Puppet) -> None:
+    pose = Pose(yaw=10, mouth_open=0.3, noise=3.0, grain=5, gain=(0.9, 1.0, 1.1))
+    assert np.array_equal(puppet.render(pose), Puppet(portrait_photo).render(pose))
+    assert not np.array_equal(puppet.render(pose), puppet.render(Pose(yaw=10, mouth_open=0.3, noise=3.0, grain=6)))
+
+
+def test_the_screen_lights_a_head_more_in_the_middle_than_its_background(puppet: Puppet) -> None:
+    dark, lit = puppet.render(Pose()).astype(float), puppet.render(Pose(screen=(0, 0, 1))).astype(float)
+    gain = lit[..., 2].clip(1) / dark[..., 2].clip(1)
+    face, corner = gain[220:260, 300:340].mean(), gain[:60, :60].mean()
+    assert face > corner + 0.1
+    assert np.allclose(lit[..., 0], dark[..., 0], atol=1)
+
+
+def test_photos_that_the_rule_excludes_are_refused_with_the_reason(puppet: Puppet, portrait_photo: Image) -> None:
+    face = portrait_photo[20:200, 130:320]
+    cases = {
+        "no face": np.full((300, 300, 3), 128, np.uint8),
+        "too small": cv2.resize(portrait_photo, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
+        "turned too far": puppet.render(Pose(yaw=puppet.yaw_for(0.5))),
+        "eye is shut": puppet.render(Pose(eyes_closed=1.0)),
+        "mouth is open": puppet.render(Pose(mouth_open=1.0)),
+        "edge": face[:, 35:],
+    }
+    for reason, photo in cases.items():
+        with pytest.raises(UnfitPhoto, match=reason):
+            Puppet(photo)

@@ -22,6 +22,9 @@ import uvicorn
 
 from renzheng.accounts.keys import Key
 from renzheng.gateway.contract import Action, Caller, GatewaySettings
+from renzheng.gateway.encryption import SEALABLE_FIELDS
+from renzheng.gateway.errors import ImageSizeTooLarge
+from renzheng.gateway.parameters import text_of
 from renzheng.gateway.pipeline import Gateway
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -112,6 +115,16 @@ class TokenRequest(msgspec.Struct, forbid_unknown_fields=True, rename="pascal"):
     meta_data: str | None = None
 
 
+class AnyEncryption(msgspec.Struct, forbid_unknown_fields=True, rename="pascal"):
+    """As official helpers send it where only the reply is to be sealed."""
+
+    encrypt_list: list[str] | None = None
+    ciphertext_blob: str | None = None
+    iv: str | None = None
+    algorithm: str | None = None
+    tag_list: list[str] | None = None
+
+
 class TokenReply(msgspec.Struct, rename="pascal"):
     face_id_token: str
 
@@ -121,6 +134,7 @@ class ResultRequest(msgspec.Struct, forbid_unknown_fields=True, rename="pascal")
     is_need_video: bool | None = None
     is_need_best_frame: bool | None = None
     is_encrypt_response: bool | None = None
+    encryption: AnyEncryption | None = None
 
 
 class ResultReply(msgspec.Struct, rename="pascal"):
@@ -128,6 +142,13 @@ class ResultReply(msgspec.Struct, rename="pascal"):
     description: str
     similarity: float
     video_base64: str | None = msgspec.field(default=None, name="VideoBase64")
+    id_card: str = ""
+    name: str = ""
+
+
+def check_photo(request: TokenRequest) -> None:
+    if len(text_of(request.image_base64)) > 8 * 1024 * 1024:
+        raise ImageSizeTooLarge
 
 
 @dataclass
@@ -161,11 +182,18 @@ def build(*keys: Key, now: float = NOW, settings: GatewaySettings | None = None,
 
     async def fetch(caller: Caller, request: ResultRequest) -> ResultReply:
         house.seen.append((caller, request))
-        return ResultReply("0", "成功", 87.5)
+        return ResultReply("0", "成功", 87.5, id_card="11204416541220243X", name="韦小宝")
 
     actions = [
-        Action("GetFaceIdToken", TokenRequest, mint, regions=TOKEN_REGIONS),
-        Action("GetFaceIdResult", ResultRequest, fetch),
+        Action(
+            "GetFaceIdToken",
+            TokenRequest,
+            mint,
+            regions=TOKEN_REGIONS,
+            sealable=SEALABLE_FIELDS,
+            check_sealed=check_photo,
+        ),
+        Action("GetFaceIdResult", ResultRequest, fetch, sealed_reply=frozenset({"IdCard", "Name", "VideoBase64"})),
     ]
     gateway = Gateway(
         keys=finder,

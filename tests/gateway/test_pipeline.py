@@ -27,6 +27,7 @@ async def test_a_success_is_compact_json_with_the_request_id_last() -> None:
     assert request_id == request_id.lower()
     expected = (
         '{"Response":{"Result":"0","Description":"成功","Similarity":87.5,"VideoBase64":null,'
+        '"IdCard":"11204416541220243X","Name":"韦小宝",'
         f'"RequestId":"{request_id}"}}}}'
     )
     assert answer.body == expected.encode()

@@ -8,6 +8,7 @@ import msgspec
 
 from renzheng.gateway.body import Body, Receive
 from renzheng.gateway.contract import Action, Key, Language
+from renzheng.gateway.encryption import SealingKey
 from renzheng.gateway.parameters import MessageReader
 from renzheng.gateway.signature import Authorization
 
@@ -20,7 +21,8 @@ class Request:
 
     `headers`: the first value of each name, as received. `repeated`: names that came more than once.
     `parameters`: the decoded pairs of a v1 request, None for TC3. `timestamp`: as the client wrote it.
-    `is_tc3`: whether the common parameters are in headers, and not among the v1 pairs. `cause`: why it was refused, for the log.
+    `is_tc3`: whether the common parameters are in headers, and not among the v1 pairs. `sealing_key`: the key that
+    the caller sent for the reply. `cause`: why the request was refused, for the log.
     """
 
     __slots__ = (
@@ -47,6 +49,7 @@ class Request:
         "repeated",
         "reply",
         "request_id",
+        "sealing_key",
         "secret_id",
         "timestamp",
         "token",
@@ -64,7 +67,7 @@ class Request:
     now: float
     reader: MessageReader[Any]
     region: str | None
-    reply: msgspec.Struct
+    reply: msgspec.Struct | dict[str, Any]
     request_id: str
     secret_id: str
     timestamp: str
@@ -74,6 +77,7 @@ class Request:
     def __init__(self, scope: dict[str, Any], receive: Receive) -> None:
         self.receive = receive
         self.cause = ""
+        self.sealing_key: SealingKey | None = None
         self.method: str = scope["method"]
         self.query: bytes = scope["query_string"]
         client = scope.get("client")

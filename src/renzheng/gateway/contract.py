@@ -35,6 +35,10 @@ class Action:
     `parameters.MessageReader`). `run` answers with a struct whose fields become those of `Response`, and
     raises ApiError. `regions`: those that the action is offered in; None where a region is not needed.
     `per_second`: requests a second by account, unless the account has a limit of its own.
+
+    `sealable`: parameters that may come sealed; the request then has an `encryption`. `sealed_reply`: fields of
+    the reply that are sealed by field where the caller sent a key; a request with `is_encrypt_response` set gets
+    its whole reply sealed. `check_sealed`: called with the message as it came, before anything is opened.
     """
 
     name: str
@@ -43,6 +47,9 @@ class Action:
     version: str = VERSION
     regions: frozenset[str] | None = None
     per_second: int = 100
+    sealable: frozenset[str] = frozenset()
+    sealed_reply: frozenset[str] = frozenset()
+    check_sealed: Callable[[Any], None] | None = None
 
 
 class Key(Protocol):

@@ -234,13 +234,14 @@ class MessageReader(Generic[Message]):
 
     `message`: a struct with `forbid_unknown_fields`; its optional fields admit None, its fields are strings,
     bools, ints, floats, lists of these, structs, or `msgspec.Raw` for a string that is to stay as it came.
-    TypeError: another kind of struct.
+    TypeError: another kind of struct. `attributes`: the struct's attribute for each parameter.
     """
 
     def __init__(self, message: type[Message]) -> None:
         self._decoder = msgspec.json.Decoder(message)
         self._shape = _shape_of(message)
         info = msgspec.structs.fields(message)
+        self.attributes = {field.encode_name: field.name for field in info}
         self._raw = tuple(field.name for field in info if self._shape.fields[field.encode_name].kind == "raw")
 
     def json(self, body: bytes | bytearray) -> Message:

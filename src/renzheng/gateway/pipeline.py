@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from concurrent.futures import Executor
 from typing import Any
 
 import msgspec
@@ -29,6 +30,7 @@ from renzheng.gateway.contract import (
     NoMeter,
     Quota,
 )
+from renzheng.gateway.encryption import KeyPairs
 from renzheng.gateway.errors import (
     ActionFailed,
     ApiError,
@@ -44,6 +46,7 @@ from renzheng.gateway.errors import (
 )
 from renzheng.gateway.parameters import MessageReader, split_pairs, split_parts
 from renzheng.gateway.quota import FixedWindows
+from renzheng.gateway.sealing import Sealing
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Handler = Callable[[Request], Awaitable[None] | None]
@@ -56,7 +59,8 @@ _SKIPPED_BYTES = 64 * 1024
 class Gateway:
     """Cloud API 3.0 in front of `actions`.
 
-    `clock`: unix seconds. `entropy(n)`: n random bytes, for request ids. `monotonic`: seconds, for durations.
+    `key_pairs`: the keys that open sealed fields, as they are now; `executor` does their work, the loop's own by
+    default. `clock`: unix seconds. `entropy(n)`: n random bytes, for request ids. `monotonic`: seconds, for durations.
     ValueError: two actions of one name and version. TypeError: an action's request is no type of this API.
     """
 
@@ -71,6 +75,8 @@ class Gateway:
         settings: GatewaySettings | None = None,
         quota: Quota | None = None,
         meter: Meter | None = None,
+        key_pairs: Callable[[], KeyPairs] | None = None,
+        executor: Executor | None = None,
         monotonic: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._settings = settings or GatewaySettings()
@@ -80,6 +86,7 @@ class Gateway:
         self._quota = quota or FixedWindows()
         self._meter = meter or NoMeter()
         self._monotonic = monotonic
+        self._sealing = Sealing(key_pairs, entropy, executor)
         self._actions: dict[str, dict[str, tuple[Action, MessageReader[Any]]]] = {}
         for action in actions:
             known = self._actions.setdefault(action.version, {})
@@ -102,7 +109,9 @@ class Gateway:
             self.check_region,
             self.limit_rate,
             self.decode_message,
+            self._sealing.open_fields,
             self.act,
+            self._sealing.seal_reply,
         )
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Send) -> None:

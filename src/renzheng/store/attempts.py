@@ -23,7 +23,7 @@ class Attempts(Context):
         move = "begin" if attempt == 0 else "retry"
         given = {"id": session_id, "attempt": attempt, "now": now}
         sql = (
-            f"UPDATE sessions SET {moved(move)} WHERE id = :id AND attempt = :attempt"  # noqa: S608
+            f"UPDATE sessions SET {moved(move)}, has_evidence = 1 WHERE id = :id AND attempt = :attempt"  # noqa: S608
             f" AND counted < most_attempts AND {moves(move)} RETURNING attempt"
         )
 

@@ -21,7 +21,7 @@ from renzheng.verification.session import Details, Session, State
 
 _INSERT = (
     "INSERT INTO sessions (id, account_id, token, state, created_at, expires_at, most_attempts, has_photo,"
-    " policy, id_hash, sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " has_evidence, policy, id_hash, sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _ISSUED = State.ISSUED.value
 
@@ -45,6 +45,7 @@ class Sessions(Devices, Transcript, Judgements):
         token_hash = vault.digest("token", token)
         id_hash = self.id_hash(account_id, details.id_card) if details.id_card else None
         evidence: Sealer | None = None
+        has_photo = int(photo is not None)
         if photo is not None:
             evidence = vault.draw(Subject(Kind.EVIDENCE, session_id))
             sealed = await asyncio.to_thread(evidence.seal, "photo", photo)
@@ -59,7 +60,7 @@ class Sessions(Devices, Transcript, Judgements):
                 _INSERT,
                 (
                     *(session_id, account_id, token_hash, _ISSUED, now, now + lifetime, policy.attempts),
-                    *(evidence is not None, policy_text(policy), id_hash),
+                    *(has_photo, has_photo, policy_text(policy), id_hash),
                     sealer.seal("details", pack_details(details)),
                 ),
             )

@@ -94,14 +94,17 @@ class Sweeper:
 
     async def _purge_results(self, created_before: float, now: float) -> int:
         """Results: the key, then the row's personal part; a tombstone stays. The row stays while evidence does."""
+        # A watermark, as rows whose evidence is kept longer would otherwise be read again in every round.
+        mark = self._database.fetch_one("SELECT value FROM counters WHERE name = 'results_swept'")
         rows = self._database.fetch_all(
-            "SELECT id FROM sessions WHERE id <= ? AND token IS NOT NULL AND created_at <= ?"  # noqa: S608
-            f" AND state IN ({_FINISHED}) ORDER BY id LIMIT ?",
-            (int(created_before * 1_000_000), created_before, self._retention.round),
+            "SELECT id FROM sessions WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
+            (mark[0] if mark else 0, int(created_before * 1_000_000), self._retention.round),
         )
         ids = [row[0] for row in rows]
         await self._vault.destroy([Subject(Kind.SESSION, number) for number in ids])
         await self._in_chunks(functools.partial(self._bury, now), ids)
+        if ids:
+            await self._database.write(functools.partial(_set_mark, ids[-1]), savepoint=False)
         return len(ids)
 
     def _bury(self, now: float, connection: sqlite3.Connection, ids: Sequence[int]) -> None:
@@ -112,6 +115,11 @@ class Sweeper:
             " ON CONFLICT DO NOTHING",
             (now, *ids),
         )
+        for move in ("expire", "reject"):  # what nobody finished in three days is over
+            connection.execute(
+                f"UPDATE sessions SET {moved(move)} WHERE id IN ({marks}) AND {moves(move)}",  # noqa: S608
+                ids,
+            )
         connection.execute(
             "UPDATE sessions SET token = NULL, sealed = NULL, id_hash = NULL, device = NULL, handover = NULL"  # noqa: S608
             f" WHERE id IN ({marks})",
@@ -122,15 +130,14 @@ class Sweeper:
     async def _purge_evidence(self, created_before: float) -> int:
         """Evidence: the key, then the objects, then the transcript. The row goes where its result is gone too."""
         rows = self._database.fetch_all(
-            "SELECT id, has_photo, attempt FROM sessions WHERE id <= ? AND has_evidence = 1 AND created_at <= ?"  # noqa: S608
-            f" AND state IN ({_FINISHED}) ORDER BY id LIMIT ?",
-            (int(created_before * 1_000_000), created_before, self._retention.round),
+            "SELECT id FROM sessions WHERE has_evidence = 1 AND created_at <= ?"  # noqa: S608
+            f" AND state IN ({_FINISHED}) ORDER BY created_at LIMIT ?",
+            (created_before, self._retention.round),
         )
         ids = [row[0] for row in rows]
-        await self._vault.destroy([Subject(Kind.EVIDENCE, row[0]) for row in rows if row[1] or row[2]])
-        for number, has_photo, attempt in rows:
-            if has_photo or attempt:
-                await self._objects.delete_all(session_folder(number))
+        await self._vault.destroy([Subject(Kind.EVIDENCE, number) for number in ids])
+        for number in ids:
+            await self._objects.delete_all(session_folder(number))
         await self._in_chunks(self._clear, ids)
         return len(ids)
 
@@ -246,17 +253,8 @@ class Sweeper:
             if kind is Kind.PERSON:
                 await self._delete_persons(keyless)
             else:
-                await self._in_chunks(functools.partial(self._bury_keyless, now), keyless)
+                await self._in_chunks(functools.partial(self._bury, now), keyless)
         return count
-
-    def _bury_keyless(self, now: float, connection: sqlite3.Connection, ids: Sequence[int]) -> None:
-        """What nobody can read any more is over; its evidence is left to its own retention."""
-        self._bury(now, connection, ids)
-        for move in ("expire", "reject"):
-            connection.execute(
-                f"UPDATE sessions SET {moved(move)} WHERE id IN ({_marks(ids)}) AND {moves(move)}",  # noqa: S608
-                ids,
-            )
 
     async def _delete_persons(self, ids: list[int]) -> None:
         def delete(connection: sqlite3.Connection) -> None:
@@ -264,6 +262,14 @@ class Sweeper:
 
         if ids:
             await self._database.write(delete, savepoint=False)
+
+
+def _set_mark(session_id: int, connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "INSERT INTO counters (name, value) VALUES ('results_swept', ?)"
+        " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (session_id,),
+    )
 
 
 def _marks(ids: Sequence[int]) -> str:

@@ -94,7 +94,7 @@ def _sessions() -> None:
         _number("counted", 0),
         _number("most_attempts"),
         _number("has_photo"),
-        _number("has_evidence", 1),
+        _number("has_evidence", 0),
         _text("policy"),
         _bytes("id_hash", nullable=True),
         _bytes("sealed", nullable=True),
@@ -112,8 +112,7 @@ def _sessions() -> None:
     for name, column, states in (
         ("sessions_open", "expires_at", "state IN ('issued', 'capturing')"),
         ("sessions_judging", "submitted_at", "state = 'judging'"),
-        ("sessions_results", "id", "token IS NOT NULL"),
-        ("sessions_evidence", "id", "has_evidence = 1"),
+        ("sessions_evidence", "created_at", "has_evidence = 1"),
     ):
         condition = sa.text(states)
         op.create_index(name, "sessions", [column], sqlite_where=condition, postgresql_where=condition)

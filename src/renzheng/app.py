@@ -76,7 +76,7 @@ class App:
         self.channel = self._channel(entropy)
         self._web = Starlette(
             routes=[
-                WebSocketRoute("/capture/v1", self.channel),
+                WebSocketRoute("/capture/v1", self.channel.serve),
                 Route("/metrics", self._metrics_page),
                 Route("/healthz", self._health),
             ],

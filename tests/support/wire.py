@@ -15,11 +15,8 @@ class Wire:
     """One socket to `/capture/v1`. Answers pings by itself where `auto` is set."""
 
     def __init__(self, server: Server, origin: str | None = None, auto: bool = True) -> None:
-        self.socket: ClientConnection = connect(
-            server.url.replace("http", "ws") + "/capture/v1",
-            origin=origin,
-            max_size=None,  # type: ignore[arg-type]
-        )
+        address = server.url.replace("http", "ws") + "/capture/v1"
+        self.socket: ClientConnection = connect(address, origin=origin, compression=None, legacy=True)  # type: ignore[arg-type]
         self._auto = auto
         self._sequence = 0
 

@@ -65,7 +65,7 @@ class Channel:
         self._addresses: Tally[str] = Tally()
         self._visits: set[asyncio.Task[Any]] = set()
 
-    async def __call__(self, websocket: WebSocket) -> None:
+    async def serve(self, websocket: WebSocket) -> None:
         """Serve one socket from its accept to its close."""
         await websocket.accept()
         device = DeviceSocket(websocket, self._settings.limits, self._parts.clock)
@@ -77,13 +77,13 @@ class Channel:
             return
         self._addresses[address] += 1
         try:
-            await self._serve(websocket, device)
+            await self._serve_visit(websocket, device)
         finally:
             self._addresses[address] -= 1
             if not self._addresses[address]:
                 del self._addresses[address]
 
-    async def _serve(self, websocket: WebSocket, device: DeviceSocket) -> None:
+    async def _serve_visit(self, websocket: WebSocket, device: DeviceSocket) -> None:
         visit = Visit(self, self._parts, self._settings, websocket, device)
         try:
             code = await visit.run()

@@ -102,6 +102,7 @@ def _run(settings: Settings, tls: tuple[Path, Path] | None) -> None:
         http="httptools",
         ws="websockets-sansio",
         ws_max_size=4 * settings.frame_bytes,
+        ws_per_message_deflate=False,  # JPEGs do not shrink, and bombs do
         access_log=False,
         log_config=None,
         server_header=False,

@@ -30,9 +30,9 @@ const zh = {
 
   refusedTitle: "摄像头没有打开",
   refusedText: "你或浏览器拒绝了摄像头。按下面改为允许，再试一次。",
-  refusedPhone1: "点地址栏旁的图标，或浏览器菜单里的“网站设置”",
+  refusedPhone1: "点地址栏旁的图标，打开“网站设置”",
   refusedPhone2: "把“摄像头”改为“允许”",
-  refusedPhone3: "在手机“设置”里确认浏览器可以用摄像头",
+  refusedPhone3: "在手机设置里，允许浏览器用摄像头",
   refusedDesktop1: "点地址栏左侧的图标",
   refusedDesktop2: "把“摄像头”改为“允许”",
   refusedDesktop3: "回到这里，点“再试一次”",
@@ -179,9 +179,9 @@ const en = {
 
   refusedTitle: "The camera is off",
   refusedText: "You or your browser refused the camera. Allow it as below, then try again.",
-  refusedPhone1: "Tap the icon by the address, or “Site settings” in the browser’s menu",
+  refusedPhone1: "Tap the icon by the address, or open Site settings",
   refusedPhone2: "Set “Camera” to “Allow”",
-  refusedPhone3: "Check in the phone’s Settings that the browser may use the camera",
+  refusedPhone3: "Let the browser use the camera in phone Settings",
   refusedDesktop1: "Click the icon at the left of the address",
   refusedDesktop2: "Set “Camera” to “Allow”",
   refusedDesktop3: "Come back here and choose “Try again”",

@@ -252,8 +252,12 @@ def host_readings(host: bytes) -> Iterator[bytes]:
 
 def v1_string_to_sign(method: str, host: str, parameters: Mapping[str, str]) -> str:
     """The text that HmacSHA1 and HmacSHA256 sign: decoded values, keys in ASCII order, no Signature."""
-    pairs = "&".join(f"{name}={parameters[name]}" for name in sorted(parameters) if name != "Signature")
-    return f"{method}{host}/?{pairs}"
+    return v1_text(method, host, [(name, parameters[name]) for name in sorted(parameters) if name != "Signature"])
+
+
+def v1_text(method: str, host: str, pairs: Iterable[tuple[str, str]]) -> str:
+    """The text of pairs that are already in their order."""
+    return f"{method}{host}/?" + "&".join(f"{name}={value}" for name, value in pairs)
 
 
 def sign_v1(

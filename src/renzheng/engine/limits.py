@@ -85,7 +85,7 @@ class ObservationLimits:
 class JudgingLimits:
     """Every threshold of a judgement; a ``Measurement`` repeats the ones that decided it."""
 
-    actions: ActionThresholds = field(default_factory=ActionThresholds)
+    actions: ActionThresholds = field(default_factory=lambda: ActionThresholds(reach=1.0, released=0.65))
     depth: DepthLimits = field(default_factory=DepthLimits)
     continuity: ContinuityLimits = field(default_factory=ContinuityLimits)
     quality: QualityLimits = field(default_factory=QualityLimits)

@@ -53,9 +53,14 @@ class Glance:
         return (self.left_eye + self.right_eye) / 2
 
     @property
+    def single(self) -> bool:
+        """Exactly one face, perhaps cut: eyes, mouth and pose can be told."""
+        return self.faces == 1 and self.box is not None
+
+    @property
     def usable(self) -> bool:
         """One whole face."""
-        return self.faces == 1 and not self.cut and self.box is not None
+        return self.single and not self.cut
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,10 @@ class ActionThresholds:
     mouth_rise: float = 0.12
     mouth_wide: float = 0.25
     nod: float = 0.10
-    released: float = 0.5
+    reach: float = 1.1
+    """Share of its threshold that an action must reach. The live side asks for a little more than the judge,
+    whose tracked meshes differ a little from the live ones: what was accepted live must stand at the verdict."""
+    released: float = 0.45
     """An action is over, and one may begin, below this share of its threshold."""
     eye_yaw: float = 0.30
     """Eye openings are ignored while the head is turned further than this: they give false blinks."""
@@ -100,8 +108,8 @@ class Baseline:
     def from_glances(
         cls, glances: Iterable[Glance], *, minimum: int = 3, thresholds: ActionThresholds = DEFAULT_THRESHOLDS
     ) -> Baseline | None:
-        """The baseline, or None where fewer than ``minimum`` glances show one whole face looking ahead."""
-        good = [glance for glance in glances if glance.usable and abs(glance.yaw) <= thresholds.neutral_yaw]
+        """The baseline, or None where fewer than ``minimum`` glances show one face looking ahead."""
+        good = [glance for glance in glances if glance.single and abs(glance.yaw) <= thresholds.neutral_yaw]
         if len(good) < minimum:
             return None
         eyes = [glance.eye for glance in good if glance.eye is not None]
@@ -118,7 +126,7 @@ def extent(
     action: str, glance: Glance, baseline: Baseline, thresholds: ActionThresholds = DEFAULT_THRESHOLDS
 ) -> float | None:
     """How far an action is carried out: 0 neutral, 1 at its threshold; None where the frame cannot tell."""
-    if not glance.usable:
+    if not glance.single:
         return None
     if action in ("turn_left", "turn_right"):
         return (glance.yaw if action == "turn_left" else -glance.yaw) / thresholds.turn
@@ -162,7 +170,7 @@ class ActionWatcher:
             return self.phase == "done"
         if value > self.peak:
             self.peak, self.peak_at = value, at_seconds
-        if value >= 1 and self.phase == "ready":
+        if value >= self.thresholds.reach and self.phase == "ready":
             self.phase = "reached"
         elif value <= self.thresholds.released:
             if self.phase == "reached":

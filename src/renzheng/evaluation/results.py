@@ -1,0 +1,182 @@
+"""What an evaluation found, as it is written to `results.json` and read back: the only input of the report."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import msgspec
+
+from renzheng.evaluation.calibration import CalibrationTable
+from renzheng.evaluation.rates import Rate
+
+FORMAT = "renzheng-evaluation/1"
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """Milliseconds of one stage: `count` measurements, their median and 95th percentile."""
+
+    count: int
+    median: float
+    p95: float
+
+
+class Run(msgspec.Struct, frozen=True):
+    """How the numbers were made. `made_at`: unix seconds. `packs`: names and digests of the models used."""
+
+    command: str
+    version: str
+    made_at: float
+    seconds: float
+    packs: list[str]
+    replicates: int
+    seed: int
+    confidence: float
+
+
+class Data(msgspec.Struct, frozen=True):
+    """What was compared. `mode`: `pairs` (a list) or `all-pairs`. People take part in a completed comparison."""
+
+    name: str
+    mode: str
+    images: int
+    people: int
+    genuine: int
+    impostor: int
+    genuine_lost: int
+    impostor_lost: int
+    face_rule: str
+    several_faces: int
+    warnings: list[str]
+
+
+class Point(msgspec.Struct, frozen=True):
+    """The rates at a score. `promised`: the FMR that the scale stands for; None where it makes no promise.
+
+    `agreement`: `consistent`, `worse`, `better`, or `too_small` (the data could not tell).
+    """
+
+    score: float
+    cosine: float
+    fmr: Rate
+    fnmr: Rate
+    far: float | None
+    frr: float | None
+    promised: float | None
+    agreement: str
+
+
+class Curve(msgspec.Struct, frozen=True):
+    """Rates with their intervals at rising thresholds; all lists have one length."""
+
+    cosines: list[float]
+    scores: list[float]
+    fmr: list[float]
+    fmr_low: list[float]
+    fmr_high: list[float]
+    fnmr: list[float]
+    fnmr_low: list[float]
+    fnmr_high: list[float]
+
+
+class Histogram(msgspec.Struct, frozen=True):
+    """How many comparisons fell between neighbouring edges (cosines; one more than there are counts)."""
+
+    edges: list[float]
+    genuine: list[int]
+    impostor: list[int]
+
+
+class EqualError(msgspec.Struct, frozen=True):
+    """The equal error rate with its interval over people, None where that could not be drawn."""
+
+    value: float
+    low: float | None
+    high: float | None
+    cosine: float
+    score: float
+
+
+class Best(msgspec.Struct, frozen=True):
+    """Accuracy at the threshold that suits this data best: optimistic, as it was chosen on the data."""
+
+    accuracy: Rate
+    cosine: float
+    score: float
+
+
+class Recognition(msgspec.Struct, frozen=True, tag="recognition", tag_field="kind"):
+    """An evaluation of face comparison."""
+
+    format: str
+    run: Run
+    data: Data
+    acquire: Rate
+    enrol: Rate
+    failures: dict[str, int]
+    timings: dict[str, Timing]
+    points: list[Point]
+    equal_error: EqualError | None
+    best: Best | None
+    area: float | None
+    curve: Curve
+    histogram: Histogram
+    scale: str
+    scale_cosines: list[float]
+    scale_scores: list[float]
+    calibration: CalibrationTable | None = None
+
+
+class AttackType(msgspec.Struct, frozen=True):
+    """One type of presentation attack (a PAI species of ISO/IEC 30107-3).
+
+    `apcer`: classified as a live person, of those classified. `no_response`: not classified at all. `stopped_by`:
+    how many each layer stopped; a presentation may be stopped by several.
+    """
+
+    name: str
+    presentations: int
+    people: int
+    apcer: Rate
+    no_response: Rate
+    stopped_by: dict[str, int]
+
+
+class Presentations(msgspec.Struct, frozen=True, tag="presentations", tag_field="kind"):
+    """An evaluation of presentation attack detection over recorded sequences."""
+
+    format: str
+    run: Run
+    name: str
+    genuine: int
+    genuine_people: int
+    bpcer: Rate
+    no_response: Rate
+    refused_by: dict[str, int]
+    attacks: list[AttackType]
+    timings: dict[str, Timing]
+
+
+Results = Recognition | Presentations
+
+
+def write_json(results: Results, path: Path) -> None:
+    """Readable JSON with a stable order, so that two runs can be compared."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
+
+
+def read_json(path: Path) -> Results:
+    """Raises ValueError (msgspec's) where the file is no evaluation, or of another format."""
+    results: Results = msgspec.json.decode(path.read_bytes(), type=Recognition | Presentations)
+    if results.format != FORMAT:
+        raise ValueError(f"{path.name} has the format {results.format!r}; this version reads {FORMAT!r}")
+    return results
+
+
+def significant(value: float, digits: int = 6) -> float:
+    """Rounded for the file: what follows is noise."""
+    return (
+        value
+        if not value or not math.isfinite(value)
+        else round(value, digits - 1 - math.floor(math.log10(abs(value))))
+    )

@@ -110,7 +110,7 @@ def _sessions() -> None:
     )
     op.create_index("sessions_token", "sessions", ["token"], unique=True)
     for name, column, states in (
-        ("sessions_open", "expires_at", "state IN ('issued', 'capturing')"),
+        ("sessions_open", "expires_at", "state IN ('capturing', 'issued')"),
         ("sessions_judging", "submitted_at", "state = 'judging'"),
         ("sessions_evidence", "created_at", "has_evidence = 1"),
     ):

@@ -1,0 +1,136 @@
+"""Attempts: what counts, what is limited, and that nothing of an abandoned attempt takes effect."""
+
+from __future__ import annotations
+
+from renzheng.verification.policy import Policy
+from renzheng.verification.session import CompareLib, Details, Ending
+
+from .conftest import DETAILS, ID_CARD, World, jpeg
+
+ACTIONS = ("blink", "turn_left")
+
+
+async def test_an_attempt_counts_once_its_first_action_is_revealed_and_only_counted_ones_are_limited(
+    world: World,
+) -> None:
+    sessions = world.store.sessions
+    session_id = await world.issue(policy=Policy(attempts=2))
+    number = 0
+    for _ in range(4):  # ended by the network before anything was revealed
+        assert await sessions.begin_attempt(session_id, number, ACTIONS, world.clock()) == number + 1
+        number += 1
+        assert await sessions.reveal(session_id, number, world.step(0), False, None)
+    for counted in (1, 2):
+        number += counted == 2
+        if counted == 2:
+            assert await sessions.begin_attempt(session_id, number - 1, ACTIONS, world.clock()) == number
+        assert await sessions.reveal(session_id, number, world.step(1), True, None)
+        found = await sessions.find("TOKEN")
+        assert found is not None
+        assert found.counted == counted
+    assert await sessions.begin_attempt(session_id, number, ACTIONS, world.clock()) is None
+
+
+async def test_revealing_the_same_step_again_counts_nothing(world: World) -> None:
+    session_id = await world.capture()
+    assert not await world.store.sessions.reveal(session_id, 1, world.step(1), True, None)
+    assert await world.store.sessions.reveal(session_id, 1, world.step(2), True, None)
+    assert world.count("SELECT counted FROM sessions") == 1
+
+
+async def test_the_day_is_counted_by_account_and_id_number_whatever_the_spelling(world: World) -> None:
+    sessions = world.store.sessions
+    other = await world.store.accounts.create("other", world.clock())
+    id_hash = sessions.id_hash(world.account.id, ID_CARD)
+    for token, id_card in (("A", ID_CARD), ("B", ID_CARD.lower())):
+        session_id = await world.issue(token, Details(CompareLib.BUSINESS, id_card, "x"))
+        await sessions.begin_attempt(session_id, 0, ACTIONS, world.clock())
+        assert await sessions.reveal(session_id, 1, world.step(1), True, "2026-11-24")
+    assert await sessions.attempts_today(world.account.id, id_hash, "2026-11-24") == 2
+    assert await sessions.attempts_today(world.account.id, id_hash, "2026-11-25") == 0
+    assert await sessions.attempts_today(other.id, sessions.id_hash(other.id, ID_CARD), "2026-11-24") == 0
+    assert sessions.id_hash(other.id, ID_CARD) != id_hash
+
+
+async def test_a_day_that_was_used_up_meanwhile_reveals_nothing(world: World) -> None:
+    sessions = world.store.sessions
+    ids = [await world.issue(token, policy=Policy(attempts_a_day=1)) for token in "AB"]
+    for session_id in ids:
+        await sessions.begin_attempt(session_id, 0, ACTIONS, world.clock())
+    assert await sessions.reveal(ids[0], 1, world.step(1), True, "2026-11-24")
+    assert not await sessions.reveal(ids[1], 1, world.step(1), True, "2026-11-24")
+    found = await sessions.find("B")
+    assert found is not None
+    assert found.counted == 0
+    attempt = await sessions.attempt(ids[1], 1)
+    assert attempt is not None
+    assert attempt.steps == ()
+
+
+async def test_no_limit_a_day_is_no_limit(world: World) -> None:
+    sessions = world.store.sessions
+    for token in "ABC":
+        session_id = await world.issue(token, policy=Policy(attempts_a_day=0))
+        await sessions.begin_attempt(session_id, 0, ACTIONS, world.clock())
+        assert await sessions.reveal(session_id, 1, world.step(1), True, "2026-11-24")
+
+
+async def test_an_attempt_is_found_again_with_its_steps_nonces_and_deadlines(world: World) -> None:
+    session_id = await world.capture()
+    attempt = await world.store.sessions.attempt(session_id, 1)
+    assert attempt is not None
+    assert attempt.actions == ACTIONS
+    assert attempt.steps == (world.step(0), world.step(1))
+    assert await world.store.sessions.attempt(session_id, 2) is None
+
+
+async def test_frames_of_an_abandoned_attempt_are_neither_stored_nor_judged(world: World) -> None:
+    sessions = world.store.sessions
+    session_id = await world.capture()
+    assert await sessions.begin_attempt(session_id, 1, ACTIONS, world.clock()) == 2
+    assert not await sessions.store_frames(session_id, 1, [world.frame(9)])
+    assert not await sessions.reveal(session_id, 1, world.step(2), True, None)
+    assert not await sessions.submit(session_id, 1, Ending.COMPLETED, world.clock())
+    assert await sessions.store_frames(session_id, 2, [world.frame(0)])
+    assert [record.sequence for record, _ in await sessions.frames(session_id, 2)] == [0]
+
+
+async def test_frames_come_back_as_they_were_in_order_of_sequence(world: World) -> None:
+    sessions = world.store.sessions
+    session_id = await world.capture(frames=2)
+    assert await sessions.store_frames(session_id, 1, [world.frame(7), world.frame(5)])
+    stored = await sessions.frames(session_id, 1)
+    assert [record.sequence for record, _ in stored] == [0, 1, 5, 7]
+    assert all(content == jpeg(record.sequence) for record, content in stored)
+    assert stored[3][0] == world.frame(7)[0]
+    assert await sessions.frame(session_id, 1, 5) == jpeg(5)
+    assert await sessions.frame(session_id, 1, 6) is None
+
+
+async def test_a_frame_sent_again_after_a_lost_answer_stays_as_it_was(world: World) -> None:
+    sessions = world.store.sessions
+    session_id = await world.capture(frames=2)
+    record, _ = world.frame(1)
+    assert await sessions.store_frames(session_id, 1, [(record, b"another"), world.frame(2)])
+    assert [content for _, content in await sessions.frames(session_id, 1)] == [jpeg(0), jpeg(1), jpeg(2)]
+
+
+async def test_no_frame_is_stored_once_the_attempt_was_handed_in(world: World) -> None:
+    session_id = await world.hand_in()
+    assert not await world.store.sessions.store_frames(session_id, 1, [world.frame(9)])
+
+
+async def test_what_came_with_the_token_comes_back(world: World) -> None:
+    session_id = await world.issue(photo=b"photo")
+    found = await world.store.sessions.find("TOKEN")
+    assert found is not None
+    assert (found.id, found.details, found.has_photo, found.policy) == (session_id, DETAILS, True, Policy())
+    assert await world.store.sessions.photo(session_id) == b"photo"
+    assert await world.store.sessions.find("token") is None
+
+
+async def test_the_video_is_kept_for_the_next_who_asks(world: World) -> None:
+    session_id = await world.hand_in()
+    assert await world.store.sessions.video(session_id) is None
+    await world.store.sessions.keep_video(session_id, b"mp4")
+    assert await world.store.sessions.video(session_id) == b"mp4"

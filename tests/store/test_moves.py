@@ -1,0 +1,97 @@
+"""The store carries out the moves of the domain's table, and no other."""
+
+from __future__ import annotations
+
+import pytest
+
+from renzheng.verification.decision import NOT_LIVE, PASSED, Verdict
+from renzheng.verification.records import Outcome
+from renzheng.verification.session import MOVES, Ending, State
+
+from .conftest import World
+
+
+async def attempt_move(world: World, session_id: int, name: str) -> bool:
+    """Ask the store for a move with everything right but, maybe, the state and the time."""
+    sessions, now = world.store.sessions, world.clock()
+    if name in ("begin", "retry"):
+        number = 0 if name == "begin" else 1
+        return await sessions.begin_attempt(session_id, number, ("blink", "turn_left"), now) is not None
+    if name == "submit":
+        return await sessions.submit(session_id, 1, Ending.COMPLETED, now)
+    if name == "expire":
+        return await sessions.expire(now, 10) == 1
+    verdict = Verdict(PASSED, 80.0) if name == "accept" else Verdict(NOT_LIVE, 0.0)
+    return await sessions.record_verdict(session_id, 1, verdict, "{}", None, now)
+
+
+@pytest.mark.parametrize("name", MOVES)
+async def test_a_move_is_made_from_its_sources_and_from_no_other_state(world: World, name: str) -> None:
+    move = MOVES[name]
+    for state in State:
+        session_id = await world.capture(f"T{state}", frames=1)
+        attempt = 0 if name == "begin" else 1
+        if name == "begin":
+            world.force("DELETE FROM attempts")
+        world.force(
+            "UPDATE sessions SET state = ?, attempt = ?, epoch = 1, counted = 0 WHERE id = ?",
+            *(state.value, attempt, session_id),
+        )
+        world.clock.now += 600 if name == "expire" else 0
+        allowed = state in move.sources
+        assert await attempt_move(world, session_id, name) is allowed, state
+        assert world.state(session_id) == (move.target.value if allowed else state.value)
+        raised = 1 if allowed and move.new_attempt else 0
+        assert world.count("SELECT attempt FROM sessions WHERE id = ?", session_id) == attempt + raised
+
+
+@pytest.mark.parametrize("name", [name for name, move in MOVES.items() if move.while_alive])
+async def test_expiry_guards_the_moves_that_need_a_live_token(world: World, name: str) -> None:
+    session_id = await world.capture()
+    state = min(MOVES[name].sources)
+    if name == "begin":
+        world.force("DELETE FROM attempts")
+    world.force("UPDATE sessions SET state = ?, attempt = ?", state.value, 0 if name == "begin" else 1)
+    world.clock.now += 600
+    assert not await attempt_move(world, session_id, name)
+    world.clock.now -= 0.5
+    assert await attempt_move(world, session_id, name)
+
+
+async def test_a_verdict_that_began_in_time_is_finished_after_the_token_has_died(world: World) -> None:
+    session_id = await world.hand_in()
+    world.clock.now += 3600
+    assert await world.store.sessions.expire(world.clock(), 10) == 0
+    job = await world.store.sessions.claim_judging(world.clock(), 15)
+    assert job is not None
+    assert await world.store.sessions.record_verdict(
+        session_id, job.epoch, Verdict(PASSED, 88.5, ("01",)), '{"a":1}', 2, world.clock()
+    )
+    outcome = await world.store.sessions.result(world.account.id, "TOKEN")
+    assert isinstance(outcome, Outcome)
+    assert outcome.session.state is State.PASSED
+    assert outcome.verdict is not None
+    assert (outcome.verdict.result, outcome.verdict.similarity, outcome.verdict.tags) == ("0", 88.5, ("01",))
+    assert (outcome.verdict.best_frame, outcome.verdict.attempt, outcome.verdict.billed) == (2, 1, True)
+    assert await world.store.sessions.measurement(session_id) == '{"a":1}'
+
+
+async def test_a_live_token_is_not_expired_and_a_dead_one_is_in_bounded_portions(world: World) -> None:
+    for number in range(3):
+        await world.issue(f"T{number}")
+    assert await world.store.sessions.expire(world.clock() + 599, 10) == 0
+    assert await world.store.sessions.expire(world.clock() + 600, 2) == 2
+    assert await world.store.sessions.expire(world.clock() + 600, 2) == 1
+
+
+async def test_expiry_and_claims_read_an_index_and_not_the_whole_table(world: World) -> None:
+    from renzheng.store.judgements import _CLAIMABLE
+    from renzheng.store.records import moves
+
+    queries = {
+        f"SELECT id FROM sessions WHERE {moves('expire')} AND expires_at <= 1 ORDER BY expires_at LIMIT 9": "_open",
+        f"SELECT id FROM sessions WHERE {_CLAIMABLE} ORDER BY submitted_at, id LIMIT 1": "_judging",
+    }
+    for query, index in queries.items():
+        plan = world.store.database.fetch_all("EXPLAIN QUERY PLAN " + query, {"now": 1.0})
+        assert any(f"USING INDEX sessions{index}" in row[3] for row in plan), plan

@@ -1,0 +1,192 @@
+"""`renzheng demo`: merchant, device and merchant again, each step shown; with `--attacks`, the ways to cheat."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
+
+from renzheng.cli.local import first_key, refuse
+from renzheng.cli.verify import ServerOption, local_server, make_puppet, print_event, read_photo
+from renzheng.evaluation.device import Device, DeviceError, Outcome
+from renzheng.evaluation.merchant import Call, Merchant, printable
+from renzheng.evaluation.performance import Performance
+from renzheng.evaluation.trials import (
+    COMPLYING,
+    SCENARIOS,
+    Person,
+    Scenario,
+    Tally,
+    as_jpeg,
+    find_people,
+    run_scenario,
+)
+
+PEOPLE = 6
+
+
+def demo(
+    attacks: Annotated[bool, typer.Option("--attacks", help="Play the attacks too, each several times.")] = False,
+    runs: Annotated[int, typer.Option(min=1, max=1000, help="Verifications of each kind.")] = 10,
+    parallel: Annotated[int, typer.Option(min=1, max=16, help="Verifications at a time.")] = 2,
+    faces: Annotated[
+        Path | None,
+        typer.Option("--faces", help="Folder with photos of more people; by default that of RENZHENG_TEST_DATA."),
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Only this kind; may be given again.")] = None,
+    server: ServerOption = None,
+) -> None:
+    """Show one verification from both sides; exit code 0 when everything came out as it must."""
+    console = Console()
+    address = server or local_server()
+    merchant = _merchant(address)
+    photo = read_photo(None)
+    person = Person("sample", make_puppet(photo), as_jpeg(photo))
+    try:
+        if attacks or only:
+            people = _people(console, person, faces)
+            chosen = _chosen(only)
+            tallies, skipped = asyncio.run(_play(console, chosen, people, address, merchant, runs, parallel))
+            good = _print_tallies(console, tallies, skipped)
+        else:
+            good = _walk_through(console, person, address, merchant)
+    except TencentCloudSDKException as error:
+        refuse(f"The server answered {error.get_code()}: {error.get_message()}", 2)
+    raise typer.Exit(0 if good else 1)
+
+
+def _merchant(server: str) -> Merchant:
+    """A merchant with the keys of the environment, or else of the store on this machine."""
+    secret_id, secret_key = os.environ.get("RENZHENG_SECRET_ID"), os.environ.get("RENZHENG_SECRET_KEY")
+    if not secret_id or not secret_key:
+        secret_id, secret_key = first_key()
+    return Merchant(server, secret_id, secret_key)
+
+
+# -- one verification, from both sides --
+
+
+def _walk_through(console: Console, person: Person, server: str, merchant: Merchant) -> bool:
+    console.rule("1  the merchant asks for a token")
+    call = merchant.token(person.photo)
+    _print_call(console, call)
+    token = str(call.reply["FaceIdToken"])
+    console.rule("2  the device answers the challenge")
+    scene = Performance(person.puppet, seed=secrets.randbelow(2**31))
+    try:
+        outcome = asyncio.run(Device(server, token, scene, tell=print_event).run())
+    except DeviceError as error:
+        refuse(f"The device could not go on: {error}", 2)
+    console.rule("3  the merchant fetches the result")
+    call = merchant.result(token, video=True, best_frame=True)
+    _print_call(console, call)
+    return _print_summary(console, outcome, call.reply)
+
+
+def _print_call(console: Console, call: Call) -> None:
+    console.print(f"[bold]{call.action}[/bold]")
+    console.print_json(json.dumps(printable(call.request), ensure_ascii=False))
+    console.print("[bold]reply[/bold]")
+    console.print_json(json.dumps(printable(call.reply), ensure_ascii=False))
+
+
+def _print_summary(console: Console, outcome: Outcome, reply: dict[str, Any]) -> bool:
+    table = Table("", "", show_header=False)
+    rows = (
+        ("asked", "; ".join(", ".join(actions) for actions in outcome.actions)),
+        ("frames", f"{outcome.frames}, {outcome.rate:.1f} a second"),
+        ("seconds", f"{outcome.seconds:.1f}"),
+        ("Result", f"{reply['Result']} {reply['Description']}"),
+        ("Similarity", f"{reply['Similarity']}"),
+    )
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    return outcome.passed and reply["Result"] == "0" and float(reply["Similarity"]) >= 70
+
+
+# -- many, and those that cheat --
+
+
+def _people(console: Console, first: Person, faces: Path | None) -> list[Person]:
+    folder = faces or Path(os.environ.get("RENZHENG_TEST_DATA", "../shared/data")) / "deepface"
+    photos = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    with console.status("Looking for more people ..."):
+        people = find_people(photos, first, PEOPLE)
+    console.print(f"{len(people)} people: {', '.join(person.name for person in people)}")
+    return people
+
+
+def _chosen(only: Sequence[str] | None) -> tuple[Scenario, ...]:
+    if not only:
+        return SCENARIOS
+    known = {scenario.name: scenario for scenario in SCENARIOS}
+    for name in only:
+        if name not in known:
+            refuse(f"unknown kind {name}; known are {', '.join(known)}", 2)
+    return tuple(known[name] for name in only)
+
+
+async def _play(
+    console: Console,
+    scenarios: Sequence[Scenario],
+    people: Sequence[Person],
+    server: str,
+    merchant: Merchant,
+    runs: int,
+    parallel: int,
+) -> tuple[list[Tally], list[Scenario]]:
+    skipped = [scenario for scenario in scenarios if scenario.people > len(people)]
+    tallies = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        for scenario in scenarios:
+            if scenario in skipped:
+                continue
+            task = bar.add_task(scenario.title, total=runs)
+            tally = await run_scenario(
+                scenario,
+                people,
+                server=server,
+                merchant=merchant,
+                runs=runs,
+                parallel=parallel,
+                seed=secrets.randbelow(2**31),
+                progress=lambda task=task: bar.advance(task),  # type: ignore[misc]
+            )
+            tallies.append(tally)
+    return tallies, skipped
+
+
+def _print_tallies(console: Console, tallies: Sequence[Tally], skipped: Sequence[Scenario]) -> bool:
+    table = Table("", "stopped by", "passed", "Result", "as it must")
+    for tally in tallies:
+        codes = ", ".join(f"{code} x {count}" for code, count in tally.codes.most_common())
+        table.add_row(
+            tally.scenario.title,
+            tally.scenario.layer or "-",
+            f"{tally.passed} of {tally.runs}",
+            codes,
+            "yes" if tally.shown else "[red]no[/red]",
+        )
+    for scenario in skipped:
+        table.add_row(scenario.title, scenario.layer, "skipped", "needs a second face", "-")
+    console.print(table)
+    slowest = min((tally.slowest for tally in tallies), default=10.0)
+    if slowest < 5:
+        console.print(f"The slowest device sent {slowest:.1f} frames a second: give it less to do by --parallel 1.")
+    if skipped:
+        console.print("Some kinds were skipped, so this run is not complete: set --faces or RENZHENG_TEST_DATA.")
+    if COMPLYING in (tally.scenario for tally in tallies):
+        console.print("The head that complies shows what is not caught: a program that renders the right answer.")
+    return all(tally.shown for tally in tallies)

@@ -1,0 +1,210 @@
+"""Trials against a running server: a merchant, a device and a merchant again, many times, counted by Result.
+
+A trial counts only if it reached a verdict of the kind it was made for: an attack on liveness has to fail by
+liveness, one on the comparison by the comparison.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
+
+from renzheng.engine.embedding import cosine
+from renzheng.engine.runtimes import Floats, Image
+from renzheng.evaluation.device import Device, DeviceError, DeviceLimits
+from renzheng.evaluation.merchant import Merchant
+from renzheng.evaluation.performance import ATTACKS, Performance
+from renzheng.evaluation.portrait import models
+from renzheng.evaluation.puppet import Pose, Puppet, UnfitPhoto
+
+PASSED = "0"
+NOT_LIVE = "1005"
+NOT_THE_SAME = "2016"
+
+STRANGERS = 0.25  # cosine below which two photos are certainly of different people
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who can be shown, with the photo a merchant would hand in (JPEG bytes)."""
+
+    name: str
+    puppet: Puppet = field(repr=False)
+    photo: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A kind of trial: how it is staged, and the only Results that are right.
+
+    `stage` gives the performance and the reference photo from (people, number of the trial, seed).
+    """
+
+    name: str
+    title: str
+    layer: str
+    right: frozenset[str]
+    stage: Callable[[Sequence[Person], int, int], tuple[Performance, bytes]]
+    people: int = 1
+
+    @property
+    def is_attack(self) -> bool:
+        return PASSED not in self.right
+
+
+@dataclass
+class Tally:
+    """What came of a scenario's trials. `codes`: Results, or what kept a trial from having one."""
+
+    scenario: Scenario
+    runs: int = 0
+    passed: int = 0
+    right: int = 0
+    codes: Counter[str] = field(default_factory=Counter)
+    slowest: float = float("inf")
+
+    @property
+    def shown(self) -> bool:
+        """Whether it came out as it must: an attack never passes; of ten heads that comply one may fail."""
+        if self.scenario.is_attack:
+            return self.passed == 0 and self.right == self.runs
+        return self.runs - self.passed <= max(1, self.runs // 10) if self.runs > 1 else self.passed == self.runs
+
+
+def _comply(people: Sequence[Person], number: int, seed: int) -> tuple[Performance, bytes]:
+    person = people[number % len(people)]
+    return Performance(person.puppet, seed=seed), person.photo
+
+
+def _another_reference(people: Sequence[Person], number: int, seed: int) -> tuple[Performance, bytes]:
+    person, stranger = people[number % len(people)], people[(number + 1) % len(people)]
+    return Performance(person.puppet, seed=seed), stranger.photo
+
+
+def _attacks() -> Iterable[Scenario]:
+    for attack in ATTACKS:
+
+        def stage(
+            people: Sequence[Person],
+            number: int,
+            seed: int,
+            play: Callable[[Puppet, Puppet | None, int], Performance] = attack.stage,
+        ) -> tuple[Performance, bytes]:
+            person, other = people[number % len(people)], people[(number + 1) % len(people)]
+            return play(person.puppet, other.puppet if len(people) > 1 else None, seed), person.photo
+
+        need = 2 if attack.needs_another else 1
+        yield Scenario(attack.name, attack.title, attack.layer, frozenset({NOT_LIVE}), stage, need)
+
+
+COMPLYING = Scenario("head", "a head that complies", "", frozenset({PASSED}), _comply)
+SCENARIOS: tuple[Scenario, ...] = (
+    COMPLYING,
+    Scenario(
+        "another_reference",
+        "another person's photo as reference",
+        "comparison",
+        frozenset({NOT_THE_SAME}),
+        _another_reference,
+        people=2,
+    ),
+    *_attacks(),
+)
+
+
+async def run_scenario(
+    scenario: Scenario,
+    people: Sequence[Person],
+    *,
+    server: str,
+    merchant: Merchant,
+    runs: int,
+    parallel: int,
+    seed: int,
+    progress: Callable[[], None] = lambda: None,
+    limits: DeviceLimits | None = None,
+) -> Tally:
+    """Run `runs` trials, `parallel` at a time, each with a fresh token and so a fresh challenge."""
+    tally = Tally(scenario)
+    room = asyncio.Semaphore(parallel)
+
+    async def one(number: int) -> None:
+        async with room:
+            code, rate = await _trial(scenario, people, server, merchant, number, seed + number, limits)
+        tally.runs += 1
+        tally.codes[code] += 1
+        tally.passed += code == PASSED
+        tally.right += code in scenario.right
+        tally.slowest = min(tally.slowest, rate)
+        progress()
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(runs):
+            group.create_task(one(number))
+    return tally
+
+
+async def _trial(
+    scenario: Scenario,
+    people: Sequence[Person],
+    server: str,
+    merchant: Merchant,
+    number: int,
+    seed: int,
+    limits: DeviceLimits | None,
+) -> tuple[str, float]:
+    """The Result of one trial, or what kept it from having one; and the frames a second that were sent."""
+    performance, reference = scenario.stage(people, number, seed)
+    try:
+        call = await asyncio.to_thread(merchant.token, reference)
+        token = str(call.reply["FaceIdToken"])
+        outcome = await Device(server, token, performance, limits=limits).run()
+        result = await asyncio.to_thread(merchant.result, token)
+    except DeviceError as error:
+        return f"closed {error.code or ''}".strip(), 0.0
+    except TencentCloudSDKException as error:
+        return str(error.get_code()), 0.0
+    return str(result.reply["Result"]), outcome.rate
+
+
+def find_people(photos: Iterable[Path], first: Person, count: int) -> list[Person]:
+    """`first` and up to `count` - 1 others out of photos, all certainly different; unfit photos are left out."""
+    people = [first]
+    known = [_embedding(first.puppet)]
+    for path in photos:
+        if len(people) >= count:
+            break
+        photo = cv2.imread(str(path))
+        if photo is None:
+            continue
+        try:
+            puppet = Puppet(photo)
+        except UnfitPhoto:
+            continue
+        face = _embedding(puppet)
+        if all(cosine(face, other) < STRANGERS for other in known):
+            people.append(Person(path.stem, puppet, as_jpeg(photo)))
+            known.append(face)
+    return people
+
+
+def _embedding(puppet: Puppet) -> Floats:
+    face = models().embed(puppet.render(Pose()))
+    if face is None:
+        raise UnfitPhoto("no face is found in the puppet's own frame")
+    return face
+
+
+def as_jpeg(photo: Image, longest: int = 1280) -> bytes:
+    """The photo as a merchant would send it: at most `longest` pixels a side."""
+    scale = longest / max(photo.shape[:2])
+    if scale < 1:
+        photo = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    _, encoded = cv2.imencode(".jpg", photo, [cv2.IMWRITE_JPEG_QUALITY, 92])
+    return bytes(encoded.tobytes())

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import json
 import random
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
 
+from renzheng.accounts.keys import Key
+from renzheng.gateway.contract import GatewaySettings
 from renzheng.gateway.explain import explain
 from renzheng.gateway.explanation import CAUSES, NONE_OF_THESE, VALID, Captured, Explanation
+from renzheng.gateway.failures import FILE_NAME, RecentFailures, read_failures
 from tests.gateway.signing import BUSINESS, tc3_headers
-from tests.gateway.support import NOW, SECRET_ID, SECRET_KEY, load, vectors
+from tests.gateway.support import NOW, SECRET_ID, SECRET_KEY, build, call, load, vectors
 
 KEYS = {SECRET_ID: SECRET_KEY, "AKIDother000000000000000000000000000": "OtherSecretKey0000000000000000000"}
 BODY = json.dumps(BUSINESS | {"Extra": "a/b&c"}, ensure_ascii=False, separators=(",", ":")).encode()
@@ -205,3 +210,73 @@ def test_what_is_no_signed_request_is_said_to_be_none(captured: Captured, cause:
     assert isinstance(found, Explanation)
     assert found.cause == cause
     assert found.sentence()
+
+
+async def test_a_running_server_keeps_masked_explanations_and_never_tells_the_caller(tmp_path: Path) -> None:
+    path = tmp_path / FILE_NAME
+    house = build(Key(SECRET_ID, SECRET_KEY, 7))
+    failures = RecentFailures(lambda: KEYS, house.gateway._log, path=path, size=3, per_second=2)
+    house = build(Key(SECRET_ID, SECRET_KEY, 7), failures=failures)
+    answers = []
+    mistakes: list[dict[str, Any]] = [{"signed_host": "http://x"}, {"secret_key": SECRET_KEY + "\n"}, {}]
+    for options in mistakes:
+        headers = tc3_headers(BODY, **options)
+        answers.append(await call(house.gateway, headers=headers, body=BODY))
+    for _ in range(4):
+        house.clock.now += 1
+        headers = tc3_headers(BODY, date="2026-11-25", timestamp=int(house.clock.now))
+        answers.append(await call(house.gateway, headers=headers, body=BODY))
+        await asyncio.get_running_loop().run_in_executor(None, lambda: None)
+    for _ in range(200):
+        if len(kept := read_failures(path)) == 3 and kept[0].at == house.clock.now:
+            break
+        await asyncio.sleep(0.01)
+    assert [answer.code for answer in answers].count("AuthFailure.SignatureFailure") == 6
+    assert {answer.message for answer in answers if answer.code} == {
+        "The provided credentials could not be validated. Please check your signature is correct."
+    }
+    assert [failure.explanation.cause for failure in kept] == ["date-not-utc"] * 3
+    assert kept[0].request_id == answers[-1].response["RequestId"]
+    assert (kept[0].account_id, kept[0].secret_id) == (7, "AKID…0000")
+    assert path.stat().st_mode & 0o777 == 0o600
+    text = path.read_text("utf-8")
+    for marked in ("11204416541220243X", "韦小宝", SECRET_KEY, SECRET_ID):
+        assert marked not in text
+
+
+async def test_a_flood_of_wrong_signatures_is_explained_only_so_often() -> None:
+    house = build()
+    failures = RecentFailures(dict, house.gateway._log, per_second=2)
+    house = build(failures=failures)
+    for _ in range(20):
+        await call(house.gateway, headers=tc3_headers(BODY, secret_key="no"), body=BODY)
+    assert failures.skipped == 18
+
+
+async def test_a_failure_that_cannot_be_explained_harms_no_request() -> None:
+    house = build()
+
+    def broken() -> dict[str, str]:
+        raise OSError("no keys today")
+
+    failing = build(failures=RecentFailures(broken, house.gateway._log))
+    answer = await call(failing.gateway, headers=tc3_headers(BODY, secret_key="no"), body=BODY)
+    assert answer.code == "AuthFailure.SignatureFailure"
+    for _ in range(200):
+        if house.lines("a failure was not explained"):
+            break
+        await asyncio.sleep(0.01)
+    assert house.lines("a failure was not explained")[0]["error"] == "OSError"
+
+
+async def test_a_setting_for_local_use_tells_the_cause_in_the_reply_over_loopback_only() -> None:
+    house = build(settings=GatewaySettings(explain_in_reply=True))
+    headers = tc3_headers(BODY, date="2026-11-25", host="127.0.0.1:8400", service="127")
+    answer = await call(house.gateway, headers=headers, body=BODY)
+    assert answer.code == "AuthFailure.SignatureFailure"
+    assert "UTC" in answer.message
+    far = await call(house.gateway, headers=tc3_headers(BODY, date="2026-11-25"), body=BODY, client="10.0.0.1")
+    assert far.message == "The provided credentials could not be validated. Please check your signature is correct."
+    large = BODY.ljust(100_000)
+    headers = tc3_headers(large, date="2026-11-25", host="127.0.0.1:8400")
+    assert "UTC" in (await call(house.gateway, headers=headers, body=large)).message

@@ -26,6 +26,8 @@ from renzheng.gateway.errors import (
     TokenFailure,
     UnsupportedProtocol,
 )
+from renzheng.gateway.explain import explain
+from renzheng.gateway.failures import RecentFailures
 from renzheng.gateway.parameters import split_pairs, unique
 from renzheng.gateway.signature import (
     EMPTY_SHA256,
@@ -57,6 +59,8 @@ COMMON_PARAMETERS = frozenset(
         "Version",
     }
 )
+# A larger body is explained by its hash alone: it cannot be serialised again.
+_EXPLAINED_BYTES = 64 * 1024
 _TC3_MARKS = (b"authorization", b"x-tc-action", b"x-tc-timestamp", b"x-tc-version")
 _SINGLE = frozenset(
     {b"host", b"content-type", b"content-length", b"x-tc-action", b"x-tc-version", b"x-tc-timestamp",
@@ -76,8 +80,9 @@ def _network(text: str) -> IPv4Network | IPv6Network:
 class Authentication:
     """The first half of the pipeline's handlers, with what they need."""
 
-    def __init__(self, keys: KeyFinder, settings: GatewaySettings) -> None:
+    def __init__(self, keys: KeyFinder, settings: GatewaySettings, failures: RecentFailures | None = None) -> None:
         self._keys = keys
+        self._failures = failures
         self._settings = settings
         self._signing_keys = SigningKeys()
         self._in_flight = InFlight(settings)
@@ -186,9 +191,31 @@ class Authentication:
         )
 
     def verify_signature(self, request: Request) -> None:
-        valid = self._verify_headers(request) if request.parameters is None else _verify_pairs(request)
+        valid = self._verify_headers(request) if request.is_tc3 else _verify_pairs(request)
         if not valid:
-            raise SignatureFailure
+            raise self._refusal(request)
+
+    def _refusal(self, request: Request) -> SignatureFailure:
+        """The refusal of a wrong signature; why it is wrong is for the operator, not for the caller."""
+        in_reply = self._settings.explain_in_reply and request.is_local
+        if self._failures is None and not in_reply:
+            return SignatureFailure()
+        key, captured, unsigned = request.key, request.captured(_EXPLAINED_BYTES), self._may_be_unsigned(request)
+        if self._failures is not None:
+            self._failures.note(
+                captured,
+                at=request.now,
+                request_id=request.request_id,
+                account_id=key.account_id,
+                secret_id=key.secret_id,
+                secret_key=key.secret_key,
+                unsigned=unsigned,
+            )
+        if not in_reply:
+            return SignatureFailure()
+        found = explain(captured, {key.secret_id: key.secret_key}, unsigned=unsigned, masked=True)
+        zh, en = found.sentence("zh-CN"), found.sentence("en-US")
+        return SignatureFailure(zh=f"{SignatureFailure.zh}{zh}", en=f"{SignatureFailure.en} {en}")
 
     def _verify_headers(self, request: Request) -> bool:
         authorization = request.authorization
@@ -199,6 +226,7 @@ class Authentication:
             payload_hash = UNSIGNED_SHA256
         else:
             payload_hash = request.digest.hexdigest() if is_post else EMPTY_SHA256
+            request.payload_hash = payload_hash
         return verify_tc3(
             authorization,
             self._signing_keys.get(request.key.secret_key, authorization.date, authorization.service),
@@ -213,6 +241,9 @@ class Authentication:
         """Whether the body is left out of the signature, and may be; else the header counts for nothing."""
         if request.headers.get(b"x-tc-content-sha256", b"").strip() != UNSIGNED_PAYLOAD:
             return False
+        return self._may_be_unsigned(request)
+
+    def _may_be_unsigned(self, request: Request) -> bool:
         return request.key.unsigned_payload or _allowed(self._settings.unsigned_payload, request)
 
     def check_token(self, request: Request) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from renzheng.gateway.body import Body, Receive
 from renzheng.gateway.contract import Action, Key, Language
 from renzheng.gateway.encryption import SealingKey
+from renzheng.gateway.explanation import Captured
 from renzheng.gateway.parameters import MessageReader
 from renzheng.gateway.signature import Authorization
 
@@ -21,7 +23,8 @@ class Request:
 
     `headers`: the first value of each name, as received. `repeated`: names that came more than once.
     `parameters`: the decoded pairs of a v1 request, None for TC3. `timestamp`: as the client wrote it.
-    `is_tc3`: whether the common parameters are in headers, and not among the v1 pairs. `sealing_key`: the key that
+    `is_tc3`: whether the common parameters are in headers, and not among the v1 pairs. `payload_hash`: of the
+    body, in hex, once it was needed for the signature. `sealing_key`: the key that
     the caller sent for the reply. `cause`: why the request was refused, for the log.
     """
 
@@ -42,6 +45,7 @@ class Request:
         "method",
         "now",
         "parameters",
+        "payload_hash",
         "query",
         "reader",
         "receive",
@@ -77,6 +81,7 @@ class Request:
     def __init__(self, scope: dict[str, Any], receive: Receive) -> None:
         self.receive = receive
         self.cause = ""
+        self.payload_hash = ""
         self.sealing_key: SealingKey | None = None
         self.method: str = scope["method"]
         self.query: bytes = scope["query_string"]
@@ -103,6 +108,17 @@ class Request:
         """Content-Length, None where there is none that is a number."""
         value = self.headers.get(b"content-length", b"")
         return int(value) if value.isdigit() and len(value) < 20 else None
+
+    def captured(self, body_bytes: int) -> Captured:
+        """The request as it came, its body by its hash alone where that is larger than `body_bytes`."""
+        small = self.body.size <= body_bytes
+        return Captured(
+            self.method,
+            self.query,
+            list(self.headers.items()),
+            bytes(self.body.data) if small else b"",
+            None if small else self.payload_hash or hashlib.sha256(self.body.data).hexdigest(),
+        )
 
     @property
     def is_local(self) -> bool:

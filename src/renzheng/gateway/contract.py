@@ -126,9 +126,12 @@ class GatewaySettings:
     `body_rate` bytes a second or more, counted from `body_grace` seconds after its start.
     `linger_bytes`, `linger_seconds`: what is still read and thrown away of a refused body, so that the client
     gets to read why.
+    `per_second`: requests a second of one account for one action, where it differs from the action's own.
     `region_required`: whether the absence of a region is an error where an action is offered by region.
     `endpoint_service`: where the first label of the endpoint is taken as the service of a signature.
     `unsigned_payload`: where bodies may be left out of the signature, whatever the key allows.
+    `explain_in_reply`: whether the reply to a wrong signature says why, over loopback connections only; for local
+    use, as it tells an attacker too.
     `loopback` is a connection from the machine itself to a loopback name, with no sign of a proxy.
     """
 
@@ -146,6 +149,7 @@ class GatewaySettings:
     region_required: bool = True
     endpoint_service: Where = "loopback"
     unsigned_payload: Where = "loopback"
+    explain_in_reply: bool = False
     per_second: Mapping[tuple[int, str], int] = field(default_factory=dict)
 
 

@@ -44,6 +44,7 @@ from renzheng.gateway.errors import (
     UnsupportedOperation,
     UnsupportedRegion,
 )
+from renzheng.gateway.failures import RecentFailures
 from renzheng.gateway.parameters import MessageReader, split_pairs, split_parts
 from renzheng.gateway.quota import FixedWindows
 from renzheng.gateway.sealing import Sealing
@@ -60,7 +61,8 @@ class Gateway:
     """Cloud API 3.0 in front of `actions`.
 
     `key_pairs`: the keys that open sealed fields, as they are now; `executor` does their work, the loop's own by
-    default. `clock`: unix seconds. `entropy(n)`: n random bytes, for request ids. `monotonic`: seconds, for durations.
+    default. `failures`: where wrong signatures are explained for the operator. `clock`: unix seconds. `entropy(n)`:
+    n random bytes, for request ids. `monotonic`: seconds, for durations.
     ValueError: two actions of one name and version. TypeError: an action's request is no type of this API.
     """
 
@@ -77,6 +79,7 @@ class Gateway:
         meter: Meter | None = None,
         key_pairs: Callable[[], KeyPairs] | None = None,
         executor: Executor | None = None,
+        failures: RecentFailures | None = None,
         monotonic: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._settings = settings or GatewaySettings()
@@ -93,7 +96,7 @@ class Gateway:
             if action.name in known:
                 raise ValueError(f"two actions named {action.name} {action.version}")
             known[action.name] = (action, MessageReader(action.request))
-        self.authentication = authentication = Authentication(keys, self._settings)
+        self.authentication = authentication = Authentication(keys, self._settings, failures)
         self.handlers: tuple[Handler, ...] = (
             self.assign_id,
             authentication.check_protocol,

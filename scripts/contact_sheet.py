@@ -208,12 +208,11 @@ async def serve() -> AsyncIterator[str]:
 async def shoot(page: Page, base: str, scene: Scene, look: tuple[str, str, str], folder: Path) -> Path:
     view, language, theme = look
     if scene.hides:
-        value = "false" if scene.hides == "isSecureContext" else "undefined"
-        hide = f"Object.defineProperty(window, '{scene.hides}', {{ value: {value} }}); delete window.{scene.hides};"
+        hide = f"delete window.{scene.hides}; Object.defineProperty(window, '{scene.hides}', {{ value: undefined }});"
         await page.add_init_script(hide)
     await page.goto(f"{base}/verify#{scene.name}&language={language}&theme={theme}&camera={scene.camera}")
     if language == "en-US":  # what this machine lacks of fonts is not what the picture is about
-        await page.evaluate("document.documentElement.style.setProperty('--renzheng-font', 'Noto Sans CJK SC')")
+        await page.evaluate("document.documentElement.style.setProperty('--renzheng-font', 'Inter, Noto Sans, sans-serif')")
     if scene.press:
         await page.locator(scene.press).first.click()
     await page.locator(f'[data-screen="{scene.screen}"]').wait_for(timeout=5000)

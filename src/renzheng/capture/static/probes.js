@@ -2,10 +2,10 @@
 
 /** @returns {"insecure" | "in_app" | "old" | "no_socket" | undefined} the first thing that is missing */
 export function missing() {
-  if (!isSecureContext) return "insecure";
+  if (!window.isSecureContext) return "insecure";
   if (!window.crypto?.subtle || !HTMLCanvasElement.prototype.toBlob || !Blob.prototype.arrayBuffer) return "old";
   if (!navigator.mediaDevices?.getUserMedia) return isInApp() ? "in_app" : "old";
-  if (!("WebSocket" in window)) return "no_socket";
+  if (!window.WebSocket) return "no_socket";
   return undefined;
 }
 

@@ -99,6 +99,17 @@ async def test_keys_restored_from_an_older_backup_stay_erased(open_world: OpenWo
     restored.close()
 
 
+async def test_the_list_of_erasures_holds_what_was_asked_for_and_not_what_has_run_out(world: World) -> None:
+    session_id = await whole_verification(world)
+    person = await world.store.identities.add(world.account.id, NewPerson(ID_CARD, NAME, None))
+    await world.store.identities.remove(world.account.id, ID_CARD)
+    await world.store.sweeper.sweep(world.clock() + 40 * 86400)
+    assert not world.store.vault.has(Subject(Kind.SESSION, session_id))
+    listed = sqlite3.connect(world.root / "keys" / "erasures.db")
+    assert listed.execute("SELECT kind, id FROM erasures").fetchall() == [(Kind.PERSON, person)]
+    listed.close()
+
+
 async def test_a_crash_between_listing_and_deleting_is_made_good_at_the_next_start(world: World) -> None:
     session_id = await world.issue()
     listed = sqlite3.connect(world.root / "keys" / "erasures.db")
@@ -114,14 +125,15 @@ async def test_a_blob_opens_only_under_its_own_subject_and_field(world: World) -
     one, two = (world.store.vault.draw(Subject(Kind.SESSION, number)) for number in (1, 2))
     sealed = one.seal("name", b"content")
     assert one.open("name", sealed) == b"content"
-    for open_other in (
-        lambda: one.open("photo", sealed),
-        lambda: two.open("name", sealed),
-        lambda: one.open("name", sealed[:-1] + bytes([sealed[-1] ^ 1])),
-        lambda: one.open("name", b"short"),
+    changed = sealed[:-1] + bytes([sealed[-1] ^ 1])
+    for sealer, field, blob in (
+        (one, "photo", sealed),
+        (two, "name", sealed),
+        (one, "name", changed),
+        (one, "name", b"short"),
     ):
         with pytest.raises(Damaged):
-            open_other()
+            sealer.open(field, blob)
 
 
 async def test_look_ups_are_keyed_and_told_apart_by_purpose(world: World, open_world: OpenWorld) -> None:

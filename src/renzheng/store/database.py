@@ -187,7 +187,7 @@ class Database:
             try:
                 self._keys.begin()
             except BaseException:
-                self._writer.execute("ROLLBACK")
+                self._roll_back(with_keys)
                 raise
 
     def _put_off(self, loop: asyncio.AbstractEventLoop, batch: list[_Write], error: sqlite3.Error) -> None:

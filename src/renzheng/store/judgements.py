@@ -39,7 +39,10 @@ class Judgements(Attempts):
         epoch, lost = row[-2:]
         assert isinstance(epoch, int)
         assert isinstance(lost, int)
-        session = self._session(row)
+        try:
+            session = self._session(row)
+        except Erased:  # nobody can judge it; the lease keeps it out of the way until the sweeper buries it
+            return await self.claim_judging(now, lease)
         return Job(session, await self.attempt(session.id, session.attempt), epoch, lost)
 
     async def renew_judging(self, session_id: int, epoch: int, until: float) -> bool:

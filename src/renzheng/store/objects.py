@@ -17,6 +17,7 @@ from renzheng.store.keyring import sync_folder
 
 T = TypeVar("T")
 
+_LEFT_OVER = re.compile(r"(.+/)?\.([a-z0-9][a-z0-9.\-]*)")
 _NAME = re.compile(r"[a-z0-9][a-z0-9.\-]*(/[a-z0-9][a-z0-9.\-]*)*")
 
 
@@ -71,7 +72,9 @@ class FolderObjects:
         return await self._run(self._get, self._root / _checked(name))
 
     async def delete(self, name: str) -> None:
-        await self._run(self._delete, self._root / _checked(name))
+        left_over = _LEFT_OVER.fullmatch(name)  # of a write that a crash cut short, as `entries` lists it
+        _checked((left_over[1] or "") + left_over[2] if left_over else name)
+        await self._run(self._delete, self._root / name)
 
     async def delete_all(self, folder: str) -> None:
         await self._run(self._delete_all, self._root / _checked(folder))

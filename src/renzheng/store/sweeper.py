@@ -101,7 +101,7 @@ class Sweeper:
             (mark[0] if mark else 0, int(created_before * 1_000_000), self._retention.round),
         )
         ids = [row[0] for row in rows]
-        await self._vault.destroy([Subject(Kind.SESSION, number) for number in ids])
+        await self._vault.destroy([Subject(Kind.SESSION, number) for number in ids], listed=False)
         await self._in_chunks(functools.partial(self._bury, now), ids)
         if ids:
             await self._database.write(functools.partial(_set_mark, ids[-1]), savepoint=False)
@@ -135,7 +135,7 @@ class Sweeper:
             (created_before, self._retention.round),
         )
         ids = [row[0] for row in rows]
-        await self._vault.destroy([Subject(Kind.EVIDENCE, number) for number in ids])
+        await self._vault.destroy([Subject(Kind.EVIDENCE, number) for number in ids], listed=False)
         for number in ids:
             await self._objects.delete_all(session_folder(number))
         await self._in_chunks(self._clear, ids)
@@ -227,7 +227,7 @@ class Sweeper:
             subjects = self._vault.subjects(kind, after, before, self._retention.round)
             self._after_key[kind] = subjects[-1].id if len(subjects) == self._retention.round else 0
             orphans += [subject for subject in subjects if not self._has_record(subject)]
-        await self._vault.destroy(orphans)
+        await self._vault.destroy(orphans, listed=False)
         return len(orphans)
 
     def _has_record(self, subject: Subject) -> bool:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import hashlib
+import json
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -260,10 +261,14 @@ class Vault:
 
     # -- erasing
 
-    async def destroy(self, subjects: Sequence[Subject]) -> None:
-        """Erase: list the subjects, delete their keys, clean the log. Nothing of them opens when it returns."""
+    async def destroy(self, subjects: Sequence[Subject], *, listed: bool = True) -> None:
+        """Erase: list the subjects, delete their keys, clean the log. Nothing of them opens when it returns.
+
+        `listed=False` is for retention and orphans, which a restore brings about again by itself: the records that
+        come back are too old, or the keys have no records. So the list stays short: what somebody asked to erase.
+        """
         if subjects:
-            await asyncio.to_thread(self._destroy, list(subjects))
+            await asyncio.to_thread(self._destroy, list(subjects), listed)
 
     def _destroyer(self) -> sqlite3.Connection:
         connection = connect(self.folder / "keys.db", busy_timeout=self._busy_timeout, secure_delete=True)
@@ -271,19 +276,34 @@ class Vault:
         connection.execute("PRAGMA listed.synchronous = FULL")
         return connection
 
-    def _destroy(self, subjects: list[Subject]) -> None:
+    def _destroy(self, subjects: list[Subject], listed: bool) -> None:
+        ids: dict[int, list[int]] = {}
+        for kind, number in subjects:
+            ids.setdefault(int(kind), []).append(number)
         connection = self._destroyer()
         try:
-            now = self._clock()
-            # Listed first, in a transaction of its own: a crash in between is made good at the next start.
-            connection.execute("BEGIN IMMEDIATE")
-            connection.executemany(
-                "INSERT INTO listed.erasures (kind, id, erased_at) VALUES (?, ?, ?)", [(*s, now) for s in subjects]
-            )
-            connection.execute("COMMIT")
-            self._delete_listed(connection)
+            if listed:
+                # First, and in a transaction of its own: a crash in between is made good at the next start.
+                self._each_kind(
+                    connection,
+                    "INSERT INTO listed.erasures (kind, id, erased_at) SELECT :kind, value, :now FROM json_each(:ids)",
+                    ids,
+                )
+                self._delete_listed(connection)
+            else:
+                sql = "DELETE FROM data_keys WHERE kind = :kind AND id IN (SELECT value FROM json_each(:ids))"
+                self._each_kind(connection, sql, ids)
+                self._truncate(connection)
         finally:
             connection.close()
+
+    def _each_kind(self, connection: sqlite3.Connection, sql: str, ids: dict[int, list[int]]) -> None:
+        """One statement for all of a kind: between two statements this thread may wait long for the interpreter,
+        while it holds the lock that the next token waits for."""
+        connection.execute("BEGIN IMMEDIATE")
+        for kind, numbers in ids.items():
+            connection.execute(sql, {"kind": kind, "ids": json.dumps(numbers), "now": self._clock()})
+        connection.execute("COMMIT")
 
     def _delete_listed(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")

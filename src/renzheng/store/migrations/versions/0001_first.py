@@ -186,7 +186,7 @@ def _outcomes() -> None:
         _number("attempt"),
         _time("judged_at"),
         _number("billed"),
-        _bytes("measurement"),
+        _bytes("measurement", nullable=True),
     )
     op.create_table(
         "ledger",

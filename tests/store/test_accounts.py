@@ -1,0 +1,121 @@
+"""Accounts and keys; and that a change made by another process reaches a running server."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+
+from renzheng.accounts.keys import Key
+from renzheng.store.accounts import KeyCache, KeysUnavailable, Refused, Unknown
+
+from .conftest import OpenWorld, World
+
+DISABLE = """
+import asyncio, os, sys, time
+from pathlib import Path
+from renzheng.store.open import open_store
+async def main():
+    root, account, secret_id = sys.argv[1:]
+    store = open_store(Path(root, "data"), Path(root, "keys"), time.time, os.urandom)
+    await store.start(serving=False)
+    await store.accounts.set_enabled(int(account), secret_id, False)
+    await store.stop()
+asyncio.run(main())
+"""
+
+
+async def test_a_key_disabled_by_another_process_is_refused_by_the_server_soon(open_world: OpenWorld) -> None:
+    world = await open_world(serving=True)
+    key = await world.store.accounts.create_key(world.account.id, world.clock())
+    world.store.keys.refresh()
+    assert world.store.keys.find(key.secret_id) == key
+    arguments = (sys.executable, "-c", DISABLE, str(world.root), str(world.account.id), key.secret_id)
+    done = await asyncio.to_thread(subprocess.run, arguments, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    for _ in range(4):  # four polls of the change counter make a second
+        await asyncio.sleep(world.store._poll_seconds)
+        found = world.store.keys.find(key.secret_id)
+        if found is not None and not found.enabled:
+            return
+    pytest.fail("the server still takes the key")
+
+
+async def test_the_server_polls_the_change_counter_at_least_every_half_second(world: World) -> None:
+    assert world.store._poll_seconds <= 0.5
+
+
+async def test_an_unchanged_key_stays_the_same_object_and_nothing_is_read_without_a_change(world: World) -> None:
+    first = await world.store.accounts.create_key(world.account.id, world.clock())
+    assert world.store.keys.refresh()
+    kept = world.store.keys.find(first.secret_id)
+    assert not world.store.keys.refresh()
+    await world.store.accounts.create_key(world.account.id, world.clock())
+    assert world.store.keys.refresh()
+    assert world.store.keys.find(first.secret_id) is kept
+
+
+async def test_authorising_fails_closed_when_the_counter_cannot_be_read(world: World) -> None:
+    key = await world.store.accounts.create_key(world.account.id, world.clock())
+    cache = KeyCache(world.store.database, world.store.vault, failures=2)
+    await cache.start(seconds=0.001)
+    assert cache.find(key.secret_id) == key
+    world.force("ALTER TABLE counters RENAME TO elsewhere")
+    for _ in range(200):
+        await asyncio.sleep(0.002)
+        try:
+            cache.find(key.secret_id)
+        except KeysUnavailable:
+            break
+    else:
+        pytest.fail("the cache went on trusting old keys")
+    world.force("ALTER TABLE elsewhere RENAME TO counters")
+    await asyncio.sleep(0.05)
+    assert cache.find(key.secret_id) == key
+    await cache.stop()
+
+
+async def test_a_key_keeps_all_that_it_was_made_with(world: World) -> None:
+    key = Key("AKIDx", "secret", world.account.id, True, 5.0, "session-token", 900.0, True, ("10.0.0.0/8",))
+    await world.store.accounts.add_key(key)
+    assert await world.store.accounts.key(world.account.id, "AKIDx") == key
+    with pytest.raises(Refused, match="already a key"):
+        await world.store.accounts.add_key(key)
+
+
+async def test_an_account_is_found_by_name_and_number_and_a_taken_or_odd_name_is_refused(world: World) -> None:
+    accounts = world.store.accounts
+    assert await accounts.named("shop") == await accounts.get(world.account.id) == world.account
+    for name in ("shop", "", "x" * 65, "a/b"):
+        with pytest.raises(Refused):
+            await accounts.create(name, world.clock())
+    with pytest.raises(Unknown):
+        await accounts.get(99)
+
+
+async def test_origins_are_kept_as_browsers_send_them_and_reach_the_cache(world: World) -> None:
+    await world.store.accounts.set_origins(world.account.id, ("https://Shop.example/", "http://localhost:3000"))
+    world.store.keys.refresh()
+    found = world.store.keys.account(world.account.id)
+    assert found is not None
+    assert found.origins == ("https://shop.example", "http://localhost:3000")
+    for odd in ("shop.example", "https://shop.example/path", "null", "*", "ftp://shop.example"):
+        with pytest.raises(Refused, match="no web origin"):
+            await world.store.accounts.set_origins(world.account.id, (odd,))
+
+
+async def test_deeds_are_in_the_audit_log_without_people_s_data(world: World) -> None:
+    key = await world.store.accounts.create_key(world.account.id, world.clock())
+    await world.store.accounts.set_enabled(world.account.id, key.secret_id, False)
+    with pytest.raises(Unknown):  # a deed that failed is not in it
+        await world.store.accounts.set_enabled(world.account.id, "AKIDother", False)
+    events = await world.store.audit.events()
+    assert [(event.verb, event.actor) for event in events] == [
+        ("account created", "test"),
+        ("key created", "test"),
+        ("key disabled", "test"),
+    ]
+    assert all(key.secret_key not in event.subject for event in events)
+    assert events[2].subject == f"key {key.secret_id} of account {world.account.id}"

@@ -1,0 +1,95 @@
+"""The commands for accounts, keys and identities, on a real store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from renzheng.cli import local
+from renzheng.cli.account import app as account
+from renzheng.cli.identity import app as identity
+from renzheng.cli.key import app as key
+
+from .conftest import ID_CARD, NAME, PHOTO
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RENZHENG_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("RENZHENG_KEYS_DIR", str(tmp_path / "keys"))
+    monkeypatch.chdir(tmp_path)
+
+
+def run(app: Any, *arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_an_account_and_its_keys_from_creation_to_disabling() -> None:
+    made = json.loads(run(account, "create", "shop", "--origin", "https://shop.example", "--json"))
+    assert (made["name"], made["origins"]) == ("shop", ["https://shop.example"])
+    first = json.loads(run(key, "create", "--json"))  # the only account need not be named
+    assert local.first_key() == (first["secret_id"], first["secret_key"])
+    assert first["secret_key"] in run(key, "show")
+    listed = json.loads(run(key, "list", "--account", "shop", "--json"))
+    assert [entry["secret_id"] for entry in listed] == [first["secret_id"]]
+    assert all("secret_key" not in entry for entry in listed)
+    assert "disabled" in run(key, "disable", first["secret_id"])
+    assert "no enabled key" in run(key, "show", code=1)
+    assert json.loads(run(key, "enable", first["secret_id"], "--json"))["enabled"] is True
+    assert json.loads(run(account, "show", "--json"))["keys"] == [{"secret_id": first["secret_id"], "enabled": True}]
+    assert json.loads(run(account, "origins", "http://localhost:3000", "--json"))["origins"] == [
+        "http://localhost:3000"
+    ]
+    assert json.loads(run(account, "origins", "--clear", "--json"))["origins"] == []
+
+
+def test_which_account_has_to_be_said_where_there_are_several() -> None:
+    assert "none yet" in run(key, "create", code=1)
+    run(account, "create", "shop")
+    run(account, "create", "bank")
+    assert "shop, bank" in run(key, "create", code=1)
+    made = json.loads(run(key, "create", "--account", "2", "--json"))
+    assert made["account_id"] == 2
+    assert "no account nobody" in run(key, "list", "--account", "nobody", code=1)
+    assert "no key" in run(key, "disable", made["secret_id"], "--account", "shop", code=1)
+
+
+def test_people_are_added_listed_masked_imported_and_removed(tmp_path: Path) -> None:
+    run(account, "create", "shop")
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(PHOTO)
+    added = ("--id-card", ID_CARD, "--name", NAME, "--photo", str(photo), "--json")
+    person = json.loads(run(identity, "add", *added))["id"]
+    output = run(identity, "list", "--json")
+    assert [entry["id"] for entry in json.loads(output)] == [person]
+    assert ID_CARD not in output
+    assert NAME not in output
+    people = tmp_path / "people.csv"
+    people.write_text(f"id_card,name,photo\n11010119900307003,{NAME},\n110101199003070062,{NAME},photo.jpg\n")
+    arguments = ("import", str(people), "--photos", str(tmp_path))
+    said = run(identity, *arguments, "--dry-run", code=1)
+    assert "row 2, id_card: it has to be 17 digits and a digit or X" in said
+    assert "1 rows are good, 1 are not; 0 were enrolled" in said
+    assert len(json.loads(run(identity, "list", "--json"))) == 1
+    people.write_text(f"id_card,name,photo\n110101199003070062,{NAME},photo.jpg\n")
+    assert json.loads(run(identity, *arguments, "--dry-run", "--json"))["stored"] == 0
+    assert json.loads(run(identity, *arguments, "--json"))["stored"] == 1
+    run(identity, "remove", str(person))
+    run(identity, "remove", "--id-card", "110101199003070062")
+    assert json.loads(run(identity, "list", "--json")) == []
+    assert "nobody" in run(identity, "remove", "--id-card", ID_CARD, code=1)
+
+
+def test_a_photo_that_is_none_and_keys_that_others_can_read_end_a_command_with_a_sentence(tmp_path: Path) -> None:
+    run(account, "create", "shop")
+    (tmp_path / "text.jpg").write_text("text")
+    added = ("--id-card", ID_CARD, "--name", NAME, "--photo", str(tmp_path / "text.jpg"))
+    assert "no JPEG or PNG" in run(identity, "add", *added, code=1)
+    (tmp_path / "keys" / "master-1.key").chmod(0o644)
+    assert "group or others can reach the keys" in run(account, "list", code=1)

@@ -1,0 +1,123 @@
+"""Evidence in a folder and in a real S3: the same promises."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from renzheng.store.objects import BucketObjects, FolderObjects, Objects
+from renzheng.store.open import open_store
+from renzheng.store.sweeper import Retention
+from renzheng.verification.session import RESULT_SECONDS
+
+from .conftest import PHOTO, Clock, World, jpeg
+
+CREDENTIALS = {"access_key_id": "test", "secret_access_key": "test", "region": "us-east-1", "allow_http": "true"}
+
+
+@pytest.fixture(scope="module")
+def s3_endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    client = boto3.client(
+        "s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
+    )
+    client.create_bucket(Bucket="evidence")
+    yield endpoint
+    server.stop()
+
+
+@pytest.fixture(params=["folder", "s3"])
+async def objects(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Objects]:
+    opened: Objects
+    if request.param == "folder":
+        opened = FolderObjects(tmp_path / "evidence")
+    else:
+        endpoint = request.getfixturevalue("s3_endpoint")
+        opened = BucketObjects(f"s3://evidence/{tmp_path.name.lower()}", {"endpoint": endpoint, **CREDENTIALS})
+    yield opened
+    await opened.close()
+
+
+async def test_what_was_put_is_got_and_what_was_deleted_is_not(objects: Objects) -> None:
+    await objects.put("sessions/01/a/photo", b"one")
+    await objects.put("sessions/01/a/photo", b"two")
+    assert await objects.get("sessions/01/a/photo") == b"two"
+    assert await objects.get("sessions/01/a/none") is None
+    await objects.delete("sessions/01/a/photo")
+    await objects.delete("sessions/01/a/photo")
+    assert await objects.get("sessions/01/a/photo") is None
+
+
+async def test_a_listing_is_in_order_in_portions_and_below_its_folder_only(objects: Objects) -> None:
+    names = [f"sessions/{folder}/{name}" for folder in ("01/a", "01/b", "02/a") for name in ("photo", "video")]
+    for name in (*names, "persons/01/a/photo"):
+        await objects.put(name, b"x")
+    assert [entry.name for entry in await objects.entries("sessions")] == names
+    walked: list[str] = []
+    while part := await objects.entries("sessions", walked[-1] if walked else "", 4):
+        walked += [entry.name for entry in part]
+    assert walked == names
+    entry = (await objects.entries("persons"))[0]
+    assert abs(entry.modified_at - time.time()) < 3600
+    assert await objects.entries("nothing") == []
+
+
+async def test_deleting_a_folder_leaves_its_neighbours(objects: Objects) -> None:
+    for name in ("sessions/01/a/photo", "sessions/01/a/video", "sessions/01/ab/photo"):
+        await objects.put(name, b"x")
+    await objects.delete_all("sessions/01/a")
+    await objects.delete_all("sessions/09")
+    assert [entry.name for entry in await objects.entries("sessions")] == ["sessions/01/ab/photo"]
+
+
+@pytest.mark.parametrize("name", ["", "/etc/passwd", "../up", "a/../b", "a//b", ".hidden", "a/.hidden", "UPPER"])
+async def test_a_name_that_leaves_its_place_is_refused(objects: Objects, name: str) -> None:
+    with pytest.raises(ValueError, match="not an object's name"):
+        await objects.put(name, b"x")
+
+
+async def test_a_write_that_fails_leaves_neither_a_part_nor_a_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = FolderObjects(tmp_path / "evidence")
+    await folder.put("sessions/photo", b"before")
+
+    def fail(_: int) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="no space"):
+        await folder.put("sessions/photo", b"after")
+    monkeypatch.undo()
+    assert await folder.get("sessions/photo") == b"before"
+    assert [path.name for path in (tmp_path / "evidence" / "sessions").iterdir()] == ["photo"]
+    await folder.close()
+
+
+async def test_a_whole_verification_keeps_its_evidence_in_s3_and_sweeps_it(tmp_path: Path, s3_endpoint: str) -> None:
+    clock = Clock()
+    store = open_store(
+        *(tmp_path / "data", tmp_path / "keys", clock, os.urandom, "s3://evidence/whole"),
+        evidence_options={"endpoint": s3_endpoint, **CREDENTIALS},
+        retention=Retention(),
+    )
+    await store.start(serving=False)
+    try:
+        world = World(tmp_path, clock, store, await store.accounts.create("shop", clock()))
+        session_id = await world.hand_in(photo=PHOTO)
+        assert [content for _, content in await store.sessions.frames(session_id, 1)] == [jpeg(n) for n in range(3)]
+        assert await store.sessions.photo(session_id) == PHOTO
+        assert not (tmp_path / "data" / "evidence").exists()
+        await store.sweeper.sweep(clock() + RESULT_SECONDS)
+        assert await store.objects.entries("sessions") == []
+    finally:
+        await store.stop()

@@ -102,7 +102,7 @@ class Scene:
 
 
 def step(action: str, index: int = 1, seconds: float = 5.6) -> dict[str, Any]:
-    return {"type": "step", "index": index, "of": 3, "action": action, "nonce": "ab" * 16, "seconds": seconds}
+    return {"type": "step", "index": index, "of": 2, "action": action, "nonce": "ab" * 16, "seconds": seconds}
 
 
 def hint(code: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from starlette.routing import Route, WebSocketRoute
 from renzheng.actions import get_face_id_result, get_face_id_token
 from renzheng.actions.common import REGIONS
 from renzheng.adapters import AccountsOfKeys, EngineExaminer, EngineLookout, device_key, device_proves, qr_rows
+from renzheng.capture import pages
 from renzheng.capture.channel import Channel, ChannelParts, ChannelSettings
 from renzheng.capture.course import CoursePace
 from renzheng.capture.evidence import EvidenceShelf
@@ -77,6 +78,7 @@ class App:
         self._web = Starlette(
             routes=[
                 WebSocketRoute("/capture/v1", self.channel.serve),
+                *pages.routes(self.store.keys.origins),
                 Route("/metrics", self._metrics_page),
                 Route("/healthz", self._health),
             ],

@@ -205,7 +205,7 @@ class Visit:
         session = await self._parts.sessions.find(hello.token)
         if session is None:
             raise Closing(Close.UNKNOWN_TOKEN)
-        self._check_origin(session.account_id)
+        self._check_origin(session.account_id, hello.embedder)
         self._token = hello.token
         now = self._parts.clock()
         same = hello.device is not None and await self._parts.sessions.touch_device(session.id, hello.device, now)
@@ -251,11 +251,13 @@ class Visit:
             raise Closing(Close.PROTOCOL)
         return message
 
-    def _check_origin(self, account_id: int) -> None:
-        """The server's own origin, the account's list, and no Origin at all pass."""
-        origin = self._websocket.headers.get("origin")
-        if origin is None:
-            return
+    def _check_origin(self, account_id: int, embedder: str | None) -> None:
+        """The server's own origin, the account's list, and no Origin at all pass; the page's embedder likewise."""
+        for origin in (self._websocket.headers.get("origin"), embedder):
+            if origin is not None:
+                self._check_one(origin, account_id)
+
+    def _check_one(self, origin: str, account_id: int) -> None:
         url = urlsplit(str(self._websocket.url))
         own = {f"{'https' if url.scheme == 'wss' else 'http'}://{self._websocket.headers.get('host', '')}"}
         if self._settings.public_url:

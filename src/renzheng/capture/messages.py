@@ -56,6 +56,7 @@ class Hello(msgspec.Struct, tag_field="type", tag="hello", frozen=True):
     device: str | None = None
     handover: str | None = None
     language: str | None = None
+    embedder: str | None = None
 
 
 class Identity(msgspec.Struct, tag_field="type", tag="identity", frozen=True):

@@ -12,7 +12,7 @@ import gzip
 import hashlib
 import html
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-Origins = Callable[[], Sequence[str]]
+Origins = Callable[[], Collection[str]]
 """All accounts' allowed origins, as `scheme://host` or `scheme://host:port`."""
 
 TYPES = {
@@ -94,7 +94,7 @@ def policy(host: str, ancestors: str) -> str:
     )
 
 
-def page(request: Request, origins: Sequence[str]) -> Response:
+def page(request: Request, origins: Collection[str]) -> Response:
     """`/verify`, for nobody's frame or for that of the one origin that the query names. 403 for any other origin."""
     asked = request.query_params.get("origin", "")
     host = request.headers.get("Host", "")

@@ -235,6 +235,10 @@ class KeyCache:
     def account(self, account_id: int) -> Account | None:
         return self._accounts.get(account_id)
 
+    def origins(self) -> frozenset[str]:
+        """The allowed origins of all accounts together."""
+        return frozenset(origin for account in self._accounts.values() for origin in account.origins)
+
     def refresh(self) -> bool:
         """Read the change counter, and everything else if it has moved. True if it had."""
         row = self._database.fetch_one("SELECT value FROM counters WHERE name = 'accounts'")

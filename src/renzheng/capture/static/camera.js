@@ -8,7 +8,6 @@ const LEVELS = [
   { side: 400, quality: 0.6, perSecond: 6 },
 ];
 const BUSY_BYTES = 160 * 1024; // waiting to leave: the network does not keep up
-const BUSY_ACK_MS = 1500;
 const CALM_MS = 6000; // of no trouble, after which a better level is tried
 const WIDEST = 4 / 3; // wider pictures lose their sides, so that the face gets the pixels
 
@@ -106,8 +105,7 @@ export class Camera {
   }
 
   adapt(channel, now) {
-    const unanswered = channel.sentAt.size ? now - channel.sentAt.values().next().value : 0;
-    if (channel.backlog > BUSY_BYTES || Math.max(unanswered, channel.ackDelay) > BUSY_ACK_MS) {
+    if (channel.backlog > BUSY_BYTES || channel.slowAckAt > this.troubleAt) {
       if (now - this.troubleAt > 1000) this.slower(now);
     } else if (this.level > 0 && now - this.troubleAt > CALM_MS) {
       this.level -= 1;

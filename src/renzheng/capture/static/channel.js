@@ -7,6 +7,8 @@ const FINAL = new Set([1009, 4400, 4401, 4403, 4406, 4409, 4410, 4411, 4412, 441
 
 const STALLED_MS = 3000; // bytes that do not leave for this long: the connection is gone without a word
 const WELCOME_MS = 12000;
+const SLOW_ACK_MS = 1500;
+const SENT_KEPT = 100;
 
 const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
@@ -57,9 +59,8 @@ export class Channel {
     this.options = { patience: 45000, ...options };
     // Begins at the time, in steps shorter than a frame takes: a page opened again in the same attempt goes on above.
     this.sequence = Math.floor(Date.now() / 50) % 2 ** 32;
-    this.acknowledged = 0;
     this.sentAt = new Map();
-    this.ackDelay = 0;
+    this.slowAckAt = -Infinity;
     this.closed = false;
     this.online = () => this.socket || this.connect();
     this.offline = () => this.drop();
@@ -116,9 +117,8 @@ export class Channel {
 
   noteAck(sequence) {
     const sent = this.sentAt.get(sequence);
-    if (sent !== undefined) this.ackDelay = performance.now() - sent;
+    if (sent !== undefined && performance.now() - sent > SLOW_ACK_MS) this.slowAckAt = performance.now();
     for (const key of this.sentAt.keys()) if (key <= sequence) this.sentAt.delete(key);
-    this.acknowledged = Math.max(this.acknowledged, sequence);
   }
 
   /** @param {Record<string, unknown>} message @returns {boolean} whether it could be sent */
@@ -139,6 +139,8 @@ export class Channel {
     message.set(new Uint8Array(jpeg), 21);
     this.socket.send(message);
     this.sentAt.set(this.sequence, performance.now());
+    // What comes before the first good frame is never acknowledged.
+    if (this.sentAt.size > SENT_KEPT) this.sentAt.delete(this.sentAt.keys().next().value);
     return true;
   }
 

@@ -134,7 +134,8 @@ class Verification {
   connection(connected) {
     this.host.event({ type: "connection", connected });
     this.capture?.set({ notice: connected ? null : "reconnecting" });
-    if (!connected) this.handoverAsked = false;
+    // A new socket knows the nonces of this attempt only once its step has come again.
+    if (!connected) this.nonce = undefined;
   }
 
   // -- messages of the server, by their type --
@@ -146,15 +147,24 @@ class Verification {
     this.view.account = welcome.account ?? "";
     this.limits = welcome.limits ?? {};
     this.running = welcome.state === "capturing";
-    if (welcome.state === "ready" && this.capture && this.camera.alive) this.startAttempt();
-    else if (welcome.state === "ready") this.showReady();
+    if (welcome.state === "ready") this.goOn();
     else if (welcome.state === "capturing" && !this.capture) this.openCamera();
     else if (welcome.state === "judging") this.on_judging();
   }
 
+  /** No attempt is under way on the server; what is on the screen says whether one should be. */
+  goOn() {
+    const screen = this.view.root.dataset.screen;
+    if (screen === "opening" || screen === "ready") this.showReady();
+    else if (this.capture && this.step?.index > 0) {
+      this.on_attempt_over({ reason: "timeout", attempts_left: this.welcome.attempts_left });
+    } else if (this.capture && this.camera.alive) this.startAttempt();
+    // Else a socket that was silent for long was opened anew behind a screen that waits for the person.
+  }
+
   on_step({ index, of, action, nonce, seconds }) {
     const until = performance.now() + seconds * 1000;
-    this.step = { index, of: Math.max(of, index + 1), action, until };
+    this.step = { index, of, action, until };
     const bytes = Uint8Array.from(nonce.match(/../g), (pair) => parseInt(pair, 16));
     this.nonce = undefined;
     this.capture?.set({ phase: "step", ...this.step, notice: null });
@@ -162,7 +172,7 @@ class Verification {
     requestAnimationFrame(() => setTimeout(() => {
       this.nonce = bytes;
     }));
-    this.host.event({ type: "step", index, of: this.step.of, action });
+    this.host.event({ type: "step", index, of, action });
   }
 
   on_hint({ code }) {
@@ -191,7 +201,7 @@ class Verification {
     this.stopRun?.();
     if (!this.capture) this.capture = this.view.showCapture(this.camera.video, () => undefined);
     this.camera.video.pause();
-    this.capture.set({ phase: "judging", of: this.step?.of ?? 1, notice: null });
+    this.capture.set({ phase: "judging", of: this.step?.of ?? 0, notice: null });
     this.host.event({ type: "screen", name: "judging" });
   }
 
@@ -223,6 +233,7 @@ class Verification {
   closed(code) {
     this.nonce = undefined;
     if (this.finished || code === 1000) return;
+    if (code === 4409 && this.view.root.dataset.screen === "handover") code = 4412;
     this.camera.close();
     this.releaseScreen();
     const [told, message] = ENDINGS[code] ?? [213, `closed with ${code}`];

@@ -151,8 +151,10 @@ class CaptureView {
       this.glyph.replaceChildren(head(drawn));
     }
     this.note.textContent = phase === "judging" ? this.view.t("judgingText")
-      : asked ? this.view.t("step", { index: index + 1, of }) : this.view.t("preparingText");
-    this.ring.show(phase === "judging" ? of : asked ? index : 0, of);
+      : asked && index > 0 ? this.view.t("step", { index, of }) : this.view.t("preparingText");
+    // Looking straight is the first arc; `of` counts the actions after it.
+    const arcs = asked || phase === "judging" ? of + 1 : 0;
+    this.ring.show(phase === "judging" ? arcs : index, arcs);
     if (notice) this.showHint(notice);
     else this.settleHint();
     this.leave.hidden = phase === "judging";

@@ -15,8 +15,8 @@ from renzheng.evaluation.rates import EXPECTED_ERRORS, GRID, Comparisons
 
 SCORES = (50.0, 55.0, 60.0, 62.5, 65.0, 67.5, 70.0, 72.5, 75.0, 77.5, 80.0, 82.5, 85.0)
 """Points that are attempted; between them the scale is a straight line."""
-ANCHOR = 60.0
-"""The lowest of the scale's three anchors (60, 70, 80). Data that cannot bear it gives no table at all."""
+ANCHORS = (60.0, 70.0, 80.0)
+"""The scores that the scale is known by. Data that cannot bear the lowest gives no table at all."""
 
 
 def promised_fmr(score: float) -> float:
@@ -49,14 +49,14 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class CalibrationTable(msgspec.Struct, frozen=True):
-    """What the data bears. `usable`: the anchor 60 is among the points, so the table may go into a model pack."""
+    """What the data bears. `usable`: the lowest anchor is among the points, so the table may go into a model pack."""
 
     points: list[CalibrationPoint]
     refused: list[Refusal]
 
     @property
     def usable(self) -> bool:
-        return any(point.score == ANCHOR for point in self.points)
+        return any(point.score == ANCHORS[0] for point in self.points)
 
 
 def calibrate(comparisons: Comparisons, expected_errors: int = EXPECTED_ERRORS) -> CalibrationTable:
@@ -95,7 +95,7 @@ def as_toml(table: CalibrationTable, *, data: str, images: int, genuine: int, im
     From 0 to the lowest point, and from the highest to 100, the scale is a line that claims no rate.
     """
     if not table.usable:
-        raise ValueError(f"the data does not bear score {ANCHOR:g}, so there is no table to write")
+        raise ValueError(f"the data does not bear score {ANCHORS[0]:g}, so there is no table to write")
     inner = [point for point in table.points if 0.0 < point.cosine < 1.0]
     cosines = [0.0, *(point.cosine for point in inner), 1.0]
     scores = [0.0, *(point.score for point in inner), 100.0]

@@ -45,12 +45,16 @@ def write_points(results: Recognition, path: Path) -> None:
 
 
 def write_comparisons(pairs: Pairs, matched: Matched, scale: Calibration, folder: Path, path: Path) -> None:
-    """Every pair of a list with its cosine and score, those most against their label first. Names images."""
+    """Every pair of a list with its cosine and score, those most against their label first. Names images.
+
+    Against a label: how far a cosine lies on the wrong side of score 70.
+    """
     assert pairs.first is not None
     assert pairs.second is not None
     assert pairs.same is not None
     assert matched.cosines is not None
-    against = np.where(pairs.same, matched.cosines, -matched.cosines)
+    middle = float(np.interp(70.0, scale.scores, scale.cosines))
+    against = np.where(pairs.same, matched.cosines - middle, middle - matched.cosines)
     rows = []
     for k in np.argsort(against, kind="stable"):
         cosine = float(matched.cosines[k])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,7 @@ class Pairs:
     """Images by path, the person of each (an index below `people`), and the pairs of a list.
 
     `first`, `second` (n) index `images`, `same` (n) is the label; all three are None where every pair of images is
-    compared. `warnings` are sentences about labels that contradict each other.
+    compared. `contradictions` counts pairs labelled different that other labels tie to one person.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Pairs:
     first: Indices | None = None
     second: Indices | None = None
     same: np.ndarray | None = None
-    warnings: list[str] = field(default_factory=list)
+    contradictions: int = 0
 
     @property
     def mode(self) -> str:
@@ -88,9 +88,9 @@ def read_pairs(path: Path) -> Pairs:
     if not same:
         raise DataError(f"{path.name} has a header but no pair")
     columns_of = np.array(first, dtype=np.int64), np.array(second, dtype=np.int64), np.array(same)
-    person_of, warnings = _people(images, *columns_of)
+    person_of, contradictions = _people(images, *columns_of)
     people = int(person_of.max()) + 1
-    return Pairs(_name(path), images, person_of, people, *columns_of, warnings)
+    return Pairs(_name(path), images, person_of, people, *columns_of, contradictions)
 
 
 def _name(path: Path) -> str:
@@ -117,7 +117,7 @@ def _label(text: str, path: Path, line: int) -> bool:
     raise DataError(f"{path.name}, line {line}: {text!r} is no label; 1 or 0, yes or no is expected")
 
 
-def _people(images: list[Path], first: Indices, second: Indices, same: np.ndarray) -> tuple[Indices, list[str]]:
+def _people(images: list[Path], first: Indices, second: Indices, same: np.ndarray) -> tuple[Indices, int]:
     """People are what pairs labelled the same, and file names that differ only in their number, tie together."""
     leader = list(range(len(images)))
 
@@ -131,15 +131,12 @@ def _people(images: list[Path], first: Indices, second: Indices, same: np.ndarra
         leader[find(int(one))] = find(int(other))
     different = zip(first[~same], second[~same], strict=True)
     torn = sum(find(int(one)) == find(int(other)) for one, other in different)
-    warnings = []
-    if torn:
-        warnings.append(f"{torn} pairs are labelled different although other labels tie them to one person")
     named: dict[tuple[Path, str], int] = {}
     for number, image in enumerate(images):
         if found := NUMBERED.fullmatch(image.stem):
             leader[find(number)] = find(named.setdefault((image.parent, found["person"]), number))
     roots = np.array([find(image) for image in range(len(images))], dtype=np.int64)
-    return np.unique(roots, return_inverse=True)[1].astype(np.int64), warnings
+    return np.unique(roots, return_inverse=True)[1].astype(np.int64), torn
 
 
 def read_people(folder: Path, *, most: int | None = None) -> Pairs:

@@ -243,7 +243,7 @@ def _data(pairs: Pairs, acquired: Sequence[Acquired], matched: Matched, rule: st
         impostor_lost=matched.impostor_lost,
         face_rule=rule,
         several_faces=sum(one.several for one in acquired),
-        warnings=pairs.warnings,
+        contradictions=pairs.contradictions,
     )
 
 

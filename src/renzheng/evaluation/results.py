@@ -47,7 +47,7 @@ class Data(msgspec.Struct, frozen=True):
     impostor_lost: int
     face_rule: str
     several_faces: int
-    warnings: list[str]
+    contradictions: int
 
 
 class Point(msgspec.Struct, frozen=True):

@@ -1,0 +1,264 @@
+"""``renzheng evaluate``: error rates of face comparison, or of attack detection, on one's own data."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from renzheng.evaluation.rates import Rate
+    from renzheng.evaluation.recognition import Options
+    from renzheng.evaluation.results import Presentations, Recognition, Results
+    from renzheng.evaluation.texts import Words
+
+STAGES = {
+    "acquire": ("Finding and embedding faces", "检测人脸并提取特征"),
+    "compare": ("Comparing", "比对"),
+    "intervals": ("Drawing people for the intervals", "按人重采样以求区间"),
+    "judge": ("Judging presentations", "判定呈现"),
+}
+
+
+def evaluate(
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PAIRS_OR_FOLDER",
+            help="A CSV list of labelled pairs, a folder that holds one, a folder of people (one sub-folder each, or "
+            "files named Name_0001.jpg), a folder of recorded presentations, or a results.json to report anew.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The run's folder. A run that broke off goes on from what is there.")],
+    all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Compare every image with every other.")] = False,
+    language: Annotated[Literal["zh", "en"], typer.Option(help="Language of the report.")] = "en",
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Write calibration points, as far as 30 expected errors bear them.")
+    ] = False,
+    face: Annotated[
+        Literal["central", "largest", "only"],
+        typer.Option(help="Which face of a photo is meant. Only: a photo with several is a failure to acquire."),
+    ] = "central",
+    most: Annotated[int | None, typer.Option("--most", min=2, help="Images of one person at most (all pairs).")] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that find and embed faces.")] = 2,
+    replicates: Annotated[int, typer.Option(min=100, help="How often people are drawn for the intervals.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of those draws.")] = 0,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Delete the kept embeddings at the end: they are biometric data.")
+    ] = False,
+) -> None:
+    """Measure error rates with intervals, and write results.json, CSV files and report.html."""
+    from renzheng.engine.packs import PackError
+    from renzheng.evaluation import sequences
+    from renzheng.evaluation.pairs import DataError
+    from renzheng.evaluation.recognition import Options
+
+    console = Console(stderr=True)
+    options = Options(face, processes, replicates, seed, calibrate)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if target.suffix == ".json":
+            results, refused = _again(target), False
+        elif sequences.holds_sequences(target):
+            results, refused = _presentations(target, out, console, language), False
+        else:
+            results, refused = _recognition(target, out, all_pairs, most, options, forget, console, language)
+        _write(results, out, language)
+    except (DataError, PackError, OSError, ValueError) as error:
+        console.print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+    _print(results, out, language)
+    if refused:
+        raise typer.Exit(3)
+
+
+def _command(target: Path, out: Path, *options: str) -> str:
+    """The command as it can be given again, without the folders above: a report may be handed on."""
+    parts = target.resolve().parts
+    name = "/".join(parts[-2:]) if target.is_file() else parts[-1]
+    return shlex.join(["renzheng", "evaluate", name, "--out", out.resolve().name, *options])
+
+
+@contextmanager
+def _progress(console: Console, language: str) -> Iterator[Callable[[str, int, int], None]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        tasks = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(STAGES[stage][language == "zh"], total=total)
+            bar.update(tasks[stage], completed=done, total=total)
+
+        yield show
+
+
+def _again(path: Path) -> Results:
+    from renzheng.evaluation.results import read_json
+
+    return read_json(path)
+
+
+def _recognition(
+    target: Path,
+    out: Path,
+    all_pairs: bool,
+    most: int | None,
+    options: Options,
+    forget: bool,
+    console: Console,
+    language: str,
+) -> tuple[Results, bool]:
+    """The results, and whether a calibration was asked for and refused altogether."""
+    from renzheng.engine import packs
+    from renzheng.evaluation import outputs
+    from renzheng.evaluation.acquisition import EmbeddingCache
+    from renzheng.evaluation.calibration import ANCHORS, as_toml
+    from renzheng.evaluation.pairs import find_list, read_pairs, read_people
+    from renzheng.evaluation.recognition import evaluate_pairs
+
+    listed = None if all_pairs else find_list(target)
+    pairs = read_pairs(listed) if listed else read_people(target, most=most)
+    flags = [flag for flag, given in (("--all-pairs", listed is None), ("--calibrate", options.calibrate)) if given]
+    flags += [f"--face={options.rule}"] * (options.rule != "central") + [f"--most={most}"] * (most is not None)
+    with _progress(console, language) as show:
+        found = evaluate_pairs(
+            pairs,
+            out,
+            command=_command(target, out, *flags),
+            version=version("renzheng"),
+            clock=time.time,
+            options=options,
+            progress=show,
+        )
+    results, scale = found.results, packs.pack_for("embedding").calibration
+    if listed and scale is not None:
+        outputs.write_comparisons(pairs, found.matched, scale, listed.parent, out / "comparisons.csv")
+    if forget:
+        EmbeddingCache(out, options.rule).forget()
+    table = results.calibration
+    if table is None:
+        return results, False
+    for refusal in (refusal for refusal in table.refused if refusal.score in ANCHORS):
+        console.print(f"[yellow]calibration:[/yellow] {refusal}", highlight=False, soft_wrap=True)
+    if not table.usable:
+        console.print("[yellow]calibration:[/yellow] no table is written: the data does not bear score 60")
+        return results, True
+    data = results.data
+    text = as_toml(table, data=data.name, images=data.images, genuine=data.genuine, impostor=data.impostor)
+    (out / "calibration.toml").write_text(text, encoding="utf-8")
+    return results, False
+
+
+def _presentations(target: Path, out: Path, console: Console, language: str) -> Results:
+    from renzheng.evaluation.presentations import evaluate_presentations
+    from renzheng.evaluation.sequences import read_sequences
+
+    with _progress(console, language) as show:
+        return evaluate_presentations(
+            target.resolve().name,
+            read_sequences(target),
+            out,
+            command=_command(target, out),
+            version=version("renzheng"),
+            clock=time.time,
+            progress=show,
+        )
+
+
+def _write(results: Results, out: Path, language: Literal["zh", "en"]) -> None:
+    from renzheng.evaluation import outputs
+    from renzheng.evaluation.report import render
+    from renzheng.evaluation.results import Recognition, write_json
+
+    write_json(results, out / "results.json")
+    if isinstance(results, Recognition):
+        outputs.write_points(results, out / "rates.csv")
+        outputs.write_curve(results.curve, out / "curve.csv")
+    else:
+        outputs.write_attacks(results, out / "attacks.csv")
+    (out / "report.html").write_text(render(results, language), encoding="utf-8")
+
+
+def _print(results: Results, out: Path, language: Literal["zh", "en"]) -> None:
+    from renzheng.evaluation.results import Recognition
+    from renzheng.evaluation.texts import Words
+
+    words, console = Words(language), Console()
+    if isinstance(results, Recognition):
+        _print_recognition(results, words, console)
+    else:
+        _print_presentations(results, words, console)
+    console.print(f"{out / 'report.html'}", highlight=False, soft_wrap=True)
+
+
+def _shown(rate: Rate, words: Words) -> tuple[str, str, str]:
+    if rate.value is None:
+        return "–", "–", "–"
+    return words.percent(rate.value), f"{rate.errors:,}", words.range(rate)
+
+
+def _print_recognition(results: Recognition, words: Words, console: Console) -> None:
+    from renzheng.evaluation.calibration import ANCHORS
+
+    data = results.data
+    console.print(
+        f"[bold]{data.name}[/bold]  {words('images')} {data.images:,} · {words('people')} {data.people:,} · "
+        f"{words('genuine')} {data.genuine:,} · {words('impostor')} {data.impostor:,}",
+        highlight=False,
+    )
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    header = [words("score")]
+    for name, trials in (("fmr", data.impostor), ("fnmr", data.genuine)):
+        header += [words(name), words("errors_of", trials=f"{trials:,}"), words("range")]
+    for name in header:
+        table.add_column(name, justify="right", no_wrap=True)
+    for point in results.points:
+        style = "bold" if point.score in ANCHORS else ""
+        table.add_row(f"{point.score:g}", *_shown(point.fmr, words), *_shown(point.fnmr, words), style=style)
+    console.print(table)
+    if (equal := results.equal_error) is not None:
+        range_ = ""
+        if equal.low is not None and equal.high is not None:
+            range_ = f" ({words('interval', range=words.between(equal.low, equal.high))})"
+        console.print(f"{words('card_eer')}: {words.percent(equal.value)}{range_}", highlight=False)
+    if (best := results.best) is not None:
+        value, _, range_ = _shown(best.accuracy, words)
+        where = words("at_score", score=f"{best.score:.1f}")
+        line = f"{words('card_best')}: {value} ({words('interval', range=range_)}), {where}; {words('optimistic')}"
+        console.print(line, highlight=False)
+    value, errors, range_ = _shown(results.acquire, words)
+    count = words("of_images", errors=errors, trials=f"{data.images:,}")
+    console.print(f"{words('fta')}: {value} ({count}; {words('interval', range=range_)})", highlight=False)
+
+
+def _print_presentations(results: Presentations, words: Words, console: Console) -> None:
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for key in ("attack", "presentations", "apcer", "passed", "range", "silent"):
+        table.add_column(words(key), justify="left" if not table.columns else "right", no_wrap=True)
+    for attack in results.attacks:
+        name = words.maybe(attack.name)
+        silent = f"{attack.no_response.errors:,}"
+        table.add_row(name, f"{attack.presentations:,}", *_shown(attack.apcer, words), silent)
+    silent = f"{results.no_response.errors:,}"
+    table.add_row(words("genuine_row"), f"{results.genuine:,}", *_shown(results.bpcer, words), silent, style="bold")
+    console.print(table)
+
+
+def main() -> None:
+    """The command on its own."""
+    typer.run(evaluate)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,300 @@
+"""The words of the report, in English and Chinese, and how it writes numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from renzheng.evaluation.rates import ONE_SIDED, Rate
+
+Language = Literal["en", "zh"]
+
+WORDS: dict[str, tuple[str, str]] = {
+    "eyebrow": ("Accuracy report · face comparison", "准确率报告 · 人脸比对"),
+    "eyebrow_pad": ("Accuracy report · presentation attacks", "准确率报告 · 呈现攻击检测"),
+    "lede": (
+        "At score 70, {fm} of {impostors} comparisons of different people passed as one person, and {fnm} of "
+        "{genuines} comparisons of one person were refused.",
+        "在相似度 70 分处：{impostors} 次不同人比对中有 {fm} 次被误认为同一人，"
+        "{genuines} 次同一人比对中有 {fnm} 次被拒绝。",
+    ),
+    "lede_pad": (
+        "{passed} of {attacks} classified attacks of {types} types passed as a live person, and {refused} of {genuine} "
+        "classified genuine presentations were refused.",
+        "在 {types} 类共 {attacks} 次可判定的攻击中，{passed} 次被当作真人通过；"
+        "{genuine} 次可判定的真人呈现中，{refused} 次被拒绝。",
+    ),
+    "card_fnmr": ("False non-match rate at 70", "70 分处的误拒率 FNMR"),
+    "card_fmr": ("False match rate at 70", "70 分处的误识率 FMR"),
+    "card_eer": ("Equal error rate", "等错误率 EER"),
+    "card_best": ("Accuracy at its own best threshold", "自选最佳阈值下的准确率"),
+    "card_fta": ("Failure to acquire", "采集失败率 FTA"),
+    "card_bpcer": ("Genuine people refused (BPCER)", "真人被拒率 BPCER"),
+    "card_apcer": ("Worst attack type (APCER)", "最差攻击类型的 APCER"),
+    "card_types": ("Attack types", "攻击类型"),
+    "optimistic": ("optimistic: chosen on this very data", "偏乐观：阈值就是在这批数据上选的"),
+    "of": ("{errors} of {trials}", "{trials} 次中 {errors} 次"),
+    "of_images": ("{errors} of {trials} images", "{trials} 张图中 {errors} 张"),
+    "none_tried": ("no such comparison", "没有此类比对"),
+    "interval": ("95 %: {range}", "95% 区间：{range}"),
+    "at_most": ("at most {high}", "不超过 {high}"),
+    "at_least": ("at least {low}", "不低于 {low}"),
+    "at_score": ("at score {score}", "在 {score} 分处"),
+    "says": ("What these numbers say, and what they do not", "这些数字说明了什么，没有说明什么"),
+    "resolution": (
+        "{impostors} impostor comparisons cannot show a false match rate below {bound}: that is what no error at all "
+        "would mean.",
+        "{impostors} 次不同人比对无法证明低于 {bound} 的误识率：即使一次错误也没有，也只能说到这一步。",
+    ),
+    "dependent": (
+        "Every pair of {images} images of {people} people was compared, so comparisons share people. The intervals "
+        "therefore draw people, not comparisons. Where no error was seen, the bound counts comparisons as if they were "
+        "independent, and is too kind.",
+        "{people} 人的 {images} 张图两两比对，因此许多比对涉及同一个人。区间按“人”重采样而不是按比对。没有出现错误时，"
+        "上界把比对当作相互独立，因此偏乐观。",
+    ),
+    "listed": (
+        "The list names {people} people in {images} images. Intervals draw people, not comparisons, and each end is "
+        "the more cautious of that and Wilson's.",
+        "名单含 {people} 人、{images} 张图。区间按“人”重采样而不是按比对，两端各取它与 Wilson 区间中更谨慎的一个。",
+    ),
+    "scale_ok": (
+        "The scale's promise could be tested at {tested} scores, and the data agrees with it at each.",
+        "评分标尺的承诺可在 {tested} 个分数上检验，数据与之全部相符。",
+    ),
+    "scale_bad": (
+        "The scale's promise could be tested at {tested} scores, and at {worse} of them more impostors passed than it "
+        "promises: do not rely on it for people like these.",
+        "评分标尺的承诺可在 {tested} 个分数上检验，其中 {worse} 个分数上误识多于承诺：对这类人群请勿依赖该标尺。",
+    ),
+    "scale_small": (
+        "The scale's promise could not be tested: it speaks of rates that this data is too small to show.",
+        "评分标尺的承诺无法在此检验：它所说的误识率之低，这批数据的规模还不足以显示。",
+    ),
+    "several": (
+        "{count} images show a second face of note; {rule} The server refuses a reference photo with several faces.",
+        "{count} 张图中另有明显的第二张脸；{rule}服务器会拒绝含多张人脸的比对照。",
+    ),
+    "rule_central": ("the one in the middle was taken, as a label names it.", "按标注惯例取画面中央的一张。"),
+    "rule_largest": ("the largest one was taken.", "取最大的一张。"),
+    "rule_only": ("those images were counted as failures to acquire.", "这些图计为采集失败。"),
+    "lost": (
+        "{count} comparisons could not be made, as an image gave no face. They are in no FMR or FNMR; FAR and FRR "
+        "count them.",
+        "{count} 次比对因图中无可用人脸而未能进行，不计入 FMR 与 FNMR；FAR 与 FRR 已将其计入。",
+    ),
+    "contradictions": (
+        "{count} pairs are labelled different although other labels tie them to one person: check the labels.",
+        "有 {count} 对被标为不同人，但其他标注把它们归为同一人：请检查标注。",
+    ),
+    "not_here": (
+        "Not measured here: liveness, twins, make-up, ageing beyond the data, and people unlike those in it. "
+        "A photo of the person matches the person: comparison alone stops no attack.",
+        "此处未测量：活体检测、双胞胎、化妆、超出数据范围的年龄变化，以及与数据中的人不同的人群。"
+        "本人照片与本人必然相似：仅靠比对挡不住任何攻击。",
+    ),
+    "fig_scores": ("How the scores are spread", "相似度分布"),
+    "fig_scores_note": (
+        "Each side's own share by bar. The further the two stand apart, the fewer errors any threshold makes.",
+        "两类比对各自的占比。两者分得越开，任何阈值下的错误越少。",
+    ),
+    "fig_rates": ("Errors by threshold", "错误率随阈值的变化"),
+    "fig_rates_note": (
+        "Bands are 95 % intervals. Where a line ends, no error was seen any more and the band is the bound. The dotted "
+        "line is what the scale promises.",
+        "色带为 95% 区间。曲线中断处已没有观察到错误，色带即其上界。点线为评分标尺的承诺。",
+    ),
+    "fig_det": ("Detection error trade-off (DET)", "检测错误权衡曲线 DET"),
+    "fig_det_note": (
+        "Lower left is better. Crosses: scores with their intervals; hollow ones saw no error and stand on an edge.",
+        "越靠左下越好。十字为各分数及其区间；空心者未观察到错误，画在边缘。",
+    ),
+    "fig_roc": ("Receiver operating characteristic (ROC)", "受试者工作特征曲线 ROC"),
+    "fig_roc_note": ("Upper left is better. Area under the curve: {area}.", "越靠左上越好。曲线下面积：{area}。"),
+    "genuine": ("same person", "同一人"),
+    "impostor": ("different people", "不同人"),
+    "axis_cosine": ("cosine of the two embeddings", "两个特征向量的余弦"),
+    "axis_score": ("score:", "相似度："),
+    "axis_share": ("share of comparisons", "比对占比"),
+    "axis_rate": ("error rate", "错误率"),
+    "axis_fmr": ("false match rate", "误识率 FMR"),
+    "axis_fnmr": ("false non-match rate", "误拒率 FNMR"),
+    "axis_tar": ("true match rate (1 − FNMR)", "正确通过率（1 − FNMR）"),
+    "promise": ("promised", "标尺承诺"),
+    "table": ("Rates by score", "各分数处的错误率"),
+    "score": ("Score", "相似度"),
+    "cosine": ("Cosine", "余弦"),
+    "fmr": ("FMR", "误识率 FMR"),
+    "fnmr": ("FNMR", "误拒率 FNMR"),
+    "errors_of": ("of {trials}", "共 {trials} 次"),
+    "range": ("95 % interval", "95% 区间"),
+    "promised": ("Scale promises", "标尺承诺"),
+    "agreement": ("Data says", "数据表明"),
+    "consistent": ("consistent", "相符"),
+    "worse": ("worse", "更差"),
+    "better": ("better", "更好"),
+    "too_small": ("too small to tell", "规模不足以判断"),
+    "no_promise": ("no promise", "无承诺"),
+    "scale_source": (
+        "The scale turns a cosine into a score. It rests on: {data}. It promises a rate only where at least 30 errors "
+        "bear it.",
+        "标尺把余弦换算为相似度，其依据为：{data}。只有至少 30 次错误支撑之处才作承诺。",
+    ),
+    "acquisition": ("Images", "图像采集"),
+    "images": ("Images", "图像"),
+    "people": ("People", "人数"),
+    "fta": ("Failure to acquire (FTA)", "采集失败 FTA"),
+    "fte": ("Failure to enrol (FTE), by person", "注册失败 FTE（按人）"),
+    "far": ("FAR at 70, with failures", "70 分处的 FAR（计入失败）"),
+    "frr": ("FRR at 70, with failures", "70 分处的 FRR（计入失败）"),
+    "reason": ("of these: {reason}", "其中：{reason}"),
+    "no_face": ("no face found", "未检测到人脸"),
+    "several_faces": ("several faces", "多张人脸"),
+    "unreadable": ("file cannot be read", "文件无法读取"),
+    "timings": ("Time an image, milliseconds", "每张图耗时（毫秒）"),
+    "timings_pad": ("Time a presentation, milliseconds", "每次呈现耗时（毫秒）"),
+    "stage": ("Stage", "阶段"),
+    "median": ("median", "中位数"),
+    "p95": ("95th percentile", "第 95 百分位"),
+    "decode": ("decode", "解码"),
+    "detect": ("find the face", "检测人脸"),
+    "embed": ("embed", "提取特征"),
+    "judge": ("judge a whole presentation", "判定整段呈现"),
+    "calibration": ("Calibration points", "标定点"),
+    "calibration_note": (
+        "A point is written only where at least 30 errors are to be expected. These are the cosines at which this "
+        "data reaches the scale's rates.",
+        "只有预期错误数至少为 30 的点才会写出。下表为这批数据达到标尺误识率时的余弦。",
+    ),
+    "calibration_none": (
+        "No table was written: this data does not bear the lowest anchor, score 60.",
+        "未写出标定表：这批数据连最低锚点 60 分也支撑不了。",
+    ),
+    "refused_note": ("refused: takes {needed} comparisons", "拒绝写出：需 {needed} 次比对"),
+    "expected": ("Errors it rests on", "支撑它的错误数"),
+    "attack_table": ("By type of attack", "按攻击类型"),
+    "fig_attacks": ("Attacks that passed", "通过的攻击"),
+    "fig_attacks_note": (
+        "APCER by type with its 95 % interval. Types are never averaged: the worst one counts.",
+        "各类型的 APCER 及 95% 区间。不同类型不取平均：以最差者为准。",
+    ),
+    "attack": ("Attack", "攻击"),
+    "presentations": ("Presentations", "呈现次数"),
+    "passed": ("Passed", "通过"),
+    "apcer": ("APCER", "APCER"),
+    "silent": ("No response", "未响应"),
+    "stopped": ("Stopped by", "拦截层"),
+    "genuine_row": ("genuine people (BPCER)", "真人（BPCER）"),
+    "pad_limits": (
+        "Intervals count presentations as independent; presentations of one person, or made with one tool, are not.",
+        "区间把各次呈现当作相互独立；同一人或同一工具产生的呈现并非独立。",
+    ),
+    "pad_not_here": (
+        "These rates are of the attacks that were tried, on the people that were recorded. A complying deepfake "
+        "through a virtual camera, masks, and attacks nobody thought of are outside of them.",
+        "这些数字只针对已尝试的攻击与已录制的人群。通过虚拟摄像头、能配合指令的深度伪造、面具以及尚无人想到的攻击均不在其内。",
+    ),
+    "definitions": ("Definitions", "定义"),
+    "def_fmr": (
+        "FMR, false match rate: completed comparisons of different people whose score reaches the threshold "
+        "(ISO/IEC 19795-1).",
+        "FMR（误识率）：已完成的不同人比对中，相似度达到阈值的比例（ISO/IEC 19795-1）。",
+    ),
+    "def_fnmr": (
+        "FNMR, false non-match rate: completed comparisons of one person whose score stays below the threshold "
+        "(ISO/IEC 19795-1).",
+        "FNMR（误拒率）：已完成的同一人比对中，相似度低于阈值的比例（ISO/IEC 19795-1）。",
+    ),
+    "def_eer": (
+        "EER: the rate at the threshold where FMR and FNMR are equal. A yardstick, not a working point.",
+        "EER（等错误率）：FMR 与 FNMR 相等处的错误率。它是衡量尺度，不是工作点。",
+    ),
+    "def_fta": (
+        "FTA and FTE: images, and people, from which no usable face could be had. FAR = FMR × (1 − FTA); "
+        "FRR = FTA + FNMR × (1 − FTA).",
+        "FTA 与 FTE：无法得到可用人脸的图像与人的比例。FAR = FMR ×（1 − FTA）；FRR = FTA + FNMR ×（1 − FTA）。",
+    ),
+    "def_interval": (
+        "Intervals: 95 %. People are drawn {replicates} times with replacement; each end is the more cautious of that "
+        "and Wilson's. With no error: the exact one-sided bound, about 3 / comparisons (the rule of three).",
+        "区间：95%。按人有放回地重采样 {replicates} 次，两端各取它与 Wilson 区间中更谨慎者。"
+        "没有错误时取精确单侧上界，约为 3 / 比对次数（三分法则）。",
+    ),
+    "def_pad": (
+        "APCER: classified attack presentations of one type that passed as a live person. BPCER: classified genuine "
+        "presentations that were refused. No response: presentations that could not be classified (ISO/IEC 30107-3).",
+        "APCER：某一类型已判定的攻击中被当作真人通过的比例。"
+        "BPCER：已判定的真人呈现中被拒绝的比例。未响应：无法判定的呈现（ISO/IEC 30107-3）。",
+    ),
+    "def_wilson": (
+        "Intervals: 95 %, Wilson's; with no error the exact one-sided bound, about 3 / presentations.",
+        "区间：95%，Wilson 区间；没有错误时取精确单侧上界，约为 3 / 呈现次数。",
+    ),
+    "made": ("How this was made", "如何得出"),
+    "command": ("Command", "命令"),
+    "version": ("renzheng", "renzheng 版本"),
+    "when": ("Made at", "生成时间"),
+    "took": ("Took", "用时"),
+    "seconds": ("{seconds} s", "{seconds} 秒"),
+    "packs": ("Models", "模型"),
+    "seed": ("Seed of the draws", "重采样种子"),
+    "footer": (
+        "This file asks nothing of any host and holds no face and no name. The CSV files beside it may name images.",
+        "本文件不向任何主机发出请求，也不含人脸与姓名。同目录的 CSV 文件可能含有图像文件名。",
+    ),
+}
+
+
+class Words:
+    """The report's words in one language."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+        self._column = ("en", "zh").index(language)
+
+    def __call__(self, key: str, **fields: object) -> str:
+        """The sentence `key` with its fields filled in. KeyError for an unknown one."""
+        return WORDS[key][self._column].format(**fields)
+
+    def maybe(self, key: str) -> str:
+        """The words for a name that data may bring along; the name itself where there are none."""
+        return WORDS[key][self._column] if key in WORDS else key.replace("_", " ")
+
+    def percent(self, value: float) -> str:
+        """0-1 as a percentage with two or three significant digits."""
+        sign = " %" if self.language == "en" else "%"
+        return f"{digits(100 * value)}{sign}"
+
+    def range(self, rate: Rate) -> str:
+        """The interval in words: two ends, or one where only one can be had."""
+        if rate.low is None or rate.high is None:
+            return "–"
+        if rate.method == ONE_SIDED:
+            if rate.errors:
+                return self("at_least", low=self.percent(rate.low))
+            return self("at_most", high=self.percent(rate.high))
+        return self.between(rate.low, rate.high)
+
+    def between(self, low: float, high: float) -> str:
+        return f"{digits(100 * low)} – {self.percent(high)}"
+
+    def one_in(self, value: float) -> str:
+        """A small rate as people say it."""
+        many = f"{round_to(1 / value, 2):,.0f}"
+        return f"1 in {many}" if self.language == "en" else f"{many} 次中 1 次"
+
+
+def round_to(value: float, figures: int) -> float:
+    return round(value, figures - 1 - math.floor(math.log10(abs(value)))) if value else 0.0
+
+
+def digits(value: float) -> str:
+    """A number with two significant digits, three above ten, never in powers of ten."""
+    if not value:
+        return "0"
+    if abs(value) >= 99.95:
+        return f"{value:,.4g}" if abs(value) < 10000 else f"{value:,.0f}"
+    figures = 3 if abs(value) >= 1 else 2
+    places = max(0, figures - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

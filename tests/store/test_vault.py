@@ -99,6 +99,44 @@ async def test_keys_restored_from_an_older_backup_stay_erased(open_world: OpenWo
     restored.close()
 
 
+async def test_a_whole_keys_folder_from_an_older_backup_replays_a_newer_list(
+    open_world: OpenWorld, tmp_path: Path
+) -> None:
+    world = await open_world()
+    ids = [await world.issue(token) for token in "ABC"]
+    await world.store.stop()
+    keys, backup, newer = world.root / "keys", tmp_path / "backup", tmp_path / "newer.db"
+    shutil.copytree(keys, backup)
+    vault = Vault(keys, world.clock, os.urandom)
+    await vault.destroy([Subject(Kind.SESSION, ids[0])])
+    vault.close()
+    shutil.copy(keys / "erasures.db", newer)
+    shutil.rmtree(keys)
+    shutil.copytree(backup, keys)
+    restored = Vault(keys, world.clock, os.urandom)
+    assert restored.has(Subject(Kind.SESSION, ids[0]))
+    await restored.replay(newer)
+    await restored.replay(newer)
+    assert [restored.has(Subject(Kind.SESSION, number)) for number in ids] == [False, True, True]
+    restored.close()
+
+
+async def test_an_older_list_beside_newer_keys_hides_no_later_erasure(open_world: OpenWorld, tmp_path: Path) -> None:
+    world = await open_world()
+    ids = [await world.issue(token) for token in "ABC"]
+    await world.store.stop()
+    keys = world.root / "keys"
+    shutil.copy(keys / "erasures.db", tmp_path / "older.db")
+    vault = Vault(keys, world.clock, os.urandom)
+    await vault.destroy([Subject(Kind.SESSION, number) for number in ids[:2]])
+    vault.close()
+    shutil.copy(tmp_path / "older.db", keys / "erasures.db")
+    vault = Vault(keys, world.clock, os.urandom)
+    await vault.destroy([Subject(Kind.SESSION, ids[2])])
+    assert [vault.has(Subject(Kind.SESSION, number)) for number in ids] == [False, False, False]
+    vault.close()
+
+
 async def test_the_list_of_erasures_holds_what_was_asked_for_and_not_what_has_run_out(world: World) -> None:
     session_id = await whole_verification(world)
     person = await world.store.identities.add(world.account.id, NewPerson(ID_CARD, NAME, None))

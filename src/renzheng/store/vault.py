@@ -289,11 +289,11 @@ class Vault:
                     "INSERT INTO listed.erasures (kind, id, erased_at) SELECT :kind, value, :now FROM json_each(:ids)",
                     ids,
                 )
+            sql = "DELETE FROM data_keys WHERE kind = :kind AND id IN (SELECT value FROM json_each(:ids))"
+            self._each_kind(connection, sql, ids)
+            if listed:
                 self._delete_listed(connection)
-            else:
-                sql = "DELETE FROM data_keys WHERE kind = :kind AND id IN (SELECT value FROM json_each(:ids))"
-                self._each_kind(connection, sql, ids)
-                self._truncate(connection)
+            self._truncate(connection)
         finally:
             connection.close()
 
@@ -309,14 +309,15 @@ class Vault:
         connection.execute("BEGIN IMMEDIATE")
         seen = connection.execute("SELECT value FROM meta WHERE name = 'replayed'").fetchone()[0]
         newest = connection.execute("SELECT coalesce(max(number), 0) FROM listed.erasures").fetchone()[0]
-        if newest > seen:
+        if newest != seen:
+            # A list that ends before what was seen is an older one, put back from a backup: all of it counts.
             connection.execute(
                 "DELETE FROM data_keys WHERE (kind, id) IN (SELECT kind, id FROM listed.erasures WHERE number > ?)",
-                (seen,),
+                (seen if newest > seen else 0,),
             )
             connection.execute("UPDATE meta SET value = ? WHERE name = 'replayed'", (newest,))
         connection.execute("COMMIT")
-        if newest > seen:
+        if newest != seen:
             self._truncate(connection)
 
     def _truncate(self, connection: sqlite3.Connection) -> bool:
@@ -326,6 +327,26 @@ class Vault:
             if not busy:
                 return True
         return False
+
+    async def replay(self, erasures: Path) -> None:
+        """Erase again what a newer list says, after the whole keys folder came back from an older backup."""
+        if not await asyncio.to_thread(erasures.is_file):
+            raise StoreError(f"there is no list of erasures at {erasures}")
+
+        def run() -> None:
+            connection = self._destroyer()
+            try:
+                connection.execute("ATTACH DATABASE ? AS newer", (str(erasures),))
+                connection.execute(
+                    "INSERT INTO listed.erasures (kind, id, erased_at)"
+                    " SELECT kind, id, erased_at FROM newer.erasures"
+                    " EXCEPT SELECT kind, id, erased_at FROM listed.erasures"
+                )
+                self._delete_listed(connection)
+            finally:
+                connection.close()
+
+        await asyncio.to_thread(run)
 
     async def forget_erasures(self, before: float) -> int:
         """Drop entries that no backup is old enough to need. Returns how many."""

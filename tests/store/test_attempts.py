@@ -125,6 +125,8 @@ async def test_what_came_with_the_token_comes_back(world: World) -> None:
     found = await world.store.sessions.find("TOKEN")
     assert found is not None
     assert (found.id, found.details, found.has_photo, found.policy) == (session_id, DETAILS, True, Policy())
+    for hidden in (DETAILS.id_card, DETAILS.name):
+        assert hidden not in repr(found)
     assert await world.store.sessions.photo(session_id) == b"photo"
     assert await world.store.sessions.find("token") is None
 

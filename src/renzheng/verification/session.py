@@ -63,9 +63,9 @@ class Ending(enum.StrEnum):
     TOO_MANY_TODAY = "too_many_today"  # the ID number's daily attempts are used up; nothing was captured
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Details:
-    """What the merchant sent with the token. Personal data: the store keeps it sealed."""
+    """What the merchant sent with the token. Personal data: the store keeps it sealed, and no repr shows it."""
 
     compare_lib: CompareLib
     id_card: str = ""

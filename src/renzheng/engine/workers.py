@@ -28,6 +28,7 @@ from .supervision import Busy, Pool, Worker, WorkerDied
 __all__ = ["Busy", "EngineWorkers", "MediaError", "WorkerDied"]
 
 SPARE_SLOTS = 2
+STOPPED = -1
 
 
 class _Gate:
@@ -64,6 +65,7 @@ class EngineWorkers:
     async def start(self) -> None:
         """Start all processes but the muxer, whose first video starts it. Raises WorkerDied."""
         workers = self.limits.workers
+        self._free = asyncio.Queue()
         count = workers.decode_processes + workers.hint_processes + workers.judge_processes + SPARE_SLOTS
         for number in range(count):
             self._slots.append(os.memfd_create("renzheng-pixels"))
@@ -89,7 +91,7 @@ class EngineWorkers:
         self._pools.clear()
         while self._slots:
             os.close(self._slots.pop())
-        self._free = asyncio.Queue()
+        self._free.put_nowait(STOPPED)
 
     @property
     def pids(self) -> dict[str, list[int]]:
@@ -224,11 +226,17 @@ class EngineWorkers:
 
     @contextlib.asynccontextmanager
     async def _slot(self) -> AsyncIterator[int]:
+        if not self._slots:
+            raise WorkerDied("the engine is not running")
         slot = await self._free.get()
+        if slot == STOPPED:
+            self._free.put_nowait(STOPPED)  # for the next one that waits
+            raise WorkerDied("the engine has stopped")
         try:
             yield slot
         finally:
-            self._free.put_nowait(slot)
+            if self._slots:
+                self._free.put_nowait(slot)
 
     def _pool(self, kind: str) -> Pool:
         if kind not in self._pools:

@@ -1,0 +1,75 @@
+"""A flat picture, however it is turned, neither reaches the turn nor keeps a head's residual together with it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from renzheng.engine.depth import homography_residual, measure_depth
+from renzheng.engine.landmarks import Mesh
+from renzheng.engine.limits import DepthLimits
+from renzheng.engine.observation import FaceModels
+from renzheng.engine.runtimes import Image
+
+from .test_landmarks import mesh_of, turned
+
+LIMITS = DepthLimits()
+
+
+def tilted(image: Image, degrees: float, axis: str, centre: tuple[float, float], distance: float) -> Image:
+    """The picture as a plane, turned about its face and photographed from ``distance`` pixels."""
+    a = np.radians(degrees)
+    about = {
+        "y": np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]]),
+        "x": np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]]),
+    }[axis]
+    height, width = image.shape[:2]
+    corners = np.array([[0, 0, 0], [width, 0, 0], [width, height, 0], [0, height, 0]]) - [*centre, 0]
+    seen = corners @ about.T
+    flat = seen[:, :2] * (distance / (distance + seen[:, 2:])) + centre
+    move = cv2.getPerspectiveTransform((corners[:, :2] + centre).astype(np.float32), flat.astype(np.float32))
+    return cv2.warpPerspective(image, move, (width, height), borderMode=cv2.BORDER_REPLICATE)
+
+
+@pytest.fixture(scope="module")
+def frontal(models: FaceModels, portrait: Image) -> Mesh:
+    return mesh_of(models, portrait)
+
+
+def test_one_homography_explains_a_plane_and_not_a_head(frontal: Mesh) -> None:
+    plane = Mesh(frontal.points * np.array([1, 1, 0], np.float32), 1.0)
+    assert homography_residual(frontal, turned(plane, yaw=35)) < 1e-3
+    assert homography_residual(frontal, turned(frontal, yaw=35)) > 3 * LIMITS.residual
+    assert homography_residual(frontal, frontal) < 1e-6
+
+
+@pytest.mark.parametrize("axis", ["x", "y"])
+@pytest.mark.parametrize("degrees", [-40, -25, 25, 40])
+def test_a_flat_photo_turned_has_no_depth(
+    models: FaceModels, portrait: Image, frontal: Mesh, axis: str, degrees: float
+) -> None:
+    photo = tilted(portrait, degrees, axis, (224, 118), 500)
+    mesh = mesh_of(models, photo)
+    assert abs(mesh.yaw) < LIMITS.turn
+    for sign in (1, -1):
+        assert not measure_depth([frontal] * 3, [mesh] * 3, sign, LIMITS).passed
+
+
+def test_a_head_that_turns_passes_to_the_asked_side_only(frontal: Mesh) -> None:
+    turn = [turned(frontal, yaw=degrees) for degrees in (10, 20, 28, 32, 35)]
+    depth = measure_depth([frontal] * 3, turn, 1, LIMITS)
+    assert depth.passed
+    assert depth.residual is not None
+    assert depth.residual >= LIMITS.residual
+    assert not measure_depth([frontal] * 3, turn, -1, LIMITS).passed
+
+
+def test_a_single_turned_frame_is_not_enough(frontal: Mesh) -> None:
+    assert not measure_depth([frontal] * 3, [turned(frontal, yaw=35)], 1, LIMITS).passed
+
+
+def test_without_a_frontal_view_nothing_passes(frontal: Mesh) -> None:
+    aside = [turned(frontal, yaw=35)] * 3
+    assert not measure_depth([], aside, 1, LIMITS).passed
+    assert not measure_depth(aside, aside, 1, LIMITS).passed

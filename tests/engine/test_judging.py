@@ -1,0 +1,181 @@
+"""Whole sequences: what a recording of a complying head, a flat picture and bad frames measure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+
+from renzheng.engine.judging import measure
+from renzheng.engine.measurement import Frame, Measurement
+from renzheng.engine.observation import FaceModels
+from renzheng.engine.runtimes import Image
+from renzheng.evaluation.performance import Performance
+from renzheng.evaluation.puppet import Puppet
+
+from .conftest import jpeg
+from .test_depth import tilted
+
+LENGTHS = {"neutral": 10, "turn_left": 24, "turn_right": 24, "blink": 12, "open_mouth": 20, "nod": 20}
+
+
+def record(performance: Performance, actions: tuple[str, ...]) -> list[Frame]:
+    """Ten frames a second of a neutral second and each action."""
+    frames, start = [], 1_000.0
+    for step, action in enumerate(("neutral", *actions)):
+        for number in range(LENGTHS[action]):
+            image = performance.frame(action, number / 10)
+            frames.append(Frame(jpeg(image, 85), step, action, start + number / 10))
+        start += LENGTHS[action] / 10
+    return frames
+
+
+@pytest.fixture(scope="session")
+def puppet(portrait: Image, models: FaceModels) -> Puppet:
+    return Puppet(portrait, engine=models)
+
+
+@pytest.fixture(scope="session")
+def recording(puppet: Puppet) -> list[Frame]:
+    return record(Performance(puppet, seed=4), ("blink", "turn_left"))
+
+
+@pytest.fixture(scope="session")
+def measured(models: FaceModels, recording: list[Frame], portrait_bytes: bytes) -> Measurement:
+    return measure(recording, portrait_bytes, models)
+
+
+def test_a_head_that_complies_is_measured_as_one(measured: Measurement) -> None:
+    assert measured.frames_status == "usable"
+    assert measured.challenge_passed
+    assert [(outcome.action, outcome.answered) for outcome in measured.actions] == [
+        ("blink", True),
+        ("turn_left", True),
+    ]
+    assert measured.depth is not None
+    assert measured.depth.passed
+    assert measured.continuity is not None
+    assert measured.continuity.passed
+    assert measured.reference == "ok"
+    assert measured.similarity is not None
+    assert measured.similarity > 80
+
+
+def test_the_same_input_gives_the_same_numbers(
+    models: FaceModels, recording: list[Frame], portrait_bytes: bytes, measured: Measurement
+) -> None:
+    assert measure(recording, portrait_bytes, models) == measured
+    assert measure(recording, portrait_bytes, FaceModels()) == measured
+
+
+def test_a_measurement_survives_json(measured: Measurement) -> None:
+    assert msgspec.convert(json.loads(json.dumps(measured.as_dict())), Measurement) == measured
+
+
+def test_the_similarity_is_the_median_of_three_frames_never_the_highest(measured: Measurement) -> None:
+    assert len(measured.compared) == len(measured.cosines) == 3
+    assert measured.similarity is not None
+    highest = max(measured.cosines)
+    without = sorted(measured.cosines)[1]
+    assert without < highest
+    assert measured.best is not None
+    assert measured.best.index in measured.compared
+
+
+def test_the_other_order_is_not_an_answer(models: FaceModels, recording: list[Frame]) -> None:
+    other = {"blink": "turn_left", "turn_left": "blink", "neutral": "neutral"}
+    swapped = [replace(frame, action=other[frame.action]) for frame in recording]
+    found = measure(swapped, None, models)
+    assert not found.challenge_passed
+    assert found.reference == "none"
+    assert found.similarity is None
+
+
+def test_a_flat_picture_that_is_turned_has_no_depth(models: FaceModels, selfie: Image) -> None:
+    flat = []
+    for number in range(40):
+        angle = 0.0 if number < 12 else 38 * float(np.sin((number - 12) / 27 * np.pi))
+        image = tilted(selfie, angle, "y", (318, 177), 900)
+        action = "neutral" if number < 12 else "turn_left"
+        flat.append(Frame(jpeg(image), int(number >= 12), action, number / 10))
+    found = measure(flat, None, models)
+    assert found.frames_status == "usable"
+    assert not found.challenge_passed
+    assert found.depth is not None
+    assert not found.depth.passed
+
+
+def test_frames_without_a_face_are_no_face(models: FaceModels, portrait: Image) -> None:
+    rocket = jpeg(cv2.resize(portrait[256:, 300:], (640, 480)))
+    found = measure([Frame(rocket, 0, "neutral", n / 10) for n in range(12)], None, models)
+    assert (found.frames_status, found.counts.no_face, found.best) == ("no_face", 12, None)
+
+
+def test_frames_that_do_not_decode_are_counted_and_end_nothing(
+    models: FaceModels, recording: list[Frame], measured: Measurement
+) -> None:
+    broken = replace(recording[3], jpeg=recording[3].jpeg[:900])
+    found = measure([*recording[:3], broken, *recording[4:]], None, models)
+    assert found.counts.undecodable == 1
+    assert found.challenge_passed
+    assert measure([], None, models).frames_status == "no_face"
+
+
+def test_a_second_face_through_the_sequence_is_several_faces(models: FaceModels, selfie: Image) -> None:
+    two = jpeg(cv2.resize(np.hstack([selfie, selfie]), (960, 360)))
+    found = measure([Frame(two, 0, "neutral", n / 10) for n in range(12)], None, models)
+    assert found.frames_status == "several_faces"
+
+
+def test_a_cut_face_is_cut(models: FaceModels, selfie: Image) -> None:
+    cut = jpeg(np.ascontiguousarray(selfie[140:]))
+    found = measure([Frame(cut, 0, "neutral", n / 10) for n in range(12)], None, models)
+    assert found.frames_status == "cut"
+
+
+def test_a_tiny_face_is_too_few_pixels(models: FaceModels, selfie: Image) -> None:
+    small = jpeg(cv2.resize(selfie, (200, 150), interpolation=cv2.INTER_AREA))
+    found = measure([Frame(small, 0, "neutral", n / 10) for n in range(12)], None, models)
+    assert found.frames_status == "too_few_pixels"
+
+
+def test_a_jump_of_the_face_breaks_continuity(models: FaceModels, recording: list[Frame], selfie: Image) -> None:
+    moved = jpeg(np.ascontiguousarray(np.roll(selfie, 250, axis=1)))
+    jumped = [replace(frame, jpeg=moved) if n == 30 else frame for n, frame in enumerate(recording)]
+    found = measure(jumped, None, models)
+    assert found.continuity is not None
+    assert not found.continuity.passed
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        ("garbage", "undecodable"),
+        ("truncated", "undecodable"),
+        ("rocket", "no_face"),
+        ("two", "several_faces"),
+        ("cut", "cut"),
+        ("small", "too_small"),
+        ("dark", "poor"),
+        ("blurred", "poor"),
+    ],
+)
+def test_every_fault_of_a_reference_photo_has_its_name(
+    models: FaceModels, recording: list[Frame], portrait: Image, selfie: Image, fault: str, status: str
+) -> None:
+    photo = {
+        "garbage": b"garbage",
+        "truncated": jpeg(portrait)[:5_000],
+        "rocket": jpeg(portrait[256:, 300:]),
+        "two": jpeg(np.hstack([selfie, selfie])),
+        "cut": jpeg(np.ascontiguousarray(selfie[140:])),
+        "small": jpeg(cv2.resize(portrait, (200, 200), interpolation=cv2.INTER_AREA)),
+        "dark": jpeg((portrait * 0.12).astype(np.uint8)),
+        "blurred": jpeg(cv2.GaussianBlur(portrait, (0, 0), 5)),
+    }[fault]
+    found = measure(recording[:10], photo, models)
+    assert (found.reference, found.similarity) == (status, None)

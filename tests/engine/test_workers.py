@@ -1,0 +1,211 @@
+"""Processes that die, hang and overflow cost one request a clear error; everything else goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from io import BytesIO
+
+import av
+import numpy as np
+import pytest
+import pytest_asyncio
+from av.container import InputContainer
+
+from renzheng.engine.limits import EngineLimits, MediaLimits, WorkerLimits
+from renzheng.engine.measurement import Frame, Measurement
+from renzheng.engine.runtimes import Image
+from renzheng.engine.workers import Busy, EngineWorkers, MediaError, WorkerDied
+
+from .conftest import jpeg, png
+from .test_judging import measured, puppet, recording  # noqa: F401
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine() -> AsyncIterator[EngineWorkers]:
+    workers = EngineWorkers(EngineLimits(workers=WorkerLimits(hint_seconds=2, decode_seconds=4, hint_queue=4)))
+    await workers.start()
+    yield workers
+    await workers.stop()
+
+
+async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for what another process does; nothing here can be told of it."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def test_a_glance_tells_what_a_frame_shows(engine: EngineWorkers, selfie: Image) -> None:
+    glance = await engine.glance(jpeg(selfie), eyes=True)
+    assert (glance.width, glance.height, glance.faces, glance.cut) == (640, 480, 1, False)
+    assert glance.left_eye is not None
+    assert (await engine.glance(jpeg(selfie), eyes=False)).left_eye is None
+
+
+async def test_workers_and_one_process_give_the_same_numbers(
+    engine: EngineWorkers,
+    recording: list[Frame],  # noqa: F811
+    portrait_bytes: bytes,
+    measured: Measurement,  # noqa: F811
+) -> None:
+    assert await engine.measure(recording, portrait_bytes) == measured
+
+
+async def test_a_comparison_afterwards_equals_the_one_within(
+    engine: EngineWorkers,
+    recording: list[Frame],  # noqa: F811
+    portrait_bytes: bytes,
+    measured: Measurement,  # noqa: F811
+) -> None:
+    found = await engine.compare([recording[index].jpeg for index in measured.compared], portrait_bytes)
+    assert (found.similarity, found.cosines, found.reference) == (measured.similarity, measured.cosines, "ok")
+
+
+async def test_a_photo_is_reported_on(engine: EngineWorkers, portrait_bytes: bytes, selfie: Image) -> None:
+    report = await engine.examine(portrait_bytes)
+    assert (report.status, report.faces, report.width, report.format) == ("ok", 1, 512, "png")
+    assert (await engine.examine(jpeg(np.hstack([selfie, selfie])))).status == "several_faces"
+    with pytest.raises(MediaError):
+        await engine.examine(b"no photo")
+
+
+async def test_the_video_holds_exactly_the_frames_at_their_times(
+    engine: EngineWorkers,
+    recording: list[Frame],  # noqa: F811
+) -> None:
+    video = await engine.mux(recording)
+    with av.open(BytesIO(video)) as container:
+        assert isinstance(container, InputContainer)
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+        times = [picture.time for picture in container.decode(stream)]
+    expected = [frame.at - recording[0].at for frame in recording]
+    assert times == pytest.approx(expected, abs=1e-3)
+
+
+async def test_bytes_that_are_no_image_are_a_media_error(engine: EngineWorkers, selfie: Image) -> None:
+    for data in (b"", b"garbage", jpeg(selfie)[:2_000], jpeg(np.zeros((4000, 4000, 3), np.uint8))):
+        with pytest.raises(MediaError):
+            await engine.glance(data, eyes=False)
+    assert (await engine.glance(jpeg(selfie), eyes=False)).faces == 1
+
+
+@pytest.mark.parametrize("kind", ["decode", "hint"])
+async def test_a_killed_process_costs_one_request_and_is_replaced(
+    engine: EngineWorkers, selfie: Image, kind: str
+) -> None:
+    before, restarts = engine.pids[kind], engine.restarts[kind]
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(WorkerDied):
+        await engine.glance(jpeg(selfie), eyes=False)
+    await until(lambda: engine.restarts[kind] > restarts and len(engine.pids[kind]) == len(before))
+    assert (await engine.glance(jpeg(selfie), eyes=False)).faces == 1
+    assert set(engine.pids[kind]).isdisjoint(before)
+
+
+async def test_a_hanging_process_is_replaced_after_its_time(engine: EngineWorkers, selfie: Image) -> None:
+    for pid in engine.pids["hint"]:
+        os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(WorkerDied, match="longer than"):
+        await engine.glance(jpeg(selfie), eyes=False)
+    assert (await engine.glance(jpeg(selfie), eyes=False)).faces == 1
+
+
+async def test_a_judge_that_dies_fails_its_job_and_no_other(
+    engine: EngineWorkers,
+    recording: list[Frame],  # noqa: F811
+    measured: Measurement,  # noqa: F811
+) -> None:
+    job = asyncio.create_task(engine.measure(recording))
+    second = asyncio.create_task(engine.measure(recording))
+    await asyncio.sleep(0.1)
+    for pid in engine.pids["judge"]:
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(WorkerDied):
+        await job
+    assert (await second).actions == measured.actions
+
+
+async def test_a_decoder_that_dies_under_a_judgement_loses_no_good_frame(
+    engine: EngineWorkers,
+    recording: list[Frame],  # noqa: F811
+    measured: Measurement,  # noqa: F811
+) -> None:
+    for pid in engine.pids["decode"]:
+        os.kill(pid, signal.SIGKILL)
+    assert (await engine.measure(recording)).counts == measured.counts
+
+
+async def test_a_full_queue_refuses_at_once(engine: EngineWorkers, selfie: Image) -> None:
+    data = jpeg(selfie)
+    results = await asyncio.gather(*(engine.glance(data, eyes=False) for _ in range(12)), return_exceptions=True)
+    refused = [result for result in results if isinstance(result, Busy)]
+    assert len(refused) == 12 - 5
+    assert all(isinstance(result, Busy) or getattr(result, "faces", 0) == 1 for result in results)
+    assert (await engine.glance(data, eyes=False)).faces == 1
+
+
+async def test_work_that_nobody_waits_for_is_dropped(
+    engine: EngineWorkers,
+    recording: list[Frame],  # noqa: F811
+    measured: Measurement,  # noqa: F811
+) -> None:
+    waiting = [asyncio.create_task(engine.measure(recording)) for _ in range(6)]
+    await asyncio.sleep(0.05)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(task.cancelled() for task in waiting)
+    assert (await engine.measure(recording)).actions == measured.actions
+
+
+async def test_a_bomb_within_the_pixel_limit_is_stopped_by_the_memory_limit(selfie: Image) -> None:
+    limits = EngineLimits(media=MediaLimits(max_pixels=10**9), workers=WorkerLimits(judge_processes=1))
+    engine = EngineWorkers(limits)
+    await engine.start()
+    try:
+        with pytest.raises((MediaError, WorkerDied)):
+            await engine.examine(png(np.zeros((21_000, 21_000), np.uint8)))
+        assert (await engine.glance(jpeg(selfie), eyes=False)).faces == 1
+    finally:
+        await engine.stop()
+
+
+async def test_a_stopped_engine_says_so(selfie: Image) -> None:
+    engine = EngineWorkers()
+    with pytest.raises(WorkerDied):
+        await engine.glance(jpeg(selfie), eyes=False)
+
+
+async def test_frames_of_changing_size_are_judged_and_muxed(engine: EngineWorkers, selfie: Image) -> None:
+    sizes = [selfie, np.ascontiguousarray(selfie[:479, :639]), np.ascontiguousarray(selfie[:400])]
+    frames = [Frame(jpeg(image), 0, "neutral", n / 10) for n, image in enumerate(sizes * 4)]
+    assert (await engine.measure(frames)).counts.total == 12
+    assert len(await engine.mux(frames)) > 1000
+    with pytest.raises(MediaError):
+        await engine.mux([replace(frames[0], jpeg=b"broken")])
+
+
+async def test_workers_die_with_their_parent() -> None:
+    code = (
+        "import asyncio\nfrom renzheng.engine.workers import EngineWorkers\n"
+        "async def main():\n    e = EngineWorkers()\n    await e.start()\n"
+        "    print(*[p for l in e.pids.values() for p in l], flush=True)\n    await asyncio.sleep(60)\n"
+        "asyncio.run(main())"
+    )
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    pids = [int(word) for word in (await parent.stdout.readline()).split()]
+    assert len(pids) == 3
+    parent.kill()
+    await parent.wait()
+    await until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids))

@@ -188,7 +188,8 @@ def best_accuracy(counts: ErrorCounts) -> tuple[int, float]:
     # A count holds from the threshold before (exclusive) up to its own.
     spans = [(counts.thresholds[max(run[0] - 1, 0)], counts.thresholds[run[-1]]) for run in runs]
     low, high = max(spans, key=lambda span: span[1] - span[0])
-    return fewest, float((low + high) / 2)
+    middle = float((low + high) / 2)
+    return fewest, middle if middle > low else float(high)
 
 
 def area_under_roc(comparisons: Comparisons) -> float | None:

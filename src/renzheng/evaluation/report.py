@@ -55,6 +55,11 @@ def _table(header: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]], kin
     return f'<div class="scroll"><table class="{kind}">{top}<tbody>{body}</tbody></table></div>'
 
 
+def _wide(chart: str) -> str:
+    """A chart that a narrow screen scrolls rather than shrinks."""
+    return f'<div class="wide">{chart}</div>'
+
+
 def _class(name: str) -> str:
     return f' class="{name}"' if name else ""
 
@@ -103,8 +108,10 @@ def _recognition(results: Recognition, words: Words) -> list[str]:
         fnm=_bold(point.fnmr.errors),
         genuines=_bold(point.fnmr.trials),
     )
-    figure = _section(words("fig_scores"), charts.score_spread(results, words), note=words("fig_scores_note"))
-    rates = _section(words("fig_rates"), charts.error_rates(results, words), note=words("fig_rates_note"))
+    figure = _section(words("fig_scores"), _wide(charts.score_spread(results, words)), note=words("fig_scores_note"))
+    chart = charts.error_rates(results, words)
+    note = words("fig_rates_note") + (words("fig_rates_promise") if 'class="line promise"' in chart else "")
+    rates = _section(words("fig_rates"), _wide(chart), note=note)
     parts = [_lede(lede), _headline(results, point, words), _says(results, words), figure, rates]
     if results.equal_error is not None:
         area = f"{results.area:.6f}".rstrip("0").rstrip(".") if results.area is not None else "–"
@@ -285,7 +292,7 @@ def _presentations(results: Presentations, words: Words) -> list[str]:
     )
     parts = [_lede(lede), _cards(cards)]
     if classified or results.bpcer.value is not None:
-        figure = charts.attack_rates(results, words)
+        figure = _wide(charts.attack_rates(results, words))
         parts.append(_section(words("fig_attacks"), figure, note=words("fig_attacks_note")))
     parts += [
         _attack_table(results, words),

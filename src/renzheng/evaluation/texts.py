@@ -100,10 +100,10 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "fig_rates": ("Errors by threshold", "错误率随阈值的变化"),
     "fig_rates_note": (
-        "Bands are 95 % intervals. Where a line ends, no error was seen any more and the band is the bound. The dotted "
-        "line is what the scale promises.",
-        "色带为 95% 区间。曲线中断处已没有观察到错误，色带即其上界。点线为评分标尺的承诺。",
+        "Bands are 95 % intervals. Where a line ends, no error was seen any more and the band is the bound.",
+        "色带为 95% 区间。曲线中断处已没有观察到错误，色带即其上界。",
     ),
+    "fig_rates_promise": (" The dotted line is what the scale promises.", "点线为评分标尺的承诺。"),
     "fig_det": ("Detection error trade-off (DET)", "检测错误权衡曲线 DET"),
     "fig_det_note": (
         "Lower left is better. Crosses: scores with their intervals; hollow ones saw no error and stand on an edge.",

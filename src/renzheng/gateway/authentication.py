@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Awaitable
 from functools import lru_cache, partial
@@ -61,7 +60,7 @@ COMMON_PARAMETERS = frozenset(
 )
 # A larger body is explained by its hash alone: it cannot be serialised again.
 _EXPLAINED_BYTES = 64 * 1024
-_TC3_MARKS = (b"authorization", b"x-tc-action", b"x-tc-timestamp", b"x-tc-version")
+_TC3_MARKS = (b"x-tc-action", b"x-tc-timestamp", b"x-tc-version")
 _SINGLE = frozenset(
     {b"host", b"content-type", b"content-length", b"x-tc-action", b"x-tc-version", b"x-tc-timestamp",
      b"x-tc-region", b"x-tc-token", b"x-tc-language", b"x-tc-content-sha256"}
@@ -70,6 +69,12 @@ _SINGLE = frozenset(
 
 def _is_number(text: str, digits: int) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= digits
+
+
+def _seconds(timestamp: str) -> int:
+    if not _is_number(timestamp, 11):
+        raise CommonParameterTypeError(name="Timestamp")
+    return int(timestamp)
 
 
 @lru_cache(maxsize=1024)
@@ -87,17 +92,23 @@ class Authentication:
         self._signing_keys = SigningKeys()
         self._in_flight = InFlight(settings)
         self._watch = Watch()
+        self._body_too_large = partial(RequestSizeLimitExceeded, "body", limit=settings.body_bytes)
 
     @property
     def bytes_in_flight(self) -> int:
         """Bytes of bodies that are held now."""
         return self._in_flight.total
 
+    def new_body(self, address: str) -> Body:
+        """The body of a request that has begun; to be released when it ends."""
+        return Body(self._in_flight, self._watch, self._settings, address)
+
     def check_protocol(self, request: Request) -> None:
         """GET or POST, and no header twice that decides anything."""
-        request.body = Body(self._in_flight, self._watch, self._settings, request.address)
-        request.is_tc3 = any(mark in request.headers for mark in _TC3_MARKS) or (
-            request.method == "POST" and request.content_type not in FORM_TYPES
+        request.is_tc3 = (
+            b"authorization" in request.headers
+            or (request.method == "POST" and request.content_type not in FORM_TYPES)
+            or any(mark in request.headers for mark in _TC3_MARKS)
         )
         if request.method not in ("GET", "POST"):
             raise UnsupportedProtocol(f"method of {len(request.method)} letters")
@@ -117,9 +128,8 @@ class Authentication:
             request.receive,
             announced=request.announced,
             limit=self._settings.form_bytes,
-            too_large=partial(FormTooLarge, "v1 form"),
+            too_large=FormTooLarge,
             secret_id="",
-            digest=None,
         )
 
     def read_common_parameters(self, request: Request) -> None:
@@ -139,8 +149,7 @@ class Authentication:
             raise MissingParameter(name="Version")
         if not request.action_name:
             raise MissingParameter(name="Action")
-        if not _is_number(request.timestamp, 11):
-            raise CommonParameterTypeError(name="Timestamp")
+        request.seconds = _seconds(request.timestamp)
         if b"authorization" not in headers:
             raise InvalidAuthorization(reason="the header is missing.")
         try:
@@ -172,22 +181,19 @@ class Authentication:
         request.key = key
 
     def check_clock(self, request: Request) -> None:
-        if abs(request.now - int(request.timestamp)) > self._settings.clock_skew:
+        if abs(request.now - request.seconds) > self._settings.clock_skew:
             raise SignatureExpire
 
     def read_body(self, request: Request) -> Awaitable[None] | None:
         """Bound and read the body of a TC3 POST, hashing on the way. A GET's body is no part of the request."""
         if request.method != "POST" or request.body.complete:
             return None
-        limit = self._settings.body_bytes
-        request.digest = hashlib.sha256()
         return request.body.read(
             request.receive,
             announced=request.announced,
-            limit=limit,
-            too_large=partial(RequestSizeLimitExceeded, "body", limit=limit),
+            limit=self._settings.body_bytes,
+            too_large=self._body_too_large,
             secret_id=request.secret_id,
-            digest=None if self._is_unsigned(request) else request.digest,
         )
 
     def verify_signature(self, request: Request) -> None:
@@ -219,14 +225,13 @@ class Authentication:
 
     def _verify_headers(self, request: Request) -> bool:
         authorization = request.authorization
-        if authorization.date != utc_date(int(request.timestamp)):
+        if authorization.date != utc_date(request.seconds):
             return False
         is_post = request.method == "POST"
         if self._is_unsigned(request):
             payload_hash = UNSIGNED_SHA256
         else:
-            payload_hash = request.digest.hexdigest() if is_post else EMPTY_SHA256
-            request.payload_hash = payload_hash
+            payload_hash = request.body.sha256 if is_post else EMPTY_SHA256
         return verify_tc3(
             authorization,
             self._signing_keys.get(request.key.secret_key, authorization.date, authorization.service),
@@ -239,7 +244,8 @@ class Authentication:
 
     def _is_unsigned(self, request: Request) -> bool:
         """Whether the body is left out of the signature, and may be; else the header counts for nothing."""
-        if request.headers.get(b"x-tc-content-sha256", b"").strip() != UNSIGNED_PAYLOAD:
+        announced = request.headers.get(b"x-tc-content-sha256")
+        if announced is None or announced.strip() != UNSIGNED_PAYLOAD:
             return False
         return self._may_be_unsigned(request)
 
@@ -251,6 +257,8 @@ class Authentication:
         key = request.key
         if key.expires_at is not None and request.now >= key.expires_at:
             raise TokenFailure("the temporary credentials have ended")
+        if request.token is None and key.token is None:
+            return
         given = (request.token or "").encode("utf-8", "surrogateescape")
         if not hmac.compare_digest(given, (key.token or "").encode()):
             raise TokenFailure("not the token of these credentials")
@@ -280,8 +288,7 @@ def _read_pairs(request: Request) -> None:
     for name in ("Timestamp", "Version", "Action", "SecretId", "Nonce", "Signature"):
         if not given.get(name):
             raise MissingParameter(name=name)
-    if not _is_number(given["Timestamp"], 11):
-        raise CommonParameterTypeError(name="Timestamp")
+    request.seconds = _seconds(given["Timestamp"])
     if not _is_number(given["Nonce"], 20):
         raise CommonParameterTypeError(name="Nonce")
     method = given.get("SignatureMethod", "HmacSHA1")

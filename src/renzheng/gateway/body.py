@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Protocol
+from typing import Any
 
 from renzheng.gateway.contract import GatewaySettings
 from renzheng.gateway.errors import (
@@ -17,10 +18,6 @@ from renzheng.gateway.errors import (
 
 AsgiMessage = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[AsgiMessage]]
-
-
-class Hash(Protocol):
-    def update(self, data: bytes, /) -> None: ...
 
 
 class ClientGone(Exception):
@@ -95,6 +92,7 @@ class Body:
 
     __slots__ = (
         "_address",
+        "_digest",
         "_in_flight",
         "_reserved",
         "_secret_id",
@@ -118,6 +116,7 @@ class Body:
         self._started = 0.0
         self._stopped = False
         self._task: asyncio.Task[Any] | None = None
+        self._digest: Any = None
         self.data: bytes | bytearray = b""
         self.size = 0
         self.complete = False
@@ -130,9 +129,8 @@ class Body:
         limit: int,
         too_large: Callable[[], ApiError],
         secret_id: str,
-        digest: Hash | None,
     ) -> None:
-        """Read all of it into `data`, feeding `digest` on the way.
+        """Read all of it into `data`, hashing on the way.
 
         `announced`: Content-Length, None where there is none; that much is reserved before the first byte is
         awaited. ApiError where a bound is passed, ClientGone where the client left.
@@ -149,7 +147,7 @@ class Body:
         self._watch.add(self, loop)
         try:
             while not self.complete:
-                self._take(await receive(), limit, too_large, digest)
+                self._take(await receive(), limit, too_large)
         except asyncio.CancelledError:
             if self._stopped and task is not None and task.uncancel() <= cancelling:
                 raise BodyTooSlow(f"{self.size} bytes of the body arrived in time") from None
@@ -157,7 +155,7 @@ class Body:
         finally:
             self._watch.remove(self)
 
-    def _take(self, message: AsgiMessage, limit: int, too_large: Callable[[], ApiError], digest: Hash | None) -> None:
+    def _take(self, message: AsgiMessage, limit: int, too_large: Callable[[], ApiError]) -> None:
         if message["type"] != "http.request":
             raise ClientGone
         chunk: bytes = message.get("body", b"")
@@ -169,14 +167,23 @@ class Body:
             raise too_large()
         if size > self._reserved:
             self._reserve(size - self._reserved)
-        if digest is not None:
-            digest.update(chunk)
-        if self.size:
-            # A bytearray grows in place; bytes would be copied whole at each chunk.
-            self.data += chunk
+        if self.complete and not self.size:
+            self.data = chunk
         else:
-            self.data = chunk if self.complete else bytearray(chunk)
+            # A bytearray grows in place; bytes would be copied whole at each chunk.
+            if not self.size:
+                self.data, self._digest = bytearray(), hashlib.sha256()
+            self.data += chunk
+            self._digest.update(chunk)
         self.size = size
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the whole body in lower-case hex, before `drop`."""
+        if self._digest is not None:
+            digest: str = self._digest.hexdigest()
+            return digest
+        return hashlib.sha256(self.data).hexdigest()
 
     def is_late(self, now: float) -> bool:
         """Whether less has arrived by `now`, of the event loop's clock, than the settings ask for."""

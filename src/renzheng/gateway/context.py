@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import msgspec
@@ -18,13 +17,21 @@ _LOOPBACK_NAMES = (b"localhost", b"127.", b"[::1]")
 _PROXY_MARKS = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via")
 
 
+_NO_NAMES: frozenset[bytes] = frozenset()
+
+
+def _repeated(headers: list[tuple[bytes, bytes]]) -> frozenset[bytes]:
+    names = [name for name, _ in headers]
+    return frozenset(name for name in names if names.count(name) > 1)
+
+
 class Request:
     """Handlers write to it in the order of the pipeline; a field is meaningful from its handler on.
 
-    `headers`: the first value of each name, as received. `repeated`: names that came more than once.
-    `parameters`: the decoded pairs of a v1 request, None for TC3. `timestamp`: as the client wrote it.
-    `is_tc3`: whether the common parameters are in headers, and not among the v1 pairs. `payload_hash`: of the
-    body, in hex, once it was needed for the signature. `sealing_key`: the key that
+    `headers`: the last value of each name, as received. `repeated`: names that came more than once.
+    `parameters`: the decoded pairs of a v1 request, None for TC3. `timestamp`: as the client wrote it,
+    `seconds`: its number.
+    `is_tc3`: whether the common parameters are in headers, and not among the v1 pairs. `sealing_key`: the key that
     the caller sent for the reply. `cause`: why the request was refused, for the log.
     """
 
@@ -36,7 +43,6 @@ class Request:
         "body",
         "cause",
         "content_type",
-        "digest",
         "headers",
         "is_tc3",
         "key",
@@ -45,7 +51,6 @@ class Request:
         "method",
         "now",
         "parameters",
-        "payload_hash",
         "query",
         "reader",
         "receive",
@@ -54,6 +59,7 @@ class Request:
         "reply",
         "request_id",
         "sealing_key",
+        "seconds",
         "secret_id",
         "timestamp",
         "token",
@@ -63,8 +69,6 @@ class Request:
     action: Action
     action_name: str
     authorization: Authorization
-    body: Body
-    digest: Any
     is_tc3: bool
     key: Key
     message: msgspec.Struct
@@ -74,34 +78,34 @@ class Request:
     reply: msgspec.Struct | dict[str, Any]
     request_id: str
     secret_id: str
+    seconds: int
     timestamp: str
     token: str | None
     version: str
 
-    def __init__(self, scope: dict[str, Any], receive: Receive) -> None:
+    def __init__(self, scope: dict[str, Any], receive: Receive, body: Body) -> None:
         self.receive = receive
+        self.body = body
         self.cause = ""
-        self.payload_hash = ""
         self.sealing_key: SealingKey | None = None
         self.method: str = scope["method"]
         self.query: bytes = scope["query_string"]
         client = scope.get("client")
         self.address: str = client[0] if client else ""
-        headers: dict[bytes, bytes] = {}
-        self.repeated: set[bytes] = set()
-        for name, value in scope["headers"]:
-            if name in headers:
-                self.repeated.add(name)
-            else:
-                headers[name] = value
-        self.headers = headers
+        given: list[tuple[bytes, bytes]] = scope["headers"]
+        self.headers = headers = dict(given)
+        self.repeated = _repeated(given) if len(headers) != len(given) else _NO_NAMES
         self.language: Language = "zh-CN" if headers.get(b"x-tc-language") == b"zh-CN" else "en-US"
-        self.content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        content_type = headers.get(b"content-type", b"")
+        if content_type != b"application/json":
+            content_type = content_type.partition(b";")[0].strip().lower()
+        self.content_type = content_type
         self.parameters: dict[str, str] | None = None
 
     def header(self, name: bytes) -> str:
         """A header's trimmed value, empty where it is absent."""
-        return self.headers.get(name, b"").strip().decode("latin-1")
+        value = self.headers.get(name)
+        return value.strip().decode("latin-1") if value else ""
 
     @property
     def announced(self) -> int | None:
@@ -117,7 +121,7 @@ class Request:
             self.query,
             list(self.headers.items()),
             bytes(self.body.data) if small else b"",
-            None if small else self.payload_hash or hashlib.sha256(self.body.data).hexdigest(),
+            None if small else self.body.sha256,
         )
 
     @property

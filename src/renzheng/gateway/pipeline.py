@@ -119,7 +119,9 @@ class Gateway:
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Send) -> None:
         started = self._monotonic()
-        request = Request(scope, receive)
+        client = scope.get("client")
+        body = self.authentication.new_body(client[0] if client else "")
+        request = Request(scope, receive, body)
         try:
             code, payload = await self._answer(request)
         except ClientGone:
@@ -129,18 +131,15 @@ class Gateway:
             await self._send(request, payload, send)
             self._record(request, code, len(payload), self._monotonic() - started)
         finally:
-            if hasattr(request, "body"):
-                request.body.release()
+            body.release()
 
     # -- the handlers that are not about authentication ------------------------------------------------------
 
     def assign_id(self, request: Request) -> None:
         """A lower-case uuid4, and the time that counts as now for this request."""
-        raw = bytearray(self._entropy(16))
-        raw[6] = raw[6] & 0x0F | 0x40
-        raw[8] = raw[8] & 0x3F | 0x80
-        text = raw.hex()
-        request.request_id = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        text = self._entropy(16).hex()
+        variant = "89ab"[int(text[16], 16) & 3]
+        request.request_id = f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
         request.now = self._clock()
 
     def find_action(self, request: Request) -> None:

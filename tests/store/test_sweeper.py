@@ -115,7 +115,9 @@ async def test_a_round_is_bounded_and_the_next_goes_on(open_world: OpenWorld) ->
     for number in range(10):
         await world.issue(f"T{number}")
     later = world.clock() + RESULT_SECONDS + 1
-    assert [(await world.store.sweeper.sweep(later)).results for _ in range(4)] == [4, 4, 2, 0]
+    rounds = [await world.store.sweeper.sweep(later) for _ in range(4)]
+    assert [swept.results for swept in rounds] == [4, 4, 2, 0]
+    assert [swept.more for swept in rounds] == [True, True, False, False]
     assert world.count("SELECT count(*) FROM tombstones") == 10
 
 

@@ -31,7 +31,7 @@ class ObjectEntry(NamedTuple):
 class Objects(Protocol):
     """Names are lower-case paths such as `sessions/0496/1785/photo`. Nothing blocks the event loop."""
 
-    async def put(self, name: str, content: bytes) -> None:
+    async def put(self, name: str, content: bytes | bytearray) -> None:
         """Durable, and there whole or not at all, when it returns."""
 
     async def get(self, name: str) -> bytes | None: ...
@@ -65,7 +65,7 @@ class FolderObjects:
     async def _run(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
-    async def put(self, name: str, content: bytes) -> None:
+    async def put(self, name: str, content: bytes | bytearray) -> None:
         await self._run(self._put, self._root / _checked(name), content)
 
     async def get(self, name: str) -> bytes | None:
@@ -97,7 +97,7 @@ class FolderObjects:
                 path.mkdir(mode=0o700)
             sync_folder(path.parent)
 
-    def _put(self, path: Path, content: bytes) -> None:
+    def _put(self, path: Path, content: bytes | bytearray) -> None:
         # A leading dot is no object's name, so a file that a crash leaves behind is seen only by the sweeper.
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         for _ in range(3):
@@ -188,7 +188,7 @@ class BucketObjects:
         except (BaseError, ValueError) as error:
             raise StoreError(f"{url} is no address of an object store: {error}") from None
 
-    async def put(self, name: str, content: bytes) -> None:
+    async def put(self, name: str, content: bytes | bytearray) -> None:
         await self._store.put_async(_checked(name), content)
 
     async def get(self, name: str) -> bytes | None:

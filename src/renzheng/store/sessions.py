@@ -48,7 +48,7 @@ class Sessions(Devices, Transcript, Judgements):
         has_photo = int(photo is not None)
         if photo is not None:
             evidence = vault.draw(Subject(Kind.EVIDENCE, session_id))
-            sealed = await asyncio.to_thread(evidence.seal, "photo", photo)
+            sealed = await asyncio.to_thread(evidence.seal_large, "photo", photo)
             await self._objects.put(f"{session_folder(session_id)}/photo", sealed)
 
         def insert(connection: sqlite3.Connection) -> None:

@@ -47,11 +47,7 @@ class Swept:
     orphan_objects: int = 0
     orphan_keys: int = 0
     keyless: int = 0
-
-    @property
-    def total(self) -> int:
-        main = self.expired + self.results + self.evidence + self.tombstones
-        return main + self.orphan_objects + self.orphan_keys + self.keyless
+    more: bool = False  # whether a round's bound was reached, so that the next may follow at once
 
 
 class Sweeper:
@@ -81,6 +77,7 @@ class Sweeper:
         swept.results = await self._purge_results(now - keep.result_seconds, now)
         swept.evidence = await self._purge_evidence(now - keep.evidence_days * DAY)
         swept.tombstones = await self._purge_tombstones(now - keep.tombstone_days * DAY)
+        swept.more = max(swept.expired, swept.results, swept.evidence, swept.tombstones) >= keep.round
         await self._purge_day_counts(now)
         await self._vault.forget_erasures(now - keep.erasure_days * DAY)
         before = now - keep.orphan_seconds

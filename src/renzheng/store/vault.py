@@ -37,6 +37,7 @@ from renzheng.store.keyring import (
 )
 
 NONCE_BYTES = 12
+TAG_BYTES = 16
 DIGEST_BYTES = 16
 
 
@@ -83,6 +84,13 @@ class Sealer:
         """Nonce, ciphertext and tag: 28 bytes more than `content`. Bound to the subject and to `field`."""
         nonce = self._entropy(NONCE_BYTES)
         return nonce + self._aead.encrypt(nonce, content, self._prefix + field.encode())
+
+    def seal_large(self, field: str, content: bytes) -> bytearray:
+        """As `seal`, into one buffer: a photo of megabytes is held once more, and not twice."""
+        sealed = bytearray(NONCE_BYTES + len(content) + TAG_BYTES)
+        sealed[:NONCE_BYTES] = nonce = self._entropy(NONCE_BYTES)
+        self._aead.encrypt_into(nonce, content, self._prefix + field.encode(), memoryview(sealed)[NONCE_BYTES:])
+        return sealed
 
     def open(self, field: str, sealed: bytes) -> bytes:
         """Raises Damaged for anything but what `seal` gave for this subject and field."""

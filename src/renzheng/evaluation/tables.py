@@ -1,0 +1,103 @@
+"""The evaluation's numbers as Markdown, for the docs: always out of a `results.json`, with the command behind it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from renzheng.engine.packs import Calibration
+from renzheng.evaluation.calibration import ANCHORS, promised_fmr
+from renzheng.evaluation.rates import EXPECTED_ERRORS, Rate
+from renzheng.evaluation.results import Presentations, Recognition, Results, Run
+from renzheng.evaluation.texts import Language, Words, digits
+
+SHOWN = (60.0, 65.0, 70.0, 75.0, 80.0)
+"""Scores of the short table; the report has them all."""
+
+
+def markdown(results: Results, language: Language = "en") -> str:
+    """A table with the command that made it, ending in a line break."""
+    words = Words(language)
+    body = _recognition(results, words) if isinstance(results, Recognition) else _presentations(results, words)
+    return "\n".join([_made(results.run), "", *body]) + "\n"
+
+
+def _made(run: Run) -> str:
+    day = datetime.fromtimestamp(run.made_at, UTC).strftime("%Y-%m-%d")
+    return f"`{run.command}` ({day}, renzheng {run.version}, {', '.join(run.packs)})"
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _head(*cells: str) -> list[str]:
+    return [_row(*cells), "|" + "---|" * len(cells)]
+
+
+def _rate(found: Rate, words: Words) -> list[str]:
+    """Value with its count, and the interval."""
+    if found.value is None:
+        return ["–", "–"]
+    return [f"{words.percent(found.value)} ({found.errors:,})", words.range(found)]
+
+
+def _recognition(results: Recognition, words: Words) -> list[str]:
+    data = results.data
+    of_fmr, of_fnmr = (words("errors_of", trials=f"{trials:,}") for trials in (data.impostor, data.genuine))
+    head = [words("score"), f"{words('fmr')} ({of_fmr})", words("range")]
+    head += [f"{words('fnmr')} ({of_fnmr})", words("range"), words("promised"), words("agreement")]
+    lines = _head(*head)
+    for point in (point for point in results.points if point.score in SHOWN):
+        promised = words("no_promise") if point.promised is None else words.one_in(point.promised)
+        score = f"**{point.score:g}**" if point.score in ANCHORS else f"{point.score:g}"
+        lines.append(_row(score, *_rate(point.fmr, words), *_rate(point.fnmr, words), promised, words(point.agreement)))
+    return [*lines, "", *_facts(results, words)]
+
+
+def _facts(results: Recognition, words: Words) -> list[str]:
+    data, facts = results.data, []
+    facts.append(f"* {words('images')}: {data.images:,}; {words('people')}: {data.people:,}")
+    if (equal := results.equal_error) is not None:
+        range_ = "–"
+        if equal.low is not None and equal.high is not None:
+            range_ = words.between(equal.low, equal.high)
+        facts.append(f"* {words('card_eer')}: {words.percent(equal.value)} ({words('interval', range=range_)})")
+    if (best := results.best) is not None:
+        value = words.percent(best.accuracy.value or 0)
+        range_ = words("interval", range=words.range(best.accuracy))
+        facts.append(f"* {words('card_best')}: {value} ({range_}); {words('optimistic')}")
+    counted = words("of_images", errors=f"{results.acquire.errors:,}", trials=f"{results.acquire.trials:,}")
+    facts.append(f"* {words('card_fta')}: {counted} ({words('interval', range=words.range(results.acquire))})")
+    return facts
+
+
+def _presentations(results: Presentations, words: Words) -> list[str]:
+    head = ("attack", "presentations", "people", "passed", "apcer", "range", "silent", "stopped")
+    lines = _head(*(words(key) for key in head))
+    rows = [
+        (words.maybe(a.name), a.presentations, a.people, a.apcer, a.no_response, a.stopped_by) for a in results.attacks
+    ]
+    genuine = (results.genuine, results.genuine_people, results.bpcer, results.no_response, results.refused_by)
+    for name, count, people, found, silent, layers in [*rows, (words("genuine_row"), *genuine)]:
+        stopped = ", ".join(f"{words.maybe(layer)} {number:,}" for layer, number in layers.items()) or "–"
+        value = "–" if found.value is None else words.percent(found.value)
+        passed = f"{found.errors:,} / {found.trials:,}"
+        cells = (name, f"{count:,}", f"{people:,}", passed, value, words.range(found), f"{silent.errors:,}", stopped)
+        lines.append(_row(*cells))
+    return lines
+
+
+def scale(calibration: Calibration, language: Language = "en") -> str:
+    """The shipped scale: score, cosine, the FMR it promises and the errors that promise rests on."""
+    words = Words(language)
+    lines = _head(words("score"), words("cosine"), words("promised"), words("expected"))
+    for cosine, score in zip(calibration.cosines[1:-1], calibration.scores[1:-1], strict=True):
+        fmr = promised_fmr(score)
+        expected = fmr * calibration.impostor_pairs
+        assert expected >= EXPECTED_ERRORS
+        shown = f"**{score:g}**" if score in ANCHORS else f"{score:g}"
+        errors = f"{expected:,.0f}" if expected >= 1000 else digits(expected)
+        lines.append(_row(shown, f"{cosine:g}", words.one_in(fmr), errors))
+    size = f"{words('images')}: {calibration.images:,}; {words('genuine')}: {calibration.genuine_pairs:,}; "
+    size += f"{words('impostor')}: {calibration.impostor_pairs:,}"
+    return "\n".join([*lines, "", f"{calibration.data}. {size}."]) + "\n"

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import json
+import socket
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from renzheng.accounts.keys import Key
 from renzheng.gateway.contract import GatewaySettings
 from renzheng.gateway.quota import FixedWindows
-from tests.gateway.signing import signed_json
-from tests.gateway.support import NOW, SECRET_ID, SECRET_KEY, build, call
+from tests.gateway.signing import signed_json, tc3_headers
+from tests.gateway.support import NOW, SECRET_ID, SECRET_KEY, build, call, raw_request, read_answer, serving
 
 RESULT = {"FaceIdToken": "x"}
 
@@ -97,3 +103,35 @@ async def test_a_clock_set_back_by_more_than_a_minute_starts_again() -> None:
     windows = FixedWindows()
     await windows.hit(1, "a", 1000.0)
     assert await windows.hit(1, "a", 900.0) == 1
+
+
+@pytest.mark.stress
+def test_live_no_second_of_the_server_lets_more_than_a_hundred_pass() -> None:
+    passed: Counter[int] = Counter()
+
+    class Kept(FixedWindows):
+        async def hit(self, account_id: int, action: str, now: float) -> int:
+            count = await super().hit(account_id, action, now)
+            if count <= 100:
+                passed[int(now)] += 1
+            return count
+
+    house = build(quota=Kept())
+    house.gateway._clock = time.time
+    answers: Counter[str] = Counter()
+    end = time.time() + 5
+
+    def flood(port: int) -> None:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            while time.time() < end:
+                body = b'{"FaceIdToken":"x"}'
+                headers = tc3_headers(body, action="GetFaceIdResult", timestamp=int(time.time()))
+                connection.sendall(raw_request("POST", "/", headers, body))
+                response = json.loads(read_answer(connection).partition(b"\r\n\r\n")[2])["Response"]
+                answers[response.get("Error", {}).get("Code", "")] += 1
+
+    with serving(house.gateway) as port, ThreadPoolExecutor(4) as pool:
+        list(pool.map(flood, [port] * 4))
+    assert answers.keys() == {"", "RequestLimitExceeded"}
+    assert answers[""] == passed.total()
+    assert max(passed.values()) == 100

@@ -14,11 +14,6 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import unquote_plus
 
 import msgspec
-from multipart import (  # type: ignore[import-untyped]
-    MultipartError,
-    PushMultipartParser,
-    parse_options_header,
-)
 
 from renzheng.gateway.errors import (
     ApiError,
@@ -79,6 +74,13 @@ def split_parts(body: bytes | bytearray, content_type: str) -> list[tuple[str, s
     `content_type`: the header's value, which names the boundary. InvalidRequest where the form is wrong,
     RepeatedParameter, MalformedEncoding, MalformedJson.
     """
+    # Imported where it is first needed: hardly any client of this product sends multipart.
+    from multipart import (  # type: ignore[import-untyped]
+        MultipartError,
+        PushMultipartParser,
+        parse_options_header,
+    )
+
     parts: dict[str, str | msgspec.Raw] = {}
     try:
         _, options = parse_options_header(content_type)

@@ -8,6 +8,7 @@ variance (A. B. Owen, The pigeonhole bootstrap, 2007).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,8 +48,18 @@ class Replicates:
         return self.interval(np.array(values)[:, None], confidence)[0] if values else None
 
 
-def draw(comparisons: Comparisons, thresholds: Reals, *, replicates: int = 1000, seed: int = 0) -> Replicates:
-    """Draw people with replacement. The same seed gives the same numbers. `thresholds` rise."""
+def draw(
+    comparisons: Comparisons,
+    thresholds: Reals,
+    *,
+    replicates: int = 1000,
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Replicates:
+    """Draw people with replacement. The same seed gives the same numbers. `thresholds` rise.
+
+    `progress` is told (done, total) after each draw.
+    """
     random = np.random.default_rng(seed)
     steps = len(thresholds)
     genuine = np.searchsorted(thresholds, comparisons.genuine, side="right")
@@ -67,6 +78,7 @@ def draw(comparisons: Comparisons, thresholds: Reals, *, replicates: int = 1000,
         if (total := _impostor_weight(comparisons, times, weights)) > 0:
             matched = np.bincount(impostor, weights, minlength=steps + 1)
             fmr[row] = np.cumsum(matched[::-1])[::-1][1:] / total
+        progress(row + 1, replicates)
     if comparisons.below.any():
         fmr[:, thresholds < comparisons.floor] = np.nan
     return Replicates(thresholds, fmr, fnmr)

@@ -105,7 +105,6 @@ def evaluate_pairs(
     matched = match(pairs, embeddings, kept=options.kept, progress=lambda d, t: progress("compare", d, t))
     if not matched.comparisons.genuine_count and not matched.comparisons.impostor_count:
         raise ValueError("not one comparison could be made: no image gave an embedding")
-    progress("intervals", 0, 1)
     run = Run(
         command=command,
         version=version,
@@ -116,9 +115,16 @@ def evaluate_pairs(
         seed=options.seed,
         confidence=CONFIDENCE,
     )
-    results = measure(pairs, acquired, matched, _scale(), run, options, lambda: time.monotonic() - began)
-    progress("intervals", 1, 1)
-    return Evaluated(results, pairs, matched)
+    replicates = bootstrap.draw(
+        matched.comparisons,
+        thresholds(_scale()),
+        replicates=options.replicates,
+        seed=options.seed,
+        progress=lambda done, total: progress("intervals", done, total),
+    )
+    results = measure(pairs, acquired, matched, _scale(), replicates, run, options)
+    took = msgspec.structs.replace(results.run, seconds=round(time.monotonic() - began, 1))
+    return Evaluated(msgspec.structs.replace(results, run=took), pairs, matched)
 
 
 def _scale() -> Calibration:
@@ -128,31 +134,34 @@ def _scale() -> Calibration:
     return calibration
 
 
+def thresholds(scale: Calibration) -> Reals:
+    """The cosines at which rates are taken: the grid and those of the named scores."""
+    return np.unique(np.concatenate([GRID, [cosine_of(score, scale) for score in SCORES]]))
+
+
 def measure(
     pairs: Pairs,
     acquired: Sequence[Acquired],
     matched: Matched,
     scale: Calibration,
+    replicates: bootstrap.Replicates,
     run: Run,
     options: Options,
-    elapsed: Callable[[], float],
 ) -> Recognition:
-    """All rates of completed comparisons. `scale` turns cosines into scores."""
+    """All rates of completed comparisons. `scale` turns cosines into scores; `replicates` are drawn at its
+    `thresholds`."""
     comparisons = matched.comparisons
-    named = np.array([cosine_of(score, scale) for score in SCORES])
-    thresholds = np.unique(np.concatenate([GRID, named]))
-    replicates = bootstrap.draw(comparisons, thresholds, replicates=options.replicates, seed=options.seed)
-    rates = _rates(count_errors(comparisons, thresholds), replicates)
-    at = np.searchsorted(thresholds, named)
+    at = np.searchsorted(replicates.thresholds, [cosine_of(score, scale) for score in SCORES])
+    rates = _rates(count_errors(comparisons, replicates.thresholds), replicates)
     acquire, enrol = _failures(pairs, acquired)
     fta = acquire.value or 0.0
     points = [
-        _point(score, promise(score, scale), thresholds[k], rates[0][k], rates[1][k], fta)
+        _point(score, promise(score, scale), replicates.thresholds[k], rates[0][k], rates[1][k], fta)
         for score, k in zip(SCORES, at, strict=True)
     ]
-    curve = _curve(thresholds, *rates, scale)
+    curve = _curve(replicates.thresholds, *rates, scale)
     exact = count_errors(comparisons, every_threshold(comparisons))
-    results = Recognition(
+    return Recognition(
         format=FORMAT,
         run=run,
         data=_data(pairs, acquired, matched, options.rule),
@@ -172,11 +181,6 @@ def measure(
         scale_scores=list(scale.scores),
         calibration=calibrate(comparisons) if options.calibrate else None,
     )
-    return _finished(results, elapsed())
-
-
-def _finished(results: Recognition, seconds: float) -> Recognition:
-    return msgspec.structs.replace(results, run=msgspec.structs.replace(results.run, seconds=round(seconds, 1)))
 
 
 def cosine_of(score: float, scale: Calibration) -> float:

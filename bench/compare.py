@@ -1,0 +1,228 @@
+"""What one face comparison and one judged verification cost, beside face_recognition (dlib), in one run.
+
+    python -m bench.compare
+
+Each side runs in a process of its own with one thread; they take turns, and CPU seconds are compared. The peer
+is installed into a folder of its own inside the virtual environment; where it cannot be had it is skipped by name.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+from rich.console import Console
+from rich.table import Table
+
+from renzheng.engine import packs
+from renzheng.engine.runtimes import Image
+
+DATA = Path(os.environ.get("RENZHENG_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+PEERS = Path(sys.prefix) / "bench-peers"
+ROUNDS = 12
+SIZE = (640, 480)
+
+
+def install_peer() -> bool:
+    """face_recognition with dlib's wheel, into a folder of its own."""
+    if (PEERS / "face_recognition").is_dir():
+        return True
+    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps")
+    wanted = ("dlib-bin", "face_recognition", "face_recognition_models", "pillow", "click", "setuptools<81")
+    return subprocess.run([*pip, "--target", str(PEERS), *wanted], check=False).returncode == 0
+
+
+def photos(folder: Path) -> tuple[Path, Path]:
+    """Two photos of one person at 640 x 480: of the test data, else the astronaut at two sizes."""
+    pair = [DATA / "deepface" / name for name in ("img1.jpg", "img2.jpg")]
+    images = [cv2.imread(str(path)) for path in pair]
+    if any(image is None for image in images):
+        portrait = cv2.imread(str(packs.require("sample")))
+        if portrait is None:
+            raise SystemExit("the sample portrait is not installed")
+        images = [portrait[:384], cv2.convertScaleAbs(portrait[40:340, 20:420], alpha=0.9, beta=10)]
+    written = []
+    for number, image in enumerate(images):
+        if image is not None:
+            written.append(folder / f"{number}.jpg")
+            cv2.imwrite(str(written[-1]), framed(image))
+    return written[0], written[1]
+
+
+def framed(image: Image) -> Image:
+    """Scaled to fit into 640 x 480 and padded to it."""
+    factor = min(SIZE[0] / image.shape[1], SIZE[1] / image.shape[0])
+    image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    down, across = SIZE[1] - image.shape[0], SIZE[0] - image.shape[1]
+    half = (down // 2, down - down // 2, across // 2, across - across // 2)
+    return cv2.copyMakeBorder(image, *half, cv2.BORDER_REPLICATE)
+
+
+def recording(folder: Path) -> Path:
+    """Six seconds at ten frames a second of a head that blinks and turns."""
+    from renzheng.engine.measurement import Frame
+    from renzheng.evaluation.performance import Performance
+    from renzheng.evaluation.puppet import Puppet
+
+    portrait = cv2.imread(str(packs.require("sample")))
+    if portrait is None:
+        raise SystemExit("the sample portrait is not installed")
+    play = Performance(Puppet(portrait, size=SIZE), seed=3)
+    frames, start = [], 0.0
+    for step, (action, count) in enumerate((("neutral", 12), ("blink", 20), ("turn_left", 28))):
+        for number in range(count):
+            jpeg = cv2.imencode(".jpg", play.frame(action, number / 10), [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
+            frames.append(Frame(jpeg, step, action, start + number / 10))
+        start += count / 10
+    path = folder / "recording"
+    path.write_bytes(pickle.dumps(frames))
+    return path
+
+
+def renzheng_side(first: Path, second: Path) -> Callable[[], object]:
+    from renzheng.engine.embedding import cosine, similarity
+    from renzheng.engine.limits import MediaLimits
+    from renzheng.engine.media import decode
+    from renzheng.engine.observation import FaceModels
+
+    models, limits, table = FaceModels(), MediaLimits(), packs.pack_for("embedding").calibration
+
+    def compare() -> float:
+        images = [decode(path.read_bytes(), limits).image for path in (first, second)]
+        a, b = (models.embed(image) for image in images)
+        if a is None or b is None or table is None:
+            raise SystemExit("no face in a benchmark photo")
+        return similarity(cosine(a, b), table)
+
+    return compare
+
+
+def judging_side(frames: Path, photo: Path) -> Callable[[], object]:
+    from renzheng.engine.judging import measure
+    from renzheng.engine.observation import FaceModels
+
+    models, sequence, reference = FaceModels(), pickle.loads(frames.read_bytes()), photo.read_bytes()
+    return lambda: measure(sequence, reference, models)
+
+
+def muxing_side(frames: Path, _: Path) -> Callable[[], object]:
+    from renzheng.engine.video import mux
+
+    sequence = [(frame.jpeg, frame.at) for frame in pickle.loads(frames.read_bytes())]
+    return lambda: mux(sequence)
+
+
+def hints_side(frames: Path, _: Path) -> Callable[[], object]:
+    from renzheng.engine.limits import MediaLimits
+    from renzheng.engine.media import decode
+    from renzheng.engine.observation import FaceModels
+
+    models, limits, sequence = FaceModels(), MediaLimits(), pickle.loads(frames.read_bytes())
+
+    def look() -> None:
+        for frame in sequence:
+            image = decode(frame.jpeg, limits, frame=True).image
+            models.observe(image, eyes=frame.action in ("neutral", "blink"))
+
+    return look
+
+
+def peer_side(first: Path, second: Path) -> Callable[[], object]:
+    sys.path.insert(0, str(PEERS))
+    import face_recognition
+
+    def compare() -> float:
+        a, b = (face_recognition.face_encodings(face_recognition.load_image_file(path))[0] for path in (first, second))
+        return float(face_recognition.face_distance([a], b)[0])
+
+    return compare
+
+
+SIDES = {
+    "1:1 compare, renzheng": renzheng_side,
+    "1:1 compare, face_recognition": peer_side,
+    "judging 6 s at 10 fps": judging_side,
+    "live hints for the same 60 frames": hints_side,
+    "muxing the same 60 frames": muxing_side,
+}
+
+
+def child(side: str, first: str, second: str) -> None:
+    """Run one side each time a line comes in; answer with its CPU seconds."""
+    run = SIDES[side](Path(first), Path(second))
+    run()
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        before = time.process_time()
+        run()
+        print(time.process_time() - before, flush=True)
+
+
+def measure(sides: dict[str, tuple[Path, Path]], rounds: int = ROUNDS) -> dict[str, list[float]]:
+    """CPU seconds of every side, taking turns."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    running = {}
+    for side, inputs in sides.items():
+        command = [sys.executable, "-m", "bench.compare", side, *map(str, inputs)]
+        running[side] = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            text=True,
+            cwd=Path(__file__).parents[1],
+        )
+    seconds: dict[str, list[float]] = {side: [] for side in running}
+    for number in range(rounds + 1):
+        for side, process in running.items():
+            if process.stdin is None or process.stdout is None:
+                raise SystemExit("a benchmark process has no pipes")
+            if number:
+                process.stdin.write("go\n")
+                process.stdin.flush()
+            answer = process.stdout.readline().strip()
+            if not answer:
+                raise SystemExit(f"{side}: its process failed")
+            if number:
+                seconds[side].append(float(answer))
+    for process in running.values():
+        process.communicate()
+    return seconds
+
+
+def main() -> None:
+    console = Console(width=110)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        pair, frames = photos(folder), recording(folder)
+        sides = {side: pair if side.startswith("1:1") else (frames, packs.require("sample")) for side in SIDES}
+        if not install_peer():
+            console.print("skipped: face_recognition (its packages cannot be installed)")
+            del sides["1:1 compare, face_recognition"]
+        found = measure(sides)
+    table = Table("what", "CPU ms, median", "lowest", title=f"{ROUNDS} rounds, taking turns, one thread each")
+    for side, values in found.items():
+        table.add_row(side, f"{1000 * statistics.median(values):.0f}", f"{1000 * min(values):.0f}")
+    console.print(table)
+    if peer := found.get("1:1 compare, face_recognition"):
+        ours, judging = found["1:1 compare, renzheng"], found["judging 6 s at 10 fps"]
+        ratio = statistics.median(p / o for p, o in zip(peer, ours, strict=True))
+        console.print(f"face_recognition / renzheng, 1:1 compare: {ratio:.1f} (at least 7, goal 10)")
+        share = statistics.median(j / p for j, p in zip(judging, peer, strict=True))
+        console.print(f"judging a whole verification / one face_recognition compare: {share:.2f} (at most 1)")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        child(*sys.argv[1:4])
+    else:
+        main()

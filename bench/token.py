@@ -28,7 +28,7 @@ from bench.load import (
     wait_for,
 )
 
-ROUNDS, REQUESTS, CONNECTIONS = 7, 3000, 32
+ROUNDS, REQUESTS, CONNECTIONS = 7, 2000, 32
 MOTO_REQUESTS = 300
 
 

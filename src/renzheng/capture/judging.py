@@ -23,12 +23,16 @@ from renzheng.verification.session import FINISHED, Attempt, CompareLib, Ending,
 log = structlog.get_logger("renzheng.judging")
 
 
-class Sessions(Protocol):
+class FrameSource(Protocol):
+    async def frames(self, session_id: int, attempt: int) -> list[tuple[FrameRecord, bytes]]: ...
+    async def photo(self, session_id: int) -> bytes | None: ...
+
+
+class Sessions(FrameSource, Protocol):
     async def find(self, token: str) -> Session | None: ...
     async def claim_judging(self, now: float, lease: float) -> Job | None: ...
     async def renew_judging(self, session_id: int, epoch: int, until: float) -> bool: ...
-    async def frames(self, session_id: int, attempt: int) -> list[tuple[FrameRecord, bytes]]: ...
-    async def photo(self, session_id: int) -> bytes | None: ...
+    async def release_judging(self, session_id: int, epoch: int) -> bool: ...
     async def record_verdict(
         self, session_id: int, epoch: int, verdict: Verdict, measurement: str, best_frame: int | None, now: float
     ) -> bool: ...
@@ -167,6 +171,10 @@ class Judge:
         heartbeat = asyncio.create_task(self._renew(job))
         try:
             await self.judge(job)
+        except asyncio.CancelledError:
+            # The server stops in good order: that is no lost lease.
+            await self._sessions.release_judging(session_id, job.epoch)
+            raise
         except ExaminerLost as error:
             self._counter.step("judging_lost")
             log.warning("judging_lost", session=session_id, epoch=job.epoch, why=str(error))
@@ -183,57 +191,95 @@ class Judge:
                 return
 
     async def judge(self, job: Job) -> bool:
-        """Measure, decide, record. True where this judge's verdict is the one that stands."""
-        session = job.session
+        """Examine, decide, record. True where this judge's verdict is the one that stands."""
         lost = job.lost_leases >= self._lost_leases
-        ending = session.ending or Ending.COMPLETED
-        frames: list[tuple[FrameRecord, bytes]] = []
-        presentation: Presentation | None = None
-        enrolment, comparison = Enrolment.NOT_ASKED, None
-        if not lost and ending is not Ending.TOO_MANY_TODAY:
-            frames = await self._sessions.frames(session.id, session.attempt)
-            presentation = await self._examiner.present(_shown(job.attempt, frames)) if frames else None
-        if (
-            presentation is not None
-            and _evidence(ending, presentation).is_live
-            and presentation.frames is Frames.USABLE
-        ):
-            enrolment, photo = await self._photo(session)
-            # Without a photo the person is compared with themself, so that a miss takes as long as a hit.
-            decoy = frames[presentation.best_frame or 0][1]
-            chosen = [frames[index][1] for index in presentation.compared]
-            comparison = await self._examiner.compare(chosen, photo or decoy)
-            if photo is None:
-                comparison = None
-        evidence = _evidence(ending, presentation, lost, enrolment, comparison)
-        verdict = decide(evidence, session.policy.threshold)
-        best = None if presentation is None or presentation.best_frame is None else presentation.best_frame
+        judgement = await examine(job.session, job.attempt, self._sessions, self._identities, self._examiner, lost)
+        verdict = judgement.verdict
         recorded = await self._sessions.record_verdict(
-            session.id,
-            job.epoch,
-            verdict,
-            _record(presentation, comparison),
-            None if best is None else frames[best][0].sequence,
-            self._clock(),
+            job.session.id, job.epoch, verdict, judgement.record, judgement.best_frame, self._clock()
         )
-        log.info("judged", session=session.id, result=verdict.result.code, epoch=job.epoch, recorded=recorded)
+        log.info(
+            "judged",
+            session=job.session.id,
+            result=verdict.result.code,
+            failed=",".join(judgement.failed_layers),
+            epoch=job.epoch,
+            recorded=recorded,
+        )
         if recorded:
             self._counter.step("verdict", verdict.result.code)
             self._verdicts.publish()
         return recorded
 
-    async def _photo(self, session: Session) -> tuple[Enrolment, bytes | None]:
-        """The photo to compare with. Reached by live people only."""
-        if session.details.compare_lib is CompareLib.LOCAL:
-            return Enrolment.NOT_ASKED, await self._sessions.photo(session.id)
-        enrolled = await self._identities.lookup(session.account_id, session.details.id_card)
-        if enrolled is None:
-            return Enrolment.UNKNOWN, None
-        if identity.normal_name(enrolled.name) != identity.normal_name(session.details.name):
-            return Enrolment.WRONG_NAME, None
-        if enrolled.photo is None:
-            return Enrolment.NO_PHOTO, None
-        return Enrolment.FOUND, enrolled.photo
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict and the numbers behind it. `best_frame`: a sequence. `failed_layers`: of liveness, for the operator."""
+
+    verdict: Verdict
+    record: str
+    best_frame: int | None
+    failed_layers: tuple[str, ...]
+
+
+async def examine(
+    session: Session,
+    attempt: Attempt | None,
+    sessions: FrameSource,
+    identities: Identities,
+    examiner: Examiner,
+    leases_lost: bool = False,
+) -> Judgement:
+    """Measure what was stored, and decide. Only reads, so that it can be repeated: same frames, same numbers."""
+    ending = session.ending or Ending.COMPLETED
+    frames: list[tuple[FrameRecord, bytes]] = []
+    presentation: Presentation | None = None
+    enrolment, comparison = Enrolment.NOT_ASKED, None
+    if not leases_lost and ending is not Ending.TOO_MANY_TODAY:
+        frames = await sessions.frames(session.id, session.attempt)
+        presentation = await examiner.present(_shown(attempt, frames)) if frames else None
+    if presentation is not None and _evidence(ending, presentation).is_live:
+        enrolment, photo = await _photo(session, sessions, identities)
+        # Without a photo the person is compared with themself, so that a miss takes as long as a hit.
+        decoy = frames[presentation.best_frame or 0][1]
+        chosen = [frames[index][1] for index in presentation.compared]
+        comparison = await examiner.compare(chosen, photo or decoy)
+        if photo is None:
+            comparison = None
+    evidence = _evidence(ending, presentation, leases_lost, enrolment, comparison)
+    best = presentation.best_frame if presentation else None
+    return Judgement(
+        decide(evidence, session.policy.threshold),
+        _record(presentation, comparison),
+        None if best is None else frames[best][0].sequence,
+        _failed_layers(presentation),
+    )
+
+
+async def _photo(session: Session, sessions: FrameSource, identities: Identities) -> tuple[Enrolment, bytes | None]:
+    """The photo to compare with. Reached by live people only."""
+    if session.details.compare_lib is CompareLib.LOCAL:
+        return Enrolment.NOT_ASKED, await sessions.photo(session.id)
+    enrolled = await identities.lookup(session.account_id, session.details.id_card)
+    if enrolled is None:
+        return Enrolment.UNKNOWN, None
+    if identity.normal_name(enrolled.name) != identity.normal_name(session.details.name):
+        return Enrolment.WRONG_NAME, None
+    if enrolled.photo is None:
+        return Enrolment.NO_PHOTO, None
+    return Enrolment.FOUND, enrolled.photo
+
+
+def _failed_layers(presentation: Presentation | None) -> tuple[str, ...]:
+    if presentation is None:
+        return ()
+    layers = {
+        f"frames:{presentation.frames}": presentation.frames is Frames.USABLE,
+        "challenge": presentation.challenge_answered,
+        "depth": presentation.has_depth,
+        "continuity": presentation.is_continuous,
+    }
+    return tuple(name for name, passed in layers.items() if not passed)
 
 
 def _shown(attempt: Attempt | None, frames: Sequence[tuple[FrameRecord, bytes]]) -> list[Shown]:

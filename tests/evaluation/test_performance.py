@@ -149,6 +149,9 @@ def test_the_person_is_swapped_while_the_head_is_turned(puppet: Puppet, another:
     assert float(first @ own) > 0.6
     assert float(ended @ theirs) > 0.6
     assert float(ended @ own) < 0.35
+    anew = engine.embed(performance.frame("neutral", 1.0))
+    assert anew is not None
+    assert float(anew @ own) > 0.6
 
 
 def test_every_attack_names_the_layer_that_it_is_meant_to_meet(puppet: Puppet) -> None:

@@ -124,6 +124,7 @@ class Device:
         self._tell = tell
         self._clock = clock
         self._state = _State(clock())
+        self._socket: ClientConnection | None = None
 
     async def run(self) -> Outcome:
         """To the outcome. Raises DeviceError where the server refuses, the line breaks for good, or time is over."""
@@ -133,6 +134,11 @@ class Device:
                 return await self._until_outcome()
         except TimeoutError:
             raise DeviceError(f"no outcome within {self._limits.seconds:g} seconds") from None
+
+    async def drop(self) -> None:
+        """Cut the line as a dead spot does, without a goodbye; `run` connects again."""
+        if self._socket is not None:
+            self._socket.transport.abort()
 
     async def _until_outcome(self) -> Outcome:
         left = self._limits.reconnects
@@ -156,6 +162,7 @@ class Device:
 
     async def _talk(self, socket: ClientConnection) -> bool:
         """One socket's conversation, to `passed`. Raises ConnectionClosed."""
+        self._socket = socket
         hello = {"type": "hello", "protocol": PROTOCOL, "token": self._token}
         if self._state.secret:
             hello["device"] = self._state.secret

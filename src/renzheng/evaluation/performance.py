@@ -20,7 +20,7 @@ from renzheng.verification.challenge import NEUTRAL, OTHERS, TURNS
 Kind = Literal["head", "flat"]
 
 FINISHING = 0.45  # seconds in which a movement that was under way is brought to rest after a new instruction
-TURN_PROXY = 0.66  # how far a head turns, as the yaw proxy; the engine asks for 0.5
+TURN_PROXY = 0.66  # how far a head turns, as the yaw proxy; the engine asks for about 0.5
 FLAT_DEGREES = 38.0  # how far a flat picture is turned; beyond that little of the face is left
 
 
@@ -137,7 +137,8 @@ class Performance:
 
     `kind`: a head, or a flat picture whose eyes and mouth are animated in its plane and which is turned and
     tilted where a head is asked to turn or nod. `seed` gives tremor, reaction times and grain. `actor` decides what
-    is done (default: what is asked). `swap_to`: another puppet that takes over while the head is turned.
+    is done (default: what is asked). `swap_to`: another puppet that takes over while the head is turned, in every
+    attempt anew.
     `noise` in grey levels and `gain` (blue, green, red) are the camera's and the room's.
     """
 
@@ -153,21 +154,25 @@ class Performance:
         noise: float = 2.0,
         gain: tuple[float, float, float] = (1.0, 1.0, 1.0),
     ) -> None:
-        self._puppet = puppet
+        self._puppet = self._first = puppet
         self._surface = HEAD if kind == "head" else flat or Flat()
         self._actor = actor or Actor(seed)
         self._swap_to = swap_to
         self._tremor = _Tremor(seed)
         self._light = Pose(noise=noise, gain=gain)
-        self._yaw = {
-            turn: puppet.yaw_for(sign * TURN_PROXY) if kind == "head" else sign * FLAT_DEGREES
-            for turn, sign in (("turn_left", 1.0), ("turn_right", -1.0))
-        }
+        self._yaw = self._turns(puppet)
         self._shown = Shown("", 0.0, 0.0)
         self._left_over = Pose()
         self._last = Pose()
         self._time = 0.0
         self._frames = 0
+
+    def _turns(self, puppet: Puppet) -> dict[str, float]:
+        """Degrees of yaw at the height of a turn."""
+        signs = {"turn_left": 1.0, "turn_right": -1.0}
+        if self._surface is not HEAD:
+            return {turn: sign * FLAT_DEGREES for turn, sign in signs.items()}
+        return {turn: puppet.yaw_for(sign * TURN_PROXY) for turn, sign in signs.items()}
 
     def frame(self, instruction: str, seconds: float, allowed: float = 6.0) -> Image:
         """The camera's picture, (H, W, 3) uint8 BGR, `seconds` after `instruction` came up, of `allowed` in all."""
@@ -209,11 +214,20 @@ class Performance:
         return replace(self._light, yaw=self._yaw[doing.action] * extent)
 
     def _swap(self, doing: Doing) -> None:
-        """Change the person where the least is seen of it: in the middle of the turn."""
-        if self._swap_to is None or doing.action not in TURNS:
+        """Change the person where the least is seen of it, in the middle of the turn; an attempt begins as before."""
+        if self._swap_to is None:
             return
-        if abs(self._last.yaw) > 0.8 * abs(self._yaw[doing.action]):
-            self._puppet, self._swap_to = self._swap_to, None
+        if doing.action == NEUTRAL and self._puppet is not self._first:
+            self._become(self._first)
+        elif (
+            self._puppet is self._first
+            and doing.action in TURNS
+            and abs(self._last.yaw) > 0.8 * abs(self._yaw[doing.action])
+        ):
+            self._become(self._swap_to)
+
+    def _become(self, puppet: Puppet) -> None:
+        self._puppet, self._yaw = puppet, self._turns(puppet)
 
 
 class _Tremor:

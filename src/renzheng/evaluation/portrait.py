@@ -10,6 +10,7 @@ import numpy as np
 
 from renzheng.engine.landmarks import Mesh
 from renzheng.engine.observation import FaceModels
+from renzheng.engine.quality import second_face
 from renzheng.engine.runtimes import Image
 from renzheng.evaluation import anatomy
 from renzheng.evaluation.anatomy import Points
@@ -33,6 +34,7 @@ class Fitness:
     smallest_eye_opening: float = 0.20
     largest_mouth_opening: float = 0.30
     smallest_presence: float = 0.9  # the mesh model's certainty that this is a face
+    second_face: float = 0.3  # size beside the first from which another face counts
     room: float = 0.25  # face widths of photo that must be there beyond the outline of the face
 
 
@@ -76,6 +78,10 @@ def portrait(photo: Image, size: tuple[int, int], face_share: float, fitness: Fi
     mesh = find_mesh(photo, engine)
     judge(photo, mesh, engine.eye_model(photo, mesh), fitness)
     texture, valid = _upright(photo, mesh, size, face_share)
+    left, top = (round(side * MARGIN) for side in size)
+    framed = texture[top : top + size[1], left : left + size[0]]
+    if second_face(engine.photo_faces(framed), fitness.second_face):
+        raise UnfitPhoto("another face is in the picture")
     points = np.asarray(find_mesh(texture, engine).points, dtype=np.float64)
     texture = _extend(texture, valid)
     lids = tuple(shut_eyes(texture, points, level / LID_LEVELS) for level in range(LID_LEVELS + 1))

@@ -8,7 +8,7 @@ follow less and less; a flat picture is the same net without depth, turned as a 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -17,11 +17,12 @@ from renzheng.engine.observation import FaceModels
 from renzheng.engine.runtimes import Image
 from renzheng.evaluation import anatomy
 from renzheng.evaluation.anatomy import Points
-from renzheng.evaluation.portrait import LID_LEVELS, MARGIN, Fitness, UnfitPhoto, models, portrait
+from renzheng.evaluation.portrait import LID_LEVELS, MARGIN, Fitness, UnfitPhoto, find_mesh, models, portrait
 from renzheng.evaluation.scene import INTERIOR, Map, Net, Rasteriser, atlas, lay_net
 
 __all__ = ["HEAD", "Fitness", "Flat", "Head", "Pose", "Puppet", "UnfitPhoto"]
 
+OWN_PROXY = 0.74  # the yaw proxy that a head's own mesh has to reach; some 0.1 of it is lost to the mesh model
 NOISE_SEED = 1  # the same grain in every run: a sequence can be rendered again, bit for bit
 
 
@@ -90,7 +91,8 @@ class Puppet:
         fitness: Fitness | None = None,
         engine: FaceModels | None = None,
     ) -> None:
-        made = portrait(photo, size, face_share, fitness or Fitness(), engine or models())
+        self._engine = engine or models()
+        made = portrait(photo, size, face_share, fitness or Fitness(), self._engine)
         height, width = made.texture.shape[:2]
         self.size = size
         self._net = lay_net(made.mesh, (width, height))
@@ -103,10 +105,12 @@ class Puppet:
             np.linalg.norm(made.mesh[anatomy.LEFT_MOUTH_CORNER] - made.mesh[anatomy.RIGHT_MOUTH_CORNER])
         )
         self._pivot = self._find_pivot(made.mesh)
-        self._facing = _facing(self._net)
         self._grain = np.random.default_rng(NOISE_SEED).normal(size=(size[1] + 64, size[0] + 64, 3))
         self._grain = self._grain.astype(np.float32)
         self._rest_yaw = self._straighten()
+        self._net = self._deep_enough()
+        self._facing = _facing(self._net)
+        self._yaws: dict[float, float] = {}
 
     @property
     def face_width(self) -> float:
@@ -119,8 +123,28 @@ class Puppet:
         return self._rest_yaw
 
     def yaw_for(self, proxy: float) -> float:
-        """Degrees of yaw at which this head's own mesh shows a yaw proxy of `proxy`, -0.8..0.8."""
-        return self._solve_yaw(proxy) - self._rest_yaw
+        """Degrees of yaw at which the engine sees a yaw proxy of `proxy` in the rendered head, -0.8..0.8.
+
+        The proxy rises until the nose hides the far cheek; a face that cannot show as much gets its best angle.
+        """
+        if proxy not in self._yaws:
+            self._yaws[proxy] = self._measured_yaw(proxy)
+        return self._yaws[proxy]
+
+    def _measured_yaw(self, proxy: float) -> float:
+        """The smallest angle that is seen to be enough, or the one that shows the most."""
+        sign = 1.0 if proxy >= 0 else -1.0
+        best, most = 0.0, -1.0
+        for degrees in range(16, 46, 3):
+            try:
+                seen = sign * find_mesh(self.render(Pose(yaw=sign * degrees)), self._engine).yaw
+            except UnfitPhoto:  # turned so far that no face is found
+                break
+            if seen > most:
+                best, most = sign * degrees, seen
+            if seen >= abs(proxy):
+                break
+        return best
 
     def render(self, pose: Pose, surface: Surface = HEAD) -> Image:
         """One camera frame, (H, W, 3) uint8 BGR, unmirrored, of the puppet in this pose."""
@@ -202,24 +226,26 @@ class Puppet:
     def _straighten(self) -> float:
         """Degrees that bring a face which looks slightly aside in the photo to the front; at most 12."""
         self._rest_yaw = 0.0
-        return float(np.clip(self._solve_yaw(0.0), -12.0, 12.0))
+        angles = np.arange(-12.0, 12.5, 0.5)
+        return float(angles[np.argmin([abs(self._own_proxy(yaw)) for yaw in angles])])
 
-    def _solve_yaw(self, proxy: float) -> float:
-        """Degrees of yaw from the photo's own pose at which the projected mesh has this yaw proxy.
+    def _deep_enough(self) -> Net:
+        """The net with as much depth as lets the head's own mesh show a turn on both sides.
 
-        The proxy rises until the nose hides the far cheek; what a face cannot reach gives its best angle.
+        The mesh model sees many faces flatter than heads are, and turned faces more frontal than they are.
         """
-        angles = np.arange(-40.0, 40.5, 0.5)
-        angles = angles[np.argsort(np.abs(angles))]
-        shown = np.array([self._own_proxy(yaw) for yaw in angles])
-        enough = np.flatnonzero(shown >= proxy if proxy > 0 else shown <= proxy)
-        if proxy == 0:
-            return float(angles[np.argmin(np.abs(shown))])
-        return float(angles[enough[0] if len(enough) else np.argmax(shown * np.sign(proxy))])
+        net = self._net
+        for depth in (1.0, 1.1, 1.2, 1.3, 1.4):
+            self._net = replace(net, rest=net.rest * np.array([1.0, 1.0, depth]))
+            reach = min(
+                max(sign * self._own_proxy(sign * yaw) for yaw in np.arange(20.0, 44.0, 2.0)) for sign in (1, -1)
+            )
+            if reach >= OWN_PROXY:
+                break
+        return self._net
 
     def _own_proxy(self, yaw: float) -> float:
-        turned = self._turn_head(self._net.rest, Pose(yaw=yaw - self._rest_yaw), 1.0)
-        return anatomy.yaw_proxy(self._project(turned))
+        return anatomy.yaw_proxy(self._project(self._turn_head(self._net.rest, Pose(yaw=yaw), 1.0)))
 
     def _project(self, points: Points) -> Points:
         middle = np.array(self._middle)

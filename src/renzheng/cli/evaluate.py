@@ -208,6 +208,11 @@ def _shown(rate: Rate, words: Words) -> tuple[str, str, str]:
     return words.percent(rate.value), f"{rate.errors:,}", words.range(rate)
 
 
+def _counted(rate: Rate, words: Words) -> tuple[str, str]:
+    value, errors, range_ = _shown(rate, words)
+    return f"{value} ({errors} / {rate.trials:,})", range_
+
+
 def _print_recognition(results: Recognition, words: Words, console: Console) -> None:
     from renzheng.evaluation.calibration import ANCHORS
 
@@ -244,21 +249,12 @@ def _print_recognition(results: Recognition, words: Words, console: Console) -> 
 
 def _print_presentations(results: Presentations, words: Words, console: Console) -> None:
     table = Table(header_style="bold", box=None, pad_edge=False)
-    for key in ("attack", "presentations", "apcer", "passed", "range", "silent"):
+    for key in ("attack", "presentations", "apcer", "range", "silent"):
         table.add_column(words(key), justify="left" if not table.columns else "right", no_wrap=True)
     for attack in results.attacks:
-        name = words.maybe(attack.name)
+        name = words.maybe("attack", attack.name)
         silent = f"{attack.no_response.errors:,}"
-        table.add_row(name, f"{attack.presentations:,}", *_shown(attack.apcer, words), silent)
+        table.add_row(name, f"{attack.presentations:,}", *_counted(attack.apcer, words), silent)
     silent = f"{results.no_response.errors:,}"
-    table.add_row(words("genuine_row"), f"{results.genuine:,}", *_shown(results.bpcer, words), silent, style="bold")
+    table.add_row(words("genuine_row"), f"{results.genuine:,}", *_counted(results.bpcer, words), silent, style="bold")
     console.print(table)
-
-
-def main() -> None:
-    """The command on its own."""
-    typer.run(evaluate)
-
-
-if __name__ == "__main__":
-    main()

@@ -142,12 +142,15 @@ def trade_off(results: Recognition, words: Words) -> str:
     if results.equal_error is not None and results.equal_error.value > 0:
         value = results.equal_error.value
         plot.text(value, value, f"EER {words.percent(value)}", "name", shift=(10, -8))
+    places: dict[tuple[float, float], list[str]] = {}
     for point in _operating(results):
         fmr, fnmr = point.fmr, point.fnmr
         at = max(fmr.value or 0, low_x), max(fnmr.value or 0, low_y)
         ends = [(max(r.low or 0, least), r.high or 0) for r, least in ((fmr, low_x), (fnmr, low_y))]
         plot.cross(at, ends[0], ends[1], _kind(point), _title(point, words))
-        plot.text(*at, f"{point.score:g}", "name score", shift=(9, -8))
+        places.setdefault(at, []).append(f"{point.score:g}")
+    for at, scores in places.items():
+        plot.text(*at, " · ".join(scores), "name score", shift=(9, -8))
     return plot.render()
 
 
@@ -163,18 +166,21 @@ def characteristic(results: Recognition, words: Words) -> str:
     x = Axis(low_x, 1.0, _decades(low_x, 1.0), words("axis_fmr"), log=True)
     plot = Plot(x, Axis(low_y, 1.0, ticks, words("axis_tar")), words("fig_roc"), *SQUARE, top=16)
     plot.line([(a, 1 - b) for a, b in zip(curve.fmr, curve.fnmr, strict=True) if a > 0], "curve")
+    places: dict[tuple[float, float], list[str]] = {}
     for point in _operating(results):
         fmr, tar = point.fmr, point.fnmr.complement
         at = max(fmr.value or 0, low_x), tar.value or 0
         ends = (max(fmr.low or 0, low_x), fmr.high or 0), (tar.low or 0, tar.high or 1)
         plot.cross(at, ends[0], ends[1], _kind(point), _title(point, words))
-        plot.text(*at, f"{point.score:g}", "name score", shift=(9, 16))
+        places.setdefault(at, []).append(f"{point.score:g}")
+    for at, scores in places.items():
+        plot.text(*at, " · ".join(scores), "name score", shift=(9, 16))
     return plot.render()
 
 
 def attack_rates(results: Presentations, words: Words) -> str:
     """APCER by type, and BPCER below, each as a point with its interval."""
-    rows = [(words.maybe(a.name), a.apcer, "impostor") for a in results.attacks]
+    rows = [(words.maybe("attack", a.name), a.apcer, "impostor") for a in results.attacks]
     rows.append((words("genuine_row"), results.bpcer, "genuine"))
     rows = [row for row in rows if row[1].value is not None]
     high = 1.0 if max(r.high or 0 for _, r, _ in rows) > 0.5 else 0.5

@@ -225,7 +225,10 @@ def _images(results: Recognition, point: Point, words: Words) -> str:
         (words("images"), f"{data.images:,}"),
         (words("people"), f"{data.people:,}"),
         (words("fta"), _counted(results.acquire, words)),
-        *((words("reason", reason=words.maybe(name)), f"{count:,}") for name, count in results.failures.items()),
+        *(
+            (words("reason", reason=words.maybe("reason", name)), f"{count:,}")
+            for name, count in results.failures.items()
+        ),
         (words("fte"), _counted(results.enrol, words)),
     ]
     if point.far is not None and point.frr is not None:
@@ -243,9 +246,10 @@ def _counted(rate: Rate, words: Words) -> str:
 def _timings(timings: dict[str, Timing], title: str, words: Words) -> str:
     if not timings:
         return ""
-    rows = [("", [escape(words.maybe(name)), digits(t.median), digits(t.p95)]) for name, t in timings.items()]
+    rows = [("", [escape(words.maybe("stage", name)), digits(t.median), digits(t.p95)]) for name, t in timings.items()]
     header = [words("stage"), words("median"), words("p95")]
-    return f"<h3>{escape(title)}</h3>{_table(header, rows)}"
+    heading = f"<h3>{escape(title)}</h3>" if title else ""
+    return heading + _table(header, rows)
 
 
 def _definitions(results: Recognition, words: Words) -> str:
@@ -284,11 +288,13 @@ def _presentations(results: Presentations, words: Words) -> list[str]:
     cards = []
     if classified:
         worst = max(classified, key=lambda attack: (attack.apcer.value or 0, attack.apcer.high or 0))
-        title = f"{words('card_apcer')}: {words.maybe(worst.name)}"
+        title = f"{words('card_apcer')}: {words.maybe('attack', worst.name)}"
         cards.append(_rate_card(title, worst.apcer, words, warn=bool(worst.apcer.errors)))
     cards.append(_rate_card(words("card_bpcer"), results.bpcer, words))
     cards.append(
-        _card(words("card_types"), f"{len(results.attacks)}", ", ".join(words.maybe(a.name) for a in classified))
+        _card(
+            words("card_types"), f"{len(results.attacks)}", ", ".join(words.maybe("attack", a.name) for a in classified)
+        )
     )
     parts = [_lede(lede), _cards(cards)]
     if classified or results.bpcer.value is not None:
@@ -309,7 +315,12 @@ def _attack_table(results: Presentations, words: Words) -> str:
         words(key) for key in ("attack", "presentations", "people", "passed", "apcer", "range", "silent", "stopped")
     ]
     rows = [
-        ("", _attack_cells(words.maybe(a.name), a.presentations, a.people, a.apcer, a.no_response, a.stopped_by, words))
+        (
+            "",
+            _attack_cells(
+                words.maybe("attack", a.name), a.presentations, a.people, a.apcer, a.no_response, a.stopped_by, words
+            ),
+        )
         for a in results.attacks
     ]
     genuine = (words("genuine_row"), results.genuine, results.genuine_people, results.bpcer, results.no_response)
@@ -320,7 +331,7 @@ def _attack_table(results: Presentations, words: Words) -> str:
 def _attack_cells(
     name: str, count: int, people: int, found: Rate, silent: Rate, layers: dict[str, int], words: Words
 ) -> list[str]:
-    stopped = ", ".join(f"{words.maybe(layer)} {number:,}" for layer, number in layers.items()) or "–"
+    stopped = ", ".join(f"{words.maybe('layer', layer)} {number:,}" for layer, number in layers.items()) or "–"
     value = "–" if found.value is None else words.percent(found.value)
     return [
         escape(name),
@@ -330,5 +341,5 @@ def _attack_cells(
         escape(value),
         f'<td class="range">{escape(words.range(found))}</td>',
         f"{silent.errors:,}",
-        f'<td class="quiet">{escape(stopped)}</td>',
+        f'<td class="quiet wraps">{escape(stopped)}</td>',
     ]

@@ -75,11 +75,12 @@ def _presentations(results: Presentations, words: Words) -> list[str]:
     head = ("attack", "presentations", "people", "passed", "apcer", "range", "silent", "stopped")
     lines = _head(*(words(key) for key in head))
     rows = [
-        (words.maybe(a.name), a.presentations, a.people, a.apcer, a.no_response, a.stopped_by) for a in results.attacks
+        (words.maybe("attack", a.name), a.presentations, a.people, a.apcer, a.no_response, a.stopped_by)
+        for a in results.attacks
     ]
     genuine = (results.genuine, results.genuine_people, results.bpcer, results.no_response, results.refused_by)
     for name, count, people, found, silent, layers in [*rows, (words("genuine_row"), *genuine)]:
-        stopped = ", ".join(f"{words.maybe(layer)} {number:,}" for layer, number in layers.items()) or "–"
+        stopped = ", ".join(f"{words.maybe('layer', layer)} {number:,}" for layer, number in layers.items()) or "–"
         value = "–" if found.value is None else words.percent(found.value)
         passed = f"{found.errors:,} / {found.trials:,}"
         cells = (name, f"{count:,}", f"{people:,}", passed, value, words.range(found), f"{silent.errors:,}", stopped)

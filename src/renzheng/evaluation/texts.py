@@ -148,18 +148,36 @@ WORDS: dict[str, tuple[str, str]] = {
     "far": ("FAR at 70, with failures", "70 分处的 FAR（计入失败）"),
     "frr": ("FRR at 70, with failures", "70 分处的 FRR（计入失败）"),
     "reason": ("of these: {reason}", "其中：{reason}"),
-    "no_face": ("no face found", "未检测到人脸"),
-    "several_faces": ("several faces", "多张人脸"),
-    "unreadable": ("file cannot be read", "文件无法读取"),
+    "reason.no_face": ("no face found", "未检测到人脸"),
+    "reason.several_faces": ("several faces", "多张人脸"),
+    "reason.unreadable": ("file cannot be read", "文件无法读取"),
+    "reason.corrupt": ("damaged image", "图像损坏"),
+    "reason.truncated": ("image cut off", "图像不完整"),
+    "reason.format": ("not a JPEG or PNG", "非 JPEG 或 PNG"),
+    "reason.too_small": ("image too small", "图像过小"),
+    "layer.transcript": ("transcript", "流程记录"),
+    "layer.challenge": ("challenge", "挑战"),
+    "layer.depth": ("depth", "深度"),
+    "layer.continuity": ("continuity", "连续性"),
+    "layer.no_face": ("no face", "无人脸"),
+    "layer.several_faces": ("several faces", "多张人脸"),
+    "layer.cut": ("cut face", "人脸不完整"),
+    "layer.too_few_pixels": ("too few pixels", "像素过低"),
+    "attack.flat": ("flat picture that answers", "能作答的平面照片"),
+    "attack.other_actions": ("other actions than asked", "动作不符"),
+    "attack.other_order": ("actions in another order", "动作次序不符"),
+    "attack.too_late": ("answers too late", "作答过迟"),
+    "attack.swap": ("another person during the turn", "转头时换人"),
+    "attack.still": ("still photo", "静止照片"),
     "timings": ("Time an image, milliseconds", "每张图耗时（毫秒）"),
     "timings_pad": ("Time a presentation, milliseconds", "每次呈现耗时（毫秒）"),
     "stage": ("Stage", "阶段"),
     "median": ("median", "中位数"),
     "p95": ("95th percentile", "第 95 百分位"),
-    "decode": ("decode", "解码"),
-    "detect": ("find the face", "检测人脸"),
-    "embed": ("embed", "提取特征"),
-    "judge": ("judge a whole presentation", "判定整段呈现"),
+    "stage.decode": ("decode", "解码"),
+    "stage.detect": ("find the face", "检测人脸"),
+    "stage.embed": ("embed", "提取特征"),
+    "stage.judge": ("judge a whole presentation", "判定整段呈现"),
     "calibration": ("Calibration points", "标定点"),
     "calibration_note": (
         "A point is written only where at least 30 errors are to be expected. These are the cosines at which this "
@@ -256,9 +274,10 @@ class Words:
         """The sentence `key` with its fields filled in. KeyError for an unknown one."""
         return WORDS[key][self._column].format(**fields)
 
-    def maybe(self, key: str) -> str:
+    def maybe(self, kind: str, name: str) -> str:
         """The words for a name that data may bring along; the name itself where there are none."""
-        return WORDS[key][self._column] if key in WORDS else key.replace("_", " ")
+        key = f"{kind}.{name}"
+        return WORDS[key][self._column] if key in WORDS else name.replace("_", " ")
 
     def percent(self, value: float) -> str:
         """0-1 as a percentage with two or three significant digits."""

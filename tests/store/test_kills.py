@@ -18,7 +18,7 @@ from renzheng.verification.records import Outcome
 from .conftest import PHOTO, OpenWorld, jpeg
 
 # Makes sessions with a photo and frames, eight at a time, and says on stdout what was acknowledged.
-CHILD = """
+CHILD = r"""
 import asyncio, os, sys, time
 from pathlib import Path
 from tests.store.conftest import PHOTO, Clock, World
@@ -80,6 +80,6 @@ def _run_and_kill(root: Path, run: str, repository: Path) -> list[tuple[str, str
         seen.append((what, token, session_id))
         if len(seen) == wanted:
             child.send_signal(signal.SIGKILL)
-    child.wait()
+    assert child.wait() == -signal.SIGKILL
     child.stdout.close()
     return seen

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
+import traceback
+from collections.abc import MutableMapping
 from typing import Any
 
 import msgspec
@@ -15,15 +18,8 @@ _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 def configure_logs(level: str, as_json: bool) -> None:
     """Send structlog's and the standard library's lines to stderr, above `level`, as text or as JSON."""
-    render: Any = _json_line if as_json else _text_line
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            render,
-        ],
+        processors=[_json_line if as_json else _text_line],  # one step, as there is a line a request
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
@@ -31,17 +27,46 @@ def configure_logs(level: str, as_json: bool) -> None:
     logging.basicConfig(level=max(_LEVELS[level], logging.WARNING), format="%(levelname)s %(name)s %(message)s")
 
 
-def _json_line(_: Any, __: str, event: dict[str, Any]) -> bytes:
-    return msgspec.json.encode(event, enc_hook=str)
+def _json_line(_: Any, level: str, event: MutableMapping[str, Any]) -> bytes:
+    _open_exception(event)
+    return msgspec.json.encode({"timestamp": _now(), "level": level, **event}, enc_hook=str)
 
 
-def _text_line(_: Any, __: str, event: dict[str, Any]) -> bytes:
+def _text_line(_: Any, level: str, event: MutableMapping[str, Any]) -> bytes:
     """`time level event key=value ...`; values that are None or empty are left out."""
-    head = f"{event.pop('timestamp')} {event.pop('level'):<7} {event.pop('event')}"
+    _open_exception(event)
     trace = event.pop("exception", None)
-    pairs = [f"{name}={value}" for name, value in event.items() if value not in (None, "")]
-    text = " ".join([head, *pairs])
+    parts = [_now(), f"{level:<7}", event.pop("event")]
+    parts += [f"{name}={value}" for name, value in event.items() if value is not None and value != ""]
+    text = " ".join(parts)
     return (f"{text}\n{trace}" if trace else text).encode()
+
+
+def _open_exception(event: MutableMapping[str, Any]) -> None:
+    """Kinds and places of an exception in the place of its text, which may hold what a stranger sent."""
+    info = event.pop("exc_info", None)
+    error = info if isinstance(info, BaseException) else sys.exc_info()[1] if info else None
+    lines: list[str] = []
+    while error is not None and len(lines) < 40:
+        lines.append(f"  {type(error).__module__}.{type(error).__qualname__}")
+        frames = traceback.extract_tb(error.__traceback__)[-10:]
+        lines += [f"    {frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+        error = error.__cause__ or error.__context__
+    if lines:
+        event["exception"] = "\n".join(lines)
+
+
+_second = (0, "")
+
+
+def _now() -> str:
+    """The time as ISO 8601 in UTC, with milliseconds; the part up to the second is kept for that second."""
+    global _second
+    now = time.time()
+    whole = int(now)
+    if whole != _second[0]:
+        _second = (whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)))
+    return f"{_second[1]}.{int((now - whole) * 1000):03d}Z"
 
 
 class Metrics:

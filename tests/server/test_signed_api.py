@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import struct
-import zlib
 from typing import Any
 
 import pytest
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 from tests.support.images import base64_of, drawn
+from tests.support.photos import png_of
 from tests.support.server import Server, result, token
 
 WITH_A_LINE_BREAK = base64_of(drawn())[:400] + "\n   " + base64_of(drawn())[400:]
@@ -64,17 +63,6 @@ def test_what_sdks_send_by_default_is_fine(server: Server, key: tuple[str, str],
 )
 def test_a_bad_request_is_named(server: Server, key: tuple[str, str], fields: dict[str, Any], code: str) -> None:
     assert refusal(token, server.sdk(key), **fields).code == code
-
-
-def png_of(size: int) -> bytes:
-    """A decodable PNG of exactly `size` bytes: one pixel, and a text chunk as large as needed."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    head = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 64, 64, 8, 0, 0, 0, 0))
-    tail = chunk(b"IDAT", zlib.compress(b"\0" * 65 * 64)) + chunk(b"IEND", b"")
-    return head + chunk(b"teXt", b"x" * (size - len(head) - len(tail) - 12)) + tail
 
 
 def test_the_biggest_photo_passes_and_four_characters_more_do_not(server: Server, key: tuple[str, str]) -> None:

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.support.server import Server, token
+
+from conformance.calls import BUSINESS
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(tmp_path_factory.mktemp("conformance")).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def key(server: Server) -> tuple[str, str]:
+    return server.key()
+
+
+@pytest.fixture(scope="session")
+def issued(server: Server, key: tuple[str, str]) -> str:
+    return token(server.sdk(key), **BUSINESS)

@@ -1,0 +1,45 @@
+"""tencentcloud-sdk-python, live: all three signature methods, GET and POST."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tencentcloud.common import credential
+from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
+from tencentcloud.common.profile.client_profile import ClientProfile
+from tencentcloud.common.profile.http_profile import HttpProfile
+from tencentcloud.faceid.v20180301 import faceid_client, models
+from tests.support.server import REGION, Server
+
+from conformance.calls import Call, calls, with_token
+
+METHODS = [(sign, http) for sign in ("TC3-HMAC-SHA256", "HmacSHA1", "HmacSHA256") for http in ("POST", "GET")]
+V1_BODY = 1024 * 1024
+
+
+def possible(call: Call, sign: str, http: str) -> bool:
+    """A query holds 32 KB, and a v1 form 1 MB: what is larger needs TC3 by POST."""
+    size = len(json.dumps(call.fields))
+    return size < 32 * 1024 if http == "GET" else sign.startswith("TC3") or size < V1_BODY
+
+
+@pytest.mark.parametrize("call", calls(), ids=lambda call: call.name)
+@pytest.mark.parametrize(("sign", "http"), METHODS)
+def test_python(server: Server, key: tuple[str, str], issued: str, call: Call, sign: str, http: str) -> None:
+    if not possible(call, sign, http):
+        pytest.skip(f"{call.name} is larger than {sign} by {http} allows")
+    profile = ClientProfile(
+        signMethod=sign,
+        language=call.language,
+        httpProfile=HttpProfile(protocol="http", endpoint=f"127.0.0.1:{server.port}", reqMethod=http, reqTimeout=60),
+    )
+    client = faceid_client.FaceidClient(credential.Credential(*key), REGION, profile)
+    request = getattr(models, f"{call.action}Request")()
+    request.from_json_string(json.dumps(with_token(call.fields, issued)))
+    if call.code:
+        with pytest.raises(TencentCloudSDKException) as caught:
+            getattr(client, call.action)(request)
+        assert (caught.value.code, caught.value.message) == (call.code, call.message)
+    else:
+        assert getattr(getattr(client, call.action)(request), call.has)

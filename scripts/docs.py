@@ -5,10 +5,18 @@ A generated part stands between `<!-- generated: NAME -->` and `<!-- end: NAME -
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from conformance.calls import calls
+from conformance.test_node import PACKAGE
+from conformance.test_tccli import VERSION as TCCLI
 
 from renzheng.settings import Settings
 from renzheng.telemetry import Metrics
@@ -60,11 +68,39 @@ def metrics() -> str:
     return "\n".join(lines) + "\n"
 
 
+def live() -> str:
+    clients = [
+        ("tencentcloud-sdk-python", "test_python.py", "TC3, HmacSHA1, HmacSHA256; POST and GET"),
+        (PACKAGE.replace("@", " "), "test_node.py", "TC3, HmacSHA1, HmacSHA256; POST and GET"),
+        (f"tccli {TCCLI}", "test_tccli.py", "TC3; POST"),
+    ]
+    names = [call.name for call in calls()]
+    lines = [f"| client | signatures | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
+    for client, test, ways in clients:
+        cells = " | ".join(f"[run](../conformance/{test})" for _ in names)
+        lines.append(f"| {client} | {ways} | {cells} |")
+    return "\n".join(lines) + "\n"
+
+
+def replayed() -> str:
+    counts = Counter[tuple[str, str]]()
+    for path in sorted((DOCS.parent / "tests" / "golden").glob("*.json")):
+        vector = json.loads(path.read_text())
+        if "request" in vector:
+            client = vector.get("client") or "-"
+            is_official = client.startswith(("tencentcloud", "tccli"))
+            counts[client if is_official else "documentation, or our own signer", vector["source"]] += 1
+    rows = [f"| {client} | {source} | {count} |" for (client, source), count in sorted(counts.items())]
+    return "\n".join(["| client | source of the bytes | requests |", "|---|---|---|", *rows]) + "\n"
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "states": states,
     "settings": settings,
     "results": results,
     "metrics": metrics,
+    "live": live,
+    "replayed": replayed,
 }
 
 

@@ -212,7 +212,9 @@ async def shoot(page: Page, base: str, scene: Scene, look: tuple[str, str, str],
         await page.add_init_script(hide)
     await page.goto(f"{base}/verify#{scene.name}&language={language}&theme={theme}&camera={scene.camera}")
     if language == "en-US":  # what this machine lacks of fonts is not what the picture is about
-        await page.evaluate("document.documentElement.style.setProperty('--renzheng-font', 'Inter, Noto Sans, sans-serif')")
+        await page.evaluate(
+            "document.documentElement.style.setProperty('--renzheng-font', 'Inter, Noto Sans, sans-serif')"
+        )
     if scene.press:
         await page.locator(scene.press).first.click()
     await page.locator(f'[data-screen="{scene.screen}"]').wait_for(timeout=5000)
@@ -236,12 +238,14 @@ async def column(browser: Browser, base: str, scenes: list[Scene], look: tuple[s
         page.on("console", lambda line: print("console:", line.text) if line.type == "error" else None)
         try:
             await shoot(page, base, scene, look, folder)
-        except Exception as error:  # noqa: BLE001  (one screen that fails must not hide the others)
+        except Exception as error:
             print(scene.name, look, str(error).splitlines()[0])
         await context.close()
 
 
-def sheet(scenes: list[Scene], folder: Path, height: int = 420, per_row: int = 4) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def sheet(
+    scenes: list[Scene], folder: Path, height: int = 420, per_row: int = 4
+) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """All looks of a scene side by side, `per_row` scenes... one below the other."""
     rows = []
     for scene in scenes:

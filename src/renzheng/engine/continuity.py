@@ -19,7 +19,7 @@ def measure_continuity(
     """``seen``: (seconds, glance) of all frames in order; ``frontal``, ``turned``: cosines to the first frame."""
     found = [(at, glance) for at, glance in seen if glance.box is not None]
     speed, growth = fastest(found)
-    gap = max((later - earlier for (earlier, _), (later, _) in pairwise(found)), default=0.0)
+    gap = without_face(seen, limits.gap)
     low_frontal, low_turned = min(frontal, default=None), min(turned, default=None)
     passed = (
         (low_frontal is not None and low_frontal >= limits.frontal)
@@ -29,6 +29,21 @@ def measure_continuity(
         and gap <= limits.gap
     )
     return Continuity(low_frontal, low_turned, speed, growth, gap, limits.frontal, limits.turned, passed=passed)
+
+
+def without_face(seen: Sequence[tuple[float, Glance]], silence: float) -> float:
+    """The longest time, seconds, in which frames came but showed no face.
+
+    Where no frame came at all for more than ``silence`` the connection was lost. That time is the network's, not the
+    person's: the step's deadline bounds it, and who stands there afterwards is compared like everybody else.
+    """
+    longest = since = 0.0
+    for (earlier, _), (later, glance) in pairwise(seen):
+        since += later - earlier if later - earlier <= silence else 0.0
+        longest = max(longest, since)
+        if glance.box is not None:
+            since = 0.0
+    return longest
 
 
 def fastest(found: Sequence[tuple[float, Glance]]) -> tuple[float, float]:

@@ -57,7 +57,7 @@ class DepthLimits:
 class ContinuityLimits:
     """``frontal``: least cosine between two frontal frames; ``turned``: between a frontal and a turned one;
     ``speed``: face sizes a second that the face's centre may move; ``growth``: factor a second by which its
-    size may change; ``gap``: longest time in seconds without a face within a step."""
+    size may change; ``gap``: longest time in seconds in which frames come but show no face."""
 
     frontal: float = 0.50
     turned: float = 0.363

@@ -182,7 +182,7 @@ export class Channel {
       return;
     }
     this.options.onconnection(false);
-    this.timer = setTimeout(() => this.connect(), Math.min(4000, 300 + away * 0.4) * (0.8 + 0.4 * Math.random()));
+    this.timer = setTimeout(() => this.connect(), Math.min(4000, 300 + away * 0.25) * (0.8 + 0.4 * Math.random()));
   }
 
   finish(code) {

@@ -1,0 +1,242 @@
+"""A device for the page under test: chromium, and before its camera a puppet that does what the page says.
+
+The page is the one that is shipped and the server behind it draws its challenge at random. Only `getUserMedia` is
+replaced: by the stream of a canvas, onto which pictures are painted that a puppet renders here, for the instruction
+that is read off the page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import shutil
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import cv2
+import numpy as np
+import simplejpeg
+from playwright.async_api import Browser, BrowserContext, Page
+from tests.support.images import sample
+
+from renzheng.evaluation.performance import Kind, Performance
+from renzheng.evaluation.puppet import Puppet
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+INSECURE_HOST = "insecure.test"
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    f"--host-resolver-rules=MAP {INSECURE_HOST} 127.0.0.1",
+)
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1280, "height": 800}
+TITLES: dict[str, dict[str, str]] = {}
+
+CAMERA = """
+(() => {
+  const media = navigator.mediaDevices;
+  if (!media) return;
+  const canvas = document.createElement("canvas");
+  canvas.width = 640; canvas.height = 480;
+  const context = canvas.getContext("2d");
+  let open = false;
+  const paint = async () => {
+    const page = document.getElementById("page");
+    const asked = page?.dataset.phase === "step" ? page.querySelector(".glyph")?.dataset.action : undefined;
+    const picture = await window.renderPuppet(asked === "idle" ? "neutral" : asked ?? "neutral");
+    const bytes = Uint8Array.from(atob(picture), (c) => c.charCodeAt(0));
+    context.drawImage(await createImageBitmap(new Blob([bytes])), 0, 0);
+    if (open) setTimeout(paint, 15);
+  };
+  media.enumerateDevices = async () => (await window.cameraState()) === "none" ? [] : [{ kind: "videoinput" }];
+  media.getUserMedia = async () => {
+    const state = await window.cameraState();
+    const error = { refused: "NotAllowedError", none: "NotFoundError", busy: "NotReadableError" }[state];
+    if (error) throw new DOMException("", error);
+    const stream = canvas.captureStream(25);
+    if (!open) { open = true; await paint(); }
+    return stream;
+  };
+})();
+"""
+
+
+@cache
+def sample_puppet() -> Puppet:
+    photo = cv2.imdecode(np.frombuffer(sample(), np.uint8), cv2.IMREAD_COLOR)
+    return Puppet(photo)
+
+
+@dataclass
+class Camera:
+    """Before the device: nothing, a refusal, or a puppet. `obeys` False: it stands and looks."""
+
+    state: str = "on"
+    kind: Kind = "head"
+    obeys: bool = True
+
+    def __post_init__(self) -> None:
+        self._performance: Performance | None = None
+        self._action = ""
+        self._since = 0.0
+        self.seen: list[str] = []
+
+    def render(self, action: str) -> str:
+        """The picture of this moment for the instruction on the page, as JPEG in Base64."""
+        if self._performance is None:
+            self._performance = Performance(sample_puppet(), self.kind, seed=7)
+        now = time.monotonic()
+        if action != self._action:
+            self._action, self._since = action, now
+            self.seen.append(action)
+        picture = self._performance.frame(action if self.obeys else "neutral", now - self._since)
+        return base64.b64encode(simplejpeg.encode_jpeg(picture, quality=92, colorspace="BGR")).decode()
+
+
+class Device:
+    """One browser context with one page, as a phone or a desktop."""
+
+    def __init__(self, context: BrowserContext, page: Page, camera: Camera) -> None:
+        self.context, self.page, self.camera = context, page, camera
+        self.hosts: set[str] = set()
+        self.errors: list[str] = []
+        page.on("request", lambda request: self.hosts.add(request.url.split("/")[2]))
+        page.on("websocket", lambda socket: self.hosts.add(socket.url.split("/")[2]))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", self._hear)
+
+    def _hear(self, line: Any) -> None:
+        if "Content Security Policy" in line.text or "Content-Security-Policy" in line.text:
+            self.errors.append(line.text)
+
+    async def open(self, server: str, token: str, **options: str) -> Device:
+        extra = "".join(f"&{name}={value}" for name, value in options.items())
+        await self.page.goto(f"{server}/verify#{token}{extra}")
+        return self
+
+    async def screen(self, name: str, seconds: float = 15) -> None:
+        """Wait for a screen by its name."""
+        try:
+            await self.page.locator(f'[data-screen="{name}"]').wait_for(timeout=seconds * 1000)
+        except Exception:
+            now = await self.page.evaluate("document.getElementById('page')?.outerHTML.slice(0, 300)")
+            raise AssertionError(f"no screen {name} within {seconds:g} s: {now}; errors: {self.errors}") from None
+
+    async def press(self, which: str = ".primary") -> None:
+        await self.page.locator(f".actions {which}").first.click()
+
+    async def agree(self) -> None:
+        await self.screen("ready")
+        await self.press()
+
+    async def end(self, name: str, seconds: float = 90) -> None:
+        """Go again as often as the page offers it, until the screen of that name."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            await self.screen_among((name, "over_timeout", "over_not_ready"), until - time.monotonic())
+            if await self.page.locator(f'[data-screen="{name}"]').count():
+                return
+            await self.press()
+        raise AssertionError(f"no screen {name} within {seconds:g} s")
+
+    async def screen_among(self, names: tuple[str, ...], seconds: float) -> None:
+        wanted = ", ".join(f'[data-screen="{name}"]' for name in names)
+        await self.page.locator(wanted).first.wait_for(timeout=seconds * 1000)
+
+    async def action(self) -> str:
+        """Wait for the first action of a challenge; its name."""
+        glyph = self.page.locator('[data-phase="step"] .glyph:not([data-action="neutral"])')
+        await glyph.wait_for(timeout=20000)
+        return str(await glyph.get_attribute("data-action"))
+
+
+@contextlib.asynccontextmanager
+async def device(browser: Browser, camera: Camera | None = None, *, phone: bool = True) -> AsyncIterator[Device]:
+    context = await browser.new_context(
+        viewport=PHONE if phone else DESKTOP,  # type: ignore[arg-type]
+        is_mobile=phone,
+        has_touch=phone,
+        locale="zh-CN" if phone else "en-US",
+    )
+    page = await context.new_page()
+    camera = camera or Camera()
+
+    async def render(_: Any, action: str) -> str:
+        return await asyncio.to_thread(camera.render, action)
+
+    await page.expose_binding("renderPuppet", render)
+    await page.expose_binding("cameraState", lambda _: camera.state)
+    await page.add_init_script(CAMERA)
+    try:
+        yield Device(context, page, camera)
+    finally:
+        await context.close()
+
+
+async def check_screen(device: Device, title: str, axe: Any) -> None:
+    """What holds for every screen, in both languages, at both sizes: the right words, all of it within the page,
+    something to do or to read next, and nothing serious that axe-core finds. `title`: the heading's key."""
+    page = device.page
+    texts = await page.evaluate("import('/static/texts.js').then((module) => module.LANGUAGES)")
+    for _ in range(2):
+        language = await page.evaluate("document.documentElement.lang")
+        heading = page.locator("h1")
+        assert await heading.inner_text() == texts[language][title], title
+        assert await page.locator(".lead, .badge, .note").count() > 0
+        for size in (PHONE, DESKTOP):
+            await page.set_viewport_size(size)  # type: ignore[arg-type]
+            wide = await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            assert wide, f"{title} is wider than {size}"
+            for button in await page.locator(".actions button").all():
+                box = await button.bounding_box()
+                assert box, title
+                assert box["y"] + box["height"] <= size["height"], f"{title}: an action is below the fold at {size}"
+        found = await page.evaluate(axe)
+        assert not found, f"{title} in {language}: {found}"
+        await page.locator(".language").click()
+    assert not device.errors
+
+
+class Line:
+    """A TCP line to the server that can be cut and mended."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def mend(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        self._writers |= {writer, far_writer}
+        with contextlib.suppress(OSError):
+            await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+        self._writers -= {writer, far_writer}
+
+    @staticmethod
+    async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()

@@ -1,0 +1,96 @@
+"""A verification in the browser, from the link to the outcome, with a puppet before the camera."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from playwright.async_api import Browser
+from tests.browser.stage import Camera, Line, check_screen, device
+from tests.support.images import DATA, base64_of, needs_data, sample
+from tests.support.server import Server, result
+from tests.support.server import token as issue
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def sample_token(server: Server, key: tuple[str, str]) -> str:
+    return issue(server.sdk(key), CompareLib="LOCAL", ImageBase64=base64_of(sample()))
+
+
+@pytest.mark.parametrize("phone", [True, False], ids=["phone", "desktop"])
+async def test_who_does_what_the_page_says_passes(
+    server: Server, key: tuple[str, str], browser: Browser, axe: str, phone: bool
+) -> None:
+    token = sample_token(server, key)
+    async with device(browser, phone=phone) as person:
+        await person.open(server.url, token)
+        await person.screen("ready")
+        await check_screen(person, "readyTitle", axe)
+        await person.page.set_viewport_size({"width": 390, "height": 844} if phone else {"width": 1280, "height": 800})
+        await person.agree()
+        await person.end("passed")
+        await check_screen(person, "passed", axe)
+        assert person.hosts == {server.url.split("/")[2]}
+        assert len(set(person.camera.seen) - {"neutral"}) == 2
+    assert result(server.sdk(key), token).Result == "0"
+
+
+@needs_data
+async def test_another_person_is_told_no_in_the_same_words(
+    server: Server, key: tuple[str, str], browser: Browser, axe: str
+) -> None:
+    other = next((DATA / "deepface").glob("*.jpg")).read_bytes()
+    token = issue(server.sdk(key), CompareLib="LOCAL", ImageBase64=base64_of(other))
+    async with device(browser) as person:
+        await person.open(server.url, token)
+        await person.agree()
+        await person.end("failed")
+        await check_screen(person, "failed", axe)
+    assert result(server.sdk(key), token).Result == "2016"
+
+
+async def test_a_connection_that_is_cut_for_three_seconds_costs_nothing(
+    server: Server, key: tuple[str, str], browser: Browser
+) -> None:
+    token = sample_token(server, key)
+    line = Line(server.port)
+    await line.mend()
+    camera = Camera()
+    async with device(browser, camera) as person:
+        await person.open(f"http://127.0.0.1:{line.port}", token)
+        camera.obeys = False
+        await person.agree()
+        asked = await person.action()
+        await line.cut()
+        await person.page.locator('[data-hint="reconnecting"]').wait_for(timeout=5000)
+        await asyncio.sleep(3)
+        await line.mend()
+        camera.obeys = True
+        await person.page.locator('[data-hint=""]').wait_for(timeout=8000)
+        assert camera.seen[-1] == asked, "the challenge goes on where it was"
+        await person.end("passed")
+        assert person.page.url.startswith(f"http://127.0.0.1:{line.port}")
+    await line.cut()
+    assert result(server.sdk(key), token).Result == "0"
+
+
+async def test_a_page_that_was_closed_and_opened_again_goes_on_in_the_same_attempt(
+    server: Server, key: tuple[str, str], browser: Browser
+) -> None:
+    token = sample_token(server, key)
+    camera = Camera(obeys=False)
+    async with device(browser, camera) as person:
+        await person.open(server.url, token)
+        await person.agree()
+        asked = await person.action()
+        await person.page.goto("about:blank")
+        camera.obeys = True
+        await person.open(server.url, token)
+        assert await person.action() == asked
+        await person.end("passed")
+        # And once more after the end: the same device is told the outcome again.
+        await person.page.goto("about:blank")
+        await person.open(server.url, token)
+        await person.screen("passed")
+        assert not person.errors

@@ -1,0 +1,206 @@
+"""Nobody is left at a dead end: every way that does not lead to an outcome ends in a screen with a next step."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.async_api import Browser
+from tests.browser.stage import INSECURE_HOST, Camera, check_screen, device
+from tests.support.images import base64_of, sample
+from tests.support.server import Server, result
+from tests.support.server import token as issue
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+LIVENESS = (1001, 1007)  # Results of a failed liveness check
+LIFE = 25.0  # seconds of a token on the hasty server
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Two attempts, two seconds a step, and tokens of a short life."""
+    folder = tmp_path_factory.mktemp("hasty")
+    running = Server(
+        folder, attempts=2, step_seconds=2, token_seconds=int(LIFE), device_grace_seconds=1, frames_per_second_least=1
+    ).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def soon_expired(hasty: Server) -> tuple[str, float]:
+    return fresh(hasty), time.monotonic()
+
+
+@pytest.fixture
+def token(server: Server, key: tuple[str, str]) -> str:
+    return issue(server.sdk(key), CompareLib="LOCAL", ImageBase64=base64_of(sample()))
+
+
+def fresh(server: Server) -> str:
+    return issue(server.sdk(), CompareLib="LOCAL", ImageBase64=base64_of(sample()))
+
+
+async def test_a_flat_picture_uses_up_its_attempts_and_its_token(
+    hasty: Server, soon_expired: tuple[str, float], browser: Browser, axe: str
+) -> None:
+    token = fresh(hasty)
+    async with device(browser, Camera(kind="flat")) as person:
+        await person.open(hasty.url, token)
+        await person.agree()
+        await person.screen("over_timeout", 20)
+        await check_screen(person, "timeoutTitle", axe)
+        await person.press()
+        await person.screen("failed", 30)
+        await check_screen(person, "failed", axe)
+    async with device(browser, phone=False) as late:
+        await late.open(hasty.url, token)
+        await late.screen("closed_4411")
+        await check_screen(late, "c4411Title", axe)
+    found = result(hasty.sdk(), token)
+    assert LIVENESS[0] <= int(found.Result) <= LIVENESS[1]
+
+
+async def test_a_refused_camera_has_a_way_back(server: Server, token: str, browser: Browser, axe: str) -> None:
+    camera = Camera("refused")
+    async with device(browser, camera) as person:
+        await person.open(server.url, token)
+        await person.agree()
+        await person.screen("camera_refused")
+        await check_screen(person, "refusedTitle", axe)
+        camera.state = "on"
+        await person.press()
+        await person.screen("capture")
+        await person.press(".quiet")
+        await person.screen("cancelled")
+        await check_screen(person, "cancelledTitle", axe)
+        await person.press()
+        await person.screen("capture")
+
+
+async def test_a_camera_that_is_in_use_has_a_way_back(server: Server, token: str, browser: Browser, axe: str) -> None:
+    camera = Camera("busy")
+    async with device(browser, camera) as person:
+        await person.open(server.url, token)
+        await person.agree()
+        await person.screen("camera_busy")
+        await check_screen(person, "busyCameraTitle", axe)
+        camera.state = "on"
+        await person.press()
+        await person.screen("capture")
+
+
+async def test_a_desktop_without_a_camera_hands_over_to_a_phone_which_passes(
+    server: Server, token: str, browser: Browser, axe: str
+) -> None:
+    async with device(browser, Camera("none"), phone=False) as desktop, device(browser) as phone:
+        await desktop.open(server.url, token)
+        await desktop.screen("camera_none")
+        await check_screen(desktop, "noCameraTitle", axe)
+        answers: list[str] = []
+        desktop.page.on(
+            "websocket", lambda socket: socket.on("framereceived", lambda frame: answers.append(str(frame)))
+        )
+        await desktop.page.reload()
+        await desktop.screen("camera_none")
+        await desktop.press()
+        await desktop.screen("handover")
+        await check_screen(desktop, "handoverTitle", axe)
+        assert await desktop.page.locator(".qr").is_visible()
+        offer = next(answer for answer in answers if '"handover","code"' in answer)
+        code = offer.split('"code":"')[1].split('"')[0]
+        await phone.open(server.url, f"{token}.{code}")
+        await phone.screen("ready")
+        assert code not in phone.page.url, "the code is good once and leaves the address"
+        await desktop.screen("closed_4412")
+        await check_screen(desktop, "c4412Title", axe)
+        await phone.agree()
+        await phone.end("passed")
+
+
+async def test_a_second_device_is_told_that_another_has_it(
+    server: Server, token: str, browser: Browser, axe: str
+) -> None:
+    async with device(browser) as first, device(browser, phone=False) as second:
+        await first.open(server.url, token)
+        await first.screen("ready")
+        await second.open(server.url, token)
+        await second.screen("closed_4409")
+        await check_screen(second, "c4409Title", axe)
+        await first.page.goto("about:blank")
+        await asyncio.sleep(1.2)
+        await second.press()
+        await second.screen("ready")
+
+
+async def test_a_link_that_is_unknown_or_cut_short_says_where_to_go(server: Server, browser: Browser, axe: str) -> None:
+    async with device(browser) as person:
+        await person.open(server.url, "0F0F0F0F-0000-0000-0000-000000000000")
+        await person.screen("closed_4401")
+        await check_screen(person, "c4401Title", axe)
+        await person.page.goto("about:blank")
+        await person.page.goto(f"{server.url}/verify")
+        await person.screen("no_token")
+        await check_screen(person, "noTokenTitle", axe)
+
+
+async def test_an_insecure_address_says_so_in_one_sentence(
+    server: Server, token: str, browser: Browser, axe: str
+) -> None:
+    async with device(browser) as person:
+        await person.open(f"http://{INSECURE_HOST}:{server.port}", token)
+        await person.screen("missing_insecure")
+        await check_screen(person, "insecureTitle", axe)
+        await person.press()
+        assert await person.page.locator(".actions .primary").inner_text() in ("已复制", "Copied")
+
+
+@pytest.mark.parametrize(
+    ("lacking", "screen", "title"),
+    [("crypto", "missing_old", "oldTitle"), ("WebSocket", "missing_no_socket", "noSocketTitle")],
+)
+async def test_a_browser_that_lacks_something_is_told_what_to_do(
+    server: Server, token: str, browser: Browser, axe: str, lacking: str, screen: str, title: str
+) -> None:
+    async with device(browser) as person:
+        await person.page.add_init_script(
+            f"delete window.{lacking}; Object.defineProperty(window, '{lacking}', {{ value: undefined }})"
+        )
+        await person.open(server.url, token)
+        await person.screen(screen)
+        await check_screen(person, title, axe)
+
+
+async def test_a_browser_too_old_for_the_script_still_says_something(server: Server, browser: Browser) -> None:
+    context = await browser.new_context(java_script_enabled=False)
+    page = await context.new_page()
+    await page.goto(f"{server.url}/verify#whatever")
+    assert await page.locator(".noscript").is_visible()
+    assert "Chrome" in await page.locator(".unstarted").inner_text()
+    await context.close()
+
+
+async def test_a_server_that_is_gone_ends_in_a_retry(server: Server, token: str, browser: Browser, axe: str) -> None:
+    async with device(browser) as person:
+        # Nothing answers at the socket's address; the patience of 45 s is not waited out but moved on.
+        await person.page.clock.install()
+        await person.page.route_web_socket("**/capture/v1", lambda socket: socket.close(code=1012, reason="restart"))
+        await person.open(server.url, token)
+        for _ in range(40):
+            await person.page.clock.run_for(2000)
+        await person.screen("offline")
+        await check_screen(person, "offlineTitle", axe)
+
+
+async def test_a_token_that_has_expired_says_so(
+    hasty: Server, soon_expired: tuple[str, float], browser: Browser, axe: str
+) -> None:
+    token, issued = soon_expired
+    await asyncio.sleep(max(0.0, issued + LIFE + 0.5 - time.monotonic()))
+    async with device(browser) as person:
+        await person.open(hasty.url, token)
+        await person.screen("closed_4410")
+        await check_screen(person, "c4410Title", axe)

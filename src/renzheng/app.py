@@ -154,7 +154,8 @@ class App:
 
     async def _sweep(self) -> None:
         while True:
-            await self.store.sweeper.sweep(self.clock())
+            while (await self.store.sweeper.sweep(self.clock())).more:
+                await asyncio.sleep(0)
             self.metrics.waiting.set(await self.store.sessions.waiting(self.clock()))
             await asyncio.sleep(self.settings.sweep_seconds)
 

@@ -9,12 +9,14 @@ import string
 from html.parser import HTMLParser
 from pathlib import Path
 
+import cv2
 import msgspec
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
 from renzheng.cli.evaluate import evaluate
+from renzheng.engine.runtimes import Image
 from renzheng.evaluation.rates import rate
 from renzheng.evaluation.report import render
 from renzheng.evaluation.results import (
@@ -101,6 +103,25 @@ def test_unreadable_data_ends_with_a_sentence(tmp_path: Path) -> None:
     done = run(tmp_path / "old.json", "--out", tmp_path / "out")
     assert done.exit_code == 1
     assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_list_of_one_kind_of_pairs_is_still_reported(tmp_path: Path, portrait_photo: Image, label: int) -> None:
+    """Without impostors there is no FMR, without genuine pairs no FNMR, and without both no equal error rate."""
+    for name, image in (("a.png", portrait_photo), ("b.png", portrait_photo[:, ::-1])):
+        assert cv2.imwrite(str(tmp_path / name), image)
+    (tmp_path / "pairs.csv").write_text(f"a,b,same\na.png,b.png,{label}\n")
+    done = run(tmp_path, "--out", tmp_path / "out", "--processes", "1", "--replicates", "100")
+    assert done.exit_code == 0, done.output
+    found = read_json(tmp_path / "out" / "results.json")
+    assert isinstance(found, Recognition)
+    assert (found.equal_error, found.best, found.area) == (None, None, None)
+    at_70 = next(point for point in found.points if point.score == 70)
+    missing, there = (at_70.fmr, at_70.fnmr) if label else (at_70.fnmr, at_70.fmr)
+    assert (missing.value, missing.trials, there.trials) == (None, 0, 1)
+    # The mirrored face is the same face to the engine: a match whatever the label says.
+    assert there.errors == (0 if label else 1)
+    assert Page((tmp_path / "out" / "report.html").read_text(encoding="utf-8")).open == []
 
 
 @pytest.mark.stress

@@ -206,5 +206,9 @@ def _stream(paths: list[Path], rule: str, processes: int) -> Iterable[Acquired]:
             yield _acquire_file(path, rule)
         return
     # Spawned, not forked: the inference runtimes keep threads that a fork would lose.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
+    try:
         yield from pool.map(_acquire_file, paths, [rule] * len(paths), chunksize=8)
+    finally:
+        # A run that is broken off must not first do all the rest.
+        pool.shutdown(cancel_futures=True)

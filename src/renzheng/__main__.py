@@ -6,8 +6,11 @@ import sys
 
 
 def main() -> None:
+    asked = sys.argv[1:2]
     try:
-        from renzheng.cli import app
+        from renzheng.cli import COMMANDS, build
+
+        app = build(asked if asked and asked[0] in COMMANDS else COMMANDS)
     except ModuleNotFoundError as error:
         if error.name and error.name.startswith("renzheng"):
             raise

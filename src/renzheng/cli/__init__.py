@@ -2,42 +2,58 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
 import typer
 
-from renzheng.cli.account import app as account
-from renzheng.cli.evaluate import evaluate
-from renzheng.cli.explain import explain
-from renzheng.cli.identity import app as identity
-from renzheng.cli.key import app as key
-from renzheng.cli.models import app as models
-from renzheng.cli.serve import serve
-from renzheng.cli.session import app as session
-from renzheng.cli.session import rejudge
 
-app = typer.Typer(
-    name="renzheng",
-    help="Self-hosted face identity verification that speaks Tencent Cloud FaceID's API.",
-    no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
-    add_completion=False,
-)
-app.command()(serve)
-app.add_typer(account, name="account", help="Accounts: who calls the signed API.")
-app.add_typer(key, name="key", help="Keys: the SecretId and SecretKey that sign for an account.")
-app.add_typer(identity, name="identity", help="The library of enrolled people, for CompareLib BUSINESS.")
-app.add_typer(session, name="session", help="One verification: what was measured, and why it ended as it did.")
-app.add_typer(models, name="models", help="The models: install, list, verify.")
-app.command()(rejudge)
-app.command()(evaluate)
-app.command()(explain)
+class Command(NamedTuple):
+    """Where a command stands: `module` of this package, `name` in it. `help`: of a group of commands."""
 
-try:
-    from renzheng.cli.demo import demo
-    from renzheng.cli.verify import verify
-except ModuleNotFoundError as missing:
-    # The puppet passes liveness, so a production install leaves the extra `lab` out.
-    if missing.name != "tencentcloud":
-        raise
-else:
-    app.command()(verify)
-    app.command()(demo)
+    module: str
+    name: str
+    help: str | None = None
+    extra: str = "server"
+
+
+COMMANDS = {
+    "serve": Command("serve", "serve"),
+    "demo": Command("demo", "demo", extra="lab"),
+    "verify": Command("verify", "verify", extra="lab"),
+    "account": Command("account", "app", "Accounts: who calls the signed API."),
+    "key": Command("key", "app", "Keys: the SecretId and SecretKey that sign for an account."),
+    "identity": Command("identity", "app", "The library of enrolled people, for CompareLib BUSINESS."),
+    "session": Command("session", "app", "One verification: what was measured, and why it ended as it did."),
+    "rejudge": Command("session", "rejudge"),
+    "explain": Command("explain", "explain"),
+    "evaluate": Command("evaluate", "evaluate"),
+    "models": Command("models", "app", "The models: install, list, verify."),
+}
+
+
+def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """The command line with these commands. Only what they need is imported, as the whole takes a second."""
+    app = typer.Typer(
+        name="renzheng",
+        help="Self-hosted face identity verification that speaks Tencent Cloud FaceID's API.",
+        no_args_is_help=True,
+        pretty_exceptions_show_locals=False,
+        add_completion=False,
+    )
+    app.callback()(lambda: None)
+    for name in names:
+        command = COMMANDS[name]
+        try:
+            found = getattr(importlib.import_module(f"renzheng.cli.{command.module}"), command.name)
+        except ModuleNotFoundError as missing:
+            # The puppet passes liveness, so a production install leaves the extra `lab` out.
+            if command.extra != "lab" or (missing.name or "").startswith("renzheng"):
+                raise
+            continue
+        if command.help:
+            app.add_typer(found, name=name, help=command.help)
+        else:
+            app.command(name)(found)
+    return app

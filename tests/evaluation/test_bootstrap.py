@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from renzheng.evaluation.bootstrap import compact, draw
+from renzheng.evaluation.bootstrap import compact, draw, share
 from renzheng.evaluation.rates import Comparisons, count_errors, rate
 
 
@@ -102,6 +102,20 @@ def test_below_the_floor_no_interval_is_claimed() -> None:
     )
     # With one image a person, the closed form of all pairs weighs as the pairs themselves do.
     assert drawn.fmr[:, 1:] == pytest.approx(same.fmr[:, 1:])
+
+
+def test_shares_draw_people_not_trials() -> None:
+    """Two of twenty people fail in all of their ten trials: the interval is that of 2 of 20, not of 20 of 200."""
+    people = np.repeat(np.arange(20), 10)
+    interval = share((people < 2).astype(np.int64), people, seed=3)
+    assert interval is not None
+    assert interval[0] == 0
+    assert 0.2 <= interval[1] <= 0.3
+    spread = share((np.arange(200) % 10 == 0).astype(np.int64), people, seed=3)
+    # Everybody fails once in ten, so it does not matter who is drawn.
+    assert spread is not None
+    assert list(spread) == pytest.approx([0.1, 0.1])
+    assert share(np.array([1, 0]), np.array([4, 4])) is None
 
 
 def test_people_who_take_no_part_are_not_drawn() -> None:

@@ -92,6 +92,25 @@ def _impostor_weight(comparisons: Comparisons, times: Reals, weights: Reals) -> 
     return float((images.sum() ** 2 - (images**2).sum()) / 2)
 
 
+def share(
+    errors: Indices, people: Indices, *, replicates: int = 1000, seed: int = 0, confidence: float = CONFIDENCE
+) -> tuple[float, float] | None:
+    """Percentile interval of a share of trials: `errors` (n) are 0 or 1, `people` (n) whose trial each was.
+
+    None where fewer than two people took part: of one person nothing can be drawn.
+    """
+    _, of = np.unique(people, return_inverse=True)
+    count = int(of.max()) + 1 if len(of) else 0
+    if count < 2:
+        return None
+    wrong = np.bincount(of, errors, minlength=count)
+    tried = np.bincount(of, minlength=count)
+    times = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=replicates)
+    shares = (times @ wrong) / (times @ tried)
+    tail = (1 - confidence) / 2
+    return float(np.quantile(shares, tail)), float(np.quantile(shares, 1 - tail))
+
+
 def compact(*columns: Indices) -> tuple[list[Indices], int]:
     """Renumber people so that only those who take part are drawn; returns the columns and how many there are."""
     people, inverse = np.unique(np.concatenate([column.ravel() for column in columns]), return_inverse=True)

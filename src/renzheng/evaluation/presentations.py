@@ -22,6 +22,7 @@ from renzheng.engine.judging import measure
 from renzheng.engine.limits import JudgingLimits
 from renzheng.engine.measurement import Measurement
 from renzheng.engine.observation import FaceModels
+from renzheng.evaluation import bootstrap
 from renzheng.evaluation.rates import CONFIDENCE, Rate, rate
 from renzheng.evaluation.recognition import timing
 from renzheng.evaluation.results import FORMAT, AttackType, Presentations, Run
@@ -29,6 +30,8 @@ from renzheng.evaluation.sequences import Recorded, Transcript
 
 TRANSCRIPT, CHALLENGE, DEPTH, CONTINUITY = "transcript", "challenge", "depth", "continuity"
 LAYERS = (TRANSCRIPT, CHALLENGE, DEPTH, CONTINUITY)
+SEED = 0
+REPLICATES = 1000  # draws of people for the intervals
 PARTS = ("detection", "landmarks", "iris", "embedding")
 
 
@@ -164,8 +167,17 @@ def _attack(name: str, rows: list[tuple[Recorded, Judged]]) -> AttackType:
 
 def _rates(rows: list[tuple[Recorded, Judged]], error: Callable[[Judged], bool]) -> tuple[Rate, Rate]:
     """(errors among the classified, no response among all)."""
-    usable = [one for _, one in rows if one.usable]
-    return rate(sum(map(error, usable)), len(usable)), rate(len(rows) - len(usable), len(rows))
+    numbers = {person: k for k, person in enumerate(sorted({row.transcript.person for row, _ in rows}))}
+    people = np.array([numbers[recorded.transcript.person] for recorded, _ in rows], dtype=np.int64)
+    usable = np.array([one.usable for _, one in rows], dtype=bool)
+    wrong = np.array([one.usable and error(one) for _, one in rows], dtype=np.int64)
+    found = rate(
+        int(wrong.sum()),
+        int(usable.sum()),
+        bootstrap.share(wrong[usable], people[usable], replicates=REPLICATES, seed=SEED),
+    )
+    silent = (~usable).astype(np.int64)
+    return found, rate(int(silent.sum()), len(rows), bootstrap.share(silent, people, replicates=REPLICATES, seed=SEED))
 
 
 def _people(rows: list[tuple[Recorded, Judged]]) -> int:
@@ -206,5 +218,5 @@ def evaluate_presentations(
         progress=lambda done, total: progress("judge", done, total),
     )
     ids = [packs.pack_for(part).id for part in PARTS]
-    run = Run(command, version, clock(), round(time.monotonic() - began, 1), ids, 0, 0, CONFIDENCE)
+    run = Run(command, version, clock(), round(time.monotonic() - began, 1), ids, REPLICATES, SEED, CONFIDENCE)
     return summarise(name, sequences, judged, run)

@@ -296,6 +296,7 @@ def _presentations(results: Presentations, words: Words) -> list[str]:
             words("card_types"), f"{len(results.attacks)}", ", ".join(words.maybe("attack", a.name) for a in classified)
         )
     )
+    interval = words("def_interval_pad", replicates=f"{results.run.replicates:,}")
     parts = [_lede(lede), _cards(cards)]
     if classified or results.bpcer.value is not None:
         figure = _wide(charts.attack_rates(results, words))
@@ -304,7 +305,7 @@ def _presentations(results: Presentations, words: Words) -> list[str]:
         _attack_table(results, words),
         _section(words("says"), _list([words("pad_limits"), words("pad_not_here")])),
         _section(words("timings_pad"), _timings(results.timings, "", words)) if results.timings else "",
-        _section(words("definitions"), _list([words("def_pad"), words("def_wilson")])),
+        _section(words("definitions"), _list([words("def_pad"), interval])),
         _made(results.run, words),
     ]
     return parts

@@ -204,8 +204,9 @@ WORDS: dict[str, tuple[str, str]] = {
     "stopped": ("Stopped by", "拦截层"),
     "genuine_row": ("genuine people (BPCER)", "真人（BPCER）"),
     "pad_limits": (
-        "Intervals count presentations as independent; presentations of one person, or made with one tool, are not.",
-        "区间把各次呈现当作相互独立；同一人或同一工具产生的呈现并非独立。",
+        "Intervals draw people, as presentations of one person resemble each other. Presentations made with one tool "
+        "resemble each other too, and no interval shows that.",
+        "同一人的各次呈现彼此相似，因此区间按人重采样。同一工具产生的呈现也彼此相似，这一点任何区间都反映不出。",
     ),
     "pad_not_here": (
         "These rates are of the attacks that were tried, on the people that were recorded. A complying deepfake "
@@ -244,9 +245,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "APCER：某一类型已判定的攻击中被当作真人通过的比例。"
         "BPCER：已判定的真人呈现中被拒绝的比例。未响应：无法判定的呈现（ISO/IEC 30107-3）。",
     ),
-    "def_wilson": (
-        "Intervals: 95 %, Wilson's; with no error the exact one-sided bound, about 3 / presentations.",
-        "区间：95%，Wilson 区间；没有错误时取精确单侧上界，约为 3 / 呈现次数。",
+    "def_interval_pad": (
+        "Intervals: 95 %. People are drawn {replicates} times with replacement; each end is the more cautious of that "
+        "and Wilson's. With no error: the exact one-sided bound, about 3 / presentations (the rule of three).",
+        "区间：95%。按人有放回地重采样 {replicates} 次，两端各取它与 Wilson 区间中更谨慎者。"
+        "没有错误时取精确单侧上界，约为 3 / 呈现次数（三分法则）。",
     ),
     "made": ("How this was made", "如何得出"),
     "command": ("Command", "命令"),

@@ -154,10 +154,9 @@ class App:
 
     async def _sweep(self) -> None:
         while True:
-            while (await self.store.sweeper.sweep(self.clock())).more:
-                await asyncio.sleep(0)
+            more = (await self.store.sweeper.sweep(self.clock())).more
             self.metrics.waiting.set(await self.store.sessions.waiting(self.clock()))
-            await asyncio.sleep(self.settings.sweep_seconds)
+            await asyncio.sleep(0 if more else self.settings.sweep_seconds)
 
     # -- the operator's pages --
 

@@ -8,11 +8,9 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
-from tests.support.images import base64_of, sample
+from tests.support.images import base64_of, sample, sample_picture
 from tests.support.server import Server, result
 from tests.support.server import token as issue
 
@@ -53,8 +51,7 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str
     client = server.sdk()
     sent = {"CompareLib": "BUSINESS", "IdCard": ID_CARD, "Name": NAME, "Extra": EXTRA, "Meta": META}
     token = issue(client, **sent)
-    picture = cv2.imdecode(np.frombuffer(sample(), np.uint8), cv2.IMREAD_COLOR)
-    asyncio.run(Device(server.url, token, Performance(Puppet(picture), "head", seed=5)).run())
+    asyncio.run(Device(server.url, token, Performance(Puppet(sample_picture()), "head", seed=5)).run())
     fetched = result(client, token, IsNeedBestFrame=True, IsNeedVideo=True)
     assert fetched.Result == "0"
     assert fetched.Name == NAME

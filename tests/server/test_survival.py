@@ -12,10 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
-from tests.support.images import base64_of, sample
+from tests.support.images import base64_of, sample, sample_picture
 from tests.support.server import Server, result
 from tests.support.server import token as issue
 
@@ -27,7 +25,7 @@ from renzheng.store.open import open_store
 
 @pytest.fixture(scope="module")
 def puppet() -> Puppet:
-    return Puppet(cv2.imdecode(np.frombuffer(sample(), np.uint8), cv2.IMREAD_COLOR))
+    return Puppet(sample_picture())
 
 
 @dataclass

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from renzheng.engine import packs
+from renzheng.engine.runtimes import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("RENZHENG_TEST_DATA") or ROOT / "../shared/data").resolve()
@@ -21,6 +22,13 @@ needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no test data: RENZHE
 def sample() -> bytes:
     """The sample photo: a portrait in the public domain, as PNG."""
     return packs.require("sample").read_bytes()
+
+
+def sample_picture() -> Image:
+    """The sample photo's pixels, BGR."""
+    picture = cv2.imdecode(np.frombuffer(sample(), np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    return picture
 
 
 def drawn(width: int = 320, height: int = 240) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from tests.support.server import Server
 
@@ -16,7 +17,8 @@ class Wire:
 
     def __init__(self, server: Server, origin: str | None = None, auto: bool = True) -> None:
         address = server.url.replace("http", "ws") + "/capture/v1"
-        self.socket: ClientConnection = connect(address, origin=origin, compression=None, legacy=True)  # type: ignore[arg-type]
+        given = None if origin is None else Origin(origin)
+        self.socket: ClientConnection = connect(address, origin=given, compression=None, legacy=True)
         self._auto = auto
         self._sequence = 0
 

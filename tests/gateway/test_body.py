@@ -189,3 +189,10 @@ def test_the_biggest_allowed_photo_arrives_whole_announced_and_in_chunks() -> No
         assert code_of(read_answer(connection)) == ""
     for _, message in house.seen:
         assert text_of(message.image_base64) == photo
+
+
+async def test_a_body_shorter_than_announced_is_read_as_it_is() -> None:
+    body = json.dumps(BUSINESS).encode()
+    headers = [*tc3_headers(body), (b"Content-Length", b"500")]
+    for chunks in ([body[:9], body[9:]], [body, b""], [body[:9], body[9:], b""]):
+        assert (await call(build().gateway, headers=headers, chunks=chunks)).code == ""

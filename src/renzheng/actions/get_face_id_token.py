@@ -70,6 +70,8 @@ class GetFaceIdToken:
         _refuse_what_is_not_offered(request)
         details = _details(request)
         photo = self._photo(request.image_base64) if details.compare_lib is CompareLib.LOCAL else None
+        # The text has done its work: it would hold the whole body until the photo is stored.
+        msgspec.structs.force_setattr(request, "image_base64", msgspec.Raw())
         token = new_token(self._entropy)
         await self._sessions.create(caller.account_id, token, details, photo, self._policy, caller.now, self._lifetime)
         return Reply(token)

@@ -92,6 +92,7 @@ class Body:
 
     __slots__ = (
         "_address",
+        "_announced",
         "_digest",
         "_in_flight",
         "_reserved",
@@ -112,6 +113,7 @@ class Body:
         self._settings = settings
         self._address = address
         self._secret_id = ""
+        self._announced = 0
         self._reserved = 0
         self._started = 0.0
         self._stopped = False
@@ -139,6 +141,7 @@ class Body:
             raise too_large()
         self._secret_id = secret_id
         if announced:
+            self._announced = announced
             self._reserve(announced)
         loop = asyncio.get_running_loop()
         self._started = loop.time()
@@ -148,6 +151,8 @@ class Body:
         try:
             while not self.complete:
                 self._take(await receive(), limit, too_large)
+            if len(self.data) != self.size:
+                del self.data[self.size :]  # type: ignore[union-attr]
         except asyncio.CancelledError:
             if self._stopped and task is not None and task.uncancel() <= cancelling:
                 raise BodyTooSlow(f"{self.size} bytes of the body arrived in time") from None
@@ -170,10 +175,10 @@ class Body:
         if self.complete and not self.size:
             self.data = chunk
         else:
-            # A bytearray grows in place; bytes would be copied whole at each chunk.
             if not self.size:
-                self.data, self._digest = bytearray(), hashlib.sha256()
-            self.data += chunk
+                # As large as announced, and reserved: a buffer that grows is moved again and again.
+                self.data, self._digest = bytearray(self._announced), hashlib.sha256()
+            self.data[self.size : size] = chunk  # type: ignore[index]
             self._digest.update(chunk)
         self.size = size
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
-from tests.support.images import base64_of, sample, sample_picture
-from tests.support.server import Server, result
-from tests.support.server import token as issue
 
 from renzheng.evaluation.device import Device
 from renzheng.evaluation.performance import Performance
 from renzheng.evaluation.puppet import Puppet
+from tests.support.images import base64_of, sample, sample_picture
+from tests.support.server import Server, result
+from tests.support.server import token as issue
 
 NAME, ID_CARD, EXTRA, META = "标记的姓名", "99887719900101123X", "marked-extra-7f3a", "marked-meta-91bc"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
+
 from tests.support.images import base64_of, drawn
 from tests.support.photos import png_of
 from tests.support.server import Server, result, token

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.images import base64_of, sample, sample_picture
-from tests.support.server import Server, result
-from tests.support.server import token as issue
 
 from renzheng.evaluation.device import Device, DeviceLimits, Event
 from renzheng.evaluation.performance import Performance
 from renzheng.evaluation.puppet import Puppet
 from renzheng.store.open import open_store
+from tests.support.images import base64_of, sample, sample_picture
+from tests.support.server import Server, result
+from tests.support.server import token as issue
 
 
 @pytest.fixture(scope="module")

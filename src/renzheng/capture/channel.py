@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import structlog
 from starlette.websockets import WebSocket
 
-from renzheng.capture.course import Course, CoursePace, End
+from renzheng.capture.course import Course, CoursePace, DayUsedUp, End
 from renzheng.capture.messages import PROTOCOL, Cancel, Close, Closing, Handover, Hello, Identity, Message, Start
 from renzheng.capture.ports import Accounts, Clock, Counter, Lookout, Sessions, Verdicts
 from renzheng.capture.socket import ChannelLimits, DeviceGone, DeviceSocket
@@ -189,7 +189,10 @@ class Visit:
                 attempt = await self._begin(session)
                 if attempt is None:
                     return await self._outcome()
-            end = await self._run_attempt(session, attempt)
+            try:
+                end = await self._run_attempt(session, attempt)
+            except DayUsedUp:
+                return await self._submit(session, attempt.number, Ending.TOO_MANY_TODAY)
             if end is End.COMPLETED:
                 return await self._submit(session, attempt.number, Ending.COMPLETED)
             session = await self._reload()

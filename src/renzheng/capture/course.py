@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 
 from renzheng.capture.messages import Close, Closing, Pong
 from renzheng.capture.ports import BadFrame, Clock, Lookout, Sessions, Skipped
@@ -25,6 +25,10 @@ class CoursePace:
     neutral_seconds: float = 1.0
     step_seconds: float = 6.0
     ready_seconds: float = 60.0
+
+
+class DayUsedUp(Exception):
+    """Another token of the same ID number took the day's last attempt meanwhile."""
 
 
 class End(enum.StrEnum):
@@ -191,7 +195,7 @@ class Course:
             counts = index == 1
             day = self._day(step.revealed_at) if counts else None
             if not await self._sessions.reveal(self._session.id, self._attempt.number, step, counts, day):
-                raise Closing(Close.TAKEN_OVER if self._session.alive(self._clock()) else Close.EXPIRED)
+                await self._refused(day)
             self._attempt = replace(self._attempt, steps=(*self._attempt.steps, step))
         self._device.expect(index, step.nonce)
         await self._device.send(
@@ -203,6 +207,17 @@ class Course:
             seconds=round(max(0.0, step.deadline - self._clock()), 1),
         )
         return step
+
+    async def _refused(self, day: str | None) -> NoReturn:
+        """Say why a step could not be revealed: the token died, the day is used up, or another device has it."""
+        session = self._session
+        if not session.alive(self._clock()):
+            raise Closing(Close.EXPIRED)
+        if day is not None and session.id_hash is not None and session.policy.attempts_a_day:
+            used = await self._sessions.attempts_today(session.account_id, session.id_hash, day)
+            if used >= session.policy.attempts_a_day:
+                raise DayUsedUp
+        raise Closing(Close.TAKEN_OVER)
 
     async def _look(self, jpeg: bytes, action: str) -> Any:
         """The frame's numbers, and the hint to the device where it changed. None where there are none."""

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
+
 from tests.support.server import Server, free_port
 
 HELLO = """

@@ -3,9 +3,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.support.server import Server, token
 
 from conformance.calls import BUSINESS
+from tests.support.server import Server, token
 
 
 @pytest.fixture(scope="session")

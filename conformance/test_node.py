@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.support.server import REGION, Server
 
 from conformance.calls import Call, calls, with_token
 from conformance.test_python import METHODS, possible
+from tests.support.server import REGION, Server
 
 FOLDER = Path(__file__).resolve().parent / "clients" / "node"
 PACKAGE = "tencentcloud-sdk-nodejs@4.1.313"

@@ -10,9 +10,9 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.faceid.v20180301 import faceid_client, models
-from tests.support.server import REGION, Server
 
 from conformance.calls import Call, calls, with_token
+from tests.support.server import REGION, Server
 
 METHODS = [(sign, http) for sign in ("TC3-HMAC-SHA256", "HmacSHA1", "HmacSHA256") for http in ("POST", "GET")]
 V1_BODY = 1024 * 1024

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.server import REGION, Server
 
 from conformance.calls import Call, calls, with_token
+from tests.support.server import REGION, Server
 
 FOLDER = Path(__file__).resolve().parent / "clients" / "tccli"
 VERSION = "3.1.189.1"

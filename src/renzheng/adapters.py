@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 import segno
@@ -21,7 +22,9 @@ from renzheng.engine.liveness import ActionWatcher, Baseline, Glance
 from renzheng.engine.measurement import Frame
 from renzheng.engine.media import MediaError, probe
 from renzheng.engine.workers import Busy, EngineWorkers, WorkerDied
-from renzheng.store.accounts import KeyCache
+from renzheng.gateway.encryption import KeyPairs
+from renzheng.store.encryption_keys import EncryptionKeys
+from renzheng.store.key_cache import KeyCache
 from renzheng.verification.decision import Frames, Reference
 
 _COORDINATE = 32
@@ -89,6 +92,33 @@ class EngineExaminer:
 
     async def mux(self, frames: Sequence[tuple[float, bytes]]) -> bytes:
         return await self._engine.mux([Frame(jpeg, 0, "", at) for at, jpeg in frames])
+
+
+class CurrentKeyPairs:
+    """The key pairs for sealed fields as the store has them now, read anew only where they have changed."""
+
+    def __init__(self, keys: KeyCache) -> None:
+        self._keys = keys
+        self._generations: object = None
+        self._pairs: KeyPairs | None = None
+
+    def __call__(self) -> KeyPairs:
+        generations = self._keys.generations
+        if self._pairs is None or generations is not self._generations:
+            self._pairs = KeyPairs.from_pem("".join(generation.pem for generation in generations))
+            self._generations = generations
+        return self._pairs
+
+
+async def make_first_key_pairs(
+    keys: EncryptionKeys, rsa_bits: int, clock: Callable[[], float], entropy: Callable[[int], bytes]
+) -> None:
+    """Make the key pairs for sealed fields where there are none that can be read."""
+    if await keys.all():
+        return
+    pem = (await asyncio.to_thread(KeyPairs.generate, rsa_bits, entropy)).to_pem()
+    if not await keys.add_first(pem, clock()) and not await keys.all():
+        await keys.add(pem, clock())
 
 
 class AccountsOfKeys:

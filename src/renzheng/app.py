@@ -7,6 +7,7 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,7 +19,16 @@ from starlette.routing import Route, WebSocketRoute
 
 from renzheng.actions import get_face_id_result, get_face_id_token
 from renzheng.actions.common import REGIONS
-from renzheng.adapters import AccountsOfKeys, EngineExaminer, EngineLookout, device_key, device_proves, qr_rows
+from renzheng.adapters import (
+    AccountsOfKeys,
+    CurrentKeyPairs,
+    EngineExaminer,
+    EngineLookout,
+    device_key,
+    device_proves,
+    make_first_key_pairs,
+    qr_rows,
+)
 from renzheng.capture import pages
 from renzheng.capture.channel import Channel, ChannelParts, ChannelSettings
 from renzheng.capture.course import CoursePace
@@ -29,6 +39,7 @@ from renzheng.engine.limits import EngineLimits, MediaLimits, WorkerLimits
 from renzheng.engine.media import is_photo
 from renzheng.engine.workers import EngineWorkers
 from renzheng.gateway.contract import Action, GatewaySettings, Where
+from renzheng.gateway.failures import FILE_NAME, RecentFailures
 from renzheng.gateway.pipeline import Gateway
 from renzheng.settings import Settings
 from renzheng.store.open import Store, open_store
@@ -50,6 +61,7 @@ class App:
     ) -> None:
         self.settings = settings
         self.clock = clock
+        self.entropy = entropy
         self.metrics = Metrics()
         self.store: Store = open_server_store(settings, clock, entropy)
         self.engine = EngineWorkers(engine_limits(settings))
@@ -73,6 +85,9 @@ class App:
             log=structlog.get_logger("renzheng.gateway"),
             settings=gateway_settings(settings),
             meter=self.metrics,
+            key_pairs=CurrentKeyPairs(self.store.keys),
+            executor=ThreadPoolExecutor(settings.encryption_threads, "renzheng-sealing"),
+            failures=self._failures(),
         )
         self.channel = self._channel(entropy)
         self._web = Starlette(
@@ -108,9 +123,34 @@ class App:
         )
         limit = settings.requests_per_second
         return [
-            Action("GetFaceIdToken", get_face_id_token.Request, issue, regions=REGIONS, per_second=limit),
-            Action("GetFaceIdResult", get_face_id_result.Request, fetch, per_second=limit),
+            Action(
+                "GetFaceIdToken",
+                get_face_id_token.Request,
+                issue,
+                regions=REGIONS,
+                per_second=limit,
+                sealable=get_face_id_token.SEALABLE,
+                check_sealed=get_face_id_token.check_sealed,
+            ),
+            Action(
+                "GetFaceIdResult",
+                get_face_id_result.Request,
+                fetch,
+                per_second=limit,
+                sealed_reply=get_face_id_result.SEALED,
+            ),
         ]
+
+    def _failures(self) -> RecentFailures | None:
+        """What `renzheng explain --recent` reads."""
+        if not self.settings.recent_failures:
+            return None
+        return RecentFailures(
+            self.store.keys.secret_keys,
+            structlog.get_logger("renzheng.gateway"),
+            path=self.settings.data_dir / FILE_NAME,
+            size=self.settings.recent_failures,
+        )
 
     def _channel(self, entropy: Callable[[int], bytes]) -> Channel:
         settings = self.settings
@@ -135,6 +175,9 @@ class App:
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
         await self.store.start()
+        bits = self.settings.encryption_rsa_bits
+        await make_first_key_pairs(self.store.encryption_keys, bits, self.clock, self.entropy)
+        self.store.keys.refresh()
         tasks: list[asyncio.Task[Any]] = []
         try:
             await self.engine.start()
@@ -205,6 +248,7 @@ def gateway_settings(settings: Settings) -> GatewaySettings:
         region_required=settings.region_required,
         endpoint_service=_where(settings.local_services),
         unsigned_payload=_where(settings.unsigned_payload),
+        explain_in_reply=settings.explain_in_reply,
     )
 
 

@@ -66,6 +66,11 @@ class Settings(BaseSettings):
     body_rate: int = Field(64 * 1024, ge=0, description="Least bytes a second at which a body may arrive.")
     requests_per_second: int = Field(100, ge=1, description="Requests a second by account and action.")
 
+    encryption_rsa_bits: int = Field(
+        2048, ge=1024, le=8192, description="Size of new RSA keys for sealed fields; Tencent Cloud's own has 1024 bits."
+    )
+    encryption_threads: int = Field(2, ge=1, le=64, description="Threads that open and seal fields.")
+
     # -- verification --
     token_seconds: int = Field(600, ge=10, le=3600, description="Seconds that a token lives.")
     threshold: float = Field(70, ge=60, le=100, description="Similarity from which two faces count as one person.")

@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from renzheng.accounts.keys import Key
-from renzheng.store.accounts import KeyCache, KeysUnavailable, Refused, Unknown
+from renzheng.store.accounts import Refused, Unknown
+from renzheng.store.key_cache import KeyCache, KeysUnavailable
 
 from .conftest import OpenWorld, World
 

@@ -6,9 +6,11 @@ import inspect
 
 import pytest
 
-from renzheng.store.accounts import Accounts, KeyCache, Refused, Unknown
+from renzheng.store.accounts import Accounts, Refused, Unknown
 from renzheng.store.audit import Audit
+from renzheng.store.encryption_keys import EncryptionKeys
 from renzheng.store.identities import Identities, NewPerson
+from renzheng.store.key_cache import KeyCache
 from renzheng.store.ledger import Ledger
 from renzheng.store.sessions import Sessions
 
@@ -16,10 +18,13 @@ from .conftest import ID_CARD, World
 
 OPERATORS = {
     "Accounts.create", "Accounts.named", "Accounts.all", "Accounts.list_keys", "Accounts.add_key",
-    "Audit.add", "Audit.events", "Identities.prepare", "Sessions.expire", "Sessions.waiting", "Sessions.measurement",
+    "Audit.add", "Audit.events", "EncryptionKeys.add", "EncryptionKeys.add_first", "EncryptionKeys.all",
+    "Identities.prepare", "Sessions.expire", "Sessions.waiting", "Sessions.measurement",
 }  # fmt: skip
 # What runs before a request or a page has named its account.
-SERVERS = {"KeyCache.find", "KeyCache.origins", "KeyCache.refresh", "KeyCache.start", "KeyCache.stop"}
+SERVERS = {
+    "KeyCache.find", "KeyCache.origins", "KeyCache.secret_keys", "KeyCache.refresh", "KeyCache.start", "KeyCache.stop",
+}  # fmt: skip
 # They hold the token, or the id of a session that the token or the judging queue gave them.
 DEVICES_AND_JUDGES = {
     "Sessions.find", "Sessions.claim_device", "Sessions.touch_device", "Sessions.offer_handover",
@@ -31,7 +36,7 @@ DEVICES_AND_JUDGES = {
 
 def public_methods() -> dict[str, list[str]]:
     found = {}
-    for part in (Accounts, Audit, Identities, KeyCache, Ledger, Sessions):
+    for part in (Accounts, Audit, EncryptionKeys, Identities, KeyCache, Ledger, Sessions):
         for name, method in inspect.getmembers(part, inspect.isfunction):
             if not name.startswith("_"):
                 found[f"{part.__name__}.{name}"] = list(inspect.signature(method).parameters)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import msgspec
+from renzheng.gateway import encryption
 
 MOST_IMAGE_BASE64 = 8 * 1024 * 1024
 """Characters of ImageBase64, after encoding (Tencent's documentation)."""
@@ -11,11 +11,5 @@ REGIONS = frozenset({"ap-beijing", "ap-chengdu", "ap-guangzhou", "ap-shanghai"})
 """Where GetFaceIdToken is offered (Tencent's documentation)."""
 
 
-class Encryption(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="pascal"):
+class Encryption(encryption.Encryption, forbid_unknown_fields=True):
     """How sensitive fields are sealed. All may be left out: official helpers do so for sealed replies."""
-
-    encrypt_list: list[str] | None = None
-    ciphertext_blob: str | None = None
-    iv: str | None = None
-    algorithm: str | None = None
-    tag_list: list[str] | None = None

@@ -14,6 +14,9 @@ from renzheng.verification.decision import EXPIRED, UNFINISHED
 from renzheng.verification.records import Gone, Outcome
 from renzheng.verification.session import RESULT_SECONDS, Session, State
 
+SEALED = frozenset({"IdCard", "Name"})
+"""Fields of the reply that are sealed where the caller sent a key."""
+
 
 class Request(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="pascal"):
     face_id_token: str
@@ -57,12 +60,7 @@ class GetFaceIdResult:
         self._shelf = shelf
 
     async def __call__(self, caller: Caller, request: Request) -> Reply:
-        if request.is_encrypt_response or request.encryption is not None:
-            raise InvalidParameter(
-                "sealed replies are not supported",
-                zh="参数错误。暂不支持加密返回。",
-                en="Sealed replies are not supported yet.",
-            )
+        _check_key(request)
         found = await self._sessions.result(caller.account_id, request.face_id_token)
         if found is None:
             raise BizTokenIllegal
@@ -86,6 +84,15 @@ class GetFaceIdResult:
             if request.is_need_video:
                 reply.video_base64 = _base64(await self._shelf.video(session.id, verdict.attempt))
         return reply
+
+
+def _check_key(request: Request) -> None:
+    """Who asks for a sealed reply and sends no key must not get a plain one. InvalidParameter."""
+    sent = request.encryption
+    if sent is not None and sent.ciphertext_blob:
+        return
+    if request.is_encrypt_response or (sent is not None and sent.algorithm):
+        raise InvalidParameter("a sealed reply without CiphertextBlob")
 
 
 def _reply(session: Session, code: str, description: str, similarity: float) -> Reply:

@@ -10,6 +10,7 @@ import pybase64
 
 from renzheng.actions.common import MOST_IMAGE_BASE64, Encryption
 from renzheng.gateway.contract import Caller
+from renzheng.gateway.encryption import SEALABLE_FIELDS
 from renzheng.gateway.errors import ImageSizeTooLarge, InvalidParameter
 from renzheng.gateway.parameters import text_of
 from renzheng.verification.identity import is_id_card
@@ -17,6 +18,8 @@ from renzheng.verification.policy import Policy
 from renzheng.verification.session import CompareLib, Details
 
 MOST_EXTRA = 1000
+SEALABLE = SEALABLE_FIELDS
+"""What may come sealed: Name, IdCard, ImageBase64."""
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="pascal", gc=False):
@@ -81,8 +84,7 @@ class GetFaceIdToken:
         text = text_of(raw)
         if not text:
             raise InvalidParameter("no ImageBase64 under LOCAL")
-        if len(text) > MOST_IMAGE_BASE64:
-            raise ImageSizeTooLarge
+        _check_size(text)
         if len(text) % 4:
             raise InvalidParameter("ImageBase64 is not padded")
         try:
@@ -92,6 +94,16 @@ class GetFaceIdToken:
         if not self._is_photo(photo):
             raise InvalidParameter("ImageBase64 is neither JPEG nor PNG")
         return photo
+
+
+def check_sealed(request: Request) -> None:
+    """Called before a sealed photo is opened, so that the limit also bounds what is opened. ImageSizeTooLarge."""
+    _check_size(text_of(request.image_base64))
+
+
+def _check_size(image_base64: memoryview) -> None:
+    if len(image_base64) > MOST_IMAGE_BASE64:
+        raise ImageSizeTooLarge
 
 
 def new_token(entropy: Callable[[int], bytes]) -> str:
@@ -127,8 +139,6 @@ def _refuse_what_is_not_offered(request: Request) -> None:
         raise _not_offered("UseCos", "结果不能存入 COS", "results cannot be kept in COS")
     if request.rule_id:
         raise _not_offered("RuleId", "尚无业务规则", "there are no rules")
-    if request.encryption is not None:
-        raise _not_offered("Encryption", "不能接收加密字段", "sealed fields cannot be opened")
 
 
 def _not_offered(name: str, zh: str, en: str) -> InvalidParameter:

@@ -116,6 +116,8 @@ class Sealing:
 
     def _whole_body(self, key: SealingKey, reply: Any) -> dict[str, Any]:
         body, encryption = key.seal_body(_ENCODER.encode(reply).decode(), self._entropy)
+        # The Java and Go helpers read the first tag whatever the algorithm is, and fail where there is none.
+        encryption.tag_list = encryption.tag_list or [""]
         return {"Encryption": encryption, "EncryptedBody": body}
 
     def _by_field(self, key: SealingKey, reply: Any, names: frozenset[str]) -> dict[str, Any]:

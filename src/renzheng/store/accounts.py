@@ -1,8 +1,7 @@
-"""Accounts, their keys and origins; and the keys in memory, which the gateway asks for every request."""
+"""Accounts, their keys and origins, as the operator makes and changes them."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import sqlite3
@@ -13,11 +12,12 @@ import msgspec
 
 from renzheng.accounts.keys import Account, Key, new_secret_id, new_secret_key
 from renzheng.store.audit import Audit
+from renzheng.store.changes import changed
 from renzheng.store.database import Database, StoreError
 from renzheng.store.vault import Kind, Subject, Vault
 
-_ACCOUNT = "id, name, created_at, origins"
-_KEY = "secret_id, account_id, sealed, enabled, created_at, expires_at, unsigned_payload, addresses"
+ACCOUNT_COLUMNS = "id, name, created_at, origins"
+KEY_COLUMNS = "secret_id, account_id, sealed, enabled, created_at, expires_at, unsigned_payload, addresses"
 _NAME = re.compile(r"[\w][\w .\-]{0,63}")
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+", re.ASCII)
 
@@ -30,17 +30,8 @@ class Refused(StoreError):
     """What was given cannot be stored; the text says why."""
 
 
-class KeysUnavailable(StoreError):
-    """The change counter could not be read for too long, so no key can be trusted to be still good."""
-
-
-def _account(row: tuple[Any, ...]) -> Account:
+def account_of_row(row: tuple[Any, ...]) -> Account:
     return Account(row[0], row[1], row[2], tuple(json.loads(row[3])))
-
-
-def _changed(connection: sqlite3.Connection) -> None:
-    """Tells every process that holds keys in memory to read them anew."""
-    connection.execute("UPDATE counters SET value = value + 1 WHERE name = 'accounts'")
 
 
 def checked_origin(text: str) -> str:
@@ -82,8 +73,8 @@ class Accounts:
                 raise Refused(f"there is already an account named {name}")
             self._vault.keep(self._vault.draw(Subject(Kind.ACCOUNT, row[0])))
             self._audit.add(connection, "account created", f"account {row[0]}")
-            _changed(connection)
-            return _account(row)
+            changed(connection)
+            return account_of_row(row)
 
         return await self._database.write(insert, keys=True)
 
@@ -96,14 +87,15 @@ class Accounts:
         return self._one("name", name)
 
     def _one(self, column: str, value: int | str) -> Account:
-        row = self._database.fetch_one(f"SELECT {_ACCOUNT} FROM accounts WHERE {column} = ?", (value,))  # noqa: S608
+        row = self._database.fetch_one(f"SELECT {ACCOUNT_COLUMNS} FROM accounts WHERE {column} = ?", (value,))  # noqa: S608
         if row is None:
             raise Unknown(f"there is no account {value}")
-        return _account(row)
+        return account_of_row(row)
 
     async def all(self) -> list[Account]:
         """By rising id."""
-        return [_account(row) for row in self._database.fetch_all(f"SELECT {_ACCOUNT} FROM accounts ORDER BY id")]  # noqa: S608
+        rows = self._database.fetch_all(f"SELECT {ACCOUNT_COLUMNS} FROM accounts ORDER BY id")  # noqa: S608
+        return [account_of_row(row) for row in rows]
 
     async def set_origins(self, account_id: int, origins: tuple[str, ...]) -> Account:
         """The web origins, beside the server's own, whose pages may run this account's captures. Raises Refused."""
@@ -114,7 +106,7 @@ class Accounts:
             if connection.execute(sql, (json.dumps(checked), account_id)).rowcount != 1:
                 raise Unknown(f"there is no account {account_id}")
             self._audit.add(connection, "origins set", f"account {account_id}")
-            _changed(connection)
+            changed(connection)
 
         await self._database.write(update)
         return await self.get(account_id)
@@ -144,7 +136,7 @@ class Accounts:
 
         def insert(connection: sqlite3.Connection) -> None:
             count = connection.execute(
-                f"INSERT INTO keys ({_KEY}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",  # noqa: S608
+                f"INSERT INTO keys ({KEY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",  # noqa: S608
                 (
                     *(key.secret_id, key.account_id, sealed, int(key.enabled), key.created_at, key.expires_at),
                     *(int(key.unsigned_payload), json.dumps(key.addresses)),
@@ -153,14 +145,14 @@ class Accounts:
             if count != 1:
                 raise Refused("there is already a key with this SecretId")
             self._audit.add(connection, "key created", f"key {key.secret_id} of account {key.account_id}")
-            _changed(connection)
+            changed(connection)
 
         await self._database.write(insert)
 
     async def list_keys(self, account_id: int | None = None) -> list[Key]:
         """An account's keys, or all, oldest first."""
         rows = self._database.fetch_all(
-            f"SELECT {_KEY} FROM keys WHERE ? IS NULL OR account_id = ?"  # noqa: S608
+            f"SELECT {KEY_COLUMNS} FROM keys WHERE ? IS NULL OR account_id = ?"  # noqa: S608
             " ORDER BY created_at, secret_id",
             (account_id, account_id),
         )
@@ -169,7 +161,7 @@ class Accounts:
     async def key(self, account_id: int, secret_id: str) -> Key:
         """Raises Unknown, for another account's key too."""
         row = self._database.fetch_one(
-            f"SELECT {_KEY} FROM keys WHERE account_id = ? AND secret_id = ?",  # noqa: S608
+            f"SELECT {KEY_COLUMNS} FROM keys WHERE account_id = ? AND secret_id = ?",  # noqa: S608
             (account_id, secret_id),
         )
         if row is None:
@@ -185,7 +177,7 @@ class Accounts:
                 raise Unknown(f"account {account_id} has no key {secret_id}")
             verb = "key enabled" if enabled else "key disabled"
             self._audit.add(connection, verb, f"key {secret_id} of account {account_id}")
-            _changed(connection)
+            changed(connection)
 
         await self._database.write(update)
 
@@ -206,72 +198,3 @@ def open_key(vault: Vault, row: tuple[Any, ...]) -> Key:
         unsigned_payload=bool(unsigned_payload),
         addresses=tuple(json.loads(addresses)),
     )
-
-
-class KeyCache:
-    """All accounts and keys in memory, read anew when the change counter has moved.
-
-    A look-up costs one dictionary access. Authorising fails closed: when the counter could not be read for
-    `failures` polls in a row, look-ups raise KeysUnavailable. An unchanged key stays the same object, so that
-    what a caller derived from it can be kept with it.
-    """
-
-    def __init__(self, database: Database, vault: Vault, failures: int = 20) -> None:
-        self._database = database
-        self._vault = vault
-        self._failures_allowed = failures
-        self._failures = 0
-        self._counter = -1
-        self._keys: dict[str, Key] = {}
-        self._accounts: dict[int, Account] = {}
-        self._task: asyncio.Task[None] | None = None
-
-    def find(self, secret_id: str) -> Key | None:
-        """The key of a SecretId, enabled or not; None for an unknown one."""
-        if self._failures > self._failures_allowed:
-            raise KeysUnavailable("the store's change counter cannot be read")
-        return self._keys.get(secret_id)
-
-    def account(self, account_id: int) -> Account | None:
-        return self._accounts.get(account_id)
-
-    def origins(self) -> frozenset[str]:
-        """The allowed origins of all accounts together."""
-        return frozenset(origin for account in self._accounts.values() for origin in account.origins)
-
-    def refresh(self) -> bool:
-        """Read the change counter, and everything else if it has moved. True if it had."""
-        row = self._database.fetch_one("SELECT value FROM counters WHERE name = 'accounts'")
-        counter = int(row[0]) if row else -1
-        if counter == self._counter:
-            return False
-        accounts = [_account(r) for r in self._database.fetch_all(f"SELECT {_ACCOUNT} FROM accounts")]  # noqa: S608
-        keys: dict[str, Key] = {}
-        for key_row in self._database.fetch_all(f"SELECT {_KEY} FROM keys"):  # noqa: S608
-            key = open_key(self._vault, key_row)
-            known = self._keys.get(key.secret_id)
-            keys[key.secret_id] = known if known == key else key
-        self._keys = keys
-        self._accounts = {account.id: account for account in accounts}
-        self._counter = counter
-        return True
-
-    async def start(self, seconds: float = 0.25) -> None:
-        """Read all, then poll the counter every `seconds`."""
-        self.refresh()
-        self._task = asyncio.create_task(self._poll(seconds))
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
-
-    async def _poll(self, seconds: float) -> None:
-        while True:
-            await asyncio.sleep(seconds)
-            try:
-                self.refresh()
-                self._failures = 0
-            except (sqlite3.Error, StoreError):
-                self._failures += 1

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from renzheng.store.accounts import Accounts, KeyCache
+from renzheng.store.accounts import Accounts
 from renzheng.store.audit import Audit
 from renzheng.store.database import Database, ServerLock, StoreError
+from renzheng.store.encryption_keys import EncryptionKeys
 from renzheng.store.identities import Identities
+from renzheng.store.key_cache import KeyCache
 from renzheng.store.keyring import KeysRefused
 from renzheng.store.ledger import Ledger
 from renzheng.store.objects import BucketObjects, FolderObjects, Objects
@@ -44,6 +46,7 @@ class Store:
         newest = database.fetch_one("SELECT coalesce(max(id), 0) FROM sessions")
         self.audit = Audit(database, clock, actor)
         self.accounts = Accounts(database, vault, self.audit, entropy)
+        self.encryption_keys = EncryptionKeys(database, vault, self.audit)
         self.keys = KeyCache(database, vault)
         self.identities = Identities(database, vault, objects, self.audit, clock, entropy)
         self.sessions = Sessions(database, vault, objects, entropy, Ids(newest[0] if newest else 0))

@@ -49,6 +49,7 @@ class Kind(enum.IntEnum):
     EVIDENCE = 2
     PERSON = 3
     ACCOUNT = 4
+    ENCRYPTION = 5  # one generation of the key pairs that sealed fields are opened with
 
 
 class Subject(NamedTuple):

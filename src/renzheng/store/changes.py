@@ -1,0 +1,13 @@
+"""The change counters: whoever changes what a running server holds in memory says so here."""
+
+from __future__ import annotations
+
+import sqlite3
+
+TENANTS = "accounts"
+"""Accounts, keys, limits, rules, key pairs: everything that the server answers requests by."""
+
+
+def changed(connection: sqlite3.Connection, counter: str = TENANTS) -> None:
+    """Tells every process that holds such rows in memory to read them anew. Part of the change's own transaction."""
+    connection.execute("UPDATE counters SET value = value + 1 WHERE name = ?", (counter,))

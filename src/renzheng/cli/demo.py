@@ -182,9 +182,12 @@ def _print_tallies(console: Console, tallies: Sequence[Tally], skipped: Sequence
     for scenario in skipped:
         table.add_row(scenario.title, scenario.layer, "skipped", "needs a second face", "-")
     console.print(table)
-    slowest = min((tally.slowest for tally in tallies), default=10.0)
-    if slowest < 5:
-        console.print(f"The slowest device sent {slowest:.1f} frames a second: give it less to do by --parallel 1.")
+    if starved := sum(tally.starved for tally in tallies):
+        slowest = min(tally.slowest for tally in tallies)
+        console.print(
+            f"{starved} devices got too little of the CPU and were begun anew; the slowest that counts sent "
+            f"{slowest:.1f} frames a second. A quieter machine or --parallel 1 helps."
+        )
     if skipped:
         console.print("Some kinds were skipped, so this run is not complete: set --faces or RENZHENG_TEST_DATA.")
     if COMPLYING in (tally.scenario for tally in tallies):

@@ -27,6 +27,8 @@ PASSED = "0"
 NOT_LIVE = "1005"
 NOT_THE_SAME = "2016"
 
+STARVED = 5.0  # frames a second below which a trial says more about this machine than about the face
+TRIES = 3
 STRANGERS = 0.25  # cosine below which two photos are certainly of different people
 
 
@@ -60,13 +62,18 @@ class Scenario:
 
 @dataclass
 class Tally:
-    """What came of a scenario's trials. `codes`: Results, or what kept a trial from having one."""
+    """What came of a scenario's trials. `codes`: Results, or what kept a trial from having one.
+
+    `starved`: trials that were begun anew because the device got too little of the CPU; `slowest`: the lowest
+    frames a second among those that count.
+    """
 
     scenario: Scenario
     runs: int = 0
     passed: int = 0
     right: int = 0
     codes: Counter[str] = field(default_factory=Counter)
+    starved: int = 0
     slowest: float = float("inf")
 
     @property
@@ -136,7 +143,11 @@ async def run_scenario(
 
     async def one(number: int) -> None:
         async with room:
-            code, rate = await _trial(scenario, people, server, merchant, number, seed + number, limits)
+            for _ in range(TRIES):
+                code, rate = await _trial(scenario, people, server, merchant, number, seed + number, limits)
+                if rate >= STARVED or code == PASSED:
+                    break
+                tally.starved += 1
         tally.runs += 1
         tally.codes[code] += 1
         tally.passed += code == PASSED
@@ -167,9 +178,9 @@ async def _trial(
         outcome = await Device(server, token, performance, limits=limits).run()
         result = await asyncio.to_thread(merchant.result, token)
     except DeviceError as error:
-        return f"closed {error.code or ''}".strip(), 0.0
+        return f"closed {error.code or ''}".strip(), STARVED
     except TencentCloudSDKException as error:
-        return str(error.get_code()), 0.0
+        return str(error.get_code()), STARVED
     return str(result.reply["Result"]), outcome.rate
 
 

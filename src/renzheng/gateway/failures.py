@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
@@ -53,7 +52,8 @@ class RecentFailures:
         self._secret_keys = secret_keys
         self._log = log
         self._path = path
-        self._failures: deque[Failure] = deque(maxlen=size)
+        self._failures: list[Failure] = []
+        self._size = size
         self._per_second = per_second
         self._executor = executor
         self._lock = threading.Lock()
@@ -86,7 +86,7 @@ class RecentFailures:
                 keys = {**self._secret_keys(), secret_id: secret_key}
                 found = explain(captured, keys, unsigned=unsigned, masked=True)
                 with self._lock:
-                    self._failures.append(Failure(at, request_id, account_id, mask_id(secret_id), found))
+                    self._keep(Failure(at, request_id, account_id, mask_id(secret_id), found))
                     self._write()
             except Exception as error:  # it must never harm the request that it is about
                 self._log.error("a failure was not explained", request_id=request_id, error=type(error).__name__)
@@ -95,7 +95,11 @@ class RecentFailures:
 
     def recent(self) -> list[Failure]:
         """The last failures, the newest first."""
-        return sorted(self._failures, key=lambda failure: failure.at, reverse=True)
+        return list(self._failures)
+
+    def _keep(self, failure: Failure) -> None:
+        """By its time: threads may finish in another order than they began."""
+        self._failures = sorted([*self._failures, failure], key=lambda kept: kept.at, reverse=True)[: self._size]
 
     def _write(self) -> None:
         if self._path is None:

@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 from axe_playwright_python import base as axe_package
 from playwright.async_api import Browser, async_playwright
+
 from tests.browser.stage import ARGUMENTS, CHROMIUM
 from tests.support.server import Server
 

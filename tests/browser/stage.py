@@ -21,10 +21,10 @@ import cv2
 import numpy as np
 import simplejpeg
 from playwright.async_api import Browser, BrowserContext, Page
-from tests.support.images import sample
 
 from renzheng.evaluation.performance import Kind, Performance
 from renzheng.evaluation.puppet import Puppet
+from tests.support.images import sample
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 INSECURE_HOST = "insecure.test"
@@ -40,7 +40,6 @@ ARGUMENTS = (
 )
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}
-TITLES: dict[str, dict[str, str]] = {}
 
 CAMERA = """
 (() => {
@@ -74,6 +73,7 @@ CAMERA = """
 @cache
 def sample_puppet() -> Puppet:
     photo = cv2.imdecode(np.frombuffer(sample(), np.uint8), cv2.IMREAD_COLOR)
+    assert photo is not None
     return Puppet(photo)
 
 

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from playwright.async_api import Browser
+
 from tests.browser.stage import Camera, Line, check_screen, device
 from tests.support.images import DATA, base64_of, needs_data, sample
 from tests.support.server import Server, result

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.async_api import Browser
+
 from tests.browser.stage import INSECURE_HOST, Camera, check_screen, device
 from tests.support.images import base64_of, sample
 from tests.support.server import Server, result

@@ -36,11 +36,19 @@ class Verification {
     this.view = new View(root, language, (chosen) => this.rememberLanguage(chosen));
     this.camera = new Camera();
     this.limits = {};
-    const theme = this.link.options.get("theme");
-    if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
+    this.followTheme(this.link.options.get("theme"));
     this.host.oncancel = () => this.cancel();
     addEventListener("pageshow", (event) => event.persisted && location.reload());
     document.addEventListener("visibilitychange", () => this.visibility());
+  }
+
+  followTheme(asked) {
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    const set = () => {
+      document.documentElement.dataset.theme = asked === "light" || asked === "dark" ? asked : dark.matches ? "dark" : "light";
+    };
+    dark.addEventListener?.("change", set);
+    set();
   }
 
   rememberLanguage(language) {
@@ -331,9 +339,7 @@ class Verification {
   askHandover() {
     this.camera.close();
     this.handoverAsked = true;
-    if (!this.channel.send({ type: "handover" })) {
-      this.show((view) => screens.handoverFailed(view, () => [{ label: view.t("back"), act: () => this.showReady() }]));
-    }
+    this.channel.send({ type: "handover" }); // where the line is just lost, the button stays
   }
 
   endHandover() {

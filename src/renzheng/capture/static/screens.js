@@ -68,7 +68,7 @@ export function camera(view, reason, { retry, usePhone, openAlone, leave }) {
     name: `camera_${reason}`, tone: "warn", art: icon(art), title: view.t(title),
     words: [
       p(view.t(reason === "none" && !phone ? "noCameraAlone" : text), "lead"),
-      reason === "refused" && steps(view.t(`${where}1`), view.t(`${where}2`), view.t(`${where}3`)),
+      reason === "refused" && steps(view.t(`${where}1`), view.t("refused2"), view.t(`${where}3`)),
     ],
     actions: [...first, leave && { label: view.t("back"), act: leave, kind: "quiet" }].filter(Boolean),
   };
@@ -151,7 +151,6 @@ const plain = (name, art, key, tone = "warn") => (view, actions) => ({
 export const offline = plain("offline", "network", "offline");
 export const cancelled = plain("cancelled", "leave", "cancelled", "calm");
 export const noToken = plain("no_token", "link", "noToken");
-export const handoverFailed = plain("handover_failed", "phone", "handoverFailed");
 
 /** The code by which a phone takes over. @param {{url: string, modules?: string[], left: number}} code */
 export function handover(view, { url, modules, left }, { renew, back }) {

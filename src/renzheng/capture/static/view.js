@@ -44,6 +44,7 @@ export class View {
     const screen = make();
     this.frame(screen.name, screen.tone ?? "calm");
     const heading = h("h1", { tabindex: "-1" }, screen.title);
+    this.stage.className = "stage";
     this.stage.replaceChildren(
       h("div", { class: "oval" }, h("div", { class: "ripples" }), h("div", { class: "art" }, screen.art)),
       h("div", { class: "words" }, heading, screen.words),
@@ -59,6 +60,7 @@ export class View {
     this.make = () => undefined;
     this.capture = capture;
     this.frame("capture", "calm");
+    this.stage.className = "stage capture";
     this.stage.replaceChildren(...capture.parts);
     capture.update();
     scrollTo(0, 0);

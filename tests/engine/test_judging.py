@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from renzheng.engine.judging import measure
+from renzheng.engine.judging import Judge, decode_frame, measure
+from renzheng.engine.limits import MediaLimits
 from renzheng.engine.measurement import Frame, Measurement
 from renzheng.engine.observation import FaceModels
 from renzheng.engine.runtimes import Image
@@ -179,3 +180,30 @@ def test_every_fault_of_a_reference_photo_has_its_name(
     }[fault]
     found = measure(recording[:10], photo, models)
     assert (found.reference, found.similarity) == (status, None)
+
+
+def test_a_live_answer_has_no_tags_and_each_failure_its_own(
+    models: FaceModels, recording: list[Frame], measured: Measurement, puppet: Puppet
+) -> None:
+    assert measured.tags == ()
+    other = {"blink": "turn_left", "turn_left": "blink", "neutral": "neutral"}
+    swapped = measure([replace(frame, action=other[frame.action]) for frame in recording], None, models)
+    assert "02" in swapped.tags
+    looped = measure([*recording[:9], recording[2], *recording[10:]], None, models)
+    assert looped.tags == ("05",)
+    assert measure([], None, models).tags == ("02", "10", "11")
+
+
+def test_what_is_kept_of_a_frame_outlives_its_memory(models: FaceModels, recording: list[Frame]) -> None:
+    """Workers write the next frames to where the last ones were."""
+    media = MediaLimits()
+    fresh, reused = Judge(models), Judge(models)
+    memory = np.zeros((480, 640, 3), np.uint8)
+    for frame in recording:
+        image = decode_frame(frame.jpeg, media)
+        assert image is not None
+        fresh.add(image, frame.step, frame.action, frame.at)
+        memory[:] = image
+        reused.add(memory, frame.step, frame.action, frame.at)
+    memory[:] = 0
+    assert reused.finish() == fresh.finish()

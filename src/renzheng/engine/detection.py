@@ -15,6 +15,8 @@ import numpy as np
 
 from .runtimes import Floats, Image
 
+REFINED_SIDE, REFINED_FACE = 250, 110
+"""Pixels of the picture in which a face is refined, and of the longer side of the face in it."""
 RIGHT_EYE, LEFT_EYE, NOSE, RIGHT_MOUTH, LEFT_MOUTH = range(5)
 """Rows of ``Face.points``, named from the person: the right eye is on the image's left side."""
 
@@ -61,6 +63,25 @@ class Detector:
         back = np.array([width / size[0], height / size[1]], dtype=np.float32)
         faces = [_face(row, back) for row in rows if np.isfinite(row).all()]
         return sorted(faces, key=lambda face: -face.size)
+
+    def refine(self, image: Image, face: Face) -> Face:
+        """The same face looked at again at the size at which its points are best known.
+
+        The similarity scale was calibrated on pictures of 250 pixels with faces of about 90; the face is
+        brought to that size, so that its points, and the embedding, are as exact as they were there.
+        """
+        half = REFINED_SIDE / REFINED_FACE / 2 * face.size
+        (x, y), (height, width) = face.centre, image.shape[:2]
+        left, top = max(0, int(x - half)), max(0, int(y - half))
+        right, bottom = min(width, int(x + half) + 1), min(height, int(y + half) + 1)
+        found = self(np.ascontiguousarray(image[top:bottom, left:right]), REFINED_SIDE)
+        if not found:
+            return face
+        nearest = min(found, key=lambda one: np.hypot(one.centre[0] + left - x, one.centre[1] + top - y))
+        if abs(nearest.centre[0] + left - x) + abs(nearest.centre[1] + top - y) > 0.5 * face.size:
+            return face
+        box = (nearest.box[0] + left, nearest.box[1] + top, nearest.box[2], nearest.box[3])
+        return Face(box, nearest.points + np.array([left, top], dtype=np.float32), nearest.score)
 
 
 def _face(row: Floats, back: Floats) -> Face:

@@ -31,9 +31,19 @@ def align(image: Image, points: Floats) -> Image:
     turn = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
     shift = TEMPLATE.mean(axis=0) - turn @ points.mean(axis=0)
     if abs(factor) < 0.5:  # halve first, or a large face would be sampled with gaps
-        half = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        return align(half, (points / 2).astype(np.float32))
+        near, corner = _around(image, points)
+        half = cv2.resize(near, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        return align(half, ((points - corner) / 2).astype(np.float32))
     return cv2.warpAffine(image, np.column_stack([turn, shift]), (SIDE, SIDE), flags=cv2.INTER_LINEAR)
+
+
+def _around(image: Image, points: Floats) -> tuple[Image, Floats]:
+    """The part of the image that the aligned face is made of, and its upper left corner."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    reach = 2.0 * float((high - low).max())
+    x, y = (max(0, int(value)) for value in low - reach)
+    right, bottom = (int(value) + 1 for value in high + reach)
+    return image[y:bottom, x:right], np.array([x, y], dtype=np.float32)
 
 
 def _as_complex(points: Floats) -> Any:

@@ -7,9 +7,11 @@ process; the workers feed the same ``Judge`` with frames that another process ha
 Rules that are chosen here, and nowhere else:
 
 - the baseline comes from the neutral step alone;
-- the eye model runs in the neutral and the blink steps only;
-- the frames to compare are the best frontal ones by quality, one in each ``apart`` seconds, three at most;
-  the similarity is the median of their scores, never the highest;
+- the eye model runs in some frames of the neutral step, and in the blink step where the mesh hints at lids
+  that close, until they are seen open again;
+- the frames to compare are the best frontal one of each step, so that they span the whole sequence, filled up
+  to three with second bests at least ``apart`` seconds away; the similarity is the median of their scores,
+  never the highest, and they must show one person among themselves;
 - the face is searched for in every ``search_every``-th frame, at each step's start and when it was lost, and
   tracked in between.
 """
@@ -17,11 +19,12 @@ Rules that are chosen here, and nowhere else:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from statistics import median
 
 from . import packs
-from .continuity import measure_continuity
+from .continuity import Moment, Picture, measure_continuity
 from .depth import measure_depth
 from .embedding import align, cosine, similarity
 from .landmarks import Mesh
@@ -43,10 +46,12 @@ from .measurement import (
     FrameCounts,
     Measurement,
     Quality,
+    frontality,
 )
 from .media import MediaError, decode
 from .observation import FaceModels, Observation
 from .quality import measure as measure_quality
+from .reasons import reasons
 from .runtimes import Floats, Image
 
 
@@ -73,7 +78,7 @@ def examine_reference(image: Image, scale: float, models: FaceModels, limits: Qu
         return Reference("several_faces", quality)
     if fault := quality.fault(limits or QualityLimits()):
         return Reference(fault, quality)
-    return Reference("ok", quality, models.embedder(image, faces[0].points))
+    return Reference("ok", quality, models.embed(image, faces[0]))
 
 
 def compare(images: Sequence[Image], reference: Reference, models: FaceModels) -> Comparison:
@@ -81,9 +86,15 @@ def compare(images: Sequence[Image], reference: Reference, models: FaceModels) -
 
     Frames are aligned by the detector's five points, as the calibration table was made.
     """
+    if reference.embedding is None:
+        return compare_embeddings([], reference)
+    return compare_embeddings([models.embed(image) for image in images], reference)
+
+
+def compare_embeddings(embeddings: Sequence[Floats | None], reference: Reference) -> Comparison:
+    """The same for frames that are embedded already; None is a frame in which no face was found."""
     found = []
     if reference.embedding is not None:
-        embeddings = (models.embed(image) for image in images)
         found = [cosine(one, reference.embedding) for one in embeddings if one is not None]
     calibration = packs.pack_for("embedding").calibration
     score = None
@@ -104,11 +115,13 @@ class _Seen:
     mesh: Mesh | None
     aligned: Image | None
     searched: bool
+    picture: Picture
 
 
 @dataclass(slots=True)
 class _Candidate:
     index: int
+    at: float
     score: float
     quality: Quality
     image: Image
@@ -121,11 +134,13 @@ class Judge:
         self._models = models
         self._limits = limits or JudgingLimits()
         self._seen: list[_Seen] = []
-        self._candidates: dict[int, _Candidate] = {}
+        self._candidates: dict[int, list[_Candidate]] = {}
         self._undecodable = 0
         self._total = 0
         self._last: Observation | None = None
         self._since_search = 0
+        self._neutral_lids: list[float] = []
+        self._eye_readings: list[tuple[int, float]] = []
 
     def add(self, image: Image | None, step: int, action: str, at: float) -> None:
         """The next frame; None where it could not be decoded."""
@@ -136,28 +151,58 @@ class Judge:
         before = self._seen[-1] if self._seen else None
         track = self._since_search < self._limits.search_every and before is not None and before.step == step
         near = self._last.mesh if track and self._last is not None else None
-        observation = self._models.observe(image, eyes=action in (NEUTRAL, "blink"), near=near)
+        observation = self._models.observe(image, eyes=False, near=near, lean=True)
+        if self._eyes_matter(observation, step, action):
+            observation = self._models.open_eyes(image, observation)
+            self._eye_readings.append((step, observation.glance.eye or 0.0))
         searched = observation.face is not None or observation.mesh is None
         self._since_search = 1 if searched else self._since_search + 1
         self._last = observation
         mesh, glance = observation.mesh, observation.glance
-        aligned = align(image, mesh.five_points) if mesh is not None and glance.usable else None
-        self._seen.append(_Seen(index, step, action, at, glance, mesh, aligned, searched))
+        aligned = None
+        if mesh is not None and glance.usable and abs(glance.yaw) >= self._limits.depth.turn:
+            aligned = align(image, mesh.five_points)
+        picture = Picture.of(image)
+        self._seen.append(_Seen(index, step, action, at, glance, mesh, aligned, searched, picture))
         if mesh is not None and glance.usable and abs(glance.yaw) <= self._limits.depth.frontal:
-            self._consider(index, at, image, mesh, glance)
+            self._consider(index, step, at, image, mesh)
 
-    def _consider(self, index: int, at: float, image: Image, mesh: Mesh, glance: Glance) -> None:
+    def _eyes_matter(self, seen: Observation, step: int, action: str) -> bool:
+        """Whether the eye model is worth its time here (two runs of about the mesh's cost)."""
+        if seen.mesh is None or action not in (NEUTRAL, "blink"):
+            return False
+        lids = sum(seen.mesh.eye_openings)
+        if action == NEUTRAL:
+            self._neutral_lids.append(lids)
+            return len(self._neutral_lids) <= 2 * self._limits.neutral_eyes and len(self._neutral_lids) % 2 == 1
+        readings = [eye for at_step, eye in self._eye_readings if at_step == step]
+        opened = max((eye for at_step, eye in self._eye_readings if at_step != step), default=0.0)
+        closing = lids < self._limits.eye_gate * median(self._neutral_lids or [0.0])
+        return len(readings) < 2 or closing or readings[-1] < self._limits.actions.open_eye * opened
+
+    def _consider(self, index: int, step: int, at: float, image: Image, mesh: Mesh) -> None:
+        """Keep a frontal frame if it is among its step's two best."""
+        factor = 0.5 if mesh.mouth_opening > self._limits.actions.mouth_wide else 1.0
+        if self._neutral_lids:
+            factor *= min(1.0, sum(mesh.eye_openings) / max(median(self._neutral_lids), 1e-6)) ** 2
+        best = self._candidates.setdefault(step, [])
+        near = [one for one in best if abs(one.at - at) < self._limits.apart]
+        least = max((one.score for one in near), default=best[1].score if len(best) == 2 else 0.0)
+        if factor * frontality(mesh.yaw) * mesh.presence <= least:
+            return  # no sharpness and light could make it better, and those take time to measure
         quality = measure_quality(image, mesh)
-        score = quality.score * (0.5 if glance.mouth > self._limits.actions.mouth_wide else 1.0)
-        if glance.eye is not None:
-            # Without a baseline yet: the eyes of people who look ahead open to 0.2 and more.
-            score *= min(1.0, glance.eye / 0.2)
-        slot = int(at / self._limits.apart)
-        if slot not in self._candidates or score > self._candidates[slot].score:
-            self._candidates[slot] = _Candidate(index, score, quality, image)
-        if len(self._candidates) > self._limits.compared:
-            worst = min(self._candidates, key=lambda key: (self._candidates[key].score, -key))
-            del self._candidates[worst]
+        score = factor * quality.score
+        if score > least:
+            # The image may lie in memory that the next chunk is written to.
+            kept = [one for one in best if one not in near]
+            kept.append(_Candidate(index, at, score, quality, image.copy()))
+            self._candidates[step] = sorted(kept, key=lambda one: (-one.score, one.index))[:2]
+
+    def _chosen(self) -> list[_Candidate]:
+        """The frames to compare, in order."""
+        ranks = ([row[rank] for row in self._candidates.values() if len(row) > rank] for rank in (0, 1))
+        ordered = [one for row in ranks for one in sorted(row, key=lambda one: (-one.score, one.index))]
+        return sorted(ordered[: self._limits.compared], key=lambda one: one.index)
 
     def finish(self, reference: Reference = NO_REFERENCE) -> Measurement:
         """Measure all that was added."""
@@ -167,17 +212,18 @@ class Judge:
         actions = self._actions(baseline)
         depth = self._depth()
         seconds = self._seen[-1].at - self._seen[0].at if self._seen else 0.0
-        best = max(self._candidates.values(), key=lambda one: (one.score, -one.index), default=None)
-        chosen = sorted(self._candidates.values(), key=lambda one: one.index)
-        comparison = compare([candidate.image for candidate in chosen], reference, self._models)
-        return Measurement(
+        chosen = self._chosen()
+        best = max(chosen, key=lambda one: (one.score, -one.index), default=None)
+        embeddings = [self._models.embed(candidate.image) for candidate in chosen]
+        comparison = compare_embeddings(embeddings, reference)
+        found = Measurement(
             frames_status=self._status(),
             counts=self._counts(),
             baseline=baseline,
             actions=actions,
             challenge_passed=bool(actions) and all(one.answered and not one.unasked for one in actions),
             depth=depth,
-            continuity=self._continuity(),
+            continuity=self._continuity([one for one in embeddings if one is not None]),
             best=Best(best.index, best.score, best.quality) if best else None,
             reference=comparison.reference,
             reference_quality=comparison.reference_quality,
@@ -186,8 +232,10 @@ class Judge:
             compared=tuple(candidate.index for candidate in chosen),
             seconds=seconds,
             frames_per_second=(len(self._seen) - 1) / seconds if seconds > 0 else 0.0,
+            tags=(),
             packs=tuple(packs.pack_for(part).id for part in ("detection", "landmarks", "iris", "embedding")),
         )
+        return replace(found, tags=reasons(found))
 
     def _actions(self, baseline: Baseline | None) -> tuple[ActionOutcome, ...]:
         outcomes = []
@@ -213,14 +261,14 @@ class Judge:
 
     def _frontal(self) -> list[_Seen]:
         bound = self._limits.depth.frontal
-        return [seen for seen in self._seen if seen.aligned is not None and abs(seen.glance.yaw) <= bound]
+        return [seen for seen in self._seen if seen.glance.usable and abs(seen.glance.yaw) <= bound]
 
     def _turned(self) -> tuple[list[_Seen], int]:
         """Usable frames of the turn step, and the sign of the asked turn (0 where none was asked)."""
         sign = 0
         rows = []
         for seen in self._seen:
-            if seen.action in ("turn_left", "turn_right") and seen.aligned is not None:
+            if seen.action in ("turn_left", "turn_right") and seen.glance.usable:
                 sign = 1 if seen.action == "turn_left" else -1
                 rows.append(seen)
         return rows, sign
@@ -232,24 +280,19 @@ class Judge:
         ahead = [seen.mesh for seen in self._frontal() if seen.action == NEUTRAL and seen.mesh is not None]
         return measure_depth(ahead, [s.mesh for s in turned if s.mesh is not None], sign, self._limits.depth)
 
-    def _continuity(self) -> Continuity | None:
-        frontal = self._frontal()
+    def _continuity(self, frontal: list[Floats]) -> Continuity | None:
+        """One person: the compared frames among themselves, and the middle of the turn with the first of them."""
         if len(frontal) < 2:
             return None
         turned, sign = self._turned()
         aside = [seen for seen in turned if sign * seen.glance.yaw >= self._limits.depth.turn]
-        first = self._embed(frontal[0])
+        middle = [seen.aligned for seen in aside[len(aside) // 2 : len(aside) // 2 + 1] if seen.aligned is not None]
         return measure_continuity(
-            [(seen.at, seen.glance) for seen in self._seen],
-            [cosine(first, self._embed(frontal[-1]))],
-            [cosine(first, self._embed(seen)) for seen in aside[len(aside) // 2 : len(aside) // 2 + 1]],
+            [Moment(seen.at, seen.glance, seen.picture) for seen in self._seen],
+            [cosine(first, second) for first, second in combinations(frontal, 2)],
+            [cosine(frontal[0], self._models.embedder.embed_aligned(face)) for face in middle],
             self._limits.continuity,
         )
-
-    def _embed(self, seen: _Seen) -> Floats:
-        if seen.aligned is None:
-            raise ValueError("only frames with one whole face are embedded")
-        return self._models.embedder.embed_aligned(seen.aligned)
 
     def _counts(self) -> FrameCounts:
         seen = self._seen

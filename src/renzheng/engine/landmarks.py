@@ -7,7 +7,9 @@ proportions without unit, not degrees. Left and right are the person's.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +40,7 @@ class Mesh:
     points: Floats
     presence: float
 
-    @property
+    @cached_property
     def flat(self) -> Floats:
         """468 x 2, the pixels."""
         return self.points[:, :2]
@@ -83,13 +85,13 @@ class Mesh:
             _ratio(self.flat, RIGHT_EYE_LIDS, RIGHT_EYE_CORNERS),
         )
 
-    @property
+    @cached_property
     def five_points(self) -> Floats:
         """5 x 2: eyes, nose tip and corners of the mouth, as the detector would give them."""
         eyes = [self.flat[list(corners)].mean(axis=0) for corners in (RIGHT_EYE_CORNERS, LEFT_EYE_CORNERS)]
         return np.stack([*eyes, self.flat[NOSE], *self.flat[list(MOUTH_CORNERS)]]).astype(np.float32)
 
-    @property
+    @cached_property
     def box(self) -> tuple[float, float, float, float]:
         """(x, y, width, height) around the points, in pixels."""
         low, high = self.flat.min(axis=0), self.flat.max(axis=0)
@@ -147,17 +149,19 @@ def _region(where: Face | Mesh) -> tuple[Floats, float, float]:
 
 
 def _direction(start: Floats, end: Floats) -> float:
-    return float(np.arctan2(end[1] - start[1], end[0] - start[0]))
+    return math.atan2(float(end[1] - start[1]), float(end[0] - start[0]))
+
+
+def _distance(points: Floats, first: int, second: int) -> float:
+    x, y = points[first], points[second]
+    return math.hypot(float(x[0] - y[0]), float(x[1] - y[1]))
 
 
 def _balance(points: Floats, first: int, second: int) -> float:
-    near = float(np.linalg.norm(points[NOSE] - points[first]))
-    far = float(np.linalg.norm(points[NOSE] - points[second]))
+    near, far = _distance(points, NOSE, first), _distance(points, NOSE, second)
     return (near - far) / max(near + far, 1e-6)
 
 
 def _ratio(points: Floats, gaps: tuple[tuple[int, int], ...], across: tuple[int, int]) -> float:
-    upper = points[[gap[0] for gap in gaps]]
-    lower = points[[gap[1] for gap in gaps]]
-    width = float(np.linalg.norm(points[across[0]] - points[across[1]]))
-    return float(np.linalg.norm(upper - lower, axis=1).mean()) / max(width, 1e-6)
+    gap = sum(_distance(points, upper, lower) for upper, lower in gaps) / len(gaps)
+    return gap / max(_distance(points, *across), 1e-6)

@@ -49,13 +49,13 @@ class DepthLimits:
     residual: float = 0.040
     turn: float = 0.5
     frontal: float = 0.25
-    views: int = 4
+    views: int = 3
     minimum: int = 2
 
 
 @dataclass(frozen=True)
 class ContinuityLimits:
-    """``frontal``: least cosine between two frontal frames; ``turned``: between a frontal and a turned one;
+    """``frontal``: least cosine between any two of the compared frames; ``turned``: between a frontal and a turned one;
     ``speed``: face sizes a second that the face's centre may move; ``growth``: factor a second by which its
     size may change; ``gap``: longest time in seconds in which frames come but show no face."""
 
@@ -64,6 +64,10 @@ class ContinuityLimits:
     speed: float = 6.0
     growth: float = 6.0
     gap: float = 1.0
+    yaw_speed: float = 4.5
+    """Yaw proxy a second: a quick turn of a head takes a quarter of a second for 0.6; a swapped photo, none."""
+    repeated: int = 0
+    frozen: float = 0.8
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class ObservationLimits:
     largest from which another face counts. ``lost``: presence below which a tracked face is searched anew.
     ``cut``: share of the mesh outside of the frame."""
 
-    frame_side: int = 320
+    frame_side: int = 192
     photo_side: int = 320
     photo_side_fine: int = 800
     second_face: float = 0.4
@@ -90,6 +94,10 @@ class JudgingLimits:
     continuity: ContinuityLimits = field(default_factory=ContinuityLimits)
     quality: QualityLimits = field(default_factory=QualityLimits)
     search_every: int = 5
+    neutral_eyes: int = 6
+    """Frames of the neutral step in which the eyes are measured."""
+    eye_gate: float = 0.95
+    """In the blink step the eye model runs where the mesh's lids are below this share of the neutral ones."""
     compared: int = 3
     apart: float = 0.3
     minimum_frames: int = 8

@@ -13,6 +13,11 @@ from .limits import QualityLimits
 from .liveness import Baseline
 
 
+def frontality(yaw: float) -> float:
+    """1 for a face that looks ahead, falling towards 0 as the yaw proxy grows."""
+    return math.exp(-((yaw / 0.25) ** 2))
+
+
 @dataclass(frozen=True)
 class Quality:
     """``face_pixels``: shorter side of the box in the original; ``sharpness``: see ``sharpness_of``;
@@ -51,7 +56,7 @@ class Quality:
         size = min(1.0, self.face_pixels / 160)
         sharp = min(1.0, self.sharpness / 0.015)
         light = math.exp(-(((self.brightness - 130) / 80) ** 2))
-        frontal = math.exp(-((self.yaw / 0.25) ** 2))
+        frontal = frontality(self.yaw)
         return size * math.sqrt(sharp) * light * frontal * self.presence
 
 
@@ -73,15 +78,23 @@ class Depth:
 class Continuity:
     """``frontal``, ``turned``: the lowest cosine of each kind, None where it could not be measured;
     ``speed``: the fastest move of the face, in face sizes a second; ``growth``: the fastest change of size, a
-    factor a second; ``gap``: the longest time without a face, seconds."""
+    factor a second; ``yaw_speed``: the fastest turn, yaw proxy a second; ``gap``: the longest time without a
+    face, seconds; ``repeated``: pictures that had been there before, other than just before; ``frozen``: the
+    longest time in which the picture did not change at all, seconds; ``disorder``: times that run backwards.
+    ``faults``: which of them decided against the sequence, by name."""
 
     frontal: float | None
     turned: float | None
     speed: float
     growth: float
+    yaw_speed: float
     gap: float
+    repeated: int
+    frozen: float
+    disorder: int
     frontal_threshold: float
     turned_threshold: float
+    faults: tuple[str, ...]
     passed: bool
 
 
@@ -139,7 +152,7 @@ class Measurement:
     ``frames_status``: usable, too_few_pixels, several_faces, cut or no_face. ``reference``: none, ok,
     undecodable, no_face, several_faces, cut, too_small or poor. ``compared``: indices of the frames chosen for
     comparison; ``cosines``: theirs to the reference; ``similarity``: 0-100, None where nothing was compared.
-    ``packs``: ids of the model files used.
+    ``tags``: LivenessInfoTag values with their reasons in ``reasons``. ``packs``: ids of the model files used.
     """
 
     frames_status: str
@@ -157,6 +170,7 @@ class Measurement:
     compared: tuple[int, ...]
     seconds: float
     frames_per_second: float
+    tags: tuple[str, ...]
     packs: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:

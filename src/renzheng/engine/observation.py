@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
@@ -24,6 +24,8 @@ class Observation:
     glance: Glance
     mesh: Mesh | None = None
     face: Face | None = None
+    aligned: Image | None = None
+    """The face at 112 x 112, aligned by the mesh; None after a lean look."""
 
 
 class FaceModels:
@@ -54,13 +56,16 @@ class FaceModels:
         """Faces of a photo, the largest first; a second, finer search where the first finds none."""
         return self.detector(image, self.limits.photo_side) or self.detector(image, self.limits.photo_side_fine)
 
-    def observe(self, image: Image, *, eyes: bool, near: Mesh | None = None) -> Observation:
-        """Look at a frame. With ``near``, the mesh of the frame before, the face is tracked without a search."""
+    def observe(self, image: Image, *, eyes: bool, near: Mesh | None = None, lean: bool = False) -> Observation:
+        """Look at a frame. With ``near``, the mesh of the frame before, the face is tracked without a search.
+
+        ``lean`` leaves out the aligned face with its sharpness and brightness.
+        """
         height, width = image.shape[:2]
         if near is not None:
             mesh = self.mesh_model(image, near)
             if mesh.presence >= self.limits.lost:
-                return Observation(self._glance(image, mesh, 1, eyes), mesh)
+                return self._look(image, mesh, 1, eyes, None, lean)
         faces = self.detector(image, self.limits.frame_side)
         if not faces:
             return Observation(Glance(width, height))
@@ -68,7 +73,14 @@ class FaceModels:
         if mesh.presence < self.limits.lost:
             return Observation(Glance(width, height))
         count = 2 if second_face(faces, self.limits.second_face) else 1
-        return Observation(self._glance(image, mesh, count, eyes), mesh, faces[0])
+        return self._look(image, mesh, count, eyes, faces[0], lean)
+
+    def open_eyes(self, image: Image, seen: Observation) -> Observation:
+        """The observation with its eye openings, where there is a face."""
+        if seen.mesh is None:
+            return seen
+        left, right = self.eye_model(image, seen.mesh)
+        return replace(seen, glance=replace(seen.glance, left_eye=left, right_eye=right))
 
     def embed(self, image: Image, face: Face | None = None) -> Floats | None:
         """The embedding of a face, searched for where none is handed in; None where there is none."""
@@ -77,13 +89,13 @@ class FaceModels:
             if not faces:
                 return None
             face = faces[0]
-        return self.embedder(image, face.points)
+        return self.embedder(image, self.detector.refine(image, face).points)
 
-    def _glance(self, image: Image, mesh: Mesh, faces: int, eyes: bool) -> Glance:
-        left, right = self.eye_model(image, mesh) if eyes else (None, None)
-        luma = cv2.cvtColor(align(image, mesh.five_points), cv2.COLOR_BGR2GRAY)
+    def _look(self, image: Image, mesh: Mesh, faces: int, eyes: bool, face: Face | None, lean: bool) -> Observation:
+        aligned = None if lean else align(image, mesh.five_points)
+        luma = None if aligned is None else cv2.cvtColor(aligned, cv2.COLOR_BGR2GRAY)
         height, width = image.shape[:2]
-        return Glance(
+        glance = Glance(
             width=width,
             height=height,
             faces=faces,
@@ -91,10 +103,10 @@ class FaceModels:
             cut=outside_of(image, mesh) > self.limits.cut,
             yaw=mesh.yaw,
             pitch=mesh.pitch,
-            left_eye=left,
-            right_eye=right,
             mouth=mesh.mouth_opening,
-            sharpness=sharpness_of(luma),
-            brightness=float(luma.mean()),
+            sharpness=0.0 if luma is None else sharpness_of(luma),
+            brightness=0.0 if luma is None else float(luma.mean()),
             presence=mesh.presence,
         )
+        seen = Observation(glance, mesh, face, aligned)
+        return self.open_eyes(image, seen) if eyes else seen

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -83,7 +84,7 @@ class App:
             clock=clock,
             entropy=entropy,
             log=structlog.get_logger("renzheng.gateway"),
-            settings=gateway_settings(settings),
+            settings=replace(gateway_settings(settings), per_second=self.store.keys.limits),
             meter=self.metrics,
             key_pairs=CurrentKeyPairs(self.store.keys),
             executor=ThreadPoolExecutor(settings.encryption_threads, "renzheng-sealing"),
@@ -113,13 +114,14 @@ class App:
         settings = self.settings
         issue = get_face_id_token.GetFaceIdToken(
             self.store.sessions,
+            self.store.keys,
             lambda photo: is_photo(photo, settings.photo_pixels),
             entropy,
             settings.policy,
             settings.token_seconds,
         )
         fetch = get_face_id_result.GetFaceIdResult(
-            self.store.sessions, EvidenceShelf(self.store.sessions, EngineExaminer(self.engine))
+            self.store.sessions, self.store.keys, EvidenceShelf(self.store.sessions, EngineExaminer(self.engine))
         )
         limit = settings.requests_per_second
         return [

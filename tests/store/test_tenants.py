@@ -8,10 +8,12 @@ import pytest
 
 from renzheng.store.accounts import Accounts, Refused, Unknown
 from renzheng.store.audit import Audit
+from renzheng.store.billing import Billing
 from renzheng.store.encryption_keys import EncryptionKeys
 from renzheng.store.identities import Identities, NewPerson
 from renzheng.store.key_cache import KeyCache
 from renzheng.store.ledger import Ledger
+from renzheng.store.rules import Rules
 from renzheng.store.sessions import Sessions
 
 from .conftest import ID_CARD, World
@@ -28,6 +30,7 @@ SERVERS = {
 # They hold the token, or the id of a session that the token or the judging queue gave them.
 DEVICES_AND_JUDGES = {
     "Sessions.find", "Sessions.claim_device", "Sessions.touch_device", "Sessions.offer_handover",
+    "Sessions.note_device_mismatch",
     "Sessions.begin_attempt", "Sessions.attempt", "Sessions.reveal", "Sessions.store_frames", "Sessions.submit",
     "Sessions.claim_judging", "Sessions.renew_judging", "Sessions.release_judging", "Sessions.record_verdict",
     "Sessions.frames", "Sessions.frame", "Sessions.photo", "Sessions.video", "Sessions.keep_video",
@@ -36,7 +39,7 @@ DEVICES_AND_JUDGES = {
 
 def public_methods() -> dict[str, list[str]]:
     found = {}
-    for part in (Accounts, Audit, EncryptionKeys, Identities, KeyCache, Ledger, Sessions):
+    for part in (Accounts, Audit, Billing, EncryptionKeys, Identities, KeyCache, Ledger, Rules, Sessions):
         for name, method in inspect.getmembers(part, inspect.isfunction):
             if not name.startswith("_"):
                 found[f"{part.__name__}.{name}"] = list(inspect.signature(method).parameters)

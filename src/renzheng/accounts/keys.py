@@ -54,3 +54,8 @@ def new_secret_id(entropy: Callable[[int], bytes]) -> str:
 def new_secret_key(entropy: Callable[[int], bytes]) -> str:
     """32 letters and digits, about 190 random bits."""
     return _letters(32, entropy)
+
+
+def new_token(entropy: Callable[[int], bytes]) -> str:
+    """The Token of temporary credentials: 64 letters and digits."""
+    return _letters(64, entropy)

@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 import pybase64
 
-from renzheng.actions.common import Encryption
+from renzheng.actions.common import Encryption, Standings, refuse
 from renzheng.gateway.contract import Caller
 from renzheng.gateway.errors import BizTokenExpired, BizTokenIllegal, InvalidParameter
 from renzheng.verification.decision import EXPIRED, UNFINISHED
@@ -16,6 +16,10 @@ from renzheng.verification.session import RESULT_SECONDS, Session, State
 
 SEALED = frozenset({"IdCard", "Name"})
 """Fields of the reply that are sealed where the caller sent a key."""
+
+
+RISKY_OPERATION, MEDIUM_RISK = "04", "3"
+"""DeviceInfoTag and DeviceInfoLevel where a device tried that is not the one the token is bound to."""
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="pascal"):
@@ -55,12 +59,15 @@ class Shelf(Protocol):
 
 
 class GetFaceIdResult:
-    def __init__(self, sessions: Sessions, shelf: Shelf) -> None:
+    def __init__(self, sessions: Sessions, accounts: Standings, shelf: Shelf) -> None:
         self._sessions = sessions
+        self._accounts = accounts
         self._shelf = shelf
 
     async def __call__(self, caller: Caller, request: Request) -> Reply:
         _check_key(request)
+        if (why := self._accounts.standing(caller.account_id).to_fetch) is not None:
+            refuse(why)
         found = await self._sessions.result(caller.account_id, request.face_id_token)
         if found is None:
             raise BizTokenIllegal
@@ -97,7 +104,10 @@ def _check_key(request: Request) -> None:
 
 def _reply(session: Session, code: str, description: str, similarity: float) -> Reply:
     details = session.details
-    return Reply(details.id_card, details.name, code, description, similarity, extra=details.extra, risk_info_tag="")
+    reply = Reply(details.id_card, details.name, code, description, similarity, extra=details.extra, risk_info_tag="")
+    if session.device_mismatch:
+        reply.device_info_tag, reply.device_info_level = RISKY_OPERATION, MEDIUM_RISK
+    return reply
 
 
 def _base64(data: bytes | None) -> str | None:

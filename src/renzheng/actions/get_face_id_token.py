@@ -8,7 +8,8 @@ from typing import Protocol
 import msgspec
 import pybase64
 
-from renzheng.actions.common import MOST_IMAGE_BASE64, Encryption
+from renzheng.accounts.rules import Rule
+from renzheng.actions.common import MOST_IMAGE_BASE64, Encryption, Standings, refuse
 from renzheng.gateway.contract import Caller
 from renzheng.gateway.encryption import SEALABLE_FIELDS
 from renzheng.gateway.errors import ImageSizeTooLarge, InvalidParameter
@@ -49,21 +50,32 @@ class Sessions(Protocol):
         policy: Policy,
         now: float,
         lifetime: float,
+        rule_id: int | None = None,
+        evidence_days: float | None = None,
     ) -> int: ...
 
 
+class Accounts(Standings, Protocol):
+    def rule(self, account_id: int, rule_id: str) -> Rule | None: ...
+
+
 class GetFaceIdToken:
-    """`is_photo(bytes)`: whether the header is that of a JPEG or PNG that a judge will be able to open."""
+    """`is_photo(bytes)`: whether the header is that of a JPEG or PNG that a judge will be able to open.
+
+    `policy`: what applies without a RuleId.
+    """
 
     def __init__(
         self,
         sessions: Sessions,
+        accounts: Accounts,
         is_photo: Callable[[bytes], bool],
         entropy: Callable[[int], bytes],
         policy: Policy,
         lifetime: float,
     ) -> None:
         self._sessions = sessions
+        self._accounts = accounts
         self._is_photo = is_photo
         self._entropy = entropy
         self._policy = policy
@@ -72,12 +84,31 @@ class GetFaceIdToken:
     async def __call__(self, caller: Caller, request: Request) -> Reply:
         _refuse_what_is_not_offered(request)
         details = _details(request)
+        if (why := self._accounts.standing(caller.account_id).to_issue) is not None:
+            refuse(why)
+        rule = self._rule(caller.account_id, request.rule_id)
         photo = self._photo(request.image_base64) if details.compare_lib is CompareLib.LOCAL else None
         # The text has done its work: it would hold the whole body until the photo is stored.
         msgspec.structs.force_setattr(request, "image_base64", msgspec.Raw())
         token = new_token(self._entropy)
-        await self._sessions.create(caller.account_id, token, details, photo, self._policy, caller.now, self._lifetime)
+        account_id, now, lifetime = caller.account_id, caller.now, self._lifetime
+        if rule is None:
+            await self._sessions.create(account_id, token, details, photo, self._policy, now, lifetime)
+        else:
+            terms = rule.terms
+            await self._sessions.create(
+                account_id, token, details, photo, terms.policy, now, lifetime, rule.id, terms.evidence_days
+            )
         return Reply(token)
+
+    def _rule(self, account_id: int, rule_id: str | None) -> Rule | None:
+        """The approved rule that a RuleId names, None without one. InvalidParameter."""
+        if not rule_id:
+            return None
+        rule = self._accounts.rule(account_id, rule_id)
+        if rule is None:
+            raise InvalidParameter("RuleId names no approved rule of this account")
+        return rule
 
     def _photo(self, raw: msgspec.Raw) -> bytes:
         """The uploaded photo's bytes. InvalidParameter, or ImageSizeTooLarge."""
@@ -137,8 +168,6 @@ def _details(request: Request) -> Details:
 def _refuse_what_is_not_offered(request: Request) -> None:
     if request.use_cos:
         raise _not_offered("UseCos", "结果不能存入 COS", "results cannot be kept in COS")
-    if request.rule_id:
-        raise _not_offered("RuleId", "尚无业务规则", "there are no rules")
 
 
 def _not_offered(name: str, zh: str, en: str) -> InvalidParameter:

@@ -19,7 +19,7 @@ from renzheng.capture.ports import Accounts, Clock, Counter, Lookout, Sessions, 
 from renzheng.capture.socket import ChannelLimits, DeviceGone, DeviceSocket
 from renzheng.verification import challenge
 from renzheng.verification.challenge import Entropy
-from renzheng.verification.session import FINISHED, Attempt, Ending, Session, State
+from renzheng.verification.session import DAY_SECONDS, FINISHED, Attempt, Ending, Session, State
 
 log = structlog.get_logger("renzheng.capture")
 
@@ -270,7 +270,10 @@ class Visit:
             raise Closing(Close.ORIGIN)
 
     async def _identify(self, session: Session) -> None:
-        """A token whose Meta carries a device's public key is only accepted from that device."""
+        """A token whose Meta carries a device's public key is only accepted from that device.
+
+        That another one tried is left for the merchant to see.
+        """
         key = self._parts.bound_key(session.details.meta)
         if key is None:
             return
@@ -285,6 +288,8 @@ class Visit:
             raise Closing(Close.MALFORMED, "identify is answered by identity")
         if not self._parts.proves(key, nonce, self._token, message.signature):
             self._parts.counter.step("refused", "device_mismatch")
+            if not session.device_mismatch:
+                await self._parts.sessions.note_device_mismatch(session.id)
             raise Closing(Close.BOUND)
 
     async def _welcome(self, session: Session, state: str) -> None:
@@ -300,7 +305,7 @@ class Visit:
             compares=str(session.details.compare_lib),
             retention={
                 "result_seconds": self._settings.result_seconds,
-                "evidence_days": self._settings.evidence_days,
+                "evidence_days": self._evidence_days(session),
             },
             limits={
                 "frame_bytes": limits.frame_bytes,
@@ -311,6 +316,11 @@ class Visit:
             },
             handover=not self._is_bound,
         )
+
+    def _evidence_days(self, session: Session) -> float:
+        if session.evidence_until is None:
+            return self._settings.evidence_days
+        return round((session.evidence_until - session.created_at) / DAY_SECONDS, 2)
 
     # -- attempts --
 

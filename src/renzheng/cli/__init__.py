@@ -24,6 +24,7 @@ COMMANDS = {
     "verify": Command("verify", "verify", extra="lab"),
     "account": Command("account", "app", "Accounts: who calls the signed API."),
     "key": Command("key", "app", "Keys: the SecretId and SecretKey that sign for an account."),
+    "rule": Command("rule", "app", "Rules: scenarios with a policy of their own, named by RuleId."),
     "encryption": Command("encryption", "app", "Key pairs: what clients seal names, ID numbers and photos to."),
     "identity": Command("identity", "app", "The library of enrolled people, for CompareLib BUSINESS."),
     "session": Command("session", "app", "One verification: what was measured, and why it ended as it did."),

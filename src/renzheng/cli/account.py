@@ -7,11 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
+from renzheng.accounts.billing import Standing
 from renzheng.accounts.keys import Account
+from renzheng.cli import money
 from renzheng.cli.local import AccountOption, JsonOption, account_of, print_json, print_table, when, with_store
 from renzheng.store.open import Store
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: who calls the signed API.")
+money.add_to(app)
 
 
 def _plain(account: Account) -> dict[str, Any]:
@@ -32,10 +35,25 @@ def _show(accounts: list[Account]) -> None:
 def create(
     name: Annotated[str, typer.Argument(help="A name of its own; 1 to 64 letters, digits, blanks, dots, hyphens.")],
     origin: Annotated[list[str] | None, typer.Option(help="A web origin whose pages may run captures.")] = None,
+    prepaid: Annotated[
+        int | None, typer.Option(min=0, help="Verifications that it may make; none: any number.", metavar="N")
+    ] = None,
+    inactive: Annotated[bool, typer.Option("--inactive", help="Serve it only once it is activated.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make an account. It has no key yet: renzheng key create makes one."""
-    account = with_store(lambda store: store.accounts.create(name, time.time(), tuple(origin or ())))
+
+    async def work(store: Store) -> Account:
+        made = await store.accounts.create(name, time.time(), tuple(origin or ()))
+        if inactive:
+            await store.billing.set_active(made.id, False)
+        if prepaid is not None:
+            await store.billing.set_prepaid(made.id)
+        if prepaid:
+            await store.billing.top_up(made.id, prepaid, time.time())
+        return made
+
+    account = with_store(work)
     if as_json:
         print_json(_plain(account))
     else:
@@ -63,6 +81,8 @@ def show(account: AccountOption = None, as_json: JsonOption = False) -> None:
             **_plain(found),
             "keys": [{"secret_id": key.secret_id, "enabled": key.enabled} for key in keys],
             "billed": await store.ledger.billed(found.id),
+            **money.plain_standing(await store.billing.standing(found.id)),
+            "limits": await store.billing.limits(found.id),
         }
 
     shown = with_store(work)
@@ -70,6 +90,10 @@ def show(account: AccountOption = None, as_json: JsonOption = False) -> None:
         print_json(shown)
         return
     rows = [[name.capitalize().replace("_", " "), str(shown[name])] for name in ("id", "name", "billed")]
+    standing = Standing(shown["active"], shown["balance"])
+    rows.append(["Standing", money.standing_text(standing)])
+    limits = [f"{action}: {most} a second" for action, most in shown["limits"].items()]
+    rows.append(["Limits", "\n".join(limits) or "the server's own"])
     rows.append(["Created", when(shown["created_at"])])
     rows.append(["Origins", "\n".join(shown["origins"]) or "none"])
     keys = [f"{key['secret_id']}{'' if key['enabled'] else ' (disabled)'}" for key in shown["keys"]]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import typer
 
 from renzheng.accounts.keys import Key
 from renzheng.cli.local import AccountOption, JsonOption, account_of, print_json, print_table, when, with_store
-from renzheng.store.accounts import Unknown
+from renzheng.store.accounts import MOST_TEMPORARY_SECONDS, Unknown
 from renzheng.store.open import Store
 
 app = typer.Typer(no_args_is_help=True, help="Keys: the SecretId and SecretKey that sign for an account.")
@@ -25,8 +26,9 @@ def _plain(key: Key, *, secret: bool = False) -> dict[str, Any]:
         "created_at": key.created_at,
         "unsigned_payload": key.unsigned_payload,
         "addresses": list(key.addresses),
+        "expires_at": key.expires_at,
     }
-    return plain | {"secret_key": key.secret_key} if secret else plain
+    return plain | {"secret_key": key.secret_key, "token": key.token} if secret else plain
 
 
 def _print_secret(key: Key, as_json: bool) -> None:
@@ -34,6 +36,8 @@ def _print_secret(key: Key, as_json: bool) -> None:
         print_json(_plain(key, secret=True))
     else:
         print(f"SecretId   {key.secret_id}\nSecretKey  {key.secret_key}")
+        if key.token is not None and key.expires_at is not None:
+            print(f"Token      {key.token}\nuntil      {when(key.expires_at)}")
 
 
 @app.command()
@@ -67,8 +71,15 @@ def list_(account: AccountOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         print_json([_plain(key) for key in keys])
         return
-    rows = [[k.secret_id, str(k.account_id), "yes" if k.enabled else "no", when(k.created_at)] for k in keys]
-    print_table(["SecretId", "Account", "Enabled", "Created"], rows)
+    rows = [
+        [
+            *(key.secret_id, str(key.account_id), "yes" if key.enabled else "no", when(key.created_at)),
+            *(when(key.expires_at) if key.expires_at else "", "\n".join(key.addresses) or "anywhere"),
+            "may be unsigned" if key.unsigned_payload else "signed",
+        ]
+        for key in keys
+    ]
+    print_table(["SecretId", "Account", "Enabled", "Created", "Ends", "From", "Body"], rows)
 
 
 @app.command()
@@ -89,7 +100,72 @@ def show(
     _print_secret(with_store(work), as_json)
 
 
-def _switch(secret_id: str, account: str | None, enabled: bool, as_json: bool) -> None:
+@app.command()
+def temporary(
+    account: AccountOption = None,
+    seconds: Annotated[int, typer.Option(min=1, max=MOST_TEMPORARY_SECONDS, help="How long they are good for.")] = 1800,
+    unsigned_payload: Annotated[
+        bool, typer.Option(help="Let requests of this key leave their body out of the signature.")
+    ] = False,
+    address: Annotated[list[str] | None, typer.Option(help="A network it may be used from; none: anywhere.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make temporary credentials and print them: SecretId, SecretKey, Token, and when they end."""
+
+    async def work(store: Store) -> Key:
+        found = await account_of(store, account)
+        return await store.accounts.create_temporary_key(
+            found.id, time.time(), seconds, unsigned_payload=unsigned_payload, addresses=tuple(address or ())
+        )
+
+    _print_secret(with_store(work), as_json)
+
+
+@app.command()
+def addresses(
+    secret_id: SecretId,
+    network: Annotated[
+        list[str] | None, typer.Argument(help="The whole new list, such as 10.0.0.0/8 203.0.113.7; none: show it.")
+    ] = None,
+    account: AccountOption = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Empty the list: the key is good from anywhere.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show or set the networks that a key may be used from; a running server follows within a second."""
+
+    async def change(store: Store, owner: int) -> None:
+        if network or clear:
+            await store.accounts.set_addresses(owner, secret_id, tuple(network or ()))
+
+    key = _changed(secret_id, account, change)
+    if as_json:
+        print_json(_plain(key))
+    else:
+        print(f"{key.secret_id} is good from {', '.join(key.addresses) or 'anywhere'}")
+
+
+@app.command("unsigned-payload")
+def unsigned_payload(
+    secret_id: SecretId,
+    allow: Annotated[bool, typer.Option("--allow/--forbid", help="Whether bodies may be left out.")],
+    account: AccountOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether requests of a key may leave their body out of the signature; TLS alone then protects it."""
+
+    async def change(store: Store, owner: int) -> None:
+        await store.accounts.set_unsigned_payload(owner, secret_id, allow)
+
+    key = _changed(secret_id, account, change)
+    if as_json:
+        print_json(_plain(key))
+    else:
+        print(f"{key.secret_id} {'may leave its bodies out of the signature' if allow else 'has to sign its bodies'}")
+
+
+def _changed(secret_id: str, account: str | None, change: Callable[[Store, int], Awaitable[None]]) -> Key:
+    """Change a key, of `account` or of whichever has it, and read it anew."""
+
     async def work(store: Store) -> Key:
         if account is not None:
             owner = (await account_of(store, account)).id
@@ -98,10 +174,17 @@ def _switch(secret_id: str, account: str | None, enabled: bool, as_json: bool) -
             if not owners:
                 raise Unknown(f"there is no key {secret_id}")
             owner = owners[0]
-        await store.accounts.set_enabled(owner, secret_id, enabled)
+        await change(store, owner)
         return await store.accounts.key(owner, secret_id)
 
-    key = with_store(work)
+    return with_store(work)
+
+
+def _switch(secret_id: str, account: str | None, enabled: bool, as_json: bool) -> None:
+    async def change(store: Store, owner: int) -> None:
+        await store.accounts.set_enabled(owner, secret_id, enabled)
+
+    key = _changed(secret_id, account, change)
     if as_json:
         print_json(_plain(key))
     else:

@@ -41,7 +41,7 @@ class PublicKeys(NamedTuple):
 
     @property
     def node(self) -> dict[Algorithm, str]:
-        """What init() of the Node helper takes, and the Go helper's constants hold: the Base64 of the PEM."""
+        """What init() of the Node helper takes: the Base64 of the PEM."""
         return {
             "AES-256-CBC": pybase64.b64encode_as_string(self.rsa_pem.encode()),
             "SM4-GCM": pybase64.b64encode_as_string(self.sm2_pem.encode()),
@@ -49,12 +49,9 @@ class PublicKeys(NamedTuple):
 
     @property
     def java(self) -> dict[Algorithm, str]:
-        """What the Java helper's constants hold: the Base64 of the SubjectPublicKeyInfo's DER."""
-        spki = self.rsa.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return {
-            "AES-256-CBC": pybase64.b64encode_as_string(spki),
-            "SM4-GCM": pybase64.b64encode_as_string(self.sm2.der),
-        }
+        """What RAS_KEY and SM2_KEY of the Java helper's CryptoProvider, and rsaKey and sm2Key of the Go helper's
+        crypto.go hold: the same form as Node's. The Java helper strips the PEM's armour and reads PKCS#1."""
+        return self.node
 
 
 def load_public_key(text: str) -> PublicKey:

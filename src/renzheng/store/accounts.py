@@ -6,18 +6,22 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable
+from ipaddress import ip_network
 from typing import Any
 
 import msgspec
 
-from renzheng.accounts.keys import Account, Key, new_secret_id, new_secret_key
+from renzheng.accounts.keys import Account, Key, new_secret_id, new_secret_key, new_token
 from renzheng.store.audit import Audit
 from renzheng.store.changes import changed
 from renzheng.store.database import Database, StoreError
 from renzheng.store.vault import Kind, Subject, Vault
+from renzheng.verification.session import DAY_SECONDS
 
 ACCOUNT_COLUMNS = "id, name, created_at, origins"
 KEY_COLUMNS = "secret_id, account_id, sealed, enabled, created_at, expires_at, unsigned_payload, addresses"
+MOST_TEMPORARY_SECONDS = 129_600
+"""Tencent Cloud's longest temporary credentials, seconds: 36 hours."""
 _NAME = re.compile(r"[\w][\w .\-]{0,63}")
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+", re.ASCII)
 
@@ -40,6 +44,14 @@ def checked_origin(text: str) -> str:
     if not _ORIGIN.fullmatch(origin):
         raise Refused(f"{text} is no web origin; it looks like https://shop.example or http://localhost:3000")
     return origin
+
+
+def checked_network(text: str) -> str:
+    """An address, or a network in CIDR form, as it is kept. Raises Refused."""
+    try:
+        return str(ip_network(text.strip(), strict=False))
+    except ValueError:
+        raise Refused(f"{text} is no network; it looks like 203.0.113.7, 10.0.0.0/8 or 2001:db8::/32") from None
 
 
 class Accounts:
@@ -116,7 +128,7 @@ class Accounts:
     async def create_key(
         self, account_id: int, now: float, *, unsigned_payload: bool = False, addresses: tuple[str, ...] = ()
     ) -> Key:
-        """A new SecretId and SecretKey of an account. Raises Unknown."""
+        """A new SecretId and SecretKey of an account. Raises Unknown; Refused for an address that is no network."""
         await self.get(account_id)
         key = Key(
             secret_id=new_secret_id(self._entropy),
@@ -124,9 +136,45 @@ class Accounts:
             account_id=account_id,
             created_at=now,
             unsigned_payload=unsigned_payload,
-            addresses=addresses,
+            addresses=tuple(checked_network(network) for network in addresses),
         )
         await self.add_key(key)
+        return key
+
+    async def create_temporary_key(
+        self,
+        account_id: int,
+        now: float,
+        seconds: float,
+        *,
+        unsigned_payload: bool = False,
+        addresses: tuple[str, ...] = (),
+    ) -> Key:
+        """Credentials that end after `seconds` and are good with their Token only. Raises Unknown, Refused.
+
+        The account's temporary keys that ended a day ago and more are deleted, so that they do not pile up.
+        """
+        if not 1 <= seconds <= MOST_TEMPORARY_SECONDS:
+            raise Refused(f"temporary keys last 1 to {MOST_TEMPORARY_SECONDS} seconds, not {seconds:g}")
+        await self.get(account_id)
+        key = Key(
+            secret_id=new_secret_id(self._entropy),
+            secret_key=new_secret_key(self._entropy),
+            account_id=account_id,
+            created_at=now,
+            token=new_token(self._entropy),
+            expires_at=now + seconds,
+            unsigned_payload=unsigned_payload,
+            addresses=tuple(checked_network(network) for network in addresses),
+        )
+        await self.add_key(key)
+
+        def forget(connection: sqlite3.Connection) -> None:
+            sql = "DELETE FROM keys WHERE account_id = ? AND expires_at < ?"
+            if connection.execute(sql, (account_id, now - DAY_SECONDS)).rowcount:
+                changed(connection)
+
+        await self._database.write(forget)
         return key
 
     async def add_key(self, key: Key) -> None:
@@ -170,12 +218,24 @@ class Accounts:
 
     async def set_enabled(self, account_id: int, secret_id: str, enabled: bool) -> None:
         """A running server refuses a disabled key within a second. Raises Unknown."""
+        verb = "key enabled" if enabled else "key disabled"
+        await self._set_key(account_id, secret_id, "enabled", int(enabled), verb)
 
+    async def set_addresses(self, account_id: int, secret_id: str, addresses: tuple[str, ...]) -> None:
+        """The networks that a key may be used from; none: anywhere. Raises Unknown, Refused."""
+        checked = tuple(dict.fromkeys(checked_network(network) for network in addresses))
+        await self._set_key(account_id, secret_id, "addresses", json.dumps(checked), "addresses set")
+
+    async def set_unsigned_payload(self, account_id: int, secret_id: str, allowed: bool) -> None:
+        """Whether requests of this key may leave their body out of the signature. Raises Unknown."""
+        verb = "unsigned payload allowed" if allowed else "unsigned payload forbidden"
+        await self._set_key(account_id, secret_id, "unsigned_payload", int(allowed), verb)
+
+    async def _set_key(self, account_id: int, secret_id: str, column: str, value: int | str, verb: str) -> None:
         def update(connection: sqlite3.Connection) -> None:
-            sql = "UPDATE keys SET enabled = ? WHERE account_id = ? AND secret_id = ?"
-            if connection.execute(sql, (int(enabled), account_id, secret_id)).rowcount != 1:
+            sql = f"UPDATE keys SET {column} = ? WHERE account_id = ? AND secret_id = ?"  # noqa: S608
+            if connection.execute(sql, (value, account_id, secret_id)).rowcount != 1:
                 raise Unknown(f"account {account_id} has no key {secret_id}")
-            verb = "key enabled" if enabled else "key disabled"
             self._audit.add(connection, verb, f"key {secret_id} of account {account_id}")
             changed(connection)
 

@@ -7,6 +7,9 @@ import sqlite3
 TENANTS = "accounts"
 """Accounts, keys, limits, rules, key pairs: everything that the server answers requests by."""
 
+BALANCES = "balances"
+"""An account's balance has come to, or is at, zero or below. Other changes of a balance concern nobody's memory."""
+
 
 def changed(connection: sqlite3.Connection, counter: str = TENANTS) -> None:
     """Tells every process that holds such rows in memory to read them anew. Part of the change's own transaction."""

@@ -46,6 +46,15 @@ class Devices(Context):
 
         return await self._database.write(touch, savepoint=False)
 
+    async def note_device_mismatch(self, session_id: int) -> None:
+        """Remember, for the merchant, that a device tried which is not the one that the token is bound to."""
+
+        def note(connection: sqlite3.Connection) -> None:
+            sql = "UPDATE sessions SET device_mismatch = 1 WHERE id = ? AND device_mismatch = 0"
+            connection.execute(sql, (session_id,))
+
+        await self._database.write(note, savepoint=False)
+
     async def offer_handover(self, session_id: int, device: str, code: str, until: float) -> bool:
         """Let whoever brings `code` before `until` take over. False where this device does not hold the session."""
         code_hash = self._vault.digest("handover", f"{session_id}:{code}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from renzheng.store import ledger
+from renzheng.store import billing, ledger
 from renzheng.store.attempts import Attempts
 from renzheng.store.records import COLUMNS, moved, moves
 from renzheng.store.vault import Erased
@@ -63,7 +63,7 @@ class Judgements(Attempts):
     async def record_verdict(
         self, session_id: int, epoch: int, verdict: Verdict, measurement: str, best_frame: int | None, now: float
     ) -> bool:
-        """`judging` -> `passed` or `failed`, with its verdict and its ledger row, in one transaction.
+        """`judging` -> `passed` or `failed`, with its verdict, its ledger row and its charge, in one transaction.
 
         `measurement`: JSON, kept sealed. False, and nothing written, for an epoch that is over.
         """
@@ -92,7 +92,8 @@ class Judgements(Attempts):
                     *(best_frame, attempt, now, int(result.billed), sealed),
                 ),
             )
-            ledger.add(connection, account_id, session_id, result.code, result.billed, now)
+            charged = result.billed and billing.charge(connection, account_id)
+            ledger.add(connection, account_id, session_id, result.code, result.billed, now, charged)
             return True
 
         return await self._database.write(record)

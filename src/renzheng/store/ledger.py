@@ -9,7 +9,7 @@ from renzheng.store.database import Database
 
 
 class Entry(NamedTuple):
-    """`result`: the business code. `at`: unix seconds."""
+    """`result`: the business code. `at`: unix seconds. `charged`: whether it was taken from a prepaid balance."""
 
     id: int
     account_id: int
@@ -17,15 +17,22 @@ class Entry(NamedTuple):
     result: str
     billed: bool
     at: float
+    charged: bool = False
 
 
 def add(
-    connection: sqlite3.Connection, account_id: int, session_id: int, result: str, billed: bool, now: float
+    connection: sqlite3.Connection,
+    account_id: int,
+    session_id: int,
+    result: str,
+    billed: bool,
+    now: float,
+    charged: bool = False,
 ) -> None:
     """Part of the verdict's own transaction. Raises sqlite3.IntegrityError for a second row of a session."""
     connection.execute(
-        "INSERT INTO ledger (account_id, session_id, result, billed, at) VALUES (?, ?, ?, ?, ?)",
-        (account_id, session_id, result, int(billed), now),
+        "INSERT INTO ledger (account_id, session_id, result, billed, at, charged) VALUES (?, ?, ?, ?, ?, ?)",
+        (account_id, session_id, result, int(billed), now, int(charged)),
     )
 
 
@@ -38,11 +45,11 @@ class Ledger:
     ) -> list[Entry]:
         """An account's rows by rising id, those with `since <= at < until` and above the id `after`."""
         rows = self._database.fetch_all(
-            "SELECT id, account_id, session_id, result, billed, at FROM ledger"
+            "SELECT id, account_id, session_id, result, billed, at, charged FROM ledger"
             " WHERE account_id = ? AND at >= ? AND at < ? AND id > ? ORDER BY id LIMIT ?",
             (account_id, since, until, after, limit),
         )
-        return [Entry(row[0], row[1], row[2], row[3], bool(row[4]), row[5]) for row in rows]
+        return [Entry(row[0], row[1], row[2], row[3], bool(row[4]), row[5], bool(row[6])) for row in rows]
 
     async def billed(self, account_id: int, since: float = 0, until: float = float("inf")) -> int:
         """How many verifications an account has to pay for."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from renzheng.store.accounts import Accounts
 from renzheng.store.audit import Audit
+from renzheng.store.billing import Billing
 from renzheng.store.database import Database, ServerLock, StoreError
 from renzheng.store.encryption_keys import EncryptionKeys
 from renzheng.store.identities import Identities
@@ -15,6 +16,7 @@ from renzheng.store.keyring import KeysRefused
 from renzheng.store.ledger import Ledger
 from renzheng.store.objects import BucketObjects, FolderObjects, Objects
 from renzheng.store.records import Ids
+from renzheng.store.rules import Rules
 from renzheng.store.schema import migrate
 from renzheng.store.sessions import Sessions
 from renzheng.store.sweeper import Retention, Sweeper
@@ -47,6 +49,8 @@ class Store:
         self.audit = Audit(database, clock, actor)
         self.accounts = Accounts(database, vault, self.audit, entropy)
         self.encryption_keys = EncryptionKeys(database, vault, self.audit)
+        self.rules = Rules(database, self.audit)
+        self.billing = Billing(database, self.audit)
         self.keys = KeyCache(database, vault)
         self.identities = Identities(database, vault, objects, self.audit, clock, entropy)
         self.sessions = Sessions(database, vault, objects, entropy, Ids(newest[0] if newest else 0))

@@ -16,7 +16,7 @@ from renzheng.verification.session import MOVES, CompareLib, Details, Ending, Se
 
 COLUMNS = (
     "id, account_id, state, created_at, expires_at, attempt, counted, has_photo, policy, ending, device, id_hash,"
-    " sealed"
+    " sealed, evidence_until, device_mismatch"
 )
 
 
@@ -88,7 +88,7 @@ class Context:
     def _session(self, row: tuple[Any, ...]) -> Session:
         """A session out of a row of `COLUMNS`. Raises Erased where its key is gone."""
         (number, account_id, state, created_at, expires_at, attempt, counted) = row[:7]
-        (has_photo, policy, ending, device, id_hash, sealed) = row[7:13]
+        (has_photo, policy, ending, device, id_hash, sealed, evidence_until, device_mismatch) = row[7:15]
         sealer = self._vault.of(Subject(Kind.SESSION, number))
         return Session(
             id=number,
@@ -104,6 +104,8 @@ class Context:
             ending=Ending(ending) if ending else None,
             device_hash=device,
             id_hash=id_hash,
+            evidence_until=evidence_until,
+            device_mismatch=bool(device_mismatch),
         )
 
     def _evidence(self, session_id: int) -> Sealer:

@@ -17,11 +17,11 @@ from renzheng.store.vault import Erased, Kind, Sealer, Subject
 from renzheng.verification.identity import normal_id_card
 from renzheng.verification.policy import Policy
 from renzheng.verification.records import Gone, Outcome, StoredVerdict
-from renzheng.verification.session import Details, Session, State
+from renzheng.verification.session import DAY_SECONDS, Details, Session, State
 
 _INSERT = (
     "INSERT INTO sessions (id, account_id, token, state, created_at, expires_at, most_attempts, has_photo,"
-    " has_evidence, policy, id_hash, sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " has_evidence, policy, id_hash, sealed, rule_id, evidence_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _ISSUED = State.ISSUED.value
 
@@ -38,14 +38,20 @@ class Sessions(Devices, Transcript, Judgements):
         policy: Policy,
         now: float,
         lifetime: float,
+        rule_id: int | None = None,
+        evidence_days: float | None = None,
     ) -> int:
-        """Issue a token; durable, with its data key, when this returns the session's id."""
+        """Issue a token; durable, with its data key, when this returns the session's id.
+
+        `rule_id`: the rule that `policy` is of. `evidence_days`: how long evidence is kept; None: as for all.
+        """
         vault = self._vault
         session_id = self._ids.draw(now)
         token_hash = vault.digest("token", token)
         id_hash = self.id_hash(account_id, details.id_card) if details.id_card else None
         evidence: Sealer | None = None
         has_photo = int(photo is not None)
+        evidence_until = None if evidence_days is None else now + evidence_days * DAY_SECONDS
         if photo is not None:
             evidence = vault.draw(Subject(Kind.EVIDENCE, session_id))
             sealed = await asyncio.to_thread(evidence.seal_large, "photo", photo)
@@ -61,7 +67,7 @@ class Sessions(Devices, Transcript, Judgements):
                 (
                     *(session_id, account_id, token_hash, _ISSUED, now, now + lifetime, policy.attempts),
                     *(has_photo, has_photo, policy_text(policy), id_hash),
-                    sealer.seal("details", pack_details(details)),
+                    *(sealer.seal("details", pack_details(details)), rule_id, evidence_until),
                 ),
             )
 

@@ -18,9 +18,9 @@ from renzheng.store.objects import Objects
 from renzheng.store.records import moved, moves, session_folder
 from renzheng.store.sessions import Sessions
 from renzheng.store.vault import Kind, Subject, Vault
-from renzheng.verification.session import FINISHED, RESULT_SECONDS
+from renzheng.verification.session import DAY_SECONDS, FINISHED, RESULT_SECONDS
 
-DAY = 86400.0
+DAY = DAY_SECONDS
 _FINISHED = ", ".join(f"'{state.value}'" for state in sorted(FINISHED))
 
 
@@ -75,7 +75,7 @@ class Sweeper:
         swept = Swept()
         swept.expired = await self._sessions.expire(now, keep.round)
         swept.results = await self._purge_results(now - keep.result_seconds, now)
-        swept.evidence = await self._purge_evidence(now - keep.evidence_days * DAY)
+        swept.evidence = await self._purge_evidence(now - keep.evidence_days * DAY, now)
         swept.tombstones = await self._purge_tombstones(now - keep.tombstone_days * DAY)
         swept.more = max(swept.expired, swept.results, swept.evidence, swept.tombstones) >= keep.round
         await self._purge_day_counts(now)
@@ -124,13 +124,18 @@ class Sweeper:
         )
         connection.execute(f"DELETE FROM sessions WHERE id IN ({marks}) AND has_evidence = 0", ids)  # noqa: S608
 
-    async def _purge_evidence(self, created_before: float) -> int:
+    async def _purge_evidence(self, created_before: float, now: float) -> int:
         """Evidence: the key, then the objects, then the transcript. The row goes where its result is gone too."""
-        rows = self._database.fetch_all(
-            "SELECT id FROM sessions WHERE has_evidence = 1 AND created_at <= ?"  # noqa: S608
-            f" AND state IN ({_FINISHED}) ORDER BY created_at LIMIT ?",
-            (created_before, self._retention.round),
+        for_all = (
+            "SELECT id FROM sessions WHERE has_evidence = 1 AND evidence_until IS NULL AND created_at <= ?"  # noqa: S608
+            f" AND state IN ({_FINISHED}) ORDER BY created_at LIMIT ?"
         )
+        by_rule = (
+            "SELECT id FROM sessions WHERE has_evidence = 1 AND evidence_until IS NOT NULL AND evidence_until <= ?"  # noqa: S608
+            f" AND state IN ({_FINISHED}) ORDER BY evidence_until LIMIT ?"
+        )
+        rows = self._database.fetch_all(by_rule, (now, self._retention.round))
+        rows += self._database.fetch_all(for_all, (created_before, self._retention.round - len(rows)))
         ids = [row[0] for row in rows]
         await self._vault.destroy([Subject(Kind.EVIDENCE, number) for number in ids], listed=False)
         for number in ids:

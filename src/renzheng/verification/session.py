@@ -18,6 +18,9 @@ RESULT_SECONDS = 3 * 24 * 3600
 """How long a result can be fetched, seconds from the token's creation (Tencent's documentation)."""
 
 
+DAY_SECONDS = 86400.0
+
+
 class State(enum.StrEnum):
     ISSUED = "issued"
     CAPTURING = "capturing"
@@ -80,7 +83,8 @@ class Session:
     """One token's verification as the store knows it.
 
     Times are unix seconds. `attempt` counts entries into `capturing` (1 for the first); `counted` counts the
-    attempts whose first action was revealed, and only those are limited.
+    attempts whose first action was revealed, and only those are limited. `evidence_until`: when its evidence goes,
+    where its rule says so. `device_mismatch`: a device tried that is not the one the token is bound to.
     """
 
     id: int
@@ -96,6 +100,8 @@ class Session:
     ending: Ending | None = None
     device_hash: bytes | None = None
     id_hash: bytes | None = field(default=None, repr=False)
+    evidence_until: float | None = None
+    device_mismatch: bool = False
 
     def alive(self, now: float) -> bool:
         """True while the token can still begin or submit a capture."""

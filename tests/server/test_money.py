@@ -1,0 +1,190 @@
+"""Activation, balance, limits, rules and keys against the running server, by commands beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import pytest
+from tencentcloud.common import credential
+from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
+from tencentcloud.common.profile.client_profile import ClientProfile
+from tencentcloud.common.profile.http_profile import HttpProfile
+from tencentcloud.faceid.v20180301 import faceid_client
+
+from renzheng.evaluation.device import Device
+from renzheng.evaluation.performance import Performance
+from renzheng.evaluation.puppet import Puppet
+from tests.support.images import base64_of, sample, sample_picture
+from tests.support.server import REGION, Server, result, token
+
+BUSINESS = {"CompareLib": "BUSINESS", "IdCard": "11204416541220243X", "Name": "韦小宝"}
+FOLLOWS = 1.0
+"""Seconds within which a running server follows a command."""
+
+
+def code(call: Any, *args: Any, **fields: Any) -> tuple[str, str]:
+    """Code and message of the error; two empty texts for a success."""
+    try:
+        call(*args, **fields)
+    except TencentCloudSDKException as error:
+        return error.code, error.message
+    return "", ""
+
+
+def new_account(server: Server, name: str, *options: str) -> Any:
+    """A client that signs for a new account."""
+    server.command("account", "create", name, *options)
+    made = server.json("key", "create", "--account", name)
+    time.sleep(FOLLOWS)
+    return server.sdk((made["secret_id"], made["secret_key"]))
+
+
+def test_an_account_is_refused_until_it_is_activated_and_while_it_owes(server: Server, key: tuple[str, str]) -> None:
+    client = new_account(server, "paying", "--inactive", "--prepaid", "0")
+    neighbour = server.sdk(key)
+    not_activated = ("UnauthorizedOperation.Nonactivated", "未开通服务。")
+    arrears = ("UnauthorizedOperation.Arrears", "账号已欠费。")
+    assert code(token, client, **BUSINESS) == not_activated
+    assert code(result, client, "00000000-0000-0000-0000-000000000000") == not_activated
+    assert server.json("account", "activate", "--account", "paying") == {
+        "account": "paying", "active": True, "balance": 0, "billed": 0,
+    }  # fmt: skip
+    time.sleep(FOLLOWS)
+    assert code(token, client, **BUSINESS) == arrears
+    assert code(result, client, "00000000-0000-0000-0000-000000000000")[0] == "InvalidParameterValue.BizTokenIllegal"
+    assert server.json("account", "topup", "2", "--account", "paying")["balance"] == 2
+    time.sleep(FOLLOWS)
+    issued = token(client, **BUSINESS)
+    server.command("account", "topup", "--account", "paying", "--", "-3")
+    time.sleep(FOLLOWS)
+    assert code(result, client, issued) == arrears
+    assert token(neighbour, **BUSINESS)
+    server.command("account", "balance", "--unlimited", "--account", "paying")
+    time.sleep(FOLLOWS)
+    assert result(client, issued).Result == "17"
+    shown = server.json("account", "show", "--account", "paying")
+    assert (shown["active"], shown["balance"], shown["billed"]) == (True, None, 0)
+
+
+def test_one_verification_costs_one_and_its_result_can_still_be_fetched(server: Server) -> None:
+    client = new_account(server, "one", "--prepaid", "1")
+    for seed in (5, 6, 7):  # a machine under load may miss a step; a failure of liveness is not billed
+        issued = token(client, CompareLib="LOCAL", ImageBase64=base64_of(sample()))
+        asyncio.run(Device(server.url, issued, Performance(Puppet(sample_picture()), "head", seed=seed)).run())
+        fetched = result(client, issued)
+        if fetched.Result == "0":
+            break
+        left = {"account": "one", "active": True, "balance": 1, "billed": 0}
+        assert server.json("account", "balance", "--account", "one") == left
+    assert fetched.Result == "0"
+    left = {"account": "one", "active": True, "balance": 0, "billed": 1}
+    assert server.json("account", "balance", "--account", "one") == left
+    time.sleep(FOLLOWS)
+    assert code(token, client, **BUSINESS)[0] == "UnauthorizedOperation.Arrears"
+    assert result(client, issued).Similarity == fetched.Similarity
+
+
+def test_a_limit_of_its_own_holds_for_one_account_and_action(server: Server, key: tuple[str, str]) -> None:
+    client, neighbour = new_account(server, "slow"), server.sdk(key)
+    assert server.json("account", "limit", "GetFaceIdToken", "0", "--account", "slow") == {"GetFaceIdToken": 0}
+    time.sleep(FOLLOWS)
+    assert code(token, client, **BUSINESS) == (
+        "RequestLimitExceeded",
+        "您当前每秒请求 `1` 次，超过了每秒频率上限 `0`，请稍后重试。",
+    )
+    assert code(result, client, "00000000-0000-0000-0000-000000000000")[0] == "InvalidParameterValue.BizTokenIllegal"
+    assert token(neighbour, **BUSINESS)
+    assert server.json("account", "limit", "GetFaceIdToken", "--account", "slow") == {}
+    time.sleep(FOLLOWS)
+    assert token(client, **BUSINESS)
+    assert "no action" in refused(server, "account", "limit", "GetFaceId", "1", "--account", "slow")
+
+
+def refused(server: Server, *words: str) -> str:
+    """What a command says that does not end well."""
+    with pytest.raises(AssertionError) as caught:
+        server.command(*words)
+    return str(caught.value)
+
+
+def test_a_rule_is_usable_from_its_approval_to_its_disabling(server: Server, key: tuple[str, str]) -> None:
+    client, wrong = server.sdk(key), ("InvalidParameter", "参数错误。")
+    mine = ("--account", "default")
+    made = server.json("rule", "create", "loan", "--threshold", "85", "--evidence-days", "2", *mine)
+    number = made["rule_id"]
+    assert (made["state"], made["policy"]["threshold"], made["evidence_days"]) == ("draft", 85, 2)
+    assert code(token, client, **BUSINESS, RuleId="999") == wrong
+    assert code(token, client, **BUSINESS, RuleId=number) == wrong
+    moves = {"submit": "submitted", "reject": "rejected", "approve": "approved"}
+    for move in ("submit", "reject", "submit", "approve"):
+        note = ("--note", "why") if move in ("reject", "approve") else ()
+        assert server.json("rule", move, number, *note, *mine)["state"] == moves[move]
+    time.sleep(FOLLOWS)
+    assert token(client, **BUSINESS, RuleId=number)
+    foreign = new_account(server, "without-rules")
+    assert code(token, foreign, **BUSINESS, RuleId=number) == wrong
+    assert "can become approved" in refused(server, "rule", "approve", number, *mine)
+    assert [rule["note"] for rule in server.json("rule", "list", *mine)] == ["why"]
+    assert server.json("rule", "disable", number, *mine)["state"] == "disabled"
+    time.sleep(FOLLOWS)
+    assert code(token, client, **BUSINESS, RuleId=number) == wrong
+    assert "60 to 100" in refused(server, "rule", "create", "weak", "--threshold", "50", *mine)
+    assert "colour" in refused(server, "rule", "create", "bright", "--light", *mine)
+    assert "no rule" in refused(server, "rule", "show", number, "--account", "without-rules")
+
+
+def sdk_with_token(server: Server, made: dict[str, Any], method: str = "TC3-HMAC-SHA256") -> Any:
+    profile = ClientProfile(
+        signMethod=method,
+        httpProfile=HttpProfile(protocol="http", endpoint=f"127.0.0.1:{server.port}", reqTimeout=30),
+    )
+    given = credential.Credential(made["secret_id"], made["secret_key"], made["token"])
+    return faceid_client.FaceidClient(given, REGION, profile)
+
+
+def test_temporary_credentials_work_with_their_token_until_they_end(server: Server) -> None:
+    made = server.json("key", "temporary", "--account", "default", "--seconds", "8")
+    started = time.monotonic()
+    time.sleep(FOLLOWS)
+    for method in ("TC3-HMAC-SHA256", "HmacSHA256"):
+        assert token(sdk_with_token(server, made, method), **BUSINESS)
+    for other in (None, "x" * 64):
+        assert code(token, sdk_with_token(server, made | {"token": other}), **BUSINESS)[0] == "AuthFailure.TokenFailure"
+    time.sleep(max(0.0, 8.5 - (time.monotonic() - started)))
+    assert code(token, sdk_with_token(server, made), **BUSINESS)[0] == "AuthFailure.TokenFailure"
+    (listed,) = [entry for entry in server.json("key", "list") if entry["secret_id"] == made["secret_id"]]
+    assert listed["expires_at"] == made["expires_at"]
+    assert made["token"] not in json.dumps(listed)
+
+
+def test_a_keys_networks_and_its_unsigned_bodies_follow_commands(server: Server) -> None:
+    made = server.json("key", "create", "--account", "default")
+    client = server.sdk((made["secret_id"], made["secret_key"]))
+    shown = server.json("key", "addresses", made["secret_id"], "10.0.0.7/8", "2001:db8::1")
+    assert shown["addresses"] == ["10.0.0.0/8", "2001:db8::1/128"]
+    time.sleep(FOLLOWS)
+    assert code(token, client, **BUSINESS)[0] == "IpNotInWhitelist"
+    server.command("key", "addresses", made["secret_id"], "127.0.0.1")
+    time.sleep(FOLLOWS)
+    assert token(client, **BUSINESS)
+    assert server.json("key", "addresses", made["secret_id"], "--clear")["addresses"] == []
+    assert "is no network" in refused(server, "key", "addresses", made["secret_id"], "everywhere")
+    assert server.json("key", "unsigned-payload", made["secret_id"], "--allow")["unsigned_payload"] is True
+    assert server.json("key", "unsigned-payload", made["secret_id"], "--forbid")["unsigned_payload"] is False
+
+
+def test_the_running_servers_last_failures_are_explained_and_masked(server: Server, key: tuple[str, str]) -> None:
+    before = len(server.json("explain", "--recent"))
+    assert code(token, server.sdk((key[0], "x" * 32)), **BUSINESS)[0] == "AuthFailure.SignatureFailure"
+    deadline = time.monotonic() + 20
+    while len(failures := server.json("explain", "--recent")) == before and time.monotonic() < deadline:
+        time.sleep(0.2)
+    newest = failures[0]
+    assert newest["explanation"]["cause"]
+    text = json.dumps(failures, ensure_ascii=False)
+    assert key[0] not in text
+    assert key[1] not in text
+    assert BUSINESS["IdCard"] not in text

@@ -49,7 +49,7 @@ def measure_continuity(
     frames to the first of them."""
     found = [(moment.at, moment.glance) for moment in seen if moment.glance.box is not None]
     speed, growth = fastest(found)
-    gap = max((later - earlier for (earlier, _), (later, _) in pairwise(found)), default=0.0)
+    gap = without_face(seen, limits.gap)
     repeated, frozen = repetition(seen)
     disorder = sum(later.at < earlier.at for earlier, later in pairwise(seen))
     low_frontal, low_turned = min(frontal, default=None), min(turned, default=None)
@@ -80,6 +80,22 @@ def measure_continuity(
         faults=tuple(name for name, wrong in faults.items() if wrong),
         passed=not any(faults.values()),
     )
+
+
+def without_face(seen: Sequence[Moment], silence: float) -> float:
+    """The longest time, seconds, in which frames came but showed no face.
+
+    Where no frame came at all for more than ``silence`` seconds the connection was lost. That time is the network's,
+    not the person's: the step's deadline bounds it, and who stands there afterwards is compared like everybody else.
+    """
+    longest = since = 0.0
+    for before, moment in pairwise(seen):
+        passed = moment.at - before.at
+        since += passed if passed <= silence else 0.0
+        longest = max(longest, since)
+        if moment.glance.box is not None:
+            since = 0.0
+    return longest
 
 
 def repetition(seen: Sequence[Moment]) -> tuple[int, float]:

@@ -23,7 +23,9 @@ import cv2
 import numpy as np
 import segno
 import uvicorn
+from numpy.typing import NDArray
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Error as PlaywrightError
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
@@ -32,6 +34,11 @@ from renzheng.capture import pages
 
 CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
             "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required")  # fmt: skip
+
+Image = NDArray[np.uint8]
+BLOCK = (720, 410)  # pixels of one screen's part of the sheet
+LATIN = "Inter, Noto Sans, sans-serif"
+PAPER = 200  # grey level between the pictures
 
 WELCOME = {
     "type": "welcome", "device": "0" * 32, "state": "ready", "attempts_left": 3, "expires_in": 582, "handover": True,
@@ -99,6 +106,7 @@ class Scene:
     hides: str = ""  # a property of window that this browser lacks
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
     settle: float = 0.9
+    desktop_only: bool = False
 
 
 def step(action: str, index: int = 1, seconds: float = 5.6) -> dict[str, Any]:
@@ -145,7 +153,7 @@ SCENES = (
     Scene("camera_busy", "camera_busy", camera="busy"),
     Scene("no_camera", "camera_none", camera="none", press=""),
     Scene("no_camera_alone", "camera_none", {"handover": False}, camera="none", press=""),
-    Scene("handover", "handover", camera="none", answers={"handover": QR}),
+    Scene("handover", "handover", camera="none", answers={"handover": QR}, desktop_only=True),
     Scene("cancelled", "cancelled", press=".quiet:last-child"),
     Scene("insecure", "missing_insecure", press="", hides="isSecureContext"),
     Scene("too_old", "missing_old", press="", hides="crypto"),
@@ -160,16 +168,18 @@ VIEWS = {
     "landscape": (780, 360, 1.5),
     "desktop": (1280, 800, 1.0),
 }
-LOOKS = (  # of the sheet, by column: view, language, theme
-    ("phone", "zh-CN", "light"),
-    ("phone", "en-US", "dark"),
-    ("small", "en-US", "light"),
-    ("small", "zh-CN", "dark"),
-    ("landscape", "zh-CN", "light"),
-    ("landscape", "en-US", "dark"),
-    ("desktop", "en-US", "light"),
-    ("desktop", "zh-CN", "dark"),
+Look = tuple[str, str, str]  # view, language, theme
+ZH_LIGHT, ZH_DARK = ("zh-CN", "light"), ("zh-CN", "dark")
+EN_LIGHT, EN_DARK = ("en-US", "light"), ("en-US", "dark")
+# Languages and themes change places from one screen to the next.
+TURNS = (
+    {"phone": ZH_LIGHT, "small": EN_DARK, "landscape": EN_LIGHT, "desktop": ZH_DARK},
+    {"phone": EN_LIGHT, "small": ZH_DARK, "landscape": ZH_LIGHT, "desktop": EN_DARK},
 )
+
+
+def looks(scene: Scene) -> list[Look]:
+    return [(view, *look) for view, look in TURNS[SCENES.index(scene) % 2].items()]
 
 
 async def scripted(socket: WebSocket) -> None:
@@ -196,7 +206,7 @@ async def serve() -> AsyncIterator[str]:
     app = Starlette(routes=[*pages.routes(lambda: ()), WebSocketRoute("/capture/v1", scripted)])
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
     task = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110  (uvicorn has no event for it)
         await asyncio.sleep(0.02)
     try:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
@@ -205,8 +215,12 @@ async def serve() -> AsyncIterator[str]:
         await task
 
 
-async def shoot(page: Page, base: str, scene: Scene, look: tuple[str, str, str], folder: Path) -> Path:
-    view, language, theme = look
+def name_of(scene: Scene, look: Look) -> str:
+    return f"{scene.name}.{'.'.join(look)}.png"
+
+
+async def shoot(page: Page, base: str, scene: Scene, look: Look, folder: Path) -> None:
+    _, language, theme = look
     if scene.hides:
         hide = f"delete window.{scene.hides}; Object.defineProperty(window, '{scene.hides}', {{ value: undefined }});"
         await page.add_init_script(hide)
@@ -219,53 +233,60 @@ async def shoot(page: Page, base: str, scene: Scene, look: tuple[str, str, str],
         await page.locator(scene.press).first.click()
     await page.locator(f'[data-screen="{scene.screen}"]').wait_for(timeout=5000)
     await asyncio.sleep(scene.settle)
-    path = folder / f"{scene.name}.{view}.{language}.{theme}.png"
-    await page.screenshot(path=path)
-    return path
+    await page.screenshot(path=folder / name_of(scene, look))
 
 
-async def column(browser: Browser, base: str, scenes: list[Scene], look: tuple[str, str, str], folder: Path) -> None:
-    width, height, scale = VIEWS[look[0]]
-    touch = look[0] != "desktop"
+async def take(browser: Browser, base: str, scenes: list[Scene], folder: Path) -> None:
+    """Each picture in a context of its own; one screen that fails must not hide the others."""
     for scene in scenes:
-        context: BrowserContext = await browser.new_context(
-            viewport={"width": width, "height": height}, device_scale_factor=scale, has_touch=touch, is_mobile=touch,
-            locale=look[1], color_scheme="light",
-        )  # fmt: skip
-        page = await context.new_page()
-        await page.add_init_script(DRAWN_CAMERA)
-        page.on("pageerror", lambda error: print("page error:", error))
-        page.on("console", lambda line: print("console:", line.text) if line.type == "error" else None)
-        try:
-            await shoot(page, base, scene, look, folder)
-        except Exception as error:
-            print(scene.name, look, str(error).splitlines()[0])
-        await context.close()
+        for look in looks(scene):
+            width, height, scale = VIEWS[look[0]]
+            touch = look[0] != "desktop"
+            if touch and scene.desktop_only:
+                continue
+            context: BrowserContext = await browser.new_context(
+                viewport={"width": width, "height": height}, device_scale_factor=scale, has_touch=touch,
+                is_mobile=touch, locale=look[1],
+            )  # fmt: skip
+            page = await context.new_page()
+            await page.add_init_script(DRAWN_CAMERA)
+            page.on("pageerror", lambda error: print("page error:", error))
+            try:
+                await shoot(page, base, scene, look, folder)
+            except PlaywrightError as error:
+                print(scene.name, look, str(error).splitlines()[0])
+            await context.close()
 
 
-def sheet(
-    scenes: list[Scene], folder: Path, height: int = 420, per_row: int = 4
-) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """All looks of a scene side by side, `per_row` scenes... one below the other."""
-    rows = []
-    for scene in scenes:
-        cells = []
-        for view, language, theme in LOOKS:
-            image = cv2.imread(str(folder / f"{scene.name}.{view}.{language}.{theme}.png"))
-            width = round(VIEWS[view][0] * height / VIEWS[view][1])
-            if image is None:
-                image = np.full((height, width, 3), 255, np.uint8)
-            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-            cells.append(cv2.copyMakeBorder(image, 6, 6, 6, 6, cv2.BORDER_CONSTANT, value=(150, 150, 150)))
-        rows.append(np.hstack(cells))
-    return np.vstack(rows)
+def picture(scene: Scene, look: Look, folder: Path, width: int, height: int) -> Image:
+    read = cv2.imread(str(folder / name_of(scene, look)))
+    if read is None:
+        return np.full((height, width, 3), PAPER, np.uint8)
+    return np.asarray(cv2.resize(read, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def block(scene: Scene, folder: Path) -> Image:
+    """One screen: two phones, and beside them a phone on its side above a desktop, under the screen's name."""
+    phone, small, landscape, desktop = looks(scene)
+    canvas = np.full((BLOCK[1], BLOCK[0], 3), PAPER, np.uint8)
+    places = ((phone, 0, 30, 166, 360), (small, 176, 30, 202, 360), (landscape, 388, 30, 312, 144),
+              (desktop, 388, 184, 312, 195))  # fmt: skip
+    for look, x, y, width, height in places:
+        canvas[y : y + height, x : x + width] = picture(scene, look, folder, width, height)
+    cv2.putText(canvas, scene.name, (0, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (60, 60, 60), 1, cv2.LINE_AA)
+    return canvas
+
+
+def sheet(scenes: list[Scene], folder: Path, across: int = 3) -> Image:
+    blocks = [block(scene, folder) for scene in scenes]
+    blocks += [np.full_like(blocks[0], PAPER)] * (-len(blocks) % across)
+    return np.vstack([np.hstack(blocks[i : i + across]) for i in range(0, len(blocks), across)])
 
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("docs/screens.webp"))
     parser.add_argument("--only", nargs="*", help="scenes by name")
-    parser.add_argument("--looks", nargs="*", type=int, default=list(range(len(LOOKS))))
     parser.add_argument("--keep", type=Path, help="folder for the single pictures")
     given = parser.parse_args()
     scenes = [scene for scene in SCENES if not given.only or scene.name in given.only]
@@ -274,10 +295,10 @@ async def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         async with serve() as base, async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
-            await asyncio.gather(*(column(browser, base, scenes, LOOKS[look], folder) for look in given.looks))
+            await asyncio.gather(*(take(browser, base, scenes[part::2], folder) for part in range(2)))
             await browser.close()
         cv2.imwrite(str(given.out), sheet(scenes, folder), [cv2.IMWRITE_WEBP_QUALITY, 80])
-    print(f"{len(scenes)} screens in {len(LOOKS)} looks: {given.out}")
+    print(f"{len(scenes)} screens: {given.out}")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,13 @@ def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Two attempts, two seconds a step, and tokens of a short life."""
     folder = tmp_path_factory.mktemp("hasty")
     running = Server(
-        folder, attempts=2, step_seconds=2, token_seconds=int(LIFE), device_grace_seconds=1, frames_per_second_least=1
+        folder,
+        attempts=2,
+        step_seconds=2,
+        token_seconds=int(LIFE),
+        device_grace_seconds=1,
+        frames_per_second_least=1,
+        idle_seconds=3,
     ).start()
     yield running
     running.stop()
@@ -51,6 +57,9 @@ async def test_a_flat_picture_uses_up_its_attempts_and_its_token(
     token = fresh(hasty)
     async with device(browser, Camera(kind="flat")) as person:
         await person.open(hasty.url, token)
+        await person.screen("ready")
+        # Who reads for long is not punished: the silent socket is closed, and opened again behind the screen.
+        await asyncio.sleep(4)
         await person.agree()
         await person.screen("over_timeout", 20)
         await check_screen(person, "timeoutTitle", axe)

@@ -221,8 +221,8 @@ const en = {
   hold_still: "Hold still",
   look_straight: "Look straight ahead",
 
-  slow_round_trip: "The network is slow, waiting for it",
-  too_few_frames: "The picture arrives slowly, making it smaller",
+  slow_round_trip: "Slow network, please wait",
+  too_few_frames: "Slow picture, making it smaller",
   reconnecting: "Connection lost, reconnecting",
   paused: "Paused: come back to go on",
 

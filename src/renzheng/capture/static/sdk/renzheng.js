@@ -130,7 +130,10 @@ export function returned() {
 /** A verification in a frame: talks with the frame's window at the server's origin, and with nobody else. */
 class Framed {
   constructor(place, address, options, done) {
-    Object.assign(this, { place, options, done, origin: new URL(address).origin });
+    this.place = place;
+    this.options = options;
+    this.done = done;
+    this.origin = new URL(address).origin;
     this.frame = document.createElement("iframe");
     this.frame.allow = "camera; screen-wake-lock; clipboard-write";
     this.frame.title = options.title ?? (/^zh/i.test(options.language ?? navigator.language) ? "身份核验" : "Identity check");

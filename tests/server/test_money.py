@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -188,3 +189,19 @@ def test_the_running_servers_last_failures_are_explained_and_masked(server: Serv
     assert key[0] not in text
     assert key[1] not in text
     assert BUSINESS["IdCard"] not in text
+
+
+def test_why_a_signature_is_wrong_is_in_the_reply_only_where_a_setting_says_so(
+    server: Server, key: tuple[str, str], tmp_path: Path
+) -> None:
+    plain = "请求签名验证失败，请检查您的签名计算是否正确。"
+    assert code(token, server.sdk((key[0], "x" * 32)), **BUSINESS)[1] == plain
+    telling = Server(tmp_path, explain_in_reply=True, recent_failures=0).start()
+    try:
+        secret_id, _ = telling.key()
+        message = code(token, telling.sdk((secret_id, "x" * 32)), **BUSINESS)[1]
+        assert message.startswith(plain)
+        assert len(message) > len(plain)
+        assert not list(telling.data_dir.glob("*failures*"))
+    finally:
+        telling.stop()

@@ -93,3 +93,18 @@ def test_a_photo_that_is_none_and_keys_that_others_can_read_end_a_command_with_a
     assert "no JPEG or PNG" in run(identity, "add", *added, code=1)
     (tmp_path / "keys" / "master-1.key").chmod(0o644)
     assert "group or others can reach the keys" in run(account, "list", code=1)
+
+
+def test_a_temporary_key_is_never_the_one_that_is_meant_without_a_name() -> None:
+    run(account, "create", "shop")
+    made = json.loads(run(key, "temporary", "--seconds", "60", "--address", "10.1.2.3/8", "--json"))
+    assert made["addresses"] == ["10.0.0.0/8"]
+    assert len(made["token"]) == 64
+    assert "no enabled key" in run(key, "show", code=1)
+    lasting = json.loads(run(key, "create", "--json"))
+    assert json.loads(run(key, "show", "--json"))["secret_id"] == lasting["secret_id"]
+    assert local.first_key()[0] == lasting["secret_id"]
+    listed = run(key, "list")
+    assert made["secret_id"] in listed
+    assert lasting["secret_id"] in listed
+    assert made["token"] not in listed

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import typer
+from rich.table import Column
 
 from renzheng.accounts.keys import Key
 from renzheng.cli.local import AccountOption, JsonOption, account_of, print_json, print_table, when, with_store
@@ -79,7 +80,7 @@ def list_(account: AccountOption = None, as_json: JsonOption = False) -> None:
         ]
         for key in keys
     ]
-    print_table(["SecretId", "Account", "Enabled", "Created", "Ends", "From", "Body"], rows)
+    print_table([Column("SecretId", min_width=36), "Account", "Enabled", "Created", "Ends", "From", "Body"], rows)
 
 
 @app.command()
@@ -93,7 +94,7 @@ def show(
     async def work(store: Store) -> Key:
         keys = await store.accounts.list_keys((await account_of(store, account)).id if account else None)
         for key in keys:
-            if key.secret_id == secret_id or (secret_id is None and key.enabled):
+            if key.secret_id == secret_id or (secret_id is None and key.enabled and key.token is None):
                 return key
         raise Unknown(f"there is no key {secret_id}" if secret_id else "there is no enabled key; renzheng key create")
 

@@ -8,12 +8,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from renzheng.accounts.keys import Account
 from renzheng.settings import SettingsError, load_settings
@@ -95,7 +95,7 @@ def print_json(value: Any) -> None:
     print()
 
 
-def print_table(columns: list[str], rows: list[list[str]]) -> None:
+def print_table(columns: Sequence[str | Column], rows: list[list[str]]) -> None:
     table = Table(*columns)
     for row in rows:
         table.add_row(*row)

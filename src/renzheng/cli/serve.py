@@ -74,7 +74,7 @@ async def _welcome(settings: Settings, scheme: str) -> None:
     await store.start(serving=False)
     try:
         secret_key = None
-        keys = [key for key in await store.accounts.list_keys() if key.enabled]
+        keys = [key for key in await store.accounts.list_keys() if key.enabled and key.token is None]
         if not await store.accounts.all():
             account = await store.accounts.create("default", time.time())
             keys = [await store.accounts.create_key(account.id, time.time())]

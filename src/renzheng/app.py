@@ -46,7 +46,7 @@ from renzheng.settings import Settings
 from renzheng.store.open import Store, open_store
 from renzheng.store.sweeper import Retention
 from renzheng.telemetry import Metrics
-from renzheng.verification.session import RESULT_SECONDS
+from renzheng.verification.session import RESULT_SECONDS, Ending
 
 log = structlog.get_logger("renzheng")
 
@@ -197,8 +197,17 @@ class App:
             await self.store.stop()
             log.info("stopped")
 
+    async def _end_abandoned(self) -> None:
+        """Hand over to judging what no device came back to after its last attempt had run out."""
+        now = self.clock()
+        for session_id, attempt in await self.store.sessions.run_out(now, self.settings.device_grace_seconds):
+            if await self.store.sessions.submit(session_id, attempt, Ending.ATTEMPTS_USED, now):
+                self.metrics.step("captured", str(Ending.ATTEMPTS_USED))
+                self.verdicts.wake()
+
     async def _sweep(self) -> None:
         while True:
+            await self._end_abandoned()
             more = (await self.store.sweeper.sweep(self.clock())).more
             self.metrics.waiting.set(await self.store.sessions.waiting(self.clock()))
             await asyncio.sleep(0 if more else self.settings.sweep_seconds)

@@ -136,3 +136,24 @@ async def test_the_video_is_kept_for_the_next_who_asks(world: World) -> None:
     assert await world.store.sessions.video(session_id) is None
     await world.store.sessions.keep_video(session_id, b"mp4")
     assert await world.store.sessions.video(session_id) == b"mp4"
+
+
+async def test_a_last_attempt_that_no_device_came_back_to_is_found_once_its_grace_is_over(world: World) -> None:
+    sessions = world.store.sessions
+    session_id = await world.issue(policy=Policy(attempts=1))
+    assert await sessions.begin_attempt(session_id, 0, ACTIONS, world.clock()) == 1
+    step = world.step(1)
+    assert await sessions.reveal(session_id, 1, step, True, None)
+    assert await sessions.run_out(step.deadline + 9, 10) == []
+    assert await sessions.run_out(step.deadline + 11, 10) == [(session_id, 1)]
+    assert await sessions.submit(session_id, 1, Ending.ATTEMPTS_USED, world.clock())
+    assert await sessions.run_out(step.deadline + 11, 10) == []
+
+
+async def test_an_attempt_with_others_left_is_not_ended_for_the_device(world: World) -> None:
+    sessions = world.store.sessions
+    session_id = await world.issue(policy=Policy(attempts=2))
+    assert await sessions.begin_attempt(session_id, 0, ACTIONS, world.clock()) == 1
+    step = world.step(1)
+    assert await sessions.reveal(session_id, 1, step, True, None)
+    assert await sessions.run_out(step.deadline + 60, 10) == []

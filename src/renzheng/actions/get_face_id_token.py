@@ -9,7 +9,7 @@ import msgspec
 import pybase64
 
 from renzheng.accounts.rules import Rule
-from renzheng.actions.common import MOST_IMAGE_BASE64, Encryption, Standings, refuse
+from renzheng.actions.common import MOST_IMAGE_BASE64, Standings, refuse
 from renzheng.gateway.contract import Caller
 from renzheng.gateway.encryption import SEALABLE_FIELDS
 from renzheng.gateway.errors import ImageSizeTooLarge, InvalidParameter
@@ -23,6 +23,16 @@ SEALABLE = SEALABLE_FIELDS
 """What may come sealed: Name, IdCard, ImageBase64."""
 
 
+class SealedFields(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="pascal"):
+    """Encryption of a request: what was sealed, and how. Nothing of it can be left out but the algorithm's parts."""
+
+    encrypt_list: list[str]
+    ciphertext_blob: str
+    iv: str
+    algorithm: str | None = None
+    tag_list: list[str] | None = None
+
+
 class Request(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="pascal", gc=False):
     compare_lib: str
     id_card: str | None = None
@@ -31,7 +41,7 @@ class Request(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="p
     meta: str | None = None
     extra: str | None = None
     use_cos: bool | None = None
-    encryption: Encryption | None = None
+    encryption: SealedFields | None = None
     rule_id: str | None = None
     meta_data: str | None = None
 

@@ -135,6 +135,16 @@ class Attempts(Context):
 
         return await self._database.write(hand_in, savepoint=False)
 
+    async def run_out(self, now: float, grace: float, limit: int = 200) -> list[tuple[int, int]]:
+        """Sessions, with their attempt, whose last attempt ran out `grace` seconds ago while no device came back."""
+        rows = self._database.fetch_all(
+            "SELECT id, attempt FROM sessions WHERE state = 'capturing' AND expires_at > ? AND counted >= most_attempts"
+            " AND (SELECT max(deadline) FROM steps WHERE session_id = sessions.id AND attempt = sessions.attempt) < ?"
+            " LIMIT ?",
+            (now, now - grace, limit),
+        )
+        return [(int(row[0]), int(row[1])) for row in rows]
+
 
 class _DayUsedUp(Exception):
     """Undoes a revealing whose attempt would exceed the day's limit."""

@@ -195,3 +195,14 @@ def test_a_mouth_that_opens_to_talk_is_found_and_is_no_answer_to_open_mouth(mode
         assert completions(rows, action, baseline, JUDGE) == []
     blinks = completions(rows, "blink", baseline, JUDGE)
     assert [begin for begin, _ in blinks][:1] in ([13], [14], [15])
+
+
+def test_what_was_begun_for_the_step_before_is_not_held_against_the_next(baseline: Baseline) -> None:
+    closing = [ACTED["open_mouth"], replace(NEUTRAL, mouth=0.35), NEUTRAL, NEUTRAL]
+    assert unasked_actions("turn_left", closing, baseline) == ()
+
+
+def test_a_wide_movement_is_over_when_it_is_well_on_its_way_back(baseline: Baseline) -> None:
+    wide, back = replace(NEUTRAL, pitch=0.5), replace(NEUTRAL, pitch=0.2)
+    assert play(ActionWatcher("nod", baseline), [NEUTRAL, wide, back])[-1]
+    assert not play(ActionWatcher("nod", baseline), [NEUTRAL, ACTED["nod"], back])[-1]

@@ -24,17 +24,23 @@ TEMPLATE = np.array(
 """Where the five points go in the aligned 112 x 112 face (the template that ArcFace and SFace share)."""
 
 
-def align(image: Image, points: Floats) -> Image:
-    """The aligned 112 x 112 BGR face: least-squares similarity from the 5 x 2 points to the template."""
+def alignment(points: Floats) -> Floats:
+    """2 x 3: the least-squares similarity that takes the 5 x 2 points to the template."""
     source, target = (_as_complex(rows - rows.mean(axis=0)) for rows in (points, TEMPLATE))
     factor = (source.conj() @ target) / max(float((source.conj() @ source).real), 1e-9)
     turn = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
     shift = TEMPLATE.mean(axis=0) - turn @ points.mean(axis=0)
-    if abs(factor) < 0.5:  # halve first, or a large face would be sampled with gaps
+    return np.column_stack([turn, shift])
+
+
+def align(image: Image, points: Floats) -> Image:
+    """The face at 112 x 112, BGR, its 5 x 2 points brought to the template."""
+    turn = alignment(points)
+    if np.hypot(turn[0, 0], turn[1, 0]) < 0.5:  # halve first, or a large face would be sampled with gaps
         near, corner = _around(image, points)
         half = cv2.resize(near, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
         return align(half, ((points - corner) / 2).astype(np.float32))
-    return cv2.warpAffine(image, np.column_stack([turn, shift]), (SIDE, SIDE), flags=cv2.INTER_LINEAR)
+    return cv2.warpAffine(image, turn, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
 
 
 def _around(image: Image, points: Floats) -> tuple[Image, Floats]:

@@ -18,6 +18,7 @@ Rules that are chosen here, and nowhere else:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -51,8 +52,12 @@ from .measurement import (
 from .media import MediaError, decode
 from .observation import FaceModels, Observation
 from .quality import measure as measure_quality
+from .quality import missing_of
 from .reasons import reasons
 from .runtimes import Floats, Image
+
+NEUTRAL_PITCH = 0.15
+"""Pitch away from the neutral one at which a frame is worth a third for comparison."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,10 @@ def examine_reference(image: Image, scale: float, models: FaceModels, limits: Qu
     faces = models.photo_faces(image)
     if not faces:
         return Reference("no_face")
-    mesh = models.mesh_model(image, faces[0])
+    # A second look from the first mesh: only then do the points of a cut face lie where they belong.
+    mesh = models.mesh_model(image, models.mesh_model(image, faces[0]))
     quality = measure_quality(image, mesh, scale)
+    quality = replace(quality, outside=max(quality.outside, missing_of(image, faces[0])))
     if len(faces) > 1 and faces[1].size >= models.limits.second_face * faces[0].size:
         return Reference("several_faces", quality)
     if fault := quality.fault(limits or QualityLimits()):
@@ -140,6 +147,8 @@ class Judge:
         self._last: Observation | None = None
         self._since_search = 0
         self._neutral_lids: list[float] = []
+        self._neutral_pitches: list[float] = []
+        self._finest = 0.0
         self._eye_readings: list[tuple[int, float]] = []
 
     def add(self, image: Image | None, step: int, action: str, at: float) -> None:
@@ -174,6 +183,7 @@ class Judge:
         lids = sum(seen.mesh.eye_openings)
         if action == NEUTRAL:
             self._neutral_lids.append(lids)
+            self._neutral_pitches.append(seen.mesh.pitch)
             return len(self._neutral_lids) <= 2 * self._limits.neutral_eyes and len(self._neutral_lids) % 2 == 1
         readings = [eye for at_step, eye in self._eye_readings if at_step == step]
         opened = max((eye for at_step, eye in self._eye_readings if at_step != step), default=0.0)
@@ -185,13 +195,16 @@ class Judge:
         factor = 0.5 if mesh.mouth_opening > self._limits.actions.mouth_wide else 1.0
         if self._neutral_lids:
             factor *= min(1.0, sum(mesh.eye_openings) / max(median(self._neutral_lids), 1e-6)) ** 2
+            factor *= math.exp(-(((mesh.pitch - median(self._neutral_pitches)) / NEUTRAL_PITCH) ** 2))
         best = self._candidates.setdefault(step, [])
         near = [one for one in best if abs(one.at - at) < self._limits.apart]
         least = max((one.score for one in near), default=best[1].score if len(best) == 2 else 0.0)
-        if factor * frontality(mesh.yaw) * mesh.presence <= least:
-            return  # no sharpness and light could make it better, and those take time to measure
+        posed = factor * frontality(mesh.yaw) * mesh.presence
+        if len(best) == 2 and posed * self._finest <= least:
+            return  # no sharpness and light that this camera has shown would do, and those take time to measure
         quality = measure_quality(image, mesh)
         score = factor * quality.score
+        self._finest = max(self._finest, 1.05 * quality.score / max(frontality(mesh.yaw) * mesh.presence, 1e-6))
         if score > least:
             # The image may lie in memory that the next chunk is written to.
             kept = [one for one in best if one not in near]

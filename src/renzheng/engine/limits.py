@@ -73,12 +73,14 @@ class ContinuityLimits:
 @dataclass(frozen=True)
 class ObservationLimits:
     """``frame_side``, ``photo_side``: longer side in pixels of the copy that the detector searches; a photo
-    in which nothing is found is searched once more at ``photo_side_fine``. ``second_face``: size beside the
+    in which nothing is found, or only faces below ``photo_face`` pixels in that copy, is searched once more at
+    ``photo_side_fine``. ``second_face``: size beside the
     largest from which another face counts. ``lost``: presence below which a tracked face is searched anew.
     ``cut``: share of the mesh outside of the frame."""
 
     frame_side: int = 192
-    photo_side: int = 320
+    photo_side: int = 224
+    photo_face: float = 40.0
     photo_side_fine: int = 800
     second_face: float = 0.4
     lost: float = 0.5
@@ -89,12 +91,12 @@ class ObservationLimits:
 class JudgingLimits:
     """Every threshold of a judgement; a ``Measurement`` repeats the ones that decided it."""
 
-    actions: ActionThresholds = field(default_factory=lambda: ActionThresholds(reach=1.0, released=0.65))
+    actions: ActionThresholds = field(default_factory=lambda: ActionThresholds(reach=1.0, released=0.65, returned=0.45))
     depth: DepthLimits = field(default_factory=DepthLimits)
     continuity: ContinuityLimits = field(default_factory=ContinuityLimits)
     quality: QualityLimits = field(default_factory=QualityLimits)
     search_every: int = 5
-    neutral_eyes: int = 6
+    neutral_eyes: int = 4
     """Frames of the neutral step in which the eyes are measured."""
     eye_gate: float = 0.95
     """In the blink step the eye model runs where the mesh's lids are below this share of the neutral ones."""

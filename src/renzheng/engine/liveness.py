@@ -10,7 +10,7 @@ This module is plain Python: the server's process may use it without loading a m
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 ACTIONS = ("blink", "open_mouth", "turn_left", "turn_right", "nod")
@@ -83,6 +83,8 @@ class ActionThresholds:
     whose tracked meshes differ a little from the live ones: what was accepted live must stand at the verdict."""
     released: float = 0.45
     """An action is over, and one may begin, below this share of its threshold."""
+    returned: float = 0.30
+    """After a wide movement it is also over below this share of the widest point: that is well on the way back."""
     eye_yaw: float = 0.30
     """Eye openings are ignored while the head is turned further than this: they give false blinks."""
     eye_pitch: float = 0.20
@@ -170,20 +172,19 @@ class ActionWatcher:
             return self.phase == "done"
         if value > self.peak:
             self.peak, self.peak_at = value, at_seconds
-        if value >= self.thresholds.reach and self.phase == "ready":
+        if self.phase == "waiting" and value <= self.thresholds.released:
+            self.phase = "ready"
+        elif self.phase == "ready" and value >= self.thresholds.reach:
             self.phase = "reached"
-        elif value <= self.thresholds.released:
-            if self.phase == "reached":
-                self.phase, self.done_at = "done", at_seconds
-            elif self.phase == "waiting":
-                self.phase = "ready"
+        elif self.phase == "reached" and value <= max(self.thresholds.released, self.thresholds.returned * self.peak):
+            self.phase, self.done_at = "done", at_seconds
         return self.phase == "done"
 
 
 def unasked_actions(
     asked: str, glances: Sequence[Glance], baseline: Baseline, thresholds: ActionThresholds = DEFAULT_THRESHOLDS
 ) -> tuple[str, ...]:
-    """Actions other than the asked one that the glances show clearly.
+    """Actions other than the asked one that begin within the step and are shown clearly.
 
     Blinks are not held against anybody, and a nod only while the face looks ahead: a turn moves the pitch.
     """
@@ -192,9 +193,11 @@ def unasked_actions(
         if action in (asked, "blink"):
             continue
         steady = [g for g in glances if action != "nod" or abs(g.yaw) <= thresholds.neutral_yaw]
-        values = [extent(action, glance, baseline, thresholds) for glance in steady]
-        limit = thresholds.unasked * (2 if action == "nod" else 1)
-        if sum(value is not None and value >= limit for value in values) >= 2:
+        clearly = thresholds.unasked * (2 if action == "nod" else 1)
+        watcher = ActionWatcher(action, baseline, replace(thresholds, reach=clearly))
+        for number, glance in enumerate(steady):
+            watcher.feed(glance, float(number))
+        if watcher.phase in ("reached", "done"):
             found.append(action)
     return tuple(found)
 

@@ -13,7 +13,7 @@ from .embedding import Embedder, align
 from .landmarks import EyeModel, Mesh, MeshModel
 from .limits import ObservationLimits
 from .liveness import Glance
-from .quality import outside_of, second_face, sharpness_of
+from .quality import missing_of, outside_of, second_face, sharpness_of
 from .runtimes import Floats, Image, quiet
 
 
@@ -53,8 +53,12 @@ class FaceModels:
         return Embedder(packs.require("embedding"))
 
     def photo_faces(self, image: Image) -> list[Face]:
-        """Faces of a photo, the largest first; a second, finer search where the first finds none."""
-        return self.detector(image, self.limits.photo_side) or self.detector(image, self.limits.photo_side_fine)
+        """Faces of a photo, the largest first; a second, finer search where the first finds none or small ones."""
+        limits, longer = self.limits, max(image.shape[:2])
+        faces = self.detector(image, limits.photo_side)
+        if faces and faces[0].size * min(1.0, limits.photo_side / longer) >= limits.photo_face:
+            return faces
+        return self.detector(image, limits.photo_side_fine)
 
     def observe(self, image: Image, *, eyes: bool, near: Mesh | None = None, lean: bool = False) -> Observation:
         """Look at a frame. With ``near``, the mesh of the frame before, the face is tracked without a search.
@@ -70,6 +74,9 @@ class FaceModels:
         if not faces:
             return Observation(Glance(width, height))
         mesh = self.mesh_model(image, faces[0])
+        if outside_of(image, mesh) > 0:
+            # At the image's edge only a second look from the first mesh shows how much of the face is missing.
+            mesh = self.mesh_model(image, mesh)
         if mesh.presence < self.limits.lost:
             return Observation(Glance(width, height))
         count = 2 if second_face(faces, self.limits.second_face) else 1
@@ -100,7 +107,7 @@ class FaceModels:
             height=height,
             faces=faces,
             box=mesh.box,
-            cut=outside_of(image, mesh) > self.limits.cut,
+            cut=max(outside_of(image, mesh), missing_of(image, face) if face else 0.0) > self.limits.cut,
             yaw=mesh.yaw,
             pitch=mesh.pitch,
             mouth=mesh.mouth_opening,

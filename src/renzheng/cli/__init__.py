@@ -31,6 +31,7 @@ COMMANDS = {
     "rejudge": Command("session", "rejudge"),
     "explain": Command("explain", "explain"),
     "evaluate": Command("evaluate", "evaluate"),
+    "attack": Command("attack", "attack", extra="lab"),
     "models": Command("models", "app", "The models: install, list, verify."),
 }
 

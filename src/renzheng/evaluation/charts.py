@@ -180,7 +180,11 @@ def characteristic(results: Recognition, words: Words) -> str:
 
 def attack_rates(results: Presentations, words: Words) -> str:
     """APCER by type, and BPCER below, each as a point with its interval."""
-    rows = [(words.maybe("attack", a.name), a.apcer, "impostor") for a in results.attacks]
+    rows = [
+        (words.maybe("attack", a.name), a.apcer, "impostor")
+        for a in results.attacks
+        if a.suite is None or a.suite.nature != "uncaught"
+    ]
     rows.append((words("genuine_row"), results.bpcer, "genuine"))
     rows = [row for row in rows if row[1].value is not None]
     high = 1.0 if max(r.high or 0 for _, r, _ in rows) > 0.5 else 0.5

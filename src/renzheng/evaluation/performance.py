@@ -139,7 +139,9 @@ class Performance:
     tilted where a head is asked to turn or nod. `seed` gives tremor, reaction times and grain. `actor` decides what
     is done (default: what is asked). `swap_to`: another puppet that takes over while the head is turned, in every
     attempt anew.
-    `noise` in grey levels and `gain` (blue, green, red) are the camera's and the room's.
+    `noise` in grey levels and `gain` (blue, green, red) are the camera's and the room's; `base` is how the person
+    stands at rest instead (size, place, light). `turned(action)` is the pose at the height of a turn; without it a
+    head turns by `TURN_PROXY` and a flat picture by `FLAT_DEGREES`.
     """
 
     def __init__(
@@ -153,13 +155,16 @@ class Performance:
         flat: Flat | None = None,
         noise: float = 2.0,
         gain: tuple[float, float, float] = (1.0, 1.0, 1.0),
+        base: Pose | None = None,
+        turned: Callable[[str], Pose] | None = None,
     ) -> None:
         self._puppet = self._first = puppet
         self._surface = HEAD if kind == "head" else flat or Flat()
         self._actor = actor or Actor(seed)
         self._swap_to = swap_to
         self._tremor = _Tremor(seed)
-        self._light = Pose(noise=noise, gain=gain)
+        self._light = base or Pose(noise=noise, gain=gain)
+        self._turned = turned
         self._yaw = self._turns(puppet)
         self._shown = Shown("", 0.0, 0.0)
         self._left_over = Pose()
@@ -167,12 +172,24 @@ class Performance:
         self._time = 0.0
         self._frames = 0
 
+    def _nod(self) -> float:
+        """Degrees of pitch at the height of a nod; a flat picture shows the less of it the farther the camera is."""
+        if isinstance(self._surface, Flat):
+            return 30.0 if self._surface.distance > 0.5 else 16.0
+        return 20.0
+
     def _turns(self, puppet: Puppet) -> dict[str, float]:
         """Degrees of yaw at the height of a turn."""
+        if self._turned is not None:
+            return {turn: self._turned(turn).yaw for turn in TURNS}
         signs = {"turn_left": 1.0, "turn_right": -1.0}
         if self._surface is not HEAD:
             return {turn: sign * FLAT_DEGREES for turn, sign in signs.items()}
         return {turn: puppet.yaw_for(sign * TURN_PROXY) for turn, sign in signs.items()}
+
+    def turn(self, action: str) -> float:
+        """Degrees of yaw at the height of this turn."""
+        return self._yaw[action]
 
     def frame(self, instruction: str, seconds: float, allowed: float = 6.0) -> Image:
         """The camera's picture, (H, W, 3) uint8 BGR, `seconds` after `instruction` came up, of `allowed` in all."""
@@ -210,8 +227,25 @@ class Performance:
         if doing.action == "open_mouth":
             return replace(self._light, mouth_open=extent)
         if doing.action == "nod":
-            return replace(self._light, pitch=(20.0 if self._surface is HEAD else 30.0) * extent)
+            return replace(self._light, pitch=self._nod() * extent)
+        if self._turned is not None:
+            return self._part_of(self._turned(doing.action), extent)
         return replace(self._light, yaw=self._yaw[doing.action] * extent)
+
+    def _part_of(self, turned: Pose, extent: float) -> Pose:
+        """The way from rest to a turned pose; the angles, the size and the place move together."""
+        rest = self._light
+        return replace(
+            rest,
+            yaw=turned.yaw * extent,
+            pitch=turned.pitch * extent,
+            roll=turned.roll * extent,
+            scale=rest.scale + (turned.scale - rest.scale) * extent,
+            shift=(
+                rest.shift[0] + (turned.shift[0] - rest.shift[0]) * extent,
+                rest.shift[1] + (turned.shift[1] - rest.shift[1]) * extent,
+            ),
+        )
 
     def _swap(self, doing: Doing) -> None:
         """Change the person where the least is seen of it, in the middle of the turn; an attempt begins as before."""

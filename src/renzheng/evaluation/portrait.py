@@ -75,6 +75,17 @@ def portrait(photo: Image, size: tuple[int, int], face_share: float, fitness: Fi
 
     Raises UnfitPhoto where the rule excludes the photo.
     """
+    texture, valid = examine(photo, size, face_share, fitness, engine)
+    points = np.asarray(find_mesh(texture, engine).points, dtype=np.float64)
+    texture = _extend(texture, valid)
+    lids = tuple(shut_eyes(texture, points, level / LID_LEVELS) for level in range(LID_LEVELS + 1))
+    return Portrait(texture, points, lids)
+
+
+def examine(
+    photo: Image, size: tuple[int, int], face_share: float, fitness: Fitness, engine: FaceModels
+) -> tuple[Image, Image]:
+    """The whole rule for photos: raises UnfitPhoto, or gives the upright texture and where it is valid (0 or 255)."""
     mesh = find_mesh(photo, engine)
     judge(photo, mesh, engine.eye_model(photo, mesh), fitness)
     texture, valid = _upright(photo, mesh, size, face_share)
@@ -82,10 +93,7 @@ def portrait(photo: Image, size: tuple[int, int], face_share: float, fitness: Fi
     framed = texture[top : top + size[1], left : left + size[0]]
     if second_face(engine.photo_faces(framed), fitness.second_face):
         raise UnfitPhoto("another face is in the picture")
-    points = np.asarray(find_mesh(texture, engine).points, dtype=np.float64)
-    texture = _extend(texture, valid)
-    lids = tuple(shut_eyes(texture, points, level / LID_LEVELS) for level in range(LID_LEVELS + 1))
-    return Portrait(texture, points, lids)
+    return texture, valid
 
 
 def judge(photo: Image, mesh: Mesh, eyes: tuple[float, float], rule: Fitness) -> None:

@@ -30,6 +30,7 @@ from renzheng.evaluation.sequences import Recorded, Transcript
 
 TRANSCRIPT, CHALLENGE, DEPTH, CONTINUITY = "transcript", "challenge", "depth", "continuity"
 LAYERS = (TRANSCRIPT, CHALLENGE, DEPTH, CONTINUITY)
+FRAMES = "frames"  # frames that cannot be judged: no face, several, a cut or a small one
 SEED = 0
 REPLICATES = 1000  # draws of people for the intervals
 PARTS = ("detection", "landmarks", "iris", "embedding")
@@ -72,14 +73,18 @@ def transcript_holds(transcript: Transcript) -> bool:
     return {frame.step for frame in transcript.frames} == set(steps)
 
 
-def stopped_by(transcript: Transcript, measurement: Measurement) -> list[str]:
-    """The layers that refuse a measured presentation; a layer that could not measure refuses."""
-    holds = {
-        TRANSCRIPT: transcript_holds(transcript),
+def measured_layers(measurement: Measurement) -> dict[str, bool]:
+    """Which of the engine's layers let a presentation through; a layer that could not measure refuses."""
+    return {
         CHALLENGE: measurement.challenge_passed,
         DEPTH: measurement.depth is not None and measurement.depth.passed,
         CONTINUITY: measurement.continuity is not None and measurement.continuity.passed,
     }
+
+
+def stopped_by(transcript: Transcript, measurement: Measurement) -> list[str]:
+    """The layers that refuse a measured presentation."""
+    holds = {TRANSCRIPT: transcript_holds(transcript), **measured_layers(measurement)}
     return [layer for layer in LAYERS if not holds[layer]]
 
 

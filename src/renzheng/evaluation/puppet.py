@@ -64,10 +64,15 @@ class Flat:
 
     `bend_radius`: radius in face widths of the vertical cylinder that it is bent to, bulging towards the camera;
     infinite is a plane. `distance`: of the camera, in parts of the natural one; nearer is stronger perspective.
+    `holes`: the eyes and the mouth are cut out, and the live ones stand that many face widths behind the picture;
+    0 is a picture without holes. `crop`: half of the picture's width in face widths, its height a third more; what
+    lies beyond is the room. Near a camera a picture has to be small, or it would reach behind it when it is turned.
     """
 
     bend_radius: float = math.inf
     distance: float = 1.0
+    holes: float = 0.0
+    crop: float = math.inf
 
 
 HEAD = Head()
@@ -156,21 +161,34 @@ class Puppet:
     def _draw(self, pose: Pose, surface: Surface) -> tuple[Map, Map, Map]:
         """Where in the atlas each pixel of the frame is found, and how much it faces the screen."""
         net, canvas = self._net, self._rasteriser
-        shape = self._open_mouth(net.rest, pose.mouth_open)
+        texture_at = net.texture_at
+        cut_out = isinstance(surface, Flat) and surface.holes > 0
+        shape = self._open_mouth(net.rest, pose.mouth_open, net.lips if cut_out else net.jaw)
         shift = (pose.shift[0] * self.size[0], pose.shift[1] * self.size[0])
         if isinstance(surface, Head):
             placed = self._turn_head(shape, pose, surface.depth)
             facing, triangles, over = self._facing, net.moving, canvas.ground(pose.scale, shift)
         else:
-            placed = self._turn_print(shape, pose, surface)
+            placed = self._turn_print(self._crop(shape, surface), pose, surface)
             facing, triangles, over = np.ones(len(placed)), net.triangles, canvas.nothing()
+            texture_at = self._crop(texture_at, surface)
         placed += np.array([*shift, canvas.camera / pose.scale - canvas.camera])
-        return canvas.draw(placed, net.texture_at, facing, triangles, over)
+        return canvas.draw(placed, texture_at, facing, triangles, over)
 
-    def _open_mouth(self, rest: Points, opening: float) -> Points:
+    def _crop(self, points: Points, surface: Flat) -> Points:
+        """The points, those beyond the picture's edge drawn in to it; the inside of the mouth is left alone."""
+        if not math.isfinite(surface.crop):
+            return points
+        reach = surface.crop * self._face_width * np.array([1.0, 4 / 3])
+        cropped, middle = points.copy(), np.array(self._middle)
+        on_photo = slice(None, self._net.on_photo)
+        cropped[on_photo, :2] = np.clip(points[on_photo, :2], middle - reach, middle + reach)
+        return cropped
+
+    def _open_mouth(self, rest: Points, opening: float, jaw: Points) -> Points:
         """The jaw let down by `opening`, 0..1: at 1 the gap is about half of the mouth's width."""
         moved = rest.copy()
-        drop = 0.55 * self._mouth_width * np.clip(opening, 0.0, 1.0) * self._net.jaw
+        drop = 0.55 * self._mouth_width * np.clip(opening, 0.0, 1.0) * jaw
         moved[:, 1] += drop
         moved[:, 2] += 0.25 * drop  # the jaw turns about its joint, so the chin goes back as it goes down
         return moved
@@ -192,12 +210,12 @@ class Puppet:
         """The picture, bent and turned about its middle."""
         middle = np.array([*self._middle, 0.0])
         sheet = shape - middle
-        sheet[:, 2] = 0.0
+        sheet[:, 2] = surface.holes * self._face_width * self._net.cut_out
         if math.isfinite(surface.bend_radius):
             radius = surface.bend_radius * self._face_width
             around = sheet[:, 0] / radius
             sheet[:, 0] = radius * np.sin(around)
-            sheet[:, 2] = radius * (1 - np.cos(around))
+            sheet[:, 2] += radius * (1 - np.cos(around))
         turned = sheet @ rotation(pose.yaw, pose.pitch, pose.roll).T
         # A camera twice as near, and a picture half as large: only the depth counts for more.
         turned[:, 2] /= surface.distance

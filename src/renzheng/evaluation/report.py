@@ -10,7 +10,8 @@ from pathlib import Path
 from renzheng.evaluation import charts
 from renzheng.evaluation.calibration import ANCHORS, CalibrationTable
 from renzheng.evaluation.rates import Rate, bound_without_errors
-from renzheng.evaluation.results import Point, Presentations, Recognition, Results, Run, Timing
+from renzheng.evaluation.results import Point, Presentations, Recognition, Results, Run, Suite, Timing
+from renzheng.evaluation.tables import chosen_threshold, counted, layers, suite_facts
 from renzheng.evaluation.texts import Language, Words, digits
 
 HEADLINE = 70.0  # the server's default threshold
@@ -276,6 +277,8 @@ def _made(run: Run, words: Words) -> str:
 
 
 def _presentations(results: Presentations, words: Words) -> list[str]:
+    if results.suite is not None:
+        return _suite(results, results.suite, words)
     classified = [attack for attack in results.attacks if attack.apcer.value is not None]
     lede = words(
         "lede_pad",
@@ -309,6 +312,59 @@ def _presentations(results: Presentations, words: Words) -> list[str]:
         _made(results.run, words),
     ]
     return parts
+
+
+def _suite(results: Presentations, suite: Suite, words: Words) -> list[str]:
+    """The report of an attack suite. The heads that comply stand apart: they are meant to pass."""
+    natures = {row.name: row.suite.nature for row in results.attacks if row.suite is not None}
+    against = [row for row in results.attacks if natures.get(row.name) != "uncaught"]
+    heads = [row for row in results.attacks if natures.get(row.name) == "uncaught"]
+    lede = words(
+        "suite_lede",
+        passed=_bold(sum(row.apcer.errors for row in against)),
+        attacks=_bold(sum(row.apcer.trials for row in against)),
+        types=_bold(len(against)),
+        heads=_bold(sum(row.apcer.trials for row in heads)),
+        through=_bold(sum(row.apcer.errors for row in heads)),
+    )
+    figure = _wide(charts.attack_rates(results, words))
+    return [
+        _lede(lede),
+        _section(words("suite_table"), _suite_table(results, words), note=words("suite_note")),
+        _section(words("measure"), _threshold_table(suite, words)),
+        _section(words("fig_attacks"), figure, note=words("fig_attacks_note")),
+        _section(words("says"), _list([*suite_facts(suite, words), words("pad_limits"), words("pad_not_here")])),
+        _section(words("timings_pad"), _timings(results.timings, "", words)) if results.timings else "",
+        _section(words("definitions"), _list([words("def_pad")])),
+        _made(results.run, words),
+    ]
+
+
+def _suite_table(results: Presentations, words: Words) -> str:
+    keys = ("attack", "target", "passed", "apcer", "range", "stopped", "without", "chosen_half")
+    rows = []
+    for row in results.attacks:
+        part = row.suite
+        assert part is not None
+        target = words.maybe("layer", part.target) if part.target else words(f"nature_{part.nature}")
+        stopped = f'<td class="quiet wraps">{escape(layers(row.stopped_by, words))}</td>'
+        value = "–" if row.apcer.value is None else words.percent(row.apcer.value)
+        range_ = f'<td class="range">{escape(words.range(row.apcer))}</td>'
+        cells = [escape(words.maybe("attack", row.name)), escape(target), counted(row.apcer), value, range_, stopped]
+        rows.append(
+            ("anchor" if part.nature == "uncaught" else "", [*cells, counted(part.without), counted(part.chosen)])
+        )
+    return _table([words(key) for key in keys], rows)
+
+
+def _threshold_table(suite: Suite, words: Words) -> str:
+    rows = []
+    for found in suite.thresholds:
+        figures = ["–" if value is None else digits(value) for value in (found.attacks, found.heads, found.shipped)]
+        rows.append(
+            ("", [escape(words.maybe("measure", found.name)), *figures, escape(chosen_threshold(found, words))])
+        )
+    return _table([words(key) for key in ("measure", "attacks_most", "heads_least", "shipped", "choice")], rows)
 
 
 def _attack_table(results: Presentations, words: Words) -> str:

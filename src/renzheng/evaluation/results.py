@@ -127,6 +127,19 @@ class Recognition(msgspec.Struct, frozen=True, tag="recognition", tag_field="kin
     calibration: CalibrationTable | None = None
 
 
+class InSuite(msgspec.Struct, frozen=True):
+    """A type of the attack suite. `nature`: `targeted`, `exempt` (several layers stop it) or `uncaught`.
+
+    `target`: the layer that it is built to meet; `without`: how many pass with that layer switched off, which says
+    whether the attack is strong enough to count; `chosen`: how many pass in the half that thresholds were chosen on.
+    """
+
+    nature: str
+    target: str
+    without: Rate | None
+    chosen: Rate | None
+
+
 class AttackType(msgspec.Struct, frozen=True):
     """One type of presentation attack (a PAI species of ISO/IEC 30107-3).
 
@@ -140,6 +153,32 @@ class AttackType(msgspec.Struct, frozen=True):
     apcer: Rate
     no_response: Rate
     stopped_by: dict[str, int]
+    suite: InSuite | None = None
+
+
+class Threshold(msgspec.Struct, frozen=True):
+    """How a threshold stands to the half on which thresholds are chosen. `name`: of the measure; larger passes.
+
+    `attacks`: the largest value of the attacks that it is meant for; `heads`: the value that 98 of 100 complying
+    heads reach; `shipped`: the engine's; `chosen`: the shipped one where it lies between the two, else the middle
+    between them, None where they overlap.
+    """
+
+    name: str
+    attacks: float | None
+    heads: float | None
+    shipped: float
+    chosen: float | None
+
+
+class Suite(msgspec.Struct, frozen=True):
+    """How an attack suite was made. `examined`: photos looked at; `unfit`: how many the rule excluded, by reason;
+    `people`: in the half that thresholds were chosen on, and in the reported one."""
+
+    examined: int
+    unfit: dict[str, int]
+    people: tuple[int, int]
+    thresholds: list[Threshold]
 
 
 class Presentations(msgspec.Struct, frozen=True, tag="presentations", tag_field="kind"):
@@ -155,6 +194,7 @@ class Presentations(msgspec.Struct, frozen=True, tag="presentations", tag_field=
     refused_by: dict[str, int]
     attacks: list[AttackType]
     timings: dict[str, Timing]
+    suite: Suite | None = None
 
 
 Results = Recognition | Presentations

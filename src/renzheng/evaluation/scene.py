@@ -51,6 +51,31 @@ class Net:
         moves = (self.follow > 0) | (self.jaw > 0)
         return np.ascontiguousarray(self.triangles[moves[self.triangles].any(axis=1)])
 
+    @property
+    def on_photo(self) -> int:
+        """How many of the points, from the first, show the photo; the others show the inside of the mouth."""
+        return len(self.rest) - 3 * len(anatomy.INNER_LOWER_LIP)
+
+    @cached_property
+    def around_mouth(self) -> Points:
+        """(N,) 1 in the hole through which a mouth is shown, 0 outside of it, with a narrow edge."""
+        corners = self.rest[[anatomy.RIGHT_MOUTH_CORNER, anatomy.LEFT_MOUTH_CORNER], :2]
+        away = np.linalg.norm(self.rest[:, :2] - corners.mean(axis=0), axis=1) / np.linalg.norm(corners[1] - corners[0])
+        return np.asarray(1.0 - anatomy.smoothstep((away - 0.75) / 0.25))
+
+    @cached_property
+    def cut_out(self) -> Points:
+        """(N,) how far a point lies in a hole for an eye or for the mouth, 0..1."""
+        hole = self.around_mouth.copy()
+        for lids in (anatomy.RIGHT_UPPER_LID, anatomy.RIGHT_LOWER_LID, anatomy.LEFT_UPPER_LID, anatomy.LEFT_LOWER_LID):
+            hole[list(lids)] = 1.0
+        return hole
+
+    @cached_property
+    def lips(self) -> Points:
+        """(N,) how far a point follows the jaw where only the mouth is alive, and the chin is paper."""
+        return np.asarray(self.jaw * self.around_mouth)
+
 
 def lay_net(mesh: Points, size: tuple[int, int]) -> Net:
     """The net for a texture of `size` (width, height) with the face's mesh, (468, 3), on it."""

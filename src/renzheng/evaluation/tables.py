@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from renzheng.engine.packs import Calibration
 from renzheng.evaluation.calibration import ANCHORS, promised_fmr
 from renzheng.evaluation.rates import EXPECTED_ERRORS, Rate
-from renzheng.evaluation.results import Presentations, Recognition, Results, Run
+from renzheng.evaluation.results import Presentations, Recognition, Results, Run, Suite, Threshold
 from renzheng.evaluation.texts import Language, Words, digits
 
 SHOWN = (60.0, 65.0, 70.0, 75.0, 80.0)
@@ -72,6 +72,8 @@ def _facts(results: Recognition, words: Words) -> list[str]:
 
 
 def _presentations(results: Presentations, words: Words) -> list[str]:
+    if results.suite is not None:
+        return _suite(results, results.suite, words)
     head = ("attack", "presentations", "people", "passed", "apcer", "range", "silent", "stopped")
     lines = _head(*(words(key) for key in head))
     rows = [
@@ -86,6 +88,47 @@ def _presentations(results: Presentations, words: Words) -> list[str]:
         cells = (name, f"{count:,}", f"{people:,}", passed, value, words.range(found), f"{silent.errors:,}", stopped)
         lines.append(_row(*cells))
     return lines
+
+
+def _suite(results: Presentations, suite: Suite, words: Words) -> list[str]:
+    keys = ("attack", "target", "presentations", "passed", "range", "stopped", "without", "chosen_half")
+    lines = _head(*(words(key) for key in keys))
+    for row in results.attacks:
+        assert row.suite is not None
+        target = words.maybe("layer", row.suite.target) if row.suite.target else words(f"nature_{row.suite.nature}")
+        passed, without, chosen = (counted(found) for found in (row.apcer, row.suite.without, row.suite.chosen))
+        stopped = layers(row.stopped_by, words)
+        name = words.maybe("attack", row.name)
+        cells = (name, target, f"{row.presentations:,}", passed, words.range(row.apcer), stopped, without, chosen)
+        lines.append(_row(*cells))
+    lines += ["", *_head(*(words(key) for key in ("measure", "attacks_most", "heads_least", "shipped", "choice")))]
+    for found in suite.thresholds:
+        figures = [digits(value) if value is not None else "–" for value in (found.attacks, found.heads, found.shipped)]
+        lines.append(_row(words.maybe("measure", found.name), *figures, chosen_threshold(found, words)))
+    return [*lines, "", *(f"* {fact}" for fact in suite_facts(suite, words))]
+
+
+def counted(found: Rate | None) -> str:
+    """Errors of trials."""
+    return "–" if found is None or not found.trials else f"{found.errors:,} / {found.trials:,}"
+
+
+def layers(stopped_by: dict[str, int], words: Words) -> str:
+    return ", ".join(f"{words.maybe('layer', layer)} {number:,}" for layer, number in stopped_by.items()) or "–"
+
+
+def chosen_threshold(found: Threshold, words: Words) -> str:
+    if found.chosen is None:
+        return words("overlap")
+    return words("kept") if found.chosen == found.shipped else digits(found.chosen)
+
+
+def suite_facts(suite: Suite, words: Words) -> list[str]:
+    """How the people were chosen, one sentence a fact."""
+    reasons = "; ".join(f"{reason} {count}" for reason, count in sorted(suite.unfit.items(), key=lambda one: -one[1]))
+    choose, report = suite.people
+    facts = [words("suite_people", choose=choose, report=report, examined=suite.examined)]
+    return [*facts, words("suite_unfit", count=sum(suite.unfit.values()), reasons=reasons)] if reasons else facts
 
 
 def scale(calibration: Calibration, language: Language = "en") -> str:

@@ -1,0 +1,126 @@
+"""``renzheng attack``: the attack suite, rendered and judged on this machine without a server."""
+
+from __future__ import annotations
+
+import os
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from renzheng.evaluation.results import Presentations
+    from renzheng.evaluation.suite import Plan
+
+STAGES = {"people": "Choosing people", "attack": "Rendering and judging"}
+
+
+def attack(
+    out: Annotated[Path, typer.Option(help="The run's folder. A run that broke off goes on from what is there.")],
+    photos: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[PHOTOS]...",
+            help="Folders with frontal photos, looked at in this order; by default those of RENZHENG_TEST_DATA.",
+        ),
+    ] = None,
+    people: Annotated[
+        int, typer.Option(min=2, help="People in each half, one presentation of each type by each.")
+    ] = 26,
+    heads: Annotated[int, typer.Option(min=1, help="Complying heads of each person in the reported half.")] = 4,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Only this type; may be given again.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep every sequence, frames and transcript, in the folder.")] = (
+        False
+    ),
+    processes: Annotated[int, typer.Option(min=1, help="Processes that render and judge.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of challenges, movements and light.")] = 0,
+    language: Annotated[Literal["zh", "en"], typer.Option(help="Language of the report.")] = "en",
+) -> None:
+    """Attack the engine by every known type, and write results.json, attacks.csv and report.html.
+
+    Exit code 0 where no attack passed in the reported half (complying heads apart), 1 where one did.
+    """
+    from renzheng.engine.packs import PackError
+    from renzheng.evaluation import outputs
+    from renzheng.evaluation.pairs import DataError
+    from renzheng.evaluation.report import render
+    from renzheng.evaluation.results import write_json
+    from renzheng.evaluation.suite import Plan, run_suite
+
+    console = Console(stderr=True)
+    folders = photos or _test_data()
+    plan = Plan(people, heads, seed, tuple(only or ()))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    try:
+        with Progress(*columns, console=console) as bar:
+            tasks = {}
+
+            def show(stage: str, done: int, total: int) -> None:
+                if stage not in tasks:
+                    tasks[stage] = bar.add_task(STAGES[stage], total=total)
+                bar.update(tasks[stage], completed=done, total=total)
+
+            results = run_suite(
+                folders,
+                out,
+                plan,
+                command=_command(folders, out, plan),
+                version=version("renzheng"),
+                clock=time.time,
+                keep=keep,
+                processes=processes,
+                progress=show,
+            )
+    except (DataError, PackError, OSError) as error:
+        console.print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+        raise typer.Exit(2) from error
+    write_json(results, out / "results.json")
+    outputs.write_attacks(results, out / "attacks.csv")
+    (out / "report.html").write_text(render(results, language), encoding="utf-8")
+    good = _print(results, language)
+    typer.echo(str(out / "report.html"))
+    raise typer.Exit(0 if good else 1)
+
+
+def _test_data() -> list[Path]:
+    data = Path(os.environ.get("RENZHENG_TEST_DATA", "../shared/data"))
+    return [data / "deepface", data / "lfw_fold1"]
+
+
+def _command(folders: list[Path], out: Path, plan: Plan) -> str:
+    """The command as it can be given again, without the folders above: a report may be handed on."""
+    names = " ".join(folder.name for folder in folders)
+    options = f"--people {plan.people} --heads {plan.heads}"
+    options += "".join(f" --only {name}" for name in plan.only) + (f" --seed {plan.seed}" if plan.seed else "")
+    return f"renzheng attack {names} --out {out.resolve().name} {options}"
+
+
+def _print(results: Presentations, language: Literal["zh", "en"]) -> bool:
+    """The table; True where no attack passed that is not listed as one that is not caught."""
+    from renzheng.evaluation.tables import counted, layers
+    from renzheng.evaluation.texts import Words
+
+    words = Words(language)
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for key in ("attack", "target", "passed", "stopped", "without", "chosen_half"):
+        table.add_column(words(key))
+    good = True
+    for row in results.attacks:
+        part = row.suite
+        assert part is not None
+        good &= part.nature == "uncaught" or not row.apcer.errors
+        table.add_row(
+            words.maybe("attack", row.name),
+            words.maybe("layer", part.target) if part.target else words(f"nature_{part.nature}"),
+            counted(row.apcer),
+            layers(row.stopped_by, words),
+            counted(part.without),
+            counted(part.chosen),
+        )
+    Console().print(table)
+    return good

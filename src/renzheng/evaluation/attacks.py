@@ -1,0 +1,314 @@
+"""The attack suite's table: each type of attack, the one layer that it targets, and how it is made.
+
+The table is fixed before a run. An attack is built to pass every other layer: a flat picture answers the challenge,
+another person's face moves as the first one's, a wrong answer has depth. One that other layers would stop as well
+says nothing about its target. Types that several layers stop by their nature are listed as such and are exempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from renzheng.engine.observation import FaceModels
+from renzheng.engine.runtimes import Image
+from renzheng.evaluation import clips
+from renzheng.evaluation.clips import Clip, film
+from renzheng.evaluation.performance import Actor, Doing, Performance, Shown
+from renzheng.evaluation.portrait import find_mesh
+from renzheng.evaluation.presentations import CHALLENGE, CONTINUITY, DEPTH, FRAMES, TRANSCRIPT
+from renzheng.evaluation.puppet import Flat, Pose, Puppet
+from renzheng.evaluation.sequences import Transcript
+from renzheng.verification.challenge import OTHERS, TURNS, draw
+
+Nature = Literal["targeted", "exempt", "uncaught"]
+
+FLAT_PROXY = 0.60  # the yaw proxy to which a flat picture is turned; the engine asks for 0.5 in several frames
+PRINT = 0.75  # half the width of a print that is held near the camera, in face widths
+CAMERA_DISTANCES = (0.3, 0.22, 0.16)  # of the natural one: the nearer, the more a flat seems to turn
+FLAT_YAWS = (15, 26, 34, 41, 48)  # degrees
+
+
+@dataclass
+class Stage:
+    """What one presentation is made from: the person, another one for exchanges, and seeded chance.
+
+    `genuine` is a recording of the person who answers a challenge, which a cheat replays; it may be shared among
+    stages. `number` tells variants of one type apart.
+    """
+
+    person: Puppet
+    other: Puppet
+    genuine: Clip
+    engine: FaceModels
+    seed: int
+    number: int
+    draw: np.random.Generator = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.draw = np.random.default_rng((self.seed, 3))
+
+    def challenge(self, length: int = 2) -> tuple[str, ...]:
+        """Drawn as the server draws."""
+        return draw(self.draw.bytes, length)
+
+    def answered(self, actions: Sequence[str], puppet: Puppet | None = None) -> Clip:
+        return answered(puppet or self.person, actions, int(self.draw.integers(2**31)))
+
+    def nonces(self, count: int) -> list[str]:
+        return [self.draw.bytes(16).hex() for _ in range(count)]
+
+
+def answered(puppet: Puppet, actions: Sequence[str], seed: int) -> Clip:
+    """The recording of a head that does what is asked."""
+    return film(Performance(puppet, seed=seed).frame, actions, seed=seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """A clip as it is sent. `old_nonces`: the frames carry those of another verification. `note`: the variant."""
+
+    clip: Clip
+    note: str = ""
+    old_nonces: bool = False
+
+
+@dataclass(frozen=True)
+class Attack:
+    """A type of attack. `target`: the layer that it is built to meet, empty where it is exempt or not caught."""
+
+    name: str
+    target: str
+    make: Callable[[Stage], Presented]
+    nature: Nature = "targeted"
+
+
+def present(attack: Attack, stage: Stage, *, person: str, half: str) -> tuple[Transcript, list[bytes]]:
+    """Render one presentation of this type: its transcript, and its frames as JPEG."""
+    made = attack.make(stage)
+    nonces = stage.nonces(len(made.clip))
+    sent = stage.nonces(len(made.clip)) if made.old_nonces else None
+    return clips.as_transcript(
+        made.clip, attack=attack.name, person=person, half=half, nonces=nonces, sent_nonces=sent, note=made.note
+    )
+
+
+# -- heads and pictures that nobody moves ------------------------------------------------------------------------
+
+
+def _complying(stage: Stage) -> Presented:
+    """A head that does what is asked, in varied light, size, place, noise and compression."""
+    chance = stage.draw
+    light = float(chance.uniform(0.65, 1.25))
+    tint = chance.uniform(0.92, 1.08, size=3)
+    base = Pose(
+        gain=(light * float(tint[0]), light * float(tint[1]), light * float(tint[2])),
+        noise=float(chance.uniform(0.5, 6.0)),
+        scale=float(chance.uniform(0.75, 1.25)),
+        shift=(float(chance.uniform(-0.06, 0.06)), float(chance.uniform(-0.03, 0.03))),
+    )
+    quality = int(chance.integers(55, 93))
+    scene = Performance(stage.person, seed=stage.seed, base=base)
+    return Presented(film(scene.frame, stage.challenge(), seed=stage.seed, quality=quality))
+
+
+def _still(stage: Stage) -> Presented:
+    return Presented(clips.still(stage.person, stage.challenge(), seed=stage.seed))
+
+
+def _frozen(stage: Stage) -> Presented:
+    return Presented(clips.frozen(stage.genuine))
+
+
+# -- flat pictures that answer -----------------------------------------------------------------------------------
+
+
+def _flat(stage: Stage, surface: Callable[[float], Flat], add: Callable[[float], Pose], note: str = "") -> Presented:
+    """A flat picture whose eyes and mouth answer, and which is turned before a near camera where a turn is asked.
+
+    Seen from near, a plane that is turned shows the perspective of a head that turns: so it answers, and only its
+    depth gives it away.
+    """
+    actions = stage.challenge()
+    turn = next(action for action in actions if action in TURNS)
+    chosen, pose = nearest_turn(stage.person, stage.engine, surface, add, 1.0 if turn == "turn_left" else -1.0)
+    scene = Performance(stage.person, "flat", seed=stage.seed, flat=chosen, turned=lambda action: pose)
+    return Presented(film(scene.frame, actions, seed=stage.seed), note or f"distance {chosen.distance:g}")
+
+
+def nearest_turn(
+    puppet: Puppet, engine: FaceModels, surface: Callable[[float], Flat], add: Callable[[float], Pose], sign: float
+) -> tuple[Flat, Pose]:
+    """The mildest way to hold a flat picture that the engine takes for the asked turn, or the one that comes nearest.
+
+    A cheat can try this at home: the program is free. `surface(distance)` is the picture before a camera at that
+    distance, `add(sign)` what is done to it beside the turn.
+    """
+    best, most = (surface(CAMERA_DISTANCES[0]), Pose()), -1.0
+    beside = add(sign)
+    for distance in CAMERA_DISTANCES:
+        held = surface(distance)
+        mesh = find_mesh(puppet.render(Pose(), held), engine)
+        for degrees in FLAT_YAWS:
+            pose = replace(beside, yaw=sign * degrees)
+            mesh = engine.mesh_model(puppet.render(pose, held), mesh)
+            if mesh.presence < 0.9:
+                break
+            if sign * mesh.yaw > most:
+                best, most = (held, pose), sign * mesh.yaw
+            if most >= FLAT_PROXY:
+                return best
+    return best
+
+
+def _flat_moved(stage: Stage) -> Presented:
+    """Turned, and pushed to the side by the hand that turns it."""
+    return _flat(stage, lambda near: Flat(distance=near, crop=PRINT), lambda sign: Pose(shift=(0.05 * sign, 0.0)))
+
+
+def _flat_tilted(stage: Stage) -> Presented:
+    """Turned about an axis that is aslant."""
+    return _flat(stage, lambda near: Flat(distance=near, crop=PRINT), lambda sign: Pose(pitch=8.0, roll=4.0 * sign))
+
+
+def _flat_bent(stage: Stage) -> Presented:
+    """Bent to a cylinder of three to five face widths, and turned."""
+    radius = 3.0 + 2.0 * stage.draw.random()
+    return _flat(stage, lambda near: Flat(bend_radius=radius, distance=near, crop=PRINT), lambda sign: Pose())
+
+
+def _cut_out(stage: Stage) -> Presented:
+    """Eyes and mouth are holes, and somebody's own eyes and mouth move behind them."""
+    return _flat(stage, lambda near: Flat(distance=near, holes=0.06, crop=PRINT), lambda sign: Pose())
+
+
+# -- recordings that answer something else -----------------------------------------------------------------------
+
+
+def _wrong_actions(stage: Stage) -> Presented:
+    """A recording whose turn is the asked one by luck, and whose other action is not."""
+    shown = [part.action for part in stage.genuine[1:]]
+    asked = [a if a in TURNS else str(stage.draw.choice([o for o in OTHERS if o != a])) for a in shown]
+    return Presented(clips.relabelled(stage.genuine, asked))
+
+
+def _wrong_order(stage: Stage) -> Presented:
+    """Three actions, the turn in its place, the two others the other way round."""
+    others = list(stage.draw.permutation(OTHERS))[:2]
+    turn = str(stage.draw.choice(TURNS))
+    recorded = stage.answered((str(others[0]), turn, str(others[1])))
+    return Presented(clips.relabelled(recorded, (str(others[1]), turn, str(others[0]))))
+
+
+class _Late(Actor):
+    """Answers one of the actions only when its time is as good as over."""
+
+    def __init__(self, seed: int, late: str) -> None:
+        super().__init__(seed)
+        self._late = late
+
+    def doing(self, shown: Shown) -> Doing:
+        if shown.action != self._late:
+            return super().doing(shown)
+        return Doing(shown.action, shown.seconds - (shown.allowed - 0.3))
+
+
+def _wrong_time(stage: Stage) -> Presented:
+    """A recording that answers before the asking, or an answer that ends after its deadline: half of each."""
+    if stage.number % 2:
+        return Presented(clips.ahead_of_time(stage.genuine, 0.8), "before the asking")
+    actions = stage.challenge()
+    late = str(stage.draw.choice(actions))
+
+    def seconds(action: str) -> float:
+        waits = clips.STEP_DEADLINE - clips.AFTERWARDS if action == late else 0.0
+        return clips.movement_seconds(action) + waits
+
+    scene = Performance(stage.person, seed=stage.seed, actor=_Late(stage.seed, late))
+    return Presented(film(scene.frame, actions, seed=stage.seed, seconds=seconds), "after the deadline")
+
+
+def _old_nonce(stage: Stage) -> Presented:
+    """A recording whose actions are the asked ones by luck, sent with the nonces under which it was made."""
+    return Presented(stage.genuine, old_nonces=True)
+
+
+# -- recordings that are not one recording -----------------------------------------------------------------------
+
+
+def _spliced(stage: Stage) -> Presented:
+    """Two recordings: the first person looks straight and turns, another one answers the other action.
+
+    The cut lies between two steps, both faces stand in one place, and the first person comes back where the turn
+    is the second action.
+    """
+    other = next(part.action for part in stage.genuine[1:] if part.action not in TURNS)
+    answer = stage.answered((other,), stage.other)[1]
+    return Presented(clips.joined([answer if part.action == other else part for part in stage.genuine]))
+
+
+def _swap(stage: Stage) -> Presented:
+    """Another person while the head is turned; every second time the first comes back after it."""
+    pair = [Performance(puppet, seed=stage.seed) for puppet in (stage.person, stage.other)]
+    back = bool(stage.number % 2)
+    scene = clips.exchanged(pair[0], pair[1], (stage.person, stage.other), back)
+    return Presented(film(scene, stage.challenge(), seed=stage.seed), "comes back" if back else "stays")
+
+
+def _repeated(stage: Stage) -> Presented:
+    if stage.number % 2:
+        return Presented(clips.looped(stage.genuine), "a loop")
+    return Presented(clips.halved(stage.genuine), "each frame twice")
+
+
+def _dropped(stage: Stage) -> Presented:
+    if stage.number % 2:
+        return Presented(clips.with_gap(stage.genuine, 0.9), "a gap in each action")
+    return Presented(clips.thinned(stage.genuine), "three of four")
+
+
+# -- more or less than one face ----------------------------------------------------------------------------------
+
+SMALL = 0.34  # of the frame's size: the face of a print is then some 60 pixels wide
+
+
+def _small_face(stage: Stage) -> Presented:
+    """A print that answers everything, too small, before somebody's body."""
+    scene = clips.held_before(Performance(stage.person, seed=stage.seed).frame, _frame(stage.other), SMALL)
+    return Presented(film(scene, stage.challenge(), seed=stage.seed, quality=90))
+
+
+def _two_faces(stage: Stage) -> Presented:
+    """The one who answers, and somebody else beside them, a little smaller."""
+    scene = Performance(stage.person, seed=stage.seed, base=Pose(noise=2.0, scale=0.85))
+    bystander = stage.other.render(Pose(noise=2.0, scale=0.65))
+    return Presented(film(clips.beside(scene.frame, bystander), stage.challenge(), seed=stage.seed))
+
+
+def _frame(puppet: Puppet) -> Image:
+    return puppet.render(Pose())
+
+
+ATTACKS: tuple[Attack, ...] = (
+    Attack("flat_moved", DEPTH, _flat_moved),
+    Attack("flat_tilted", DEPTH, _flat_tilted),
+    Attack("flat_bent", DEPTH, _flat_bent),
+    Attack("cut_out", DEPTH, _cut_out),
+    Attack("wrong_actions", CHALLENGE, _wrong_actions),
+    Attack("wrong_order", CHALLENGE, _wrong_order),
+    Attack("wrong_time", TRANSCRIPT, _wrong_time),
+    Attack("old_nonce", TRANSCRIPT, _old_nonce),
+    Attack("spliced", CONTINUITY, _spliced),
+    Attack("swap", CONTINUITY, _swap),
+    Attack("repeated", CONTINUITY, _repeated),
+    Attack("dropped", CONTINUITY, _dropped),
+    Attack("small_face", FRAMES, _small_face),
+    Attack("two_faces", FRAMES, _two_faces),
+    Attack("still", "", _still, "exempt"),
+    Attack("frozen", "", _frozen, "exempt"),
+    Attack("complying_head", "", _complying, "uncaught"),
+)
+"""Every type of the suite, in the order of the table."""

@@ -1,0 +1,246 @@
+"""Clips: what a camera would have recorded while a challenge was answered, and what a cheat makes of recordings.
+
+Rendered without a server, at the pace of a device: ten frames a second, each step as long as its answer takes. A
+clip knows no nonce; `as_transcript` makes it what a device sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import simplejpeg
+
+from renzheng.engine.runtimes import Image
+from renzheng.evaluation.performance import MOTIONS, Performance
+from renzheng.evaluation.puppet import Pose, Puppet
+from renzheng.evaluation.sequences import FORMAT, FrameEntry, Step, Transcript
+from renzheng.verification.challenge import NEUTRAL, TURNS
+
+Scene = Callable[[str, float, float], Image]
+"""The camera's picture for (instruction, seconds since it is shown, seconds allowed)."""
+
+FRAMES_PER_SECOND = 10
+JITTER = 0.008  # seconds, standard deviation of the times at which frames arrive
+NEUTRAL_SECONDS = 1.2
+NEUTRAL_DEADLINE = 15.0
+STEP_DEADLINE = 6.0  # as the server allows for one action
+TRAVEL = 0.06  # seconds from the revealing of a step to the first frame that carries its nonce
+AFTERWARDS = 0.85  # seconds of a step beside its movement: the reaction, and until its end has been noticed
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One frame: its JPEG, and when it arrives, in seconds of the clip."""
+
+    at: float
+    jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One step of a clip: the action that is asked, since when, and the frames that are sent for it."""
+
+    action: str
+    revealed_at: float
+    shots: tuple[Shot, ...]
+    deadline: float = STEP_DEADLINE
+
+    def moved(self, seconds: float) -> Part:
+        """The same step, later by `seconds`."""
+        shots = tuple(Shot(shot.at + seconds, shot.jpeg) for shot in self.shots)
+        return replace(self, revealed_at=self.revealed_at + seconds, shots=shots)
+
+    @property
+    def ends_at(self) -> float:
+        return self.shots[-1].at
+
+
+Clip = tuple[Part, ...]
+
+
+def movement_seconds(action: str) -> float:
+    """How long one answer takes from its asking on."""
+    if action == NEUTRAL:
+        return NEUTRAL_SECONDS
+    motion = MOTIONS[action]
+    return motion.rise + motion.hold + motion.fall + AFTERWARDS
+
+
+def film(
+    scene: Scene,
+    actions: Sequence[str],
+    *,
+    seed: int,
+    quality: int = 80,
+    seconds: Callable[[str], float] = movement_seconds,
+) -> Clip:
+    """Record a scene while it is asked to look straight and then `actions`. `quality`: of the JPEG, 1..100."""
+    draw = np.random.default_rng((seed, 11))
+    now, parts = 0.0, []
+    for action in (NEUTRAL, *actions):
+        revealed, shots = now, []
+        allowed = NEUTRAL_DEADLINE if action == NEUTRAL else STEP_DEADLINE
+        for count in range(round(seconds(action) * FRAMES_PER_SECOND)):
+            shown = TRAVEL + count / FRAMES_PER_SECOND
+            late = float(np.clip(draw.normal(0.0, JITTER), -0.03, 0.03))
+            shots.append(Shot(revealed + shown + late, as_jpeg(scene(action, shown, allowed), quality)))
+        parts.append(Part(action, revealed, tuple(shots), allowed))
+        now = max(shots[-1].at + 0.02, revealed + shown + 1 / FRAMES_PER_SECOND - TRAVEL)
+    return tuple(parts)
+
+
+def as_jpeg(image: Image, quality: int = 80) -> bytes:
+    return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(image), quality=quality, colorspace="BGR"))
+
+
+def exchanged(first: Performance, second: Performance, puppets: tuple[Puppet, Puppet], back: bool) -> Scene:
+    """Another person while the head is turned, in the same place and pose; `back`: the first returns after it.
+
+    `puppets` are those of the performances, which have to play with one seed, so that they move alike.
+    """
+    changed = [False]
+
+    def scene(action: str, seconds: float, allowed: float) -> Image:
+        pose, other = first.pose(action, seconds, allowed), second.pose(action, seconds, allowed)
+        turned = action in TURNS and abs(pose.yaw) > 0.6 * abs(first.turn(action))
+        changed[0] = turned or (changed[0] and not back)
+        return puppets[1].render(other) if changed[0] else puppets[0].render(pose)
+
+    return scene
+
+
+def beside(scene: Scene, bystander: Image) -> Scene:
+    """Another face in the picture: the middle half of the scene on the left, that of a still image on the right."""
+
+    def both(action: str, seconds: float, allowed: float) -> Image:
+        frame = scene(action, seconds, allowed)
+        quarter = frame.shape[1] // 4
+        return np.hstack([frame[:, quarter : 3 * quarter], bystander[:, quarter : 3 * quarter]])
+
+    return both
+
+
+def held_before(scene: Scene, body: Image, share: float) -> Scene:
+    """A small print, `share` of the frame's size, that is held before somebody's body.
+
+    The body is the lower part of a portrait, out of focus behind the print.
+    """
+    height, width = body.shape[:2]
+    behind = cv2.resize(body[round(0.8 * height) :], (width, height), interpolation=cv2.INTER_LINEAR)
+    behind = cv2.GaussianBlur(behind, (0, 0), height / 40)
+
+    def small(action: str, seconds: float, allowed: float) -> Image:
+        frame = scene(action, seconds, allowed)
+        across, down = round(width * share), round(height * share)
+        print_ = cv2.resize(frame, (across, down), interpolation=cv2.INTER_AREA)
+        left, top = (width - across) // 2, (height - down) // 2
+        shown = behind.copy()
+        shown[top - 3 : top + down + 3, left - 3 : left + across + 3] = 235  # the paper's edge
+        shown[top : top + down, left : left + across] = print_
+        return shown
+
+    return small
+
+
+def still(puppet: Puppet, actions: Sequence[str], *, seed: int, quality: int = 80) -> Clip:
+    """A print that nobody moves: nothing changes but the grain of the camera."""
+    count = [0]
+
+    def scene(action: str, seconds: float, allowed: float) -> Image:
+        count[0] += 1
+        return puppet.render(Pose(noise=2.0, grain=count[0]))
+
+    return film(scene, actions, seed=seed, quality=quality)
+
+
+def relabelled(clip: Clip, actions: Sequence[str]) -> Clip:
+    """The same recording, sent as the answer to other actions."""
+    return tuple(replace(part, action=action) for part, action in zip(clip, (NEUTRAL, *actions), strict=True))
+
+
+def joined(parts: Sequence[Part]) -> Clip:
+    """Steps of several recordings one after another, without a pause between them."""
+    clip: list[Part] = []
+    for part in parts:
+        now = clip[-1].ends_at + 1 / FRAMES_PER_SECOND - TRAVEL if clip else 0.0
+        clip.append(part.moved(now - part.revealed_at))
+    return tuple(clip)
+
+
+def with_shots(clip: Clip, change: Callable[[int, Part], Sequence[Shot]]) -> Clip:
+    """The clip with other frames in each step; `change` gets the step's index and the step."""
+    return tuple(replace(part, shots=tuple(change(index, part))) for index, part in enumerate(clip))
+
+
+def frozen(clip: Clip) -> Clip:
+    """The picture stands still from the last neutral frame on."""
+    last = clip[0].shots[-1].jpeg
+    return with_shots(clip, lambda index, part: [Shot(s.at, last) if index else s for s in part.shots])
+
+
+def halved(clip: Clip) -> Clip:
+    """A recording of five frames a second, each frame sent twice."""
+
+    def twice(index: int, part: Part) -> list[Shot]:
+        return [Shot(shot.at, part.shots[k - k % 2].jpeg) for k, shot in enumerate(part.shots)]
+
+    return with_shots(clip, twice)
+
+
+def looped(clip: Clip, frames: int = 4) -> Clip:
+    """The first `frames` of looking straight are played again and again until the first action is asked."""
+
+    def again(index: int, part: Part) -> list[Shot]:
+        return [Shot(shot.at, part.shots[k % frames if index == 0 else k].jpeg) for k, shot in enumerate(part.shots)]
+
+    return with_shots(clip, again)
+
+
+def thinned(clip: Clip, keep: int = 4) -> Clip:
+    """Of `keep` frames only the first is sent."""
+    return with_shots(clip, lambda index, part: part.shots[::keep] if index else part.shots)
+
+
+def with_gap(clip: Clip, seconds: float) -> Clip:
+    """Frames are left out for `seconds` in the middle of each action, as where a cut has to be hidden."""
+
+    def cut(index: int, part: Part) -> list[Shot]:
+        begin = part.shots[0].at + 0.35 * (part.ends_at - part.shots[0].at)
+        return [s for s in part.shots if index == 0 or not begin <= s.at < begin + seconds]
+
+    return with_shots(clip, cut)
+
+
+def ahead_of_time(clip: Clip, seconds: float) -> Clip:
+    """A recording that runs ahead: the frames of each action arrive `seconds` before it is revealed."""
+    return tuple(replace(part, revealed_at=part.revealed_at + (seconds if k else 0.0)) for k, part in enumerate(clip))
+
+
+def as_transcript(
+    clip: Clip,
+    *,
+    attack: str,
+    person: str,
+    half: str,
+    nonces: Sequence[str],
+    sent_nonces: Sequence[str] | None = None,
+    note: str = "",
+) -> tuple[Transcript, list[bytes]]:
+    """What the server has of a clip: the steps that it revealed with `nonces`, and the frames as they came.
+
+    `sent_nonces`: those that the frames carry, where they are not the ones that were revealed.
+    """
+    steps = [
+        Step(k, part.action, nonce, round(part.revealed_at, 4), round(part.revealed_at + part.deadline, 4))
+        for k, (part, nonce) in enumerate(zip(clip, nonces, strict=True))
+    ]
+    frames: list[FrameEntry] = []
+    jpegs: list[bytes] = []
+    for index, (part, nonce) in enumerate(zip(clip, sent_nonces or nonces, strict=True)):
+        for shot in part.shots:
+            frames.append(FrameEntry(f"{len(frames):06d}.jpg", index, nonce, round(shot.at, 4)))
+            jpegs.append(shot.jpeg)
+    return Transcript(FORMAT, "attack", person, steps, frames, attack, half, note=note), jpegs

@@ -46,7 +46,7 @@ AFTERWARDS: dict[str, tuple[str, str]] = {
     "py_hmacsha256_post_form": ("InvalidParameter", COS),
     "py_request_client": ("InvalidParameter", COS),
     "py_tc3_get": ("InvalidParameter", COS),
-    "py_tc3_multipart": ("InvalidParameter", IMAGE),
+    "py_tc3_multipart": ("MissingParameter", "its Encryption holds an algorithm only"),
     "py_tc3_octet": ("UnsupportedOperation", "no action of this product takes octets"),
     "py_tc3_post_encryption": (
         "FailedOperation.DecryptSystemError",

@@ -50,7 +50,8 @@ async def test_accounts_of_the_first_schema_are_activated_without_a_limit_and_th
 
 def _take_back_to_the_first(path: Path) -> None:
     connection = connect(path, busy_timeout=5)
-    connection.execute("DROP INDEX sessions_evidence_until")
+    for index in ("sessions_evidence_until", "sessions_capturing"):
+        connection.execute(f"DROP INDEX {index}")
     for table, columns in ADDED.items():
         for column in columns:
             connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")

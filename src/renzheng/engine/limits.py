@@ -71,6 +71,20 @@ class ContinuityLimits:
 
 
 @dataclass(frozen=True)
+class LightLimits:
+    """``response``: least share of the face's change of tint that the shown colours explain; ``gain``: least size
+    of it; ``nearer``: how many times the background's; ``latest``, ``step``: delays tried, seconds; ``minimum``:
+    frames. Tried on rendered light only, so no rule asks for it unless told to."""
+
+    response: float = 0.5
+    gain: float = 0.01
+    nearer: float = 1.5
+    latest: float = 0.6
+    step: float = 0.05
+    minimum: int = 20
+
+
+@dataclass(frozen=True)
 class ObservationLimits:
     """``frame_side``, ``photo_side``: longer side in pixels of the copy that the detector searches; a photo
     in which nothing is found, or only faces below ``photo_face`` pixels in that copy, is searched once more at

@@ -1,0 +1,57 @@
+"""Degrees of a pose are those by which the mesh was turned."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from renzheng.engine.landmarks import Mesh
+from renzheng.engine.observation import FaceModels
+from renzheng.engine.pose import fit_pose, smooth
+from renzheng.engine.runtimes import Image
+from renzheng.evaluation.puppet import Pose as PuppetPose
+from renzheng.evaluation.puppet import Puppet
+
+from .test_judging import puppet  # noqa: F401
+from .test_landmarks import mesh_of, turned
+
+
+@pytest.fixture(scope="module")
+def neutral(models: FaceModels, portrait: Image) -> Mesh:
+    return mesh_of(models, portrait)
+
+
+@pytest.mark.parametrize("degrees", [-35.0, -10.0, 0.0, 10.0, 35.0])
+def test_yaw_and_pitch_are_found_with_their_signs(neutral: Mesh, degrees: float) -> None:
+    pose = fit_pose(neutral, turned(neutral, yaw=degrees))
+    assert (pose.yaw, pose.pitch, pose.roll) == pytest.approx((degrees, 0.0, 0.0), abs=1e-3)
+    pose = fit_pose(neutral, turned(neutral, pitch=degrees))
+    assert (pose.yaw, pose.pitch) == pytest.approx((0.0, degrees), abs=1e-3)
+    assert pose.misfit < 1e-5
+
+
+def test_roll_size_and_place_are_no_turn(neutral: Mesh) -> None:
+    a = np.radians(15)
+    about_z = np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]])
+    moved = Mesh((1.4 * neutral.points @ about_z.T + [50, 20, 9]).astype(np.float32), 1.0)
+    pose = fit_pose(neutral, moved)
+    assert (pose.yaw, pose.pitch, pose.roll) == pytest.approx((0.0, 0.0, 15.0), abs=1e-2)
+    assert pose.scale == pytest.approx(1.4, abs=1e-3)
+
+
+def test_a_head_that_turns_is_measured_and_an_open_mouth_is_no_turn(
+    models: FaceModels,
+    puppet: Puppet,  # noqa: F811
+) -> None:
+    rest = mesh_of(models, puppet.render(PuppetPose()))
+    left = fit_pose(rest, mesh_of(models, puppet.render(PuppetPose(yaw=25))))
+    assert 12 < left.yaw < 38
+    nod = fit_pose(rest, mesh_of(models, puppet.render(PuppetPose(pitch=15))))
+    assert nod.pitch > 6
+    mouth = fit_pose(rest, mesh_of(models, puppet.render(PuppetPose(mouth_open=1.0))))
+    assert max(abs(mouth.yaw), abs(mouth.pitch), abs(mouth.roll)) < 6
+
+
+def test_one_slip_is_smoothed_away() -> None:
+    assert smooth([0, 0, 40, 0, 0]) == [0, 0, 0, 0, 0]
+    assert smooth([0, 10, 20, 30]) == [5, 10, 20, 25]

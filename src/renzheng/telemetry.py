@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import logging
 import sys
+import threading
 import time
 import traceback
-from collections.abc import MutableMapping
-from typing import Any
+from collections import deque
+from collections.abc import Callable, MutableMapping
+from typing import IO, Any
 
 import msgspec
 import structlog
@@ -21,10 +25,62 @@ def configure_logs(level: str, as_json: bool) -> None:
     structlog.configure(
         processors=[_json_line if as_json else _text_line],  # one step, as there is a line a request
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=_Lines.of(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=max(_LEVELS[level], logging.WARNING), format="%(levelname)s %(name)s %(message)s")
+
+
+class _Lines:
+    """Where log lines go: gathered, and written together a few times a second.
+
+    A write a line gives up the interpreter's lock at every request, which costs more than all the rest of a line.
+    Warnings and errors are written at once, and whatever is left at the end of the process.
+    """
+
+    def __init__(self, stream: IO[bytes], seconds: float = 0.1) -> None:
+        self._stream = stream
+        self._seconds = seconds
+        self._waiting: deque[bytes] = deque()
+        self._wake = threading.Event()
+        self._lock = threading.Lock()
+        atexit.register(self.write_out)
+        threading.Thread(target=self._keep_writing, name="renzheng-log", daemon=True).start()
+
+    @classmethod
+    def of(cls, stream: IO[bytes]) -> Callable[..., _Lines]:
+        """A logger factory: all loggers write to the same lines."""
+        lines = cls(stream)
+        return lambda *_: lines
+
+    def info(self, line: bytes) -> None:
+        self._waiting.append(line)
+        if len(self._waiting) == 1:
+            self._wake.set()
+
+    debug = info
+
+    def error(self, line: bytes) -> None:
+        self._waiting.append(line)
+        self.write_out()
+
+    warning = exception = critical = error
+
+    def write_out(self) -> None:
+        """Write what is waiting, in order."""
+        with self._lock:
+            lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            if lines:
+                with contextlib.suppress(OSError, ValueError):  # a log that cannot be written stops nobody
+                    self._stream.write(b"\n".join(lines) + b"\n")
+                    self._stream.flush()
+
+    def _keep_writing(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            time.sleep(self._seconds)
+            self.write_out()
 
 
 def _json_line(_: Any, level: str, event: MutableMapping[str, Any]) -> bytes:

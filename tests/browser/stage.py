@@ -38,6 +38,7 @@ ARGUMENTS = (
     "--disable-sync",
     f"--host-resolver-rules=MAP {INSECURE_HOST} 127.0.0.1",
 )
+ENDS = ("passed", "failed")
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}
 
@@ -124,7 +125,7 @@ class Device:
         await self.page.goto(f"{server}/verify#{token}{extra}")
         return self
 
-    async def screen(self, name: str, seconds: float = 15) -> None:
+    async def screen(self, name: str, seconds: float = 30) -> None:
         """Wait for a screen by its name."""
         try:
             await self.page.locator(f'[data-screen="{name}"]').wait_for(timeout=seconds * 1000)
@@ -143,8 +144,10 @@ class Device:
         """Go again as often as the page offers it, until the screen of that name."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            await self.screen_among((name, "over_timeout", "over_not_ready"), until - time.monotonic())
-            if await self.page.locator(f'[data-screen="{name}"]').count():
+            await self.screen_among((*ENDS, "over_timeout", "over_not_ready"), until - time.monotonic())
+            now = await self.page.locator("#page").get_attribute("data-screen")
+            if now in ENDS:
+                assert now == name
                 return
             await self.press()
         raise AssertionError(f"no screen {name} within {seconds:g} s")
@@ -156,7 +159,7 @@ class Device:
     async def action(self) -> str:
         """Wait for the first action of a challenge; its name."""
         glyph = self.page.locator('[data-phase="step"] .glyph:not([data-action="neutral"])')
-        await glyph.wait_for(timeout=20000)
+        await glyph.wait_for(timeout=40000)
         return str(await glyph.get_attribute("data-action"))
 
 

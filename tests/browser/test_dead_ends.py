@@ -61,10 +61,10 @@ async def test_a_flat_picture_uses_up_its_attempts_and_its_token(
         # Who reads for long is not punished: the silent socket is closed, and opened again behind the screen.
         await asyncio.sleep(4)
         await person.agree()
-        await person.screen("over_timeout", 20)
+        await person.screen("over_timeout", 40)
         await check_screen(person, "timeoutTitle", axe)
         await person.press()
-        await person.screen("failed", 30)
+        await person.screen("failed", 60)
         await check_screen(person, "failed", axe)
     async with device(browser, phone=False) as late:
         await late.open(hasty.url, token)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,22 @@ def framed(person: Device) -> FrameLocator:
     return person.page.frame_locator("iframe")
 
 
+@contextlib.asynccontextmanager
+async def going_again(person: Device) -> AsyncIterator[None]:
+    """Whenever the framed page offers another attempt it is taken, as a slow machine may let one run out."""
+
+    async def press() -> None:
+        while True:
+            await framed(person).locator('[data-screen^="over_"] .primary').click(timeout=0)
+
+    pressing = asyncio.create_task(press())
+    try:
+        yield
+    finally:
+        pressing.cancel()
+        await asyncio.gather(pressing, return_exceptions=True)
+
+
 async def test_the_example_shop_is_paid_for_by_whom_it_expects(server: Server, shop: str, browser: Browser) -> None:
     async with device(browser, phone=False) as person:
         await on_shop(person, shop)
@@ -96,7 +113,8 @@ async def test_the_example_shop_is_paid_for_by_whom_it_expects(server: Server, s
         await person.page.locator("#pay").click()
         page = framed(person)
         await page.locator('[data-screen="ready"] .primary').click()
-        await person.page.locator("#told", has_text="Paid").wait_for(timeout=60000)
+        async with going_again(person):
+            await person.page.locator("#told", has_text="Paid").wait_for(timeout=90000)
         assert not person.errors
         assert person.hosts == {server.url.split("/")[2], shop.split("/")[2]}
 
@@ -210,7 +228,8 @@ async def test_meta_binds_a_token_to_the_device_that_made_it(
         await framed(thief).locator('[data-screen="closed_4414"]').wait_for()
         await begin(owner, server, {"token": token, "container": "body"})
         await framed(owner).locator('[data-screen="ready"] .primary').click()
-        end = await end_of(owner)
+        async with going_again(owner):
+            end = await end_of(owner)
     assert (end["code"], end["passed"]) == (0, True)
     assert result(server.sdk(key), token).Result == "0"
 

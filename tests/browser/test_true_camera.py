@@ -49,8 +49,8 @@ async def test_a_recording_before_the_true_camera_gets_to_the_challenge_and_fail
             await page.goto(f"{server.url}/verify#{token}")
             await page.locator('[data-screen="ready"] .primary').click()
             asked = page.locator('[data-phase="step"] .glyph:not([data-action="neutral"])')
-            await asked.wait_for(timeout=30000)
-            await page.locator('[data-screen="failed"]').wait_for(timeout=30000)
+            await asked.wait_for(timeout=60000)
+            await page.locator('[data-screen="failed"]').wait_for(timeout=60000)
             await browser.close()
         assert 1001 <= int(result(server.sdk(), token).Result) <= 1007
     finally:

@@ -153,3 +153,67 @@ def test_probing_and_results_load_no_numpy() -> None:
 
 def test_a_pack_is_named_with_its_digest() -> None:
     assert replace(small_pack(), sha256="ab" * 32).id == "small@abababababab"
+
+
+CUSTOM = """
+[[pack]]
+name = "ours"
+part = "embedding"
+title = "Our own embedding"
+package = ""
+version = "1"
+member = "ours.onnx"
+sha256 = "{digest}"
+bytes = {size}
+licence = "our own"
+source = "this test"
+runtime = "opencv"
+preprocessing = {{ colour = "RGB", scale = 1.0, input = "data" }}
+"""
+CALIBRATION = """
+[pack.calibration]
+data = "our people"
+images = 100
+genuine_pairs = 100
+impostor_pairs = 100000
+cosines = [0.0, 0.5, 1.0]
+scores = [0.0, 60.0, 100.0]
+"""
+
+
+def custom(folder: Path, calibrated: bool) -> Path:
+    content = packs.require("embedding").read_bytes()
+    folder.mkdir(exist_ok=True)
+    (folder / "ours.onnx").write_bytes(content)
+    text = CUSTOM.format(digest=sha256(content).hexdigest(), size=len(content))
+    path = folder / "pack.toml"
+    path.write_text(text + (CALIBRATION if calibrated else ""), encoding="utf-8")
+    return path
+
+
+def test_an_operators_embedding_serves_once_it_is_used(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    packs.add(custom(tmp_path / "mine", calibrated=True), tmp_path / "mine", cache)
+    assert packs.pack_for("embedding", cache).name != "ours"
+    packs.use("ours", cache)
+    assert packs.pack_for("embedding", cache).name == "ours"
+    assert packs.require("embedding", cache).read_bytes()[:4]
+    assert packs.pack_for("detection", cache) == packs.pack_for("detection")
+
+
+def test_an_embedding_without_a_calibration_cannot_be_used(tmp_path: Path) -> None:
+    packs.add(custom(tmp_path / "mine", calibrated=False), tmp_path / "mine", tmp_path / "cache")
+    with pytest.raises(PackError, match="calibration"):
+        packs.use("ours", tmp_path / "cache")
+
+
+def test_a_pack_that_is_unknown_or_takes_a_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PackError, match="no pack is called"):
+        packs.use("nothing", tmp_path)
+    path = custom(tmp_path / "mine", calibrated=True)
+    path.write_text(path.read_text().replace('"ours"', '"mediapipe-iris"'), encoding="utf-8")
+    with pytest.raises(PackError, match="taken"):
+        packs.add(path, tmp_path / "mine", tmp_path / "cache")
+    path.write_text(path.read_text().replace('"mediapipe-iris"', '"../../out"'), encoding="utf-8")
+    with pytest.raises(PackError, match="letters"):
+        packs.add(path, tmp_path / "mine", tmp_path / "cache")

@@ -59,27 +59,54 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Machine-readable
             "runtime": pack.runtime,
             "sha256": pack.sha256,
             "state": packs.state(pack),
+            "used": packs.pack_for(pack.part) == pack,
         }
-        for pack in packs.manifest()
+        for pack in packs.known()
     ]
     if as_json:
         print(json.dumps(rows, indent=2))
         return
-    table = Table("Pack", "Part", "Package", "Licence", "State", title=str(packs.models_folder()))
+    table = Table("Pack", "Part", "Package", "Licence", "State", "Used", title=str(packs.models_folder()))
     for row in rows:
-        table.add_row(row["name"], row["part"], row["package"], row["licence"], row["state"])
+        shown = (row["name"], row["part"], row["package"], row["licence"], row["state"])
+        table.add_row(*map(str, shown), "yes" if row["used"] else "")
     Console().print(table)
 
 
 @app.command()
 def verify() -> None:
     """Compute every digest again; exit code 1 and the file's name where one is missing or wrong."""
-    bad = [(pack, found) for pack in packs.manifest() if (found := packs.state(pack)) != "ok"]
+    bad = [(pack, found) for pack in packs.known() if (found := packs.state(pack)) != "ok"]
     for pack, found in bad:
         print(f"{pack.filename}: {found}")
     if bad:
         raise typer.Exit(1)
-    print(f"{len(packs.manifest())} files, all as the manifest says")
+    print(f"{len(packs.known())} files, all as the manifest says")
+
+
+@app.command()
+def add(
+    manifest: Annotated[Path, typer.Argument(help="A manifest like renzheng's own: one [[pack]] a file.")],
+    source: Annotated[Path, typer.Option("--from", help="The folder with the files that it names.")],
+) -> None:
+    """Take in model packs of your own; `models use` then lets one serve its part."""
+    try:
+        for pack in packs.add(manifest, source):
+            print(f"{pack.name} added for {pack.part}")
+    except (packs.PackError, OSError) as error:
+        Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+
+
+@app.command()
+def use(name: Annotated[str, typer.Argument(help="The pack's name, as `models list` shows it.")]) -> None:
+    """Let a pack serve its part, from the server's next start on."""
+    try:
+        pack = packs.use(name)
+    except packs.PackError as error:
+        Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+    print(f"{pack.name} serves {pack.part} from the next start on")
 
 
 if __name__ == "__main__":

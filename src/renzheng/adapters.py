@@ -79,7 +79,7 @@ class EngineExaminer:
             is_continuous=measured.continuity is not None and measured.continuity.passed,
             best_frame=measured.best.index if measured.best else None,
             compared=measured.compared,
-            tags=(),
+            tags=measured.tags,
             record=json.dumps(measured.as_dict()),
         )
 

@@ -25,12 +25,21 @@ TEMPLATE = np.array(
 """Where the five points go in the aligned 112 x 112 face (the template that ArcFace and SFace share)."""
 
 
+def _as_complex(points: Floats) -> Any:
+    return points[:, 0].astype(np.float64) + 1j * points[:, 1]
+
+
+MIDDLE = TEMPLATE.mean(axis=0)
+CENTRED = _as_complex(TEMPLATE - MIDDLE)
+
+
 def alignment(points: Floats) -> Floats:
     """2 x 3: the least-squares similarity that takes the 5 x 2 points to the template."""
-    source, target = (_as_complex(rows - rows.mean(axis=0)) for rows in (points, TEMPLATE))
-    factor = (source.conj() @ target) / max(float((source.conj() @ source).real), 1e-9)
+    middle = points.mean(axis=0)
+    source = _as_complex(points - middle)
+    factor = (source.conj() @ CENTRED) / max(float((source.conj() @ source).real), 1e-9)
     turn = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
-    shift = TEMPLATE.mean(axis=0) - turn @ points.mean(axis=0)
+    shift = MIDDLE - turn @ middle
     return np.column_stack([turn, shift])
 
 
@@ -47,14 +56,10 @@ def align(image: Image, points: Floats) -> Image:
 def _around(image: Image, points: Floats) -> tuple[Image, Floats]:
     """The part of the image that the aligned face is made of, and its upper left corner."""
     low, high = points.min(axis=0), points.max(axis=0)
-    reach = 2.0 * float((high - low).max())
+    reach = 1.5 * float((high - low).max())
     x, y = (max(0, int(value)) for value in low - reach)
     right, bottom = (int(value) + 1 for value in high + reach)
     return image[y:bottom, x:right], np.array([x, y], dtype=np.float32)
-
-
-def _as_complex(points: Floats) -> Any:
-    return points[:, 0].astype(np.float64) + 1j * points[:, 1]
 
 
 class Embedder:

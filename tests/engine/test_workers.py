@@ -13,6 +13,7 @@ from io import BytesIO
 
 import av
 import numpy as np
+import psutil
 import pytest
 import pytest_asyncio
 from av.container import InputContainer
@@ -209,3 +210,58 @@ async def test_workers_die_with_their_parent() -> None:
     parent.kill()
     await parent.wait()
     await until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids))
+
+
+def mutations(image: Image, count: int, seed: int) -> list[bytes]:
+    """Valid JPEGs and PNGs with bytes flipped, cut out, doubled or cut off."""
+    draw = np.random.default_rng(seed)
+    found = []
+    for number in range(count):
+        data = bytearray(jpeg(image) if number % 3 else png(image[::4, ::4]))
+        for _ in range(int(draw.integers(1, 12))):
+            at = int(draw.integers(0, len(data)))
+            kind = int(draw.integers(0, 4))
+            if kind == 0:
+                data[at] ^= 1 << int(draw.integers(0, 8))
+            elif kind == 1:
+                del data[at : at + int(draw.integers(1, 60))]
+            elif kind == 2:
+                data[at:at] = data[at : at + int(draw.integers(1, 60))]
+            elif number % 5 == 0:
+                del data[at:]
+            if len(data) < 8:
+                break
+        found.append(bytes(data))
+    return found
+
+
+async def answered(engine: EngineWorkers, images: list[bytes]) -> int:
+    """How many are answered by a glance; all others must be a MediaError."""
+    seen = 0
+    for data in images:
+        try:
+            await engine.glance(data, eyes=False)
+            seen += 1
+        except MediaError:
+            pass
+    return seen
+
+
+async def test_mutated_images_are_each_answered_by_an_error_or_a_glance(engine: EngineWorkers, selfie: Image) -> None:
+    restarts = dict(engine.restarts)
+    images = mutations(selfie, 60, seed=1)
+    assert 0 < await answered(engine, images) < len(images)
+    assert engine.restarts == restarts
+
+
+@pytest.mark.stress
+async def test_five_hundred_mutated_images_leave_memory_flat(engine: EngineWorkers, selfie: Image) -> None:
+    def resident() -> int:
+        pids = [pid for kind in ("decode", "hint") for pid in engine.pids[kind]]
+        return sum(psutil.Process(pid).memory_info().rss for pid in pids)
+
+    await answered(engine, mutations(selfie, 100, seed=2))
+    before = resident()
+    for seed in range(3, 8):
+        await answered(engine, mutations(selfie, 100, seed=seed))
+    assert resident() < before + 40 * 1024 * 1024

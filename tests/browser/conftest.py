@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """As shipped, but for waits that a test would have to sit out."""
     folder = tmp_path_factory.mktemp("browser")
-    running = Server(folder, device_grace_seconds=1, step_seconds=10, captures_per_address=64).start()
+    running = Server(folder, device_grace_seconds=1, step_seconds=10, frames_per_second_least=1).start()
     yield running
     running.stop()
 

@@ -8,6 +8,7 @@ const LEVELS = [
   { side: 400, quality: 0.6, perSecond: 6 },
 ];
 const BUSY_BYTES = 160 * 1024; // waiting to leave: the network does not keep up
+const STALE_MS = 1000; // some browsers do not tell of a live picture's frames
 const CALM_MS = 6000; // of no trouble, after which a better level is tried
 const WIDEST = 4 / 3; // wider pictures lose their sides, so that the face gets the pixels
 
@@ -36,6 +37,17 @@ export class Camera {
     this.canvas = document.createElement("canvas");
     this.level = 0;
     this.troubleAt = 0;
+    this.takenAt = 0;
+    const arrived = () => {
+      this.fresh = true;
+      this.video.requestVideoFrameCallback(arrived);
+    };
+    this.video.requestVideoFrameCallback?.(arrived);
+  }
+
+  /** Whether the camera has given a picture since the last that was taken: a slow one's are not sent twice. */
+  get isFresh() {
+    return this.fresh || !this.video.requestVideoFrameCallback || performance.now() - this.takenAt > STALE_MS;
   }
 
   /** @returns {Promise<void>} raises CameraError; where play() is refused, `needsTap` is true afterwards */
@@ -90,11 +102,14 @@ export class Camera {
         this.adapt(channel, began);
         const level = LEVELS[this.level];
         const current = nonce();
-        if (current && !document.hidden && channel.backlog < 2 * BUSY_BYTES) {
+        const due = current && !document.hidden && this.isFresh && channel.backlog < 2 * BUSY_BYTES;
+        if (due) {
+          this.fresh = false;
+          this.takenAt = began;
           const jpeg = await this.frame(level);
           if (jpeg && running && jpeg.byteLength <= (limits.frame_bytes ?? Infinity)) channel.sendFrame(current, jpeg);
         }
-        const period = 1000 / Math.min(level.perSecond, limits.max_fps ?? 10);
+        const period = due ? 1000 / Math.min(level.perSecond, limits.max_fps ?? 10) : 20;
         await new Promise((done) => setTimeout(done, Math.max(5, period - (performance.now() - began))));
       }
     };

@@ -73,7 +73,6 @@ export class Host {
       this.pending.get(event.data.nonce)?.(event.data.signature);
       this.pending.delete(event.data.nonce);
     }
-    if (event.data.type === "cancel") this.oncancel?.();
   }
 
   /** Signs as the device that made Meta: the framing page holds the key, else this origin does. */

@@ -37,7 +37,6 @@ class Verification {
     this.camera = new Camera();
     this.limits = {};
     this.followTheme(this.link.options.get("theme"));
-    this.host.oncancel = () => this.cancel();
     addEventListener("pageshow", (event) => event.persisted && location.reload());
     document.addEventListener("visibilitychange", () => this.visibility());
   }
@@ -332,9 +331,7 @@ class Verification {
     this.channel?.close();
     this.camera.close();
     this.releaseScreen();
-    if (this.host.attended) {
-      this.end(code, told);
-    }
+    if (this.host.attended) this.end(code, told);
     this.show((view) => screens.cancelled(view, () => [{ label: view.t("resume"), act: () => this.connect() }]));
   }
 

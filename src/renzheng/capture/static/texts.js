@@ -106,9 +106,9 @@ const zh = {
   retry: "再试一次",
 
   offlineTitle: "网络连不上",
-  offlineText: "请检查网络，再试一次。已完成的步骤可能需要重做。",
+  offlineText: "请检查网络，再试一次。",
   cancelledTitle: "已退出核验",
-  cancelledText: "这次核验没有完成。链接仍有效，想好了可以随时继续。",
+  cancelledText: "链接仍有效，想好了可以随时继续。",
   resume: "继续核验",
   noTokenTitle: "链接不完整",
   noTokenText: "请回到发来链接的地方，重新点开完整的链接。",
@@ -250,9 +250,9 @@ const en = {
   retry: "Try again",
 
   offlineTitle: "No connection",
-  offlineText: "Check your network and try again. You may have to repeat some steps.",
+  offlineText: "Check your network and try again.",
   cancelledTitle: "You left the check",
-  cancelledText: "It is not finished. The link still works, come back when you are ready.",
+  cancelledText: "The link still works: come back when you are ready.",
   resume: "Go on",
   noTokenTitle: "The link is incomplete",
   noTokenText: "Go back to where you got it and open the whole link.",

@@ -51,6 +51,7 @@ from .measurement import (
 )
 from .media import MediaError, decode
 from .observation import FaceModels, Observation
+from .planarity import relief
 from .quality import measure as measure_quality
 from .quality import missing_of
 from .reasons import reasons
@@ -291,7 +292,22 @@ class Judge:
         if sign == 0:
             return None
         ahead = [seen.mesh for seen in self._frontal() if seen.action == NEUTRAL and seen.mesh is not None]
-        return measure_depth(ahead, [s.mesh for s in turned if s.mesh is not None], sign, self._limits.depth)
+        found = measure_depth(ahead, [s.mesh for s in turned if s.mesh is not None], sign, self._limits.depth)
+        least = self._relief([seen for seen in turned if sign * seen.glance.yaw >= self._limits.depth.turn])
+        passed = found.passed and least is not None and least >= self._limits.depth.relief
+        return replace(found, relief=least, relief_threshold=self._limits.depth.relief, passed=passed)
+
+    def _relief(self, aside: list[_Seen]) -> float | None:
+        """What no plane explains of the most turned frames, seen from the best neutral one."""
+        neutral = {seen.index: seen.mesh for seen in self._seen if seen.action == NEUTRAL}
+        ahead = [one for row in self._candidates.values() for one in row if one.index in neutral]
+        best = max(ahead, key=lambda one: (one.score, -one.index), default=None)
+        mesh = neutral[best.index] if best else None
+        if best is None or mesh is None:
+            return None
+        most = sorted(aside, key=lambda seen: -abs(seen.glance.yaw))[: self._limits.depth.reliefs]
+        views = [(seen.mesh, seen.aligned) for seen in most if seen.mesh is not None and seen.aligned is not None]
+        return relief((mesh, align(best.image, mesh.five_points)), views)
 
     def _continuity(self, frontal: list[Floats]) -> Continuity | None:
         """One person: the compared frames among themselves, and the middle of the turn with the first of them."""

@@ -64,7 +64,8 @@ class Quality:
 class Depth:
     """``residual``: median over the pairs of views, in eye distances, None where nothing could be compared;
     ``lowest`` of them; ``turn``: the largest yaw proxy towards the asked side; ``turned``: how many frames
-    reach it; ``threshold``: of the residual."""
+    reach it; ``threshold``: of the residual; ``relief``: the least share of the turned picture that no plane
+    explains, 0-1, None where it was not measured; ``relief_threshold``: of it."""
 
     residual: float | None
     lowest: float | None
@@ -72,6 +73,8 @@ class Depth:
     turned: int
     threshold: float
     passed: bool
+    relief: float | None = None
+    relief_threshold: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

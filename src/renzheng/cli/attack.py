@@ -32,7 +32,7 @@ def attack(
     people: Annotated[
         int, typer.Option(min=2, help="People in each half, one presentation of each type by each.")
     ] = 26,
-    heads: Annotated[int, typer.Option(min=1, help="Complying heads of each person in the reported half.")] = 4,
+    heads: Annotated[int, typer.Option(min=1, help="Complying heads of each person in the reported half.")] = 8,
     only: Annotated[list[str] | None, typer.Option("--only", help="Only this type; may be given again.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep every sequence, frames and transcript, in the folder.")] = (
         False

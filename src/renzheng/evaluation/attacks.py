@@ -250,24 +250,35 @@ def _spliced(stage: Stage) -> Presented:
     return Presented(clips.joined([answer if part.action == other else part for part in stage.genuine]))
 
 
+def _exchange(stage: Stage, back: bool) -> clips.Exchange:
+    first, second = (Performance(puppet, seed=stage.seed) for puppet in (stage.person, stage.other))
+    return clips.Exchange((first, second), (stage.person, stage.other), back)
+
+
 def _swap(stage: Stage) -> Presented:
     """Another person while the head is turned; every second time the first comes back after it."""
-    pair = [Performance(puppet, seed=stage.seed) for puppet in (stage.person, stage.other)]
-    back = bool(stage.number % 2)
-    scene = clips.exchanged(pair[0], pair[1], (stage.person, stage.other), back)
-    return Presented(film(scene, stage.challenge(), seed=stage.seed), "comes back" if back else "stays")
+    scene = _exchange(stage, back=bool(stage.number % 2))
+    clip = film(scene, stage.challenge(), seed=stage.seed)
+    return Presented(clip, "comes back" if scene.back else "stays")
 
 
 def _repeated(stage: Stage) -> Presented:
+    """A short recording that has to last until something is asked. (A frame sent twice in a row is a slow camera.)"""
     if stage.number % 2:
         return Presented(clips.looped(stage.genuine), "a loop")
-    return Presented(clips.halved(stage.genuine), "each frame twice")
+    return Presented(clips.to_and_fro(stage.genuine), "to and fro")
 
 
 def _dropped(stage: Stage) -> Presented:
+    """An exchange of people whose frames are left out, or that is hidden by sending few at all.
+
+    Frames that are only missing gain nothing: a bad line drops some as well, and whatever comes is still examined.
+    """
+    scene = _exchange(stage, back=True)
+    clip = film(scene, stage.challenge(), seed=stage.seed)
     if stage.number % 2:
-        return Presented(clips.with_gap(stage.genuine, 0.9), "a gap in each action")
-    return Presented(clips.thinned(stage.genuine), "three of four")
+        return Presented(scene.hidden(clip), "around the exchange")
+    return Presented(clips.thinned(clip), "two of three")
 
 
 # -- more or less than one face ----------------------------------------------------------------------------------

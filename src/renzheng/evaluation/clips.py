@@ -7,7 +7,7 @@ clip knows no nonce; `as_transcript` makes it what a device sends.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -96,20 +96,32 @@ def as_jpeg(image: Image, quality: int = 80) -> bytes:
     return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(image), quality=quality, colorspace="BGR"))
 
 
-def exchanged(first: Performance, second: Performance, puppets: tuple[Puppet, Puppet], back: bool) -> Scene:
+@dataclass
+class Exchange:
     """Another person while the head is turned, in the same place and pose; `back`: the first returns after it.
 
-    `puppets` are those of the performances, which have to play with one seed, so that they move alike.
+    `puppets` are those of the `performances`, which have to play with one seed, so that they move alike. `shown` says
+    of each frame so far whether the other one is seen.
     """
-    changed = [False]
 
-    def scene(action: str, seconds: float, allowed: float) -> Image:
-        pose, other = first.pose(action, seconds, allowed), second.pose(action, seconds, allowed)
-        turned = action in TURNS and abs(pose.yaw) > 0.6 * abs(first.turn(action))
-        changed[0] = turned or (changed[0] and not back)
-        return puppets[1].render(other) if changed[0] else puppets[0].render(pose)
+    performances: tuple[Performance, Performance]
+    puppets: tuple[Puppet, Puppet]
+    back: bool
+    shown: list[bool] = field(default_factory=list)
 
-    return scene
+    def __call__(self, action: str, seconds: float, allowed: float) -> Image:
+        first, second = (performance.pose(action, seconds, allowed) for performance in self.performances)
+        turned = action in TURNS and abs(first.yaw) > 0.6 * abs(self.performances[0].turn(action))
+        other = turned or (not self.back and any(self.shown[-1:]))
+        self.shown.append(other)
+        return self.puppets[1].render(second) if other else self.puppets[0].render(first)
+
+    def hidden(self, clip: Clip, frames: int = 2) -> Clip:
+        """The clip that was filmed of this scene without the `frames` before and after each exchange."""
+        cuts = [k for k in range(1, len(self.shown)) if self.shown[k] != self.shown[k - 1]]
+        left_out = {k for cut in cuts for k in range(cut - frames, cut + frames)}
+        counter = iter(range(len(self.shown)))
+        return with_shots(clip, lambda index, part: [s for s in part.shots if next(counter) not in left_out])
 
 
 def beside(scene: Scene, bystander: Image) -> Scene:
@@ -181,15 +193,6 @@ def frozen(clip: Clip) -> Clip:
     return with_shots(clip, lambda index, part: [Shot(s.at, last) if index else s for s in part.shots])
 
 
-def halved(clip: Clip) -> Clip:
-    """A recording of five frames a second, each frame sent twice."""
-
-    def twice(index: int, part: Part) -> list[Shot]:
-        return [Shot(shot.at, part.shots[k - k % 2].jpeg) for k, shot in enumerate(part.shots)]
-
-    return with_shots(clip, twice)
-
-
 def looped(clip: Clip, frames: int = 4) -> Clip:
     """The first `frames` of looking straight are played again and again until the first action is asked."""
 
@@ -199,19 +202,21 @@ def looped(clip: Clip, frames: int = 4) -> Clip:
     return with_shots(clip, again)
 
 
-def thinned(clip: Clip, keep: int = 4) -> Clip:
-    """Of `keep` frames only the first is sent."""
+def to_and_fro(clip: Clip) -> Clip:
+    """The neutral part runs forwards to its middle and backwards again, so that its end fits any beginning."""
+
+    def turned(index: int, part: Part) -> list[Shot]:
+        last = len(part.shots) - 1
+        return [
+            Shot(s.at, part.shots[k if index or 2 * k <= last else last - k].jpeg) for k, s in enumerate(part.shots)
+        ]
+
+    return with_shots(clip, turned)
+
+
+def thinned(clip: Clip, keep: int = 3) -> Clip:
+    """Of `keep` frames only the first is sent while an action is asked."""
     return with_shots(clip, lambda index, part: part.shots[::keep] if index else part.shots)
-
-
-def with_gap(clip: Clip, seconds: float) -> Clip:
-    """Frames are left out for `seconds` in the middle of each action, as where a cut has to be hidden."""
-
-    def cut(index: int, part: Part) -> list[Shot]:
-        begin = part.shots[0].at + 0.35 * (part.ends_at - part.shots[0].at)
-        return [s for s in part.shots if index == 0 or not begin <= s.at < begin + seconds]
-
-    return with_shots(clip, cut)
 
 
 def ahead_of_time(clip: Clip, seconds: float) -> Clip:

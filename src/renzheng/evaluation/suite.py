@@ -54,11 +54,11 @@ Progress = Callable[[str, int, int], None]
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """How large a run is. `people`: in each half; `heads`: complying heads of one person in the reported half, half
-    as many in the other; `only`: these types, all where it is empty."""
+    """How large a run is. `people`: in each half; `heads`: complying heads of one person in the reported half, a
+    quarter of them in the other; `only`: these types, all where it is empty."""
 
-    people: int = 26
-    heads: int = 4
+    people: int = 13
+    heads: int = 8
     seed: int = 0
     only: tuple[str, ...] = ()
 
@@ -73,7 +73,7 @@ class Plan(msgspec.Struct, frozen=True):
         """Presentations of this type by one person."""
         if attack.nature != "uncaught":
             return 1
-        return self.heads if half == REPORT else max(1, self.heads // 2)
+        return self.heads if half == REPORT else max(1, self.heads // 4)
 
 
 class Taking(msgspec.Struct, frozen=True):
@@ -277,6 +277,7 @@ def _values(measured: Measurement) -> dict[str, float]:
     depth, continuity = measured.depth, measured.continuity
     found = {
         "depth.residual": depth.residual if depth else None,
+        "depth.relief": depth.relief if depth else None,
         "depth.turn": depth.turn if depth else None,
         "continuity.frontal": continuity.frontal if continuity else None,
         "continuity.turned": continuity.turned if continuity else None,

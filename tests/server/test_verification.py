@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from renzheng.evaluation.device import Device, DeviceLimits
+from renzheng.evaluation.device import Device, DeviceError, DeviceLimits
 from renzheng.evaluation.performance import Performance
 from renzheng.evaluation.puppet import Puppet
 from tests.support.images import base64_of, drawn, sample, sample_picture
@@ -20,7 +20,7 @@ ENROLLED, NO_PHOTO, STRANGER = "110101199003070011", "110101199003070022", "1101
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("verification"), attempts_a_day=2, step_seconds=10).start()
+    running = Server(tmp_path_factory.mktemp("verification")).start()
     photo = running.folder / "photo.png"
     photo.write_bytes(sample())
     running.command("identity", "add", "--id-card", ENROLLED, "--name", "艾琳", "--photo", str(photo))
@@ -34,53 +34,66 @@ def puppet() -> Puppet:
     return Puppet(sample_picture())
 
 
-def run(server: Server, puppet: Puppet, *tokens: str) -> list[bool]:
-    """All tokens' verifications at once, by the same head; what each device was told."""
+def run(server: Server, puppet: Puppet, token: str, seed: int = 0) -> bool:
+    """One token's verification by a head that complies; what the device was told."""
+    scene = Performance(puppet, "head", seed=seed)
+    device = Device(server.url, token, scene, limits=DeviceLimits(reconnects=5, seconds=120))
+    return asyncio.run(device.run()).passed
 
-    async def one(token: str, seed: int) -> bool:
-        scene = Performance(puppet, "head", seed=seed)
-        device = Device(server.url, token, scene, limits=DeviceLimits(reconnects=5, seconds=120))
-        return (await device.run()).passed
 
-    async def every() -> list[bool]:
-        return await asyncio.gather(*(one(token, seed) for seed, token in enumerate(tokens)))
+def judged_alive(server: Server, puppet: Puppet, issue_token: Callable[[], str]) -> tuple[bool, Any]:
+    """What device and merchant were told of a head that was found alive.
 
-    return asyncio.run(every())
+    On a busy machine too few frames may come, and even a real person is not found alive every time: three tries.
+    """
+    for seed in range(3):
+        token = issue_token()
+        passed = run(server, puppet, token, seed)
+        fetched = result(server.sdk(), token)
+        if fetched.Result not in ("1004", "1005"):
+            return passed, fetched
+    raise AssertionError("not found alive in three tries")
 
 
 def business(server: Server, id_card: str, name: str = "艾琳") -> str:
     return issue(server.sdk(), CompareLib="BUSINESS", IdCard=id_card, Name=name)
 
 
-def test_a_library_tells_unknown_people_from_wrong_names_and_missing_photos(server: Server, puppet: Puppet) -> None:
-    tokens = [
-        business(server, STRANGER),
-        business(server, ENROLLED, "另一个名字"),
-        business(server, NO_PHOTO),
-    ]
-    assert run(server, puppet, *tokens) == [False, False, False]
-    fetched = [result(server.sdk(), token) for token in tokens]
-    assert [one.Result for one in fetched] == ["2005", "2006", "2007"]
-    assert [one.Similarity for one in fetched] == [0, 0, 0]
+@pytest.mark.parametrize(
+    ("id_card", "name", "code"),
+    [(STRANGER, "艾琳", "2005"), (ENROLLED, "另一个名字", "2006"), (NO_PHOTO, "艾琳", "2007"), (ENROLLED, "艾琳", "0")],
+    ids=["unknown", "wrong name", "no photo", "enrolled"],
+)
+def test_a_library_tells_people_apart(server: Server, puppet: Puppet, id_card: str, name: str, code: str) -> None:
+    passed, fetched = judged_alive(server, puppet, lambda: business(server, id_card, name))
+    assert fetched.Result == code
+    assert passed == (code == "0")
+    assert (fetched.Similarity >= 70) == (code == "0")
 
 
 def test_a_reference_without_a_face_is_2009_and_a_spent_token_stays_spent(server: Server, puppet: Puppet) -> None:
-    token = issue(server.sdk(), CompareLib="LOCAL", ImageBase64=base64_of(drawn()))
-    assert run(server, puppet, token) == [False]
-    client = server.sdk()
-    first, second = result(client, token, IsNeedBestFrame=True), result(client, token)
-    assert first.Result == second.Result == "2009"
-    assert first.BestFrameBase64
-    with pytest.raises(Exception, match="used"):
-        run(server, puppet, token)
+    tokens: list[str] = []
+
+    def issue_token() -> str:
+        tokens.append(issue(server.sdk(), CompareLib="LOCAL", ImageBase64=base64_of(drawn())))
+        return tokens[-1]
+
+    passed, fetched = judged_alive(server, puppet, issue_token)
+    assert (passed, fetched.Result) == (False, "2009")
+    assert result(server.sdk(), tokens[-1], IsNeedBestFrame=True).BestFrameBase64
+    with pytest.raises(DeviceError, match="used"):
+        run(server, puppet, tokens[-1])
 
 
-def test_the_third_attempt_of_a_day_for_one_id_number_is_2018(server: Server, puppet: Puppet) -> None:
-    tokens = [business(server, ENROLLED) for _ in range(3)]
-    assert run(server, puppet, tokens[0]) == [True]
-    told: list[bool] = run(server, puppet, tokens[1]) + run(server, puppet, tokens[2])
-    # The wrong name of another test may have used one of the two attempts already: what counts is the number.
-    results: list[Any] = [result(server.sdk(), token).Result for token in tokens]
-    assert "2018" in results
-    assert told[-1] is False
-    assert results[-1] == "2018"
+def test_attempts_beyond_the_day_s_limit_are_2018_and_nothing_is_captured(tmp_path: Any, puppet: Puppet) -> None:
+    server = Server(tmp_path, attempts_a_day=1).start()
+    try:
+        run(server, puppet, business(server, STRANGER))
+        late = business(server, STRANGER)
+        assert run(server, puppet, late) is False
+        assert result(server.sdk(), late).Result == "2018"
+        other = business(server, NO_PHOTO)
+        assert run(server, puppet, other) is False
+        assert result(server.sdk(), other).Result != "2018"
+    finally:
+        server.stop()

@@ -12,7 +12,6 @@ from __future__ import annotations
 import csv
 import math
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,7 +121,9 @@ def measure(one: Set, models: FaceModels, console: Console) -> None:
     with (folder / one.table).open(encoding="utf-8") as file:
         rows = list(csv.reader(file))[1:]
     photos = Embeddings(folder, models, one.central)
-    same, different, skipped = [], [], 0
+    same: list[float] = []
+    different: list[float] = []
+    skipped = 0
     for first, second, label in track(rows, description=one.name, console=console, transient=True):
         a, b = photos[first], photos[second]
         if a is None or b is None:
@@ -156,4 +157,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -17,7 +17,6 @@ import botocore.credentials
 
 from bench.load import (
     Target,
-    free_port,
     hello,
     is_token,
     measure,
@@ -27,6 +26,7 @@ from bench.load import (
     token_request,
     wait_for,
 )
+from tests.support.server import free_port
 
 ROUNDS, REQUESTS, CONNECTIONS = 7, 2000, 32
 MOTO_REQUESTS = 300

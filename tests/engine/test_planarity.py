@@ -25,9 +25,10 @@ def puppet(portrait: Image, models: FaceModels) -> Puppet:
 
 def view(models: FaceModels, image: Image) -> View:
     """The face as a judgement keeps it, from the picture as a device sends it."""
-    image = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 75])[1], cv2.IMREAD_COLOR)
-    mesh = models.mesh_model(image, models.photo_faces(image)[0])
-    return mesh, align(image, mesh.five_points)
+    sent = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 75])[1], cv2.IMREAD_COLOR)
+    assert sent is not None
+    mesh = models.mesh_model(sent, models.photo_faces(sent)[0])
+    return mesh, align(sent, mesh.five_points)
 
 
 @pytest.mark.parametrize("distance", [1.0, 0.3, 0.2])

@@ -36,6 +36,7 @@ from renzheng.evaluation.suite import (
     tabulate,
 )
 from renzheng.evaluation.tables import markdown
+from renzheng.evaluation.texts import Language
 from renzheng.evaluation.thresholds import choose, confirm
 
 from .conftest import DATA
@@ -201,9 +202,10 @@ def test_a_folder_without_photos_is_named(tmp_path: Path) -> None:
 # -- the table --
 
 
-def trial(attack: str, stops: list[str], half: str = REPORT, person: str = "p1", **values: float) -> Trial:
+def trial(attack: str, stops: list[str], half: str = REPORT, person: str = "p1", relief: float | None = None) -> Trial:
     layers = (TRANSCRIPT, FRAMES, *LAYERS[1:])
     holds = {layer: layer not in stops for layer in layers}
+    values = {} if relief is None else {"depth.relief": relief}
     return Trial(attack, person, half, 0, "", holds, "usable", values, [], 0.5)
 
 
@@ -227,8 +229,9 @@ def test_what_passes_without_its_target_shows_whether_an_attack_counts() -> None
     assert swap.suite.without == rate(2, 3)
     assert swap.suite.chosen == rate(1, 1)
     assert (still.suite.without, head.apcer.errors) == (None, 1)
-    for language in ("en", "zh"):
-        page, table = render(found, language), markdown(found, language)  # type: ignore[arg-type]
+    languages: tuple[Language, ...] = ("en", "zh")
+    for language in languages:
+        page, table = render(found, language), markdown(found, language)
         assert "1 / 3" in page
         assert "2 / 3" in page
         assert "1 / 3" in table
@@ -242,10 +245,9 @@ def test_a_threshold_is_kept_where_it_separates_and_moved_where_it_does_not() ->
     assert choose(0.02, 0.05, 0.07) == 0.035
     assert choose(0.12, 0.10, 0.07) is None
     limits = JudgingLimits()
-    name = "depth.relief"
-    trials = [trial("flat_bent", [], **{name: 0.02}), trial("complying_head", [], **{name: 0.2})]
+    trials = [trial("flat_bent", [], relief=0.02), trial("complying_head", [], relief=0.2)]
     (found,) = confirm(trials, limits)
-    assert (found.name, found.attacks, found.heads) == (name, 0.02, 0.2)
+    assert (found.name, found.attacks, found.heads) == ("depth.relief", 0.02, 0.2)
     assert found.chosen == found.shipped == limits.depth.relief
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -26,10 +27,13 @@ from renzheng.verification.challenge import OTHERS, TURNS, draw
 
 Nature = Literal["targeted", "exempt", "uncaught"]
 
-FLAT_PROXY = 0.60  # the yaw proxy to which a flat picture is turned; the engine asks for 0.5 in several frames
+FLAT_PROXY = 0.62  # the yaw proxy to which a flat picture is turned; the engine asks for 0.5 in several frames
 PRINT = 0.75  # half the width of a print that is held near the camera, in face widths
-CAMERA_DISTANCES = (0.3, 0.22, 0.16)  # of the natural one: the nearer, the more a flat seems to turn
-FLAT_YAWS = (15, 26, 34, 41, 48)  # degrees
+CAMERA_DISTANCES = (0.3, 0.22, 0.17, 0.13)
+"""Of the camera, in parts of the natural one: the nearer, the more a flat picture seems to turn. The nearest is some
+nine centimetres before a picture of life size; few cameras focus on anything nearer."""
+MOUTH_DRAWN = 0.06  # by how much a turned picture's mouth may seem to open, over its width
+FLAT_YAWS = (15, 25, 32, 38, 44)  # degrees
 
 
 @dataclass
@@ -145,20 +149,22 @@ def nearest_turn(
     """The mildest way to hold a flat picture that the engine takes for the asked turn, or the one that comes nearest.
 
     A cheat can try this at home: the program is free. `surface(distance)` is the picture before a camera at that
-    distance, `add(sign)` what is done to it beside the turn.
+    distance, `add(side)` what is done to it beside the turn, tried towards both sides.
     """
     best, most = (surface(CAMERA_DISTANCES[0]), Pose()), -1.0
-    beside = add(sign)
-    for distance in CAMERA_DISTANCES:
+    for distance, side in product(CAMERA_DISTANCES, (sign, -sign)):
         held = surface(distance)
         mesh = find_mesh(puppet.render(Pose(), held), engine)
+        closed = mesh.mouth_opening
         for degrees in FLAT_YAWS:
-            pose = replace(beside, yaw=sign * degrees)
+            pose = replace(add(side), yaw=sign * degrees)
             mesh = engine.mesh_model(puppet.render(pose, held), mesh)
             if mesh.presence < 0.9:
                 break
-            if sign * mesh.yaw > most:
-                best, most = (held, pose), sign * mesh.yaw
+            # Where the perspective draws the mouth out, it would count as one that opens unasked.
+            seen = sign * mesh.yaw - 2 * max(0.0, mesh.mouth_opening - closed - MOUTH_DRAWN)
+            if seen > most:
+                best, most = (held, pose), seen
             if most >= FLAT_PROXY:
                 return best
     return best
@@ -171,7 +177,7 @@ def _flat_moved(stage: Stage) -> Presented:
 
 def _flat_tilted(stage: Stage) -> Presented:
     """Turned about an axis that is aslant."""
-    return _flat(stage, lambda near: Flat(distance=near, crop=PRINT), lambda sign: Pose(pitch=8.0, roll=4.0 * sign))
+    return _flat(stage, lambda near: Flat(distance=near, crop=PRINT), lambda sign: Pose(pitch=-6.0, roll=6.0 * sign))
 
 
 def _flat_bent(stage: Stage) -> Presented:

@@ -15,7 +15,6 @@ from typing import Literal
 import numpy as np
 
 from renzheng.engine.observation import FaceModels
-from renzheng.engine.runtimes import Image
 from renzheng.evaluation import clips
 from renzheng.evaluation.clips import Clip, film
 from renzheng.evaluation.performance import Actor, Doing, Performance, Shown
@@ -289,12 +288,14 @@ def _dropped(stage: Stage) -> Presented:
 
 # -- more or less than one face ----------------------------------------------------------------------------------
 
-SMALL = 0.34  # of the frame's size: the face of a print is then some 60 pixels wide
+SMALL = 0.5  # of the frame's size
+SMALL_CAMERA = (480, 360)  # pixels, width and height: the face of such a print is then some 65 pixels wide
 
 
 def _small_face(stage: Stage) -> Presented:
     """A print that answers everything, too small, before somebody's body."""
-    scene = clips.held_before(Performance(stage.person, seed=stage.seed).frame, _frame(stage.other), SMALL)
+    head = Performance(stage.person, seed=stage.seed).frame
+    scene = clips.held_before(head, stage.other.render(Pose()), SMALL, SMALL_CAMERA)
     return Presented(film(scene, stage.challenge(), seed=stage.seed, quality=90))
 
 
@@ -303,10 +304,6 @@ def _two_faces(stage: Stage) -> Presented:
     scene = Performance(stage.person, seed=stage.seed, base=Pose(noise=2.0, scale=0.85))
     bystander = stage.other.render(Pose(noise=2.0, scale=0.65))
     return Presented(film(clips.beside(scene.frame, bystander), stage.challenge(), seed=stage.seed))
-
-
-def _frame(puppet: Puppet) -> Image:
-    return puppet.render(Pose())
 
 
 ATTACKS: tuple[Attack, ...] = (

@@ -135,8 +135,8 @@ def beside(scene: Scene, bystander: Image) -> Scene:
     return both
 
 
-def held_before(scene: Scene, body: Image, share: float) -> Scene:
-    """A small print, `share` of the frame's size, that is held before somebody's body.
+def held_before(scene: Scene, body: Image, share: float, size: tuple[int, int]) -> Scene:
+    """A small print, `share` of the frame's size, that is held before somebody's body; `size`: of the camera's frames.
 
     The body is the lower part of a portrait, out of focus behind the print.
     """
@@ -152,7 +152,7 @@ def held_before(scene: Scene, body: Image, share: float) -> Scene:
         shown = behind.copy()
         shown[top - 3 : top + down + 3, left - 3 : left + across + 3] = 235  # the paper's edge
         shown[top : top + down, left : left + across] = print_
-        return shown
+        return cv2.resize(shown, size, interpolation=cv2.INTER_AREA)
 
     return small
 

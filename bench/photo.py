@@ -5,13 +5,13 @@ CPU in interleaved rounds, then the memory of 32 such requests in flight.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import json
 import statistics
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import numpy as np
@@ -19,7 +19,7 @@ import psutil
 import pybase64
 import simplejpeg
 
-from bench.load import _send_many, is_token, measure, renzheng, sign_tc3, target_of
+from bench.load import Target, is_token, measure, renzheng, send_many, sign_tc3, target_of
 
 ROUNDS, REQUESTS, IN_FLIGHT = 7, 12, 32
 
@@ -65,11 +65,8 @@ def main() -> None:
     print(f"{IN_FLIGHT} in flight: {(peak - idle) / 1e6:.0f} MB above idle, {share:.2f} times their bodies")
 
 
-def _memory_in_flight(target: object) -> tuple[int, int]:
+def _memory_in_flight(target: Target) -> tuple[int, int]:
     """Resident bytes of the server's process: idle, and at the most while 32 large requests are under way."""
-    from bench.load import Target
-
-    assert isinstance(target, Target)
     process = psutil.Process(target.pid)
     idle = peak = process.memory_info().rss
     done = threading.Event()
@@ -83,7 +80,8 @@ def _memory_in_flight(target: object) -> tuple[int, int]:
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        asyncio.run(_send_many(target, IN_FLIGHT, IN_FLIGHT, lambda _: True))
+        with ThreadPoolExecutor(IN_FLIGHT) as pool:
+            list(pool.map(lambda _: send_many(target, 1, 1, is_token), range(IN_FLIGHT)))
     finally:
         done.set()
         watcher.join()

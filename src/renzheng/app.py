@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
@@ -187,6 +188,9 @@ class App:
                 asyncio.create_task(_forever("judge", self.judge.run)),
                 asyncio.create_task(_forever("sweeper", self._sweep)),
             ]
+            # What was imported and built so far is never garbage: it need not be gone through again and again.
+            gc.collect()
+            gc.freeze()
             log.info("started", address=f"{self.settings.host}:{self.settings.port}")
             yield
         finally:

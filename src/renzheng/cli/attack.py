@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,6 +13,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+# The suite renders heads that pass liveness, so it goes with the extra `lab`, of which this is a part.
+if find_spec("tencentcloud") is None:
+    raise ModuleNotFoundError("the attack suite needs the extra `lab`", name="tencentcloud")
 
 if TYPE_CHECKING:
     from renzheng.evaluation.results import Presentations

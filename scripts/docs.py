@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from conformance.calls import calls
 from conformance.test_node import PACKAGE
 from conformance.test_tccli import VERSION as TCCLI
+from renzheng.metrics import Metrics
 from renzheng.settings import Settings
-from renzheng.telemetry import Metrics
 from renzheng.verification import decision
 from renzheng.verification.session import MOVES
 

@@ -40,13 +40,13 @@ from renzheng.capture.socket import ChannelLimits
 from renzheng.engine.limits import EngineLimits, MediaLimits, WorkerLimits
 from renzheng.engine.media import is_photo
 from renzheng.engine.workers import EngineWorkers
-from renzheng.gateway.contract import Action, GatewaySettings, Where
+from renzheng.gateway.contract import Action, GatewaySettings, Log, Where
 from renzheng.gateway.failures import FILE_NAME, RecentFailures
 from renzheng.gateway.pipeline import Gateway
+from renzheng.metrics import Metrics
 from renzheng.settings import Settings
 from renzheng.store.open import Store, open_store
 from renzheng.store.sweeper import Retention
-from renzheng.telemetry import Metrics
 from renzheng.verification.session import RESULT_SECONDS, Ending
 
 log = structlog.get_logger("renzheng")
@@ -59,7 +59,11 @@ class App:
     """The whole server as one ASGI application. Randomness comes in here and nowhere else."""
 
     def __init__(
-        self, settings: Settings, clock: Clock = time.time, entropy: Callable[[int], bytes] = os.urandom
+        self,
+        settings: Settings,
+        clock: Clock = time.time,
+        entropy: Callable[[int], bytes] = os.urandom,
+        request_log: Log | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -84,7 +88,7 @@ class App:
             actions=self._actions(entropy),
             clock=clock,
             entropy=entropy,
-            log=structlog.get_logger("renzheng.gateway"),
+            log=request_log or structlog.get_logger("renzheng.gateway"),
             settings=replace(gateway_settings(settings), per_second=self.store.keys.limits),
             meter=self.metrics,
             key_pairs=CurrentKeyPairs(self.store.keys),

@@ -15,10 +15,10 @@ import uvicorn
 from renzheng.app import App
 from renzheng.cli import lan
 from renzheng.engine import packs
+from renzheng.logs import RequestLog, configure_logs
 from renzheng.settings import Settings, SettingsError, load_settings
 from renzheng.store.database import StoreError
 from renzheng.store.open import open_store
-from renzheng.telemetry import configure_logs
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - what --lan asks for
 
@@ -44,14 +44,14 @@ def serve(
     missing = [pack.title for pack in packs.manifest() if pack.part != "sample" and packs.state(pack) != "ok"]
     if missing:
         _refuse(f"Models are missing ({', '.join(missing)}): run `renzheng models install` first.")
-    configure_logs(settings.log_level, settings.log_json)
+    request_log = configure_logs(settings.log_level, settings.log_json)
     try:
         tls = _lan_certificate(settings) if on_lan else None
         asyncio.run(_welcome(settings, "https" if tls else "http"))
         if tls:
             for address in lan.addresses():
                 lan.print_invitation(f"https://{address}:{settings.port}/verify")
-        _run(settings, tls)
+        _run(settings, request_log, tls)
     except StoreError as error:
         _refuse(str(error))
 
@@ -93,9 +93,9 @@ async def _welcome(settings: Settings, scheme: str) -> None:
     print("\n  Try it from another terminal:  .venv/bin/renzheng demo\n", flush=True)
 
 
-def _run(settings: Settings, tls: tuple[Path, Path] | None) -> None:
+def _run(settings: Settings, request_log: RequestLog, tls: tuple[Path, Path] | None) -> None:
     config = uvicorn.Config(
-        App(settings),
+        App(settings, request_log=request_log),
         host=settings.host,
         port=settings.port,
         loop="uvloop",

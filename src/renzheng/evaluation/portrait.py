@@ -35,6 +35,7 @@ class Fitness:
     largest_mouth_opening: float = 0.30
     smallest_presence: float = 0.9  # the mesh model's certainty that this is a face
     second_face: float = 0.3  # size beside the first from which another face counts
+    shut_eyes: float = 0.5  # opening that is left when the lids are drawn down, in parts of the open eye's
     room: float = 0.25  # face widths of photo that must be there beyond the outline of the face
 
 
@@ -75,8 +76,7 @@ def portrait(photo: Image, size: tuple[int, int], face_share: float, fitness: Fi
 
     Raises UnfitPhoto where the rule excludes the photo.
     """
-    texture, valid = examine(photo, size, face_share, fitness, engine)
-    points = np.asarray(find_mesh(texture, engine).points, dtype=np.float64)
+    texture, valid, points = examine(photo, size, face_share, fitness, engine)
     texture = _extend(texture, valid)
     lids = tuple(shut_eyes(texture, points, level / LID_LEVELS) for level in range(LID_LEVELS + 1))
     return Portrait(texture, points, lids)
@@ -84,16 +84,26 @@ def portrait(photo: Image, size: tuple[int, int], face_share: float, fitness: Fi
 
 def examine(
     photo: Image, size: tuple[int, int], face_share: float, fitness: Fitness, engine: FaceModels
-) -> tuple[Image, Image]:
-    """The whole rule for photos: raises UnfitPhoto, or gives the upright texture and where it is valid (0 or 255)."""
+) -> tuple[Image, Image, Points]:
+    """The whole rule for photos: raises UnfitPhoto, or gives the upright texture, where it is valid, and the mesh.
+
+    Valid is 0 or 255; the mesh is (468, 3) in pixels of the texture.
+    """
     mesh = find_mesh(photo, engine)
     judge(photo, mesh, engine.eye_model(photo, mesh), fitness)
     texture, valid = _upright(photo, mesh, size, face_share)
     left, top = (round(side * MARGIN) for side in size)
     framed = texture[top : top + size[1], left : left + size[0]]
-    if second_face(engine.photo_faces(framed), fitness.second_face):
-        raise UnfitPhoto("another face is in the picture")
-    return texture, valid
+    # A head that stands farther away, or aside, shows more of the photo than the frame at rest does.
+    for picture, side in ((framed, engine.limits.photo_side), (texture, engine.limits.photo_side_fine)):
+        if second_face(engine.detector(picture, side), fitness.second_face):
+            raise UnfitPhoto("another face is in the picture")
+    found = find_mesh(texture, engine)
+    points = np.asarray(found.points, dtype=np.float64)
+    opened, shut = (sum(engine.eye_model(image, found)) for image in (texture, shut_eyes(texture, points, 1.0)))
+    if shut > fitness.shut_eyes * opened:
+        raise UnfitPhoto(f"the eyes cannot be drawn shut: {shut / opened:.2f}")
+    return texture, valid, points
 
 
 def judge(photo: Image, mesh: Mesh, eyes: tuple[float, float], rule: Fitness) -> None:

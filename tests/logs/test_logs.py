@@ -8,7 +8,7 @@ import sys
 
 SCRIPT = """
 import structlog
-from renzheng.telemetry import configure_logs
+from renzheng.logs import configure_logs
 configure_logs("info", {as_json})
 log = structlog.get_logger("test")
 log.debug("hidden")

@@ -1,0 +1,154 @@
+"""Logs: one line a request, under its RequestId; nothing of a person, a token or a key in any.
+
+Lines are gathered, and formatted and written together a few times a second by a thread: a line that is written by
+itself gives up the interpreter's lock at every request, which costs more than the line. Warnings and errors are
+written at once, and whatever is left at the end of the process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, MutableMapping
+from typing import IO, Any
+
+import msgspec
+import structlog
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+Entry = tuple[float, str, MutableMapping[str, Any]]
+
+
+def configure_logs(level: str, as_json: bool) -> RequestLog:
+    """Send structlog's and the standard library's lines to stderr, above `level`, as text or as JSON.
+
+    Returns the gateway's own log, which spares each request structlog's steps.
+    """
+    lines = _Lines(sys.stderr.buffer, _json_line if as_json else _text_line)
+    structlog.configure(
+        processors=[_hand_over],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=lambda *_: lines,
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=max(LEVELS[level], logging.WARNING), format="%(levelname)s %(name)s %(message)s")
+    return RequestLog(lines, LEVELS[level])
+
+
+class _Lines:
+    """Where all lines go, in order."""
+
+    def __init__(self, stream: IO[bytes], render: Callable[[Entry], bytes], seconds: float = 0.1) -> None:
+        self._stream = stream
+        self._render = render
+        self._seconds = seconds
+        self._waiting: deque[Entry] = deque()
+        self._wake = threading.Event()
+        self._lock = threading.Lock()
+        atexit.register(self.write_out)
+        threading.Thread(target=self._keep_writing, name="renzheng-log", daemon=True).start()
+
+    def add(self, level: str, event: MutableMapping[str, Any]) -> None:
+        self._waiting.append((time.time(), level, event))
+        if len(self._waiting) == 1:
+            self._wake.set()
+
+    # What structlog calls, by level.
+
+    def debug(self, event: MutableMapping[str, Any]) -> None:
+        self.add("debug", event)
+
+    def info(self, event: MutableMapping[str, Any]) -> None:
+        self.add("info", event)
+
+    def warning(self, event: MutableMapping[str, Any]) -> None:
+        self.add("warning", event)
+        self.write_out()
+
+    def error(self, event: MutableMapping[str, Any]) -> None:
+        self.add("error", event)
+        self.write_out()
+
+    critical = exception = error
+
+    def write_out(self) -> None:
+        """Format and write what is waiting."""
+        with self._lock:
+            entries = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            if entries:
+                with contextlib.suppress(OSError, ValueError):  # a log that cannot be written stops nobody
+                    self._stream.write(b"".join([self._render(entry) for entry in entries]))
+                    self._stream.flush()
+
+    def _keep_writing(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            time.sleep(self._seconds)
+            self.write_out()
+
+
+class RequestLog:
+    """The gateway's log: the same lines, without structlog's steps."""
+
+    def __init__(self, lines: _Lines, least: int) -> None:
+        self._lines = lines
+        self._tells = least <= LEVELS["info"]
+
+    def info(self, event: str, **values: Any) -> None:
+        if self._tells:
+            values["event"] = event
+            self._lines.add("info", values)
+
+    def warning(self, event: str, **values: Any) -> None:
+        self._lines.warning({"event": event, **values})
+
+    def error(self, event: str, **values: Any) -> None:
+        self._lines.error({"event": event, **values})
+
+
+def _hand_over(_: Any, __: str, event: MutableMapping[str, Any]) -> tuple[tuple[Any], dict[str, Any]]:
+    """structlog's only step. The exception that is being handled is opened here, as it is gone later."""
+    _open_exception(event)
+    return (event,), {}
+
+
+def _json_line(entry: Entry) -> bytes:
+    at, level, event = entry
+    return msgspec.json.encode({"timestamp": _written(at), "level": level, **event}, enc_hook=str) + b"\n"
+
+
+def _text_line(entry: Entry) -> bytes:
+    """`time level event key=value ...`; values that are None or empty are left out."""
+    at, level, event = entry
+    trace = event.pop("exception", None)
+    parts = [_written(at), f"{level:<7}", event.pop("event")]
+    parts += [f"{name}={value}" for name, value in event.items() if value is not None and value != ""]
+    text = " ".join(parts)
+    return (f"{text}\n{trace}\n" if trace else f"{text}\n").encode()
+
+
+def _open_exception(event: MutableMapping[str, Any]) -> None:
+    """Kinds and places of an exception in the place of its text, which may hold what a stranger sent."""
+    info = event.pop("exc_info", None)
+    error = info if isinstance(info, BaseException) else sys.exc_info()[1] if info else None
+    lines: list[str] = []
+    while error is not None and len(lines) < 40:
+        lines.append(f"  {type(error).__module__}.{type(error).__qualname__}")
+        frames = traceback.extract_tb(error.__traceback__)[-10:]
+        lines += [f"    {frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+        error = error.__cause__ or error.__context__
+    if lines:
+        event["exception"] = "\n".join(lines)
+
+
+def _written(at: float) -> str:
+    """Unix seconds as ISO 8601 in UTC, with milliseconds."""
+    whole = int(at)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{int((at - whole) * 1000):03d}Z"

@@ -16,6 +16,7 @@ from renzheng.evaluation import anatomy
 from renzheng.evaluation.anatomy import Points
 
 MARGIN = 0.3  # how far the texture reaches beyond the frame on each side, in parts of the frame
+VIEWS = (1.0, 0.85, 0.72)  # sizes of the head, in parts of that at rest, at which no other face may be seen
 LID_LEVELS = 8  # steps between an open and a shut eye
 UPSAMPLING = 4  # eyes are painted this much larger and reduced again, as they are only some 40 pixels wide
 
@@ -76,34 +77,37 @@ def portrait(photo: Image, size: tuple[int, int], face_share: float, fitness: Fi
 
     Raises UnfitPhoto where the rule excludes the photo.
     """
-    texture, valid, points = examine(photo, size, face_share, fitness, engine)
-    texture = _extend(texture, valid)
+    texture, points = examine(photo, size, face_share, fitness, engine)
     lids = tuple(shut_eyes(texture, points, level / LID_LEVELS) for level in range(LID_LEVELS + 1))
     return Portrait(texture, points, lids)
 
 
 def examine(
     photo: Image, size: tuple[int, int], face_share: float, fitness: Fitness, engine: FaceModels
-) -> tuple[Image, Image, Points]:
-    """The whole rule for photos: raises UnfitPhoto, or gives the upright texture, where it is valid, and the mesh.
-
-    Valid is 0 or 255; the mesh is (468, 3) in pixels of the texture.
-    """
+) -> tuple[Image, Points]:
+    """The whole rule for photos: raises UnfitPhoto, or gives the upright texture and its mesh, (468, 3) pixels."""
     mesh = find_mesh(photo, engine)
     judge(photo, mesh, engine.eye_model(photo, mesh), fitness)
-    texture, valid = _upright(photo, mesh, size, face_share)
-    left, top = (round(side * MARGIN) for side in size)
-    framed = texture[top : top + size[1], left : left + size[0]]
-    # A head that stands farther away, or aside, shows more of the photo than the frame at rest does.
-    for picture, side in ((framed, engine.limits.photo_side), (texture, engine.limits.photo_side_fine)):
-        if second_face(engine.detector(picture, side), fitness.second_face):
-            raise UnfitPhoto("another face is in the picture")
+    texture = _extend(*_upright(photo, mesh, size, face_share))
+    # A head that stands farther away shows more of the photo than at rest; what is blurred there may look like a face.
+    for zoom in VIEWS:
+        for side in (engine.limits.frame_side, engine.limits.photo_side):
+            if second_face(engine.detector(_framed(texture, size, zoom), side), fitness.second_face):
+                raise UnfitPhoto("another face is in the picture")
     found = find_mesh(texture, engine)
     points = np.asarray(found.points, dtype=np.float64)
     opened, shut = (sum(engine.eye_model(image, found)) for image in (texture, shut_eyes(texture, points, 1.0)))
     if shut > fitness.shut_eyes * opened:
         raise UnfitPhoto(f"the eyes cannot be drawn shut: {shut / opened:.2f}")
-    return texture, valid, points
+    return texture, points
+
+
+def _framed(texture: Image, size: tuple[int, int], zoom: float) -> Image:
+    """The middle of the texture that fills a frame of `size` when the person is drawn `zoom` times as large."""
+    height, width = texture.shape[:2]
+    across, down = min(width, round(size[0] / zoom)), min(height, round(size[1] / zoom))
+    left, top = (width - across) // 2, (height - down) // 2
+    return texture[top : top + down, left : left + across]
 
 
 def judge(photo: Image, mesh: Mesh, eyes: tuple[float, float], rule: Fitness) -> None:

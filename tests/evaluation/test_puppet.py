@@ -7,7 +7,7 @@ import pytest
 from renzheng.engine.landmarks import Mesh
 from renzheng.engine.observation import FaceModels
 from renzheng.engine.runtimes import Image
-from renzheng.evaluation.portrait import find_mesh
+from renzheng.evaluation.portrait import Fitness, find_mesh
 from renzheng.evaluation.puppet import HEAD, Flat, Pose, Puppet, Surface, UnfitPhoto
 
 TURN = 0.66
@@ -129,3 +129,38 @@ def test_photos_that_the_rule_excludes_are_refused_with_the_reason(puppet: Puppe
     for reason, photo in cases.items():
         with pytest.raises(UnfitPhoto, match=reason):
             Puppet(photo)
+
+
+def test_a_face_that_comes_into_view_when_the_head_stands_farther_away_makes_a_photo_unfit(
+    portrait_photo: Image,
+) -> None:
+    wide = cv2.copyMakeBorder(portrait_photo, 0, 0, 100, 0, cv2.BORDER_REPLICATE)
+    Puppet(wide)
+    small = cv2.resize(portrait_photo[40:240, 130:320], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    wide[80:180, 74 : 74 + small.shape[1]] = small
+    with pytest.raises(UnfitPhoto, match="another face"):
+        Puppet(wide)
+
+
+def test_eyes_that_cannot_be_drawn_shut_make_a_photo_unfit(portrait_photo: Image) -> None:
+    with pytest.raises(UnfitPhoto, match="cannot be drawn shut"):
+        Puppet(portrait_photo, fitness=Fitness(shut_eyes=0.05))
+
+
+def test_holes_show_what_stands_behind_a_picture(puppet: Puppet) -> None:
+    """The eyes and the mouth move against the paper when it is turned, and the chin does not follow the jaw."""
+    turned = Pose(yaw=25)
+    whole, cut = puppet.render(turned, Flat()), puppet.render(turned, Flat(holes=0.1))
+    changed = np.abs(whole.astype(int) - cut).max(axis=2) > 12
+    assert 0.003 < changed.mean() < 0.15
+    talking = Pose(mouth_open=1.0)
+    whole, cut = puppet.render(talking, Flat()), puppet.render(talking, Flat(holes=1e-6))
+    changed = np.flatnonzero((np.abs(whole.astype(int) - cut).max(axis=2) > 12).any(axis=1))
+    assert changed.min() > puppet.size[1] * 0.5  # the chin alone, below the lips
+
+
+def test_a_cropped_picture_ends_where_the_room_begins(puppet: Puppet) -> None:
+    frame = puppet.render(Pose(), Flat(crop=0.75))
+    side, middle = frame[:, :100], frame[200:280, 280:360]
+    assert side.std(axis=(0, 1)).max() < 2
+    assert middle.std() > 20

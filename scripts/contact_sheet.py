@@ -283,11 +283,22 @@ def sheet(scenes: list[Scene], folder: Path, across: int = 3) -> Image:
     return np.vstack([np.hstack(blocks[i : i + across]) for i in range(0, len(blocks), across)])
 
 
+def strip(scenes: list[Scene], folder: Path, height: int = 720, gap: int = 36) -> Image:
+    """The first picture of each scene, side by side on paper."""
+    width = round(height * VIEWS[looks(scenes[0])[0][0]][0] / VIEWS[looks(scenes[0])[0][0]][1])
+    canvas = np.full((height + 2 * gap, len(scenes) * (width + gap) + gap, 3), PAPER, np.uint8)
+    for index, scene in enumerate(scenes):
+        x = gap + index * (width + gap)
+        canvas[gap : gap + height, x : x + width] = picture(scene, looks(scene)[0], folder, width, height)
+    return canvas
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("docs/screens.webp"))
     parser.add_argument("--only", nargs="*", help="scenes by name")
     parser.add_argument("--keep", type=Path, help="folder for the single pictures")
+    parser.add_argument("--strip", type=Path, help="also write the scenes' first pictures side by side, large")
     given = parser.parse_args()
     scenes = [scene for scene in SCENES if not given.only or scene.name in given.only]
     with tempfile.TemporaryDirectory() as temporary:
@@ -298,6 +309,8 @@ async def main() -> None:
             await asyncio.gather(*(take(browser, base, scenes[part::2], folder) for part in range(2)))
             await browser.close()
         cv2.imwrite(str(given.out), sheet(scenes, folder), [cv2.IMWRITE_WEBP_QUALITY, 80])
+        if given.strip:
+            cv2.imwrite(str(given.strip), strip(scenes, folder), [cv2.IMWRITE_WEBP_QUALITY, 85])
     print(f"{len(scenes)} screens: {given.out}")
 
 

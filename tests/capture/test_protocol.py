@@ -298,3 +298,19 @@ def test_the_funnel_counts_steps_by_reason_and_browser_family(server: Server, to
     assert 'renzheng_capture_steps_total{browser="other",reason="",step="opened"}' in text
     assert 'renzheng_capture_steps_total{browser="other",reason="refused",step="camera"} 1.0' in text
     assert token not in text
+
+
+def test_a_device_that_comes_back_may_send_at_once(server: Server, token: str) -> None:
+    with Wire(server) as wire:
+        wire.hello(token)
+        device = wire.until("welcome")["device"]
+        wire.say("start")
+        nonce = wire.until("step")["nonce"]
+    with Wire(server) as again:
+        again.hello(token, device=device)
+        for _ in range(5):  # before anything was heard, as a camera that never stopped does
+            again.frame(nonce, drawn())
+        assert again.until("welcome")["state"] == "capturing"
+        assert again.until("step")["nonce"] == nonce
+        again.frame(nonce, drawn())
+        assert again.until("hint")["code"] == "no_face"

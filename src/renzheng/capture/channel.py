@@ -240,6 +240,7 @@ class Visit:
         if (before := self._channel.entered(session.id, self)) is not None and before is not self:
             before.replace()
         attempt = await self._attempt_under_way(session, now) if same else None
+        self._device.welcomed = True
         await self._welcome(session, "capturing" if attempt else "ready" if capturable else str(session.state))
         return session, attempt
 
@@ -248,9 +249,11 @@ class Visit:
         if session.state is not State.CAPTURING:
             return None
         attempt = await self._parts.sessions.attempt(session.id, session.attempt)
-        if attempt is None or attempt.current is None or attempt.current.deadline <= now:
+        if attempt is None or attempt.current is None:
             return None
-        return attempt
+        for step in attempt.steps:
+            self._device.remember(step.nonce)
+        return attempt if attempt.current.deadline > now else None
 
     def replace(self) -> None:
         """Another socket has this session now."""

@@ -70,8 +70,6 @@ class Course:
         ready_by = min(self._clock() + self._pace.ready_seconds, self._session.expires_at)
         if self._attempt.steps:
             ready_by = min(ready_by, self._attempt.steps[0].deadline)
-        for step in self._attempt.steps:
-            self._device.remember(step.nonce)
         if len(self._attempt.steps) <= 1:
             if not await self._measure_line(ready_by):
                 return End.NOT_READY

@@ -75,6 +75,7 @@ class DeviceSocket:
         self.pending: list[tuple[FrameRecord, bytes]] = []
         self.stored = asyncio.Event()
         self.store_lock = asyncio.Lock()
+        self.welcomed = False
         self.waits_for_outcome = False
 
     # -- writing --
@@ -143,6 +144,8 @@ class DeviceSocket:
             raise Closing(Close.FLOOD, f"more than {most} messages in a second")
 
     def _take_frame(self, frame: Frame, size: Size) -> None:
+        if not self.welcomed or self.waits_for_outcome:
+            return
         step = self._nonces.get(frame.nonce)
         if step is None:
             raise Closing(Close.UNKNOWN_NONCE)

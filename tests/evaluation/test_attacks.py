@@ -236,7 +236,7 @@ def test_what_passes_without_its_target_shows_whether_an_attack_counts() -> None
         assert "2 / 3" in page
         assert "1 / 3" in table
         assert "2 / 3" in table
-    assert "several layers (exempt)" in markdown(found)
+    assert "several (exempt)" in markdown(found)
 
 
 def test_a_threshold_is_kept_where_it_separates_and_moved_where_it_does_not() -> None:

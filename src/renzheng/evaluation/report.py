@@ -341,20 +341,19 @@ def _suite(results: Presentations, suite: Suite, words: Words) -> list[str]:
 
 
 def _suite_table(results: Presentations, words: Words) -> str:
-    keys = ("attack", "target", "passed", "apcer", "range", "stopped", "without", "chosen_half")
+    keys = ("attack", "target", "passed", "range", "stopped", "without", "chosen_half")
     rows = []
     for row in results.attacks:
         part = row.suite
         assert part is not None
         target = words.maybe("layer", part.target) if part.target else words(f"nature_{part.nature}")
         stopped = f'<td class="quiet wraps">{escape(layers(row.stopped_by, words))}</td>'
-        value = "–" if row.apcer.value is None else words.percent(row.apcer.value)
         range_ = f'<td class="range">{escape(words.range(row.apcer))}</td>'
-        cells = [escape(words.maybe("attack", row.name)), escape(target), counted(row.apcer), value, range_, stopped]
+        cells = [escape(words.maybe("attack", row.name)), escape(target), counted(row.apcer), range_, stopped]
         rows.append(
             ("anchor" if part.nature == "uncaught" else "", [*cells, counted(part.without), counted(part.chosen)])
         )
-    return _table([words(key) for key in keys], rows)
+    return _table([words(key) for key in keys], rows, "suite")
 
 
 def _threshold_table(suite: Suite, words: Words) -> str:

@@ -188,7 +188,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "target": ("Built to meet", "针对的层"),
     "without": ("Pass with that layer off", "关闭该层后通过"),
     "chosen_half": ("Passed in the other half", "另一半中通过"),
-    "nature_exempt": ("several layers (exempt)", "多层共同拦截（不计）"),
+    "nature_exempt": ("several (exempt)", "多层（不计）"),
     "nature_uncaught": ("not caught", "无法拦截"),
     "measure": ("Threshold", "阈值"),
     "measure.depth.residual": ("depth: residual of the homography", "深度：单应残差"),

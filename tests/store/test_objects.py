@@ -121,3 +121,12 @@ async def test_a_whole_verification_keeps_its_evidence_in_s3_and_sweeps_it(tmp_p
         assert await store.objects.entries("sessions") == []
     finally:
         await store.stop()
+
+
+async def test_a_large_sealed_photo_is_kept_byte_for_byte(world: World) -> None:
+    photo = os.urandom(3_000_001)
+    session_id = await world.issue("BIG", photo=photo)
+    assert await world.store.sessions.photo(session_id) == photo
+    (kept,) = (path for path in world.store.database.path.parent.rglob("photo") if path.is_file())
+    assert kept.stat().st_size == len(photo) + 12 + 16
+    assert photo[:64] not in kept.read_bytes()

@@ -15,6 +15,7 @@ import asyncio
 import enum
 import hashlib
 import json
+import mmap
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -86,11 +87,12 @@ class Sealer:
         nonce = self._entropy(NONCE_BYTES)
         return nonce + self._aead.encrypt(nonce, content, self._prefix + field.encode())
 
-    def seal_large(self, field: str, content: bytes) -> bytearray:
-        """As `seal`, into one buffer: a photo of megabytes is held once more, and not twice."""
-        sealed = bytearray(NONCE_BYTES + len(content) + TAG_BYTES)
+    def seal_large(self, field: str, content: bytes) -> memoryview:
+        """As `seal`, into one page-aligned buffer: held once more and not twice, and fit to be written as it is."""
+        size = NONCE_BYTES + len(content) + TAG_BYTES
+        sealed = memoryview(mmap.mmap(-1, -(-size // mmap.PAGESIZE) * mmap.PAGESIZE))[:size]
         sealed[:NONCE_BYTES] = nonce = self._entropy(NONCE_BYTES)
-        self._aead.encrypt_into(nonce, content, self._prefix + field.encode(), memoryview(sealed)[NONCE_BYTES:])
+        self._aead.encrypt_into(nonce, content, self._prefix + field.encode(), sealed[NONCE_BYTES:])
         return sealed
 
     def open(self, field: str, sealed: bytes) -> bytes:

@@ -64,7 +64,7 @@ def is_busy(error: sqlite3.Error) -> bool:
     return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-QUICK_COMMIT = 0.002
+QUICK_COMMIT = 0.01
 """Seconds below which commits are made on the loop: changing threads costs a request a fifth of its CPU."""
 
 

@@ -32,10 +32,11 @@ from renzheng.adapters import (
     qr_rows,
 )
 from renzheng.capture import pages
-from renzheng.capture.channel import Channel, ChannelParts, ChannelSettings
+from renzheng.capture.channel import Channel
 from renzheng.capture.course import CoursePace
 from renzheng.capture.evidence import EvidenceShelf
 from renzheng.capture.judging import Judge, Verdicts
+from renzheng.capture.parts import ChannelParts, ChannelSettings
 from renzheng.capture.socket import ChannelLimits
 from renzheng.engine.limits import EngineLimits, MediaLimits, WorkerLimits
 from renzheng.engine.media import is_photo

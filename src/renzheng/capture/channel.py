@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter as Tally
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,46 +13,17 @@ import structlog
 from starlette.websockets import WebSocket
 
 from renzheng.capture.browsers import family
-from renzheng.capture.course import Course, CoursePace, DayUsedUp, End
+from renzheng.capture.course import Course, DayUsedUp, End
 from renzheng.capture.messages import PROTOCOL, Cancel, Close, Closing, Handover, Hello, Identity, Message, Note, Start
-from renzheng.capture.ports import Accounts, Clock, Counter, Lookout, Sessions, Verdicts
-from renzheng.capture.socket import ChannelLimits, DeviceGone, DeviceSocket
+from renzheng.capture.parts import ChannelParts, ChannelSettings
+from renzheng.capture.ports import Counter
+from renzheng.capture.socket import DeviceGone, DeviceSocket
 from renzheng.verification import challenge
-from renzheng.verification.challenge import Entropy
 from renzheng.verification.session import DAY_SECONDS, FINISHED, Attempt, Ending, Session, State
 
 log = structlog.get_logger("renzheng.capture")
 
 HEARTBEAT_SECONDS = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelSettings:
-    limits: ChannelLimits
-    pace: CoursePace
-    device_grace_seconds: float = 10.0
-    handover_seconds: float = 120.0
-    evidence_days: float = 3.0
-    result_seconds: float = 3 * 24 * 3600
-    public_url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelParts:
-    """What the channel works with. `day` names a day; `is_bound(meta)` gives the public key that a Meta carries,
-    `proves(key, nonce, token, signature)` checks a device's identity; `qr(text)` gives a QR code's rows of 0 and 1."""
-
-    sessions: Sessions
-    accounts: Accounts
-    lookout: Lookout
-    verdicts: Verdicts
-    counter: Counter
-    clock: Clock
-    entropy: Entropy
-    day: Callable[[float], str]
-    bound_key: Callable[[str], Any]
-    proves: Callable[[Any, str, str, str], bool]
-    qr: Callable[[str], list[str]]
 
 
 class ByBrowser:

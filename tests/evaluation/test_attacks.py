@@ -15,7 +15,9 @@ from renzheng.engine.observation import FaceModels
 from renzheng.evaluation import clips
 from renzheng.evaluation.attacks import ATTACKS, Attack, Stage, answered, present
 from renzheng.evaluation.clips import Clip
+from renzheng.evaluation.noticing import Channel
 from renzheng.evaluation.pairs import DataError
+from renzheng.evaluation.performance import Performance
 from renzheng.evaluation.presentations import FRAMES, LAYERS, TRANSCRIPT, transcript_holds
 from renzheng.evaluation.puppet import Puppet
 from renzheng.evaluation.rates import rate
@@ -136,6 +138,18 @@ def test_a_presentation_can_be_made_again(puppet: Puppet, another: Puppet, genui
         present(attack, staged(puppet, another, genuine, engine, 1), person="p", half=REPORT) for _ in range(2)
     )
     assert first == second
+
+
+def test_a_step_goes_on_until_its_action_is_noticed_or_its_time_is_over(puppet: Puppet, engine: FaceModels) -> None:
+    frames = {"blind": 0, "quick": 0, "channel": 0}
+    channel = Channel(engine)
+    for name, noticed in (("blind", lambda *_: False), ("quick", lambda *_: True), ("channel", channel.noticed)):
+        scene = Performance(puppet, seed=4)
+        clip = clips.film(scene.frame, ("open_mouth",), seed=4, noticed=noticed)
+        frames[name] = len(clip[1].shots)
+        assert clip[1].ends_at - clip[1].revealed_at < clips.STEP_DEADLINE
+    assert frames["quick"] == frames["channel"] == round(10 * clips.movement_seconds("open_mouth"))
+    assert frames["blind"] > 2 * frames["quick"]
 
 
 # -- the run --

@@ -17,6 +17,7 @@ import numpy as np
 from renzheng.engine.observation import FaceModels
 from renzheng.evaluation import clips
 from renzheng.evaluation.clips import Clip, film
+from renzheng.evaluation.noticing import Channel
 from renzheng.evaluation.performance import Actor, Doing, Performance, Shown
 from renzheng.evaluation.portrait import find_mesh
 from renzheng.evaluation.presentations import CHALLENGE, CONTINUITY, DEPTH, FRAMES, TRANSCRIPT
@@ -115,7 +116,9 @@ def _complying(stage: Stage) -> Presented:
     )
     quality = int(chance.integers(55, 93))
     scene = Performance(stage.person, seed=stage.seed, base=base)
-    return Presented(film(scene.frame, stage.challenge(), seed=stage.seed, quality=quality))
+    channel = Channel(stage.engine)
+    clip = film(scene.frame, stage.challenge(), seed=stage.seed, quality=quality, noticed=channel.noticed)
+    return Presented(clip)
 
 
 def _still(stage: Stage) -> Presented:
@@ -245,14 +248,14 @@ def _old_nonce(stage: Stage) -> Presented:
 
 
 def _spliced(stage: Stage) -> Presented:
-    """Two recordings: the first person looks straight and turns, another one answers the other action.
+    """Two recordings: somebody else looks straight and does the other action, and the person only turns.
 
-    The cut lies between two steps, both faces stand in one place, and the first person comes back where the turn
-    is the second action.
+    The cuts lie between two steps, both faces stand in one place, and who answers has their own neutral face before.
     """
-    other = next(part.action for part in stage.genuine[1:] if part.action not in TURNS)
-    answer = stage.answered((other,), stage.other)[1]
-    return Presented(clips.joined([answer if part.action == other else part for part in stage.genuine]))
+    actions = [part.action for part in stage.genuine[1:]]
+    live = stage.answered(actions, stage.other)
+    parts = [own if own.action in TURNS else other for own, other in zip(stage.genuine, live, strict=True)]
+    return Presented(clips.joined(parts))
 
 
 def _exchange(stage: Stage, back: bool) -> clips.Exchange:

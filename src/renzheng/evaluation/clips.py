@@ -22,6 +22,9 @@ from renzheng.verification.challenge import NEUTRAL, TURNS
 Scene = Callable[[str, float, float], Image]
 """The camera's picture for (instruction, seconds since it is shown, seconds allowed)."""
 
+Noticed = Callable[[int, str, list[tuple[float, bytes]]], bool]
+"""Whether the server has noticed the action, of (index of the step, action, frames so far as (seconds, JPEG))."""
+
 FRAMES_PER_SECOND = 10
 JITTER = 0.008  # seconds, standard deviation of the times at which frames arrive
 NEUTRAL_SECONDS = 1.2
@@ -76,17 +79,25 @@ def film(
     seed: int,
     quality: int = 80,
     seconds: Callable[[str], float] = movement_seconds,
+    noticed: Noticed = lambda step, action, shots: True,
 ) -> Clip:
-    """Record a scene while it is asked to look straight and then `actions`. `quality`: of the JPEG, 1..100."""
+    """Record a scene while it is asked to look straight and then `actions`. `quality`: of the JPEG, 1..100.
+
+    `seconds`: how long an answer takes; a step that is not `noticed` by then goes on to its deadline at most.
+    """
     draw = np.random.default_rng((seed, 11))
     now, parts = 0.0, []
-    for action in (NEUTRAL, *actions):
+    for step, action in enumerate((NEUTRAL, *actions)):
         revealed, shots = now, []
         allowed = NEUTRAL_DEADLINE if action == NEUTRAL else STEP_DEADLINE
-        for count in range(round(seconds(action) * FRAMES_PER_SECOND)):
+        least, most = seconds(action), max(seconds(action), STEP_DEADLINE - 2 * TRAVEL)
+        for count in range(round(most * FRAMES_PER_SECOND)):
             shown = TRAVEL + count / FRAMES_PER_SECOND
             late = float(np.clip(draw.normal(0.0, JITTER), -0.03, 0.03))
             shots.append(Shot(revealed + shown + late, as_jpeg(scene(action, shown, allowed), quality)))
+            enough = count + 1 >= round(least * FRAMES_PER_SECOND)
+            if enough and noticed(step, action, [(shot.at, shot.jpeg) for shot in shots]):
+                break
         parts.append(Part(action, revealed, tuple(shots), allowed))
         now = max(shots[-1].at + 0.02, revealed + shown + 1 / FRAMES_PER_SECOND - TRAVEL)
     return tuple(parts)

@@ -314,3 +314,17 @@ def test_a_device_that_comes_back_may_send_at_once(server: Server, token: str) -
         assert again.until("step")["nonce"] == nonce
         again.frame(nonce, drawn())
         assert again.until("hint")["code"] == "no_face"
+
+
+def test_a_full_server_and_one_that_stops_say_so(tmp_path: Any) -> None:
+    server = Server(tmp_path, captures_per_address=1).start()
+    try:
+        with Wire(server) as first:
+            first.hello(issue(server.sdk(), **BUSINESS))
+            first.until("welcome")
+            with Wire(server) as second:
+                assert second.closed() == 4503
+            server.stop()
+            assert first.closed() == 1012
+    finally:
+        server.kill()

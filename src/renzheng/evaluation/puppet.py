@@ -116,6 +116,8 @@ class Puppet:
         self._net = self._deep_enough()
         self._facing = _facing(self._net)
         self._yaws: dict[float, float] = {}
+        if abs(find_mesh(self.render(Pose()), self._engine).yaw) > (fitness or Fitness()).straight:
+            raise UnfitPhoto("the face looks aside even at rest")
 
     @property
     def face_width(self) -> float:

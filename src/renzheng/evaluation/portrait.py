@@ -37,7 +37,7 @@ class Fitness:
     smallest_presence: float = 0.9  # the mesh model's certainty that this is a face
     second_face: float = 0.3  # size beside the first from which another face counts
     shut_eyes: float = 0.5  # opening that is left when the lids are drawn down, in parts of the open eye's
-    straight: float = 0.15  # yaw that may be left at rest, where the server asks for a look into the camera
+    straight: float = 0.19  # yaw that may be left at rest, where the server asks for a look into the camera
     room: float = 0.25  # face widths of photo that must be there beyond the outline of the face
 
 

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -206,8 +205,3 @@ def wait_for(port: int, within: float = 30.0) -> None:
             return
         time.sleep(0.05)
     raise TimeoutError(f"nothing listens on {port}")
-
-
-def get(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=5) as reply:
-        return bytes(reply.read())

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +131,3 @@ def result(client: faceid_client.FaceidClient, face_id_token: str, **fields: obj
     request = models.GetFaceIdResultRequest()
     request.from_json_string(json.dumps({"FaceIdToken": face_id_token, **fields}))
     return client.GetFaceIdResult(request)
-
-
-def with_settings(server: Server, settings: Mapping[str, object]) -> None:
-    """Change settings for the next start."""
-    server.environment |= {f"RENZHENG_{name.upper()}": str(value) for name, value in settings.items()}

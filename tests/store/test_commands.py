@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from typer.testing import CliRunner
 
 from renzheng.cli import local
 from renzheng.cli.account import app as account
+from renzheng.cli.audit import app as audit
 from renzheng.cli.identity import app as identity
 from renzheng.cli.key import app as key
+from renzheng.cli.vault import app as vault
 
 from .conftest import ID_CARD, NAME, PHOTO
 
@@ -108,3 +111,66 @@ def test_a_temporary_key_is_never_the_one_that_is_meant_without_a_name() -> None
     assert made["secret_id"] in listed
     assert lasting["secret_id"] in listed
     assert made["token"] not in listed
+
+
+def test_a_rotated_vault_opens_what_was_sealed_before_and_says_so_in_the_audit_log(tmp_path: Path) -> None:
+    run(account, "create", "shop")
+    made = json.loads(run(key, "create", "--json"))
+    rotated = json.loads(run(vault, "rotate", "--json"))
+    assert rotated["generation"] == 2
+    assert rotated["wrapped"] >= 2
+    assert [path.name for path in (tmp_path / "keys").glob("master-*")] == ["master-2.key"]
+    assert json.loads(run(key, "show", "--json"))["secret_key"] == made["secret_key"]
+    assert "master-3.key" in run(vault, "rotate")
+    events = json.loads(run(audit, "list", "--json"))
+    assert [event["verb"] for event in events[-2:]] == ["master key rotated"] * 2
+    assert events[-1]["subject"] == "master 3"
+
+
+def test_keys_from_an_older_backup_erase_again_what_a_newer_list_says(tmp_path: Path) -> None:
+    run(account, "create", "shop")
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(PHOTO)
+    person = json.loads(run(identity, "add", "--id-card", ID_CARD, "--name", NAME, "--photo", str(photo), "--json"))[
+        "id"
+    ]
+    keys, backup, newer = tmp_path / "keys", tmp_path / "backup", tmp_path / "erasures.db"
+    data = tmp_path / "data"
+    shutil.copytree(keys, backup)
+    shutil.copytree(data, tmp_path / "data-backup")
+    run(identity, "remove", str(person))
+    shutil.copy(keys / "erasures.db", newer)
+    for folder, copy in ((keys, backup), (data, tmp_path / "data-backup")):
+        shutil.rmtree(folder)
+        shutil.copytree(copy, folder)
+    assert len(json.loads(run(identity, "list", "--json"))) == 1
+    assert json.loads(run(vault, "replay", str(newer), "--json")) == {"erased": 1}
+    assert "0 erasures" in run(vault, "replay", str(newer))
+    assert json.loads(run(identity, "list", "--json")) == []
+
+
+def test_a_list_that_is_none_or_of_other_keys_erases_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(account, "create", "shop")
+    text = tmp_path / "text.db"
+    text.write_text("no database, but long enough to be taken for one" * 50)
+    assert "cannot be read as a list" in run(vault, "replay", str(text), code=1)
+    assert "no list of erasures at" in run(vault, "replay", str(tmp_path / "none.db"), code=1)
+    own = tmp_path / "keys" / "erasures.db"
+    monkeypatch.setenv("RENZHENG_DATA_DIR", str(tmp_path / "other-data"))
+    monkeypatch.setenv("RENZHENG_KEYS_DIR", str(tmp_path / "other-keys"))
+    run(account, "create", "bank")
+    assert "other keys" in run(vault, "replay", str(own), code=1)
+    assert "own list" in run(vault, "replay", str(tmp_path / "other-keys" / "erasures.db"), code=1)
+
+
+def test_the_audit_log_lists_the_newest_or_those_after_an_id() -> None:
+    run(account, "create", "shop")
+    secret_id = json.loads(run(key, "create", "--json"))["secret_id"]
+    run(key, "disable", secret_id)
+    events = json.loads(run(audit, "list", "--json"))
+    assert [event["verb"] for event in events] == ["account created", "key created", "key disabled"]
+    assert all(event["actor"].startswith("cli:") for event in events)
+    newest = json.loads(run(audit, "list", "--limit", "1", "--json"))
+    assert newest == events[-1:]
+    assert json.loads(run(audit, "list", "--after", str(events[0]["id"]), "--json")) == events[1:]
+    assert "key created" in run(audit, "list")

@@ -20,7 +20,8 @@ from .conftest import ID_CARD, World
 
 OPERATORS = {
     "Accounts.create", "Accounts.named", "Accounts.all", "Accounts.list_keys", "Accounts.add_key",
-    "Audit.add", "Audit.events", "EncryptionKeys.add", "EncryptionKeys.add_first", "EncryptionKeys.all",
+    "Audit.add", "Audit.events", "Audit.newest", "Audit.record",
+    "EncryptionKeys.add", "EncryptionKeys.add_first", "EncryptionKeys.all",
     "Identities.prepare", "Sessions.expire", "Sessions.run_out", "Sessions.waiting", "Sessions.measurement",
 }  # fmt: skip
 # What runs before a request or a page has named its account.

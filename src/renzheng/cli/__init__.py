@@ -27,6 +27,8 @@ COMMANDS = {
     "rule": Command("rule", "app", "Rules: scenarios with a policy of their own, named by RuleId."),
     "encryption": Command("encryption", "app", "Key pairs: what clients seal names, ID numbers and photos to."),
     "identity": Command("identity", "app", "The library of enrolled people, for CompareLib BUSINESS."),
+    "vault": Command("vault", "app", "The keys that everything at rest is sealed under: rotate, replay erasures."),
+    "audit": Command("audit", "app", "Who did what to which account, key or person."),
     "session": Command("session", "app", "One verification: what was measured, and why it ended as it did."),
     "rejudge": Command("session", "rejudge"),
     "explain": Command("explain", "explain"),

@@ -34,6 +34,17 @@ class Audit:
             (self._clock(), self._actor, verb, subject),
         )
 
+    async def record(self, verb: str, subject: str) -> None:
+        """For a deed that is no write to this database, such as one on the keys; once it is done."""
+        await self._database.write(lambda connection: self.add(connection, verb, subject))
+
+    async def newest(self, limit: int = 100) -> list[Event]:
+        """The last events, by rising id."""
+        rows = self._database.fetch_all(
+            "SELECT id, at, actor, verb, subject FROM audit ORDER BY id DESC LIMIT ?", (limit,)
+        )
+        return [Event(*row) for row in reversed(rows)]
+
     async def events(self, after: int = 0, limit: int = 1000) -> list[Event]:
         """Events by rising id, those above the id `after`."""
         rows = self._database.fetch_all(

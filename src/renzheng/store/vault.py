@@ -117,6 +117,7 @@ _ERASURES_SCHEMA = """
 CREATE TABLE IF NOT EXISTS erasures (
     number INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL, id INTEGER NOT NULL, erased_at REAL NOT NULL
 );
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 """
 
 
@@ -137,6 +138,7 @@ class Vault:
                 # SQLite gives its log the mode of the database, so the database has to be private from the start.
                 os.close(os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._create()
+            self._sign_list()
             self._replay()
         self._reader = connect(folder / "keys.db", busy_timeout=busy_timeout)
         self._writer = connect(folder / "keys.db", busy_timeout=0, secure_delete=True)
@@ -185,6 +187,16 @@ class Vault:
             )
             connection.execute("INSERT INTO meta VALUES ('vault', ?)", (self._entropy(8).hex(),))
             connection.execute("COMMIT")
+        finally:
+            connection.close()
+
+    def _sign_list(self) -> None:
+        """Name these keys in the list of erasures: ids mean something only together with the keys they are of."""
+        connection = self._destroyer()
+        try:
+            connection.execute(
+                "INSERT OR IGNORE INTO listed.meta SELECT name, value FROM main.meta WHERE name = 'vault'"
+            )
         finally:
             connection.close()
 
@@ -339,25 +351,36 @@ class Vault:
                 return True
         return False
 
-    async def replay(self, erasures: Path) -> None:
-        """Erase again what a newer list says, after the whole keys folder came back from an older backup."""
+    async def replay(self, erasures: Path) -> int:
+        """Erase again what a newer list says, after the whole keys folder came back from an older backup.
+
+        Returns how many entries were new. Raises StoreError for what is no list, or the list of other keys.
+        """
         if not await asyncio.to_thread(erasures.is_file):
             raise StoreError(f"there is no list of erasures at {erasures}")
+        if await asyncio.to_thread(erasures.samefile, self.folder / "erasures.db"):
+            raise StoreError(f"{erasures} is these keys' own list, which is replayed at every start")
+        try:
+            return await asyncio.to_thread(self._replay_newer, erasures)
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"{erasures} cannot be read as a list of erasures: {error}") from None
 
-        def run() -> None:
-            connection = self._destroyer()
-            try:
-                connection.execute("ATTACH DATABASE ? AS newer", (str(erasures),))
-                connection.execute(
-                    "INSERT INTO listed.erasures (kind, id, erased_at)"
-                    " SELECT kind, id, erased_at FROM newer.erasures"
-                    " EXCEPT SELECT kind, id, erased_at FROM listed.erasures"
-                )
-                self._delete_listed(connection)
-            finally:
-                connection.close()
-
-        await asyncio.to_thread(run)
+    def _replay_newer(self, erasures: Path) -> int:
+        connection = self._destroyer()
+        try:
+            connection.execute("ATTACH DATABASE ? AS newer", (str(erasures),))
+            signed = connection.execute("SELECT value FROM newer.meta WHERE name = 'vault'").fetchone()
+            if signed is None or signed[0] != self.id:
+                raise StoreError(f"{erasures} is the list of other keys than those of {self.folder}")
+            added = connection.execute(
+                "INSERT INTO listed.erasures (kind, id, erased_at)"
+                " SELECT kind, id, erased_at FROM newer.erasures"
+                " EXCEPT SELECT kind, id, erased_at FROM listed.erasures"
+            ).rowcount
+            self._delete_listed(connection)
+            return added
+        finally:
+            connection.close()
 
     async def forget_erasures(self, before: float) -> int:
         """Drop entries that no backup is old enough to need. Returns how many."""

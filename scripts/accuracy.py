@@ -1,7 +1,8 @@
 """Fill the tables of the accuracy pages: `python scripts/accuracy.py` writes, `--check` only compares.
 
 A table stands between `<!-- generated: evaluation/NAME -->` and `<!-- end: evaluation/NAME -->`. NAME is a
-`results.json` kept as `docs/accuracy/NAME.json`, or `scale` for the shipped embedding's calibration. A page whose
+`results.json` kept as `docs/accuracy/NAME.json`, `appearance` for what `scripts/appearance.py` wrote there, or `scale`
+for the shipped embedding's calibration. A page whose
 name ends in `.zh-CN.md` gets its tables in Chinese.
 """
 
@@ -11,7 +12,10 @@ import re
 import sys
 from pathlib import Path
 
+import msgspec
+
 from renzheng.engine import packs
+from renzheng.evaluation import appearances
 from renzheng.evaluation.results import read_json
 from renzheng.evaluation.tables import markdown, scale
 from renzheng.evaluation.texts import Language
@@ -25,6 +29,9 @@ def table(name: str, language: Language) -> str:
         calibration = packs.pack_for("embedding").calibration
         assert calibration is not None
         return scale(calibration, language)
+    if name == "appearance":
+        content = (DOCS / "accuracy" / "appearance.json").read_bytes()
+        return appearances.markdown(msgspec.json.decode(content, type=appearances.Appearances), language)
     return markdown(read_json(DOCS / "accuracy" / f"{name}.json"), language)
 
 

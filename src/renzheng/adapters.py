@@ -81,6 +81,7 @@ class EngineExaminer:
             compared=measured.compared,
             tags=measured.tags,
             record=json.dumps(measured.as_dict()),
+            network_refuses=measured.passive is not None and measured.passive.refuses,
         )
 
     async def compare(self, frames: Sequence[bytes], photo: bytes) -> Comparison:

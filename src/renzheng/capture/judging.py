@@ -64,6 +64,7 @@ class Presentation:
     compared: tuple[int, ...]
     tags: tuple[str, ...]
     record: str
+    network_refuses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +279,7 @@ def _failed_layers(presentation: Presentation | None) -> tuple[str, ...]:
         "challenge": presentation.challenge_answered,
         "depth": presentation.has_depth,
         "continuity": presentation.is_continuous,
+        "passive": not presentation.network_refuses,
     }
     return tuple(name for name, passed in layers.items() if not passed)
 
@@ -309,6 +311,7 @@ def _evidence(
         comparison.reference if comparison else Reference.NONE,
         comparison.similarity if comparison else None,
         presentation.tags,
+        presentation.network_refuses,
     )
 
 

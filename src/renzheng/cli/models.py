@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from renzheng.engine import packs
 
 app = typer.Typer(no_args_is_help=True, help="The model files: fetch, list, check.")
+
+
+def _refused(error: Exception) -> typer.Exit:
+    """Say why, and end with exit code 1."""
+    Console(stderr=True).print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+    return typer.Exit(1)
 
 
 @app.command()
@@ -42,13 +50,13 @@ def install(
             bar.update(task, description="Models")
         console.print(f"{len(done)} model files installed in {packs.models_folder()}", highlight=False)
     except packs.PackError as error:
-        console.print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
+        raise _refused(error) from error
 
 
 @app.command("list")
 def list_(as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False) -> None:
     """What each part of the engine runs on: package, licence, source, state."""
+    used, passive = packs.in_use(), packs.passive()
     rows = [
         {
             "name": pack.name,
@@ -59,7 +67,9 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Machine-readable
             "runtime": pack.runtime,
             "sha256": pack.sha256,
             "state": packs.state(pack),
-            "used": packs.pack_for(pack.part) == pack,
+            "used": pack in used or pack.part == "sample",
+            "decides": pack.part != packs.PASSIVE or passive == (pack, True),
+            "rates": asdict(pack.rates) if pack.rates else None,
         }
         for pack in packs.known()
     ]
@@ -69,7 +79,7 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Machine-readable
     table = Table("Pack", "Part", "Package", "Licence", "State", "Used", title=str(packs.models_folder()))
     for row in rows:
         shown = (row["name"], row["part"], row["package"], row["licence"], row["state"])
-        table.add_row(*map(str, shown), "yes" if row["used"] else "")
+        table.add_row(*map(str, shown), ("yes" if row["decides"] else "as advice") if row["used"] else "")
     Console().print(table)
 
 
@@ -94,19 +104,46 @@ def add(
         for pack in packs.add(manifest, source):
             print(f"{pack.name} added for {pack.part}")
     except (packs.PackError, OSError) as error:
-        Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
+        raise _refused(error) from error
 
 
 @app.command()
-def use(name: Annotated[str, typer.Argument(help="The pack's name, as `models list` shows it.")]) -> None:
+def use(
+    name: Annotated[str, typer.Argument(help="The pack's name, as `models list` shows it.")],
+    decides: Annotated[
+        bool, typer.Option("--decides", help="A passive network may refuse people; else its score is advice.")
+    ] = False,
+) -> None:
     """Let a pack serve its part, from the server's next start on."""
     try:
-        pack = packs.use(name)
+        _try_passive(name)
+        pack = packs.use(name, decides=decides)
     except packs.PackError as error:
-        Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
-    print(f"{pack.name} serves {pack.part} from the next start on")
+        raise _refused(error) from error
+    role = ""
+    if pack.part == packs.PASSIVE:
+        role = ", and decides" if decides else ", as advice"
+    print(f"{pack.name} serves {pack.part} from the next start on{role}")
+
+
+def _try_passive(name: str) -> None:
+    """Run a passive network once, so that one that cannot be run is refused here and not at a verification."""
+    from renzheng.engine.passive import PassiveNetwork
+
+    for pack in packs.known():
+        if pack.name == name and pack.part == packs.PASSIVE and packs.state(pack) == "ok":
+            PassiveNetwork(pack, pack.path())
+
+
+@app.command()
+def stop(part: Annotated[str, typer.Argument(help="The part, as `models list` shows it.")]) -> None:
+    """Let renzheng's own pack serve a part again, or none where it has none, from the server's next start on."""
+    try:
+        packs.stop_using(part)
+    except packs.PackError as error:
+        raise _refused(error) from error
+    own = [pack.name for pack in packs.manifest() if pack.part == part]
+    print(f"{own[0] if own else 'nothing'} serves {part} from the next start on")
 
 
 if __name__ == "__main__":

@@ -44,7 +44,10 @@ def serve(
         _refuse(str(error))
     if workers != 1:
         _refuse("SQLite admits one server process: start with --workers 1.")
-    missing = [pack.title for pack in packs.manifest() if pack.part != "sample" and packs.state(pack) != "ok"]
+    try:
+        missing = [pack.title for pack in packs.in_use() if packs.state(pack) != "ok"]
+    except packs.PackError as error:
+        _refuse(str(error))
     if missing:
         _refuse(f"Models are missing ({', '.join(missing)}): run `renzheng models install` first.")
     request_log = configure_logs(settings.log_level, settings.log_json)

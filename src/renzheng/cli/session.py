@@ -38,17 +38,21 @@ def show(token: TokenArgument, as_json: JsonOption = False) -> None:
         print_json(shown)
         return
     print_table(["", ""], [[name, _text(value)] for name, value in shown.items() if name != "measurement"])
-    for name, value in (shown["measurement"] or {}).get("presentation", {}).items():
+    for name, value in ((shown["measurement"] or {}).get("presentation") or {}).items():
         print(f"  {name}: {_text(value)}")
 
 
 @dataclass(frozen=True, slots=True)
 class Rejudgement:
-    """`same_numbers`: every measured number is the one that was recorded."""
+    """`changed`: what was measured otherwise than it was recorded, by name; what is measured only now is not in it."""
 
     before: str
     now: str
-    same_numbers: bool
+    changed: list[str]
+
+    @property
+    def same_numbers(self) -> bool:
+        return not self.changed
 
     @property
     def stands(self) -> bool:
@@ -72,17 +76,27 @@ def rejudge(token: TokenArgument, as_json: JsonOption = False) -> None:
             judged = await examine(session, attempt, store.sessions, store.identities, EngineExaminer(engine))
         finally:
             await engine.stop()
-        same = json.loads(recorded) == json.loads(judged.record)
-        return Rejudgement(outcome.verdict.result, judged.verdict.result.code, same)
+        changed = changed_numbers(json.loads(recorded), json.loads(judged.record))
+        return Rejudgement(outcome.verdict.result, judged.verdict.result.code, changed)
 
     found = with_store(work)
     if as_json:
-        print_json({**asdict(found), "stands": found.stands})
+        print_json({**asdict(found), "same_numbers": found.same_numbers, "stands": found.stands})
     else:
         verb = "stands" if found.stands else f"does not stand: it would be {found.now} now"
-        numbers = "the same numbers" if found.same_numbers else "other numbers (another machine, pack or photo)"
+        numbers = "the same numbers"
+        if found.changed:
+            numbers = f"other numbers (another machine, pack or photo): {', '.join(found.changed)}"
         print(f"Result {found.before} {verb}; {numbers}")
     raise typer.Exit(0 if found.stands else 1)
+
+
+def changed_numbers(recorded: Any, now: Any, name: str = "") -> list[str]:
+    """Names of recorded values that are others now; a part that was not recorded, as by an older version, is none."""
+    if isinstance(recorded, dict) and isinstance(now, dict):
+        parts = ((key, f"{name}.{key}" if name else key) for key in recorded)
+        return [found for key, path in parts for found in changed_numbers(recorded[key], now.get(key), path)]
+    return [] if recorded == now else [name]
 
 
 async def _find(store: Store, token: str) -> tuple[Session, Outcome]:

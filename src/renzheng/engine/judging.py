@@ -25,6 +25,7 @@ from itertools import combinations
 from statistics import median
 
 from . import packs
+from .appearance import measure_appearance
 from .continuity import Moment, Picture, measure_continuity
 from .depth import measure_depth
 from .embedding import align, cosine, similarity
@@ -230,6 +231,7 @@ class Judge:
         best = max(chosen, key=lambda one: (one.score, -one.index), default=None)
         embeddings = [self._models.embed(candidate.image) for candidate in chosen]
         comparison = compare_embeddings(embeddings, reference)
+        looks, network = self._looks(chosen), self._models.passive
         found = Measurement(
             frames_status=self._status(),
             counts=self._counts(),
@@ -247,9 +249,16 @@ class Judge:
             seconds=seconds,
             frames_per_second=(len(self._seen) - 1) / seconds if seconds > 0 else 0.0,
             tags=(),
-            packs=tuple(packs.pack_for(part).id for part in ("detection", "landmarks", "iris", "embedding")),
+            packs=tuple(pack.id for pack in packs.in_use()),
+            appearance=measure_appearance(looks),
+            passive=network.measure(looks) if network else None,
         )
         return replace(found, tags=reasons(found))
+
+    def _looks(self, chosen: Sequence[_Candidate]) -> list[tuple[Image, Mesh]]:
+        """The chosen frames with their meshes."""
+        meshes = {seen.index: seen.mesh for seen in self._seen}
+        return [(one.image, mesh) for one in chosen if (mesh := meshes[one.index]) is not None]
 
     def _actions(self, baseline: Baseline | None) -> tuple[ActionOutcome, ...]:
         outcomes = []

@@ -102,6 +102,44 @@ class Continuity:
 
 
 @dataclass(frozen=True, slots=True)
+class Appearance:
+    """How the compared frames look: advice, of which none decides. Medians over ``frames`` of them.
+
+    ``blur``: 0 sharp .. 1; ``exposure``: share 0-1 of the face that is nearly black or white; ``occlusion``: how
+    far the quarter of the skin that differs most in colour lies from the rest, CIELAB units; ``moire``: decibels of
+    the strongest periodic pattern on the face above its neighbourhood, 0 where the face is too small to tell;
+    ``borders``: 0-1, straight edges on two opposite sides of the face, in lengths of the face."""
+
+    frames: int
+    blur: float
+    exposure: float
+    occlusion: float
+    moire: float
+    borders: float
+
+
+@dataclass(frozen=True, slots=True)
+class Passive:
+    """What an operator's network says of the compared frames. ``pack``: its id; ``detects``: the attacks that it is
+    there to find; ``scores``: of each frame, 0 attack .. 1 live; ``score``: their median, None without any;
+    ``decides``: whether it counts, or is advice; ``fault``: why there is no score."""
+
+    pack: str
+    detects: str
+    scores: tuple[float, ...]
+    score: float | None
+    threshold: float
+    decides: bool
+    passed: bool
+    fault: str | None = None
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it decides against the person; without a score it does, as nothing speaks for them."""
+        return self.decides and not self.passed
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """A stored frame: its JPEG, the step and action it was taken for, and when it came (seconds, rising)."""
 
@@ -156,6 +194,8 @@ class Measurement:
     undecodable, no_face, several_faces, cut, too_small or poor. ``compared``: indices of the frames chosen for
     comparison; ``cosines``: theirs to the reference; ``similarity``: 0-100, None where nothing was compared.
     ``tags``: LivenessInfoTag values with their reasons in ``reasons``. ``packs``: ids of the model files used.
+    ``appearance``: advice on the compared frames' looks, None without any, or of a judgement before there was such.
+    ``passive``: None where no network is in use.
     """
 
     frames_status: str
@@ -175,6 +215,8 @@ class Measurement:
     frames_per_second: float
     tags: tuple[str, ...]
     packs: tuple[str, ...]
+    appearance: Appearance | None = None
+    passive: Passive | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

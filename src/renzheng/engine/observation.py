@@ -13,6 +13,7 @@ from .embedding import Embedder, align
 from .landmarks import EyeModel, Mesh, MeshModel
 from .limits import ObservationLimits
 from .liveness import Glance
+from .passive import PassiveNetwork, network
 from .quality import missing_of, outside_of, second_face, sharpness_of
 from .runtimes import Floats, Image, quiet
 
@@ -51,6 +52,11 @@ class FaceModels:
     @cached_property
     def embedder(self) -> Embedder:
         return Embedder(packs.require("embedding"), packs.pack_for("embedding").preprocessing)
+
+    @cached_property
+    def passive(self) -> PassiveNetwork | None:
+        """The operator's network against attacks, None where none is in use."""
+        return network(self._threads)
 
     def photo_faces(self, image: Image) -> list[Face]:
         """Faces of a photo, the largest first; a second, finer search where the first finds none or small ones."""

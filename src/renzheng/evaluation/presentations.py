@@ -29,11 +29,11 @@ from renzheng.evaluation.results import FORMAT, AttackType, Presentations, Run
 from renzheng.evaluation.sequences import Recorded, Transcript
 
 TRANSCRIPT, CHALLENGE, DEPTH, CONTINUITY = "transcript", "challenge", "depth", "continuity"
-LAYERS = (TRANSCRIPT, CHALLENGE, DEPTH, CONTINUITY)
+PASSIVE = "passive"  # only where an operator's network is in use and decides
+LAYERS = (TRANSCRIPT, CHALLENGE, DEPTH, CONTINUITY, PASSIVE)
 FRAMES = "frames"  # frames that cannot be judged: no face, several, a cut or a small one
 SEED = 0
 REPLICATES = 1000  # draws of people for the intervals
-PARTS = ("detection", "landmarks", "iris", "embedding")
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -75,17 +75,20 @@ def transcript_holds(transcript: Transcript) -> bool:
 
 def measured_layers(measurement: Measurement) -> dict[str, bool]:
     """Which of the engine's layers let a presentation through; a layer that could not measure refuses."""
-    return {
+    found = {
         CHALLENGE: measurement.challenge_passed,
         DEPTH: measurement.depth is not None and measurement.depth.passed,
         CONTINUITY: measurement.continuity is not None and measurement.continuity.passed,
     }
+    if measurement.passive is not None and measurement.passive.decides:
+        found[PASSIVE] = not measurement.passive.refuses
+    return found
 
 
 def stopped_by(transcript: Transcript, measurement: Measurement) -> list[str]:
     """The layers that refuse a measured presentation."""
     holds = {TRANSCRIPT: transcript_holds(transcript), **measured_layers(measurement)}
-    return [layer for layer in LAYERS if not holds[layer]]
+    return [layer for layer in LAYERS if not holds.get(layer, True)]
 
 
 class EngineJudge:
@@ -194,9 +197,15 @@ def _layers(rows: list[tuple[Recorded, Judged]]) -> dict[str, int]:
     return dict(Counter(layer for _, one in rows for layer in (one.stopped_by if one.usable else [one.status])))
 
 
+def packs_in_use() -> list[str]:
+    """Ids of the model files that a judgement uses; a passive network that decides is marked."""
+    chosen = packs.passive()
+    return [pack.id + (" (decides)" if chosen == (pack, True) else "") for pack in packs.in_use()]
+
+
 def judge_key(limits: JudgingLimits) -> str:
     """Names the models and thresholds of `EngineJudge` in sixteen digits."""
-    text = "+".join([*(packs.pack_for(part).id for part in PARTS), repr(limits)])
+    text = "+".join([*packs_in_use(), repr(limits)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -222,6 +231,6 @@ def evaluate_presentations(
         key=judge_key(limits) if judge is None else "handed-in",
         progress=lambda done, total: progress("judge", done, total),
     )
-    ids = [packs.pack_for(part).id for part in PARTS]
+    ids = packs_in_use()
     run = Run(command, version, clock(), round(time.monotonic() - began, 1), ids, REPLICATES, SEED, CONFIDENCE)
     return summarise(name, sequences, judged, run)

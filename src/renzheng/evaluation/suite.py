@@ -18,7 +18,6 @@ import cv2
 import msgspec
 import numpy as np
 
-from renzheng.engine import packs
 from renzheng.engine.embedding import cosine
 from renzheng.engine.judging import measure
 from renzheng.engine.limits import JudgingLimits
@@ -30,12 +29,12 @@ from renzheng.evaluation.pairs import DataError
 from renzheng.evaluation.portrait import Fitness, UnfitPhoto, examine, models
 from renzheng.evaluation.presentations import (
     FRAMES,
-    PARTS,
     REPLICATES,
     TRANSCRIPT,
     Judged,
     judge_key,
     measured_layers,
+    packs_in_use,
     summarise,
     transcript_holds,
 )
@@ -331,7 +330,7 @@ def run_suite(
             file.flush()
             trials.append(trial)
             progress("attack", len(trials), total)
-    ids = [packs.pack_for(part).id for part in PARTS]
+    ids = packs_in_use()
     seconds = round(time.monotonic() - began, 1)
     run = Run(command, version, clock(), seconds, ids, REPLICATES, plan.seed, CONFIDENCE)
     return tabulate(trials, people, attacks, limits, run)

@@ -75,7 +75,10 @@ class Frames(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that a verdict rests on. `similarity`: 0 to 100, None where no comparison could be made."""
+    """All that a verdict rests on. `similarity`: 0 to 100, None where no comparison could be made.
+
+    `network_refuses`: an operator's passive network, where one is in use and may decide, decided against the person.
+    """
 
     ending: Ending
     leases_lost: bool = False
@@ -87,10 +90,11 @@ class Evidence:
     reference: Reference = Reference.NONE
     similarity: float | None = None
     tags: tuple[str, ...] = ()
+    network_refuses: bool = False
 
     @property
     def is_live(self) -> bool:
-        completed = self.ending is Ending.COMPLETED
+        completed = self.ending is Ending.COMPLETED and not self.network_refuses
         return completed and self.challenge_answered and self.has_depth and self.is_continuous
 
 

@@ -1,0 +1,181 @@
+"""How a picture looks: blur, exposure, occlusion, moire, borders. Advice for an operator, never a verdict.
+
+Each is a measurement of one frame with a unit of its own (see ``Appearance`` in ``measurement``); a sequence gets
+the medians over the frames that are compared. None of them is sure: rooms have straight edges, beards differ from
+skin, fine cloth and screens both show stripes. What they are worth on the data at hand stands in ``docs``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from statistics import median
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .embedding import SIDE, align, alignment
+from .landmarks import Mesh
+from .measurement import Appearance
+from .runtimes import Floats, Image
+
+Numbers = NDArray[Any]
+
+DARK, BRIGHT = 20, 240
+"""Luma 0-255 at and beyond which a pixel of the face tells hardly anything any more."""
+SKIN = (
+    *((69, 104, 108), (299, 333, 337)),  # forehead, right and left
+    *((118, 119, 120, 222), (347, 348, 349, 442)),  # around the eyes
+    *((50, 205, 187), (280, 425, 411)),  # cheeks
+    (195, 5, 4),  # nose
+    (164, 167, 393),  # above the lips
+    *((204, 136, 169), (424, 365, 394), (199, 200, 175)),  # jaw and chin
+)
+"""Regions of bare skin, each some points of the mesh."""
+PATCH = 7
+"""Side in pixels of the aligned face that is seen at such a point."""
+SPECTRUM_SIDES = (48, 128)
+"""Pixels: least and largest square out of the middle of a face whose spectrum is looked at."""
+LOWEST, HIGHEST = 0.06, 0.48
+"""Cycles a pixel between which a peak counts: below lies the face itself, above the end of what pixels can show."""
+BORDER_SIDE = 240
+"""Longer side in pixels of the copy in which straight edges are sought."""
+CONTRAST = (40, 100)
+"""Grey differences 0-255 over some pixels from which a border goes on, and is begun."""
+UPRIGHT = math.radians(20)
+"""By how much a border may be turned away from the face's own axes."""
+
+
+def measure_appearance(frames: Iterable[tuple[Image, Mesh]]) -> Appearance | None:
+    """The medians over these frames, each its image and its face's mesh; None without any."""
+    rows = [_frame(image, mesh) for image, mesh in frames]
+    if not rows:
+        return None
+    columns = [median(column) for column in zip(*rows, strict=True)]
+    return Appearance(len(rows), *(round(value, 4) for value in columns))
+
+
+def _frame(image: Image, mesh: Mesh) -> tuple[float, ...]:
+    face = align(image, mesh.five_points)
+    grey, luma = (cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) for picture in (face, image))
+    return (
+        blur_of(grey),
+        exposure_of(grey, _outline(mesh)),
+        occlusion_of(face, mesh),
+        moire_of(luma, mesh),
+        borders_of(luma, mesh),
+    )
+
+
+def blur_of(luma: Image) -> float:
+    """0 sharp .. 1: the share of the aligned face's grey differences that another blur leaves.
+
+    After Crete and others, "The blur effect", 2007, doi 10.1117/12.702790: blurring a sharp picture takes its
+    differences between neighbours away, blurring a blurred one hardly.
+    """
+    grey = luma.astype(np.float32)
+    left = []
+    for axis, size in ((0, (1, 9)), (1, (9, 1))):
+        before = np.abs(np.diff(grey, axis=axis))
+        after = np.abs(np.diff(cv2.blur(grey, size), axis=axis))
+        lost = np.maximum(0.0, before - after).sum()
+        left.append(1.0 - float(lost) / max(float(before.sum()), 1.0))
+    return max(left)
+
+
+def exposure_of(luma: Image, within: Image) -> float:
+    """Share 0-1 of the face's pixels that are nearly black or nearly white."""
+    inside = luma[within > 0]
+    return float(((inside <= DARK) | (inside >= BRIGHT)).mean()) if inside.size else 0.0
+
+
+def occlusion_of(face: Image, mesh: Mesh) -> float:
+    """How far the colour of the region that differs second most lies from the face's own, in CIELAB units.
+
+    Chroma only (a* and b*), as shadows change the lightness; the second one, as hair over half a forehead is no
+    occlusion. The own colour is the median over ``SKIN``: what covers more than half of a face is taken for it.
+    """
+    lab = cv2.cvtColor(cv2.blur(face, (PATCH, PATCH)), cv2.COLOR_BGR2LAB)
+    places = np.clip(np.round(_aligned(mesh)).astype(int), 0, SIDE - 1)
+    chroma = np.array([lab[places[list(r), 1], places[list(r), 0], 1:].mean(axis=0) for r in SKIN])
+    away = np.linalg.norm(chroma - np.median(chroma, axis=0), axis=1)
+    return float(np.sort(away)[-2])
+
+
+def moire_of(luma: Image, mesh: Mesh) -> float:
+    """Decibels by which the strongest periodic pattern on the face stands above its neighbourhood in the spectrum.
+
+    At the image's own resolution, as a reduced copy has other patterns. Frequencies along the axes are left out:
+    there lie the blocks of JPEG and the edges of the square itself. 0 where the face is too small to tell.
+    """
+    x, y, width, height = mesh.box
+    side = int(min(0.8 * min(width, height), SPECTRUM_SIDES[1], *luma.shape)) & ~1
+    if side < SPECTRUM_SIDES[0]:
+        return 0.0
+    left = int(np.clip(x + (width - side) / 2, 0, luma.shape[1] - side))
+    top = int(np.clip(y + (height - side) / 2, 0, luma.shape[0] - side))
+    square = luma[top : top + side, left : left + side].astype(np.float32)
+    detail = (square - cv2.GaussianBlur(square, (0, 0), 2.0)) * cv2.createHanningWindow((side, side), cv2.CV_32F)
+    power = np.abs(np.fft.rfft2(detail)).astype(np.float32) ** 2
+    power = np.fft.fftshift(power, axes=0)
+    decibels = 10 * np.log10(cv2.blur(power, (3, 3)) + 1.0)
+    above = decibels - cv2.blur(decibels, (17, 17))
+    down, across = np.meshgrid(
+        np.abs(np.fft.fftshift(np.fft.fftfreq(side))), np.fft.rfftfreq(side), indexing="ij", sparse=True
+    )
+    away = np.hypot(down, across)
+    counts = (away >= LOWEST) & (away <= HIGHEST) & (np.minimum(down, across) > 2.5 / side)
+    return float(max(0.0, above[counts].max()))
+
+
+def borders_of(luma: Image, mesh: Mesh) -> float:
+    """0-1: straight edges on two opposite sides of the face, the shorter one in lengths of the face.
+
+    A sheet or a screen that is held up has them; so have doors and shelves, but seldom on both sides alike.
+    """
+    factor = math.ceil(max(luma.shape) / BORDER_SIDE)
+    size = (luma.shape[1] // factor, luma.shape[0] // factor)
+    small = cv2.resize(luma[: factor * size[1], : factor * size[0]], size, interpolation=cv2.INTER_AREA)
+    x, y, width, height = (value / factor for value in mesh.box)
+    face = max(width, height)
+    edges = cv2.Canny(cv2.GaussianBlur(small, (5, 5), 0), *CONTRAST)
+    edges[max(0, int(y)) : int(y + height), max(0, int(x)) : int(x + width)] = 0
+    lines = cv2.HoughLinesP(edges, 1, np.pi / 90, 25, minLineLength=0.4 * face, maxLineGap=0.06 * face)
+    if lines is None:
+        return 0.0
+    ends = _turned(lines.reshape(-1, 4).astype(np.float32), (x + width / 2, y + height / 2), -mesh.roll)
+    return max(_pair(ends, width / 2), _pair(ends[:, [1, 0, 3, 2]], height / 2))
+
+
+def _turned(ends: Numbers, centre: tuple[float, float], angle: float) -> Numbers:
+    """The lines' ends beside the face's centre, turned by ``angle``, so that the face is upright."""
+    points = ends.reshape(-1, 2) - np.array(centre, np.float32)
+    cos, sin = math.cos(angle), math.sin(angle)
+    return np.asarray((points @ np.array([[cos, sin], [-sin, cos]], np.float32)).reshape(-1, 4))
+
+
+def _pair(ends: Numbers, half: float) -> float:
+    """The shorter of the longest upright lines to the left and to the right of the face, 0-1 of its height."""
+    x1, y1, x2, y2 = ends.T
+    upright = np.abs(np.arctan2(x2 - x1, np.where(y2 >= y1, y2 - y1, y1 - y2))) < UPRIGHT
+    length = np.hypot(x2 - x1, y2 - y1) / (4 * half)
+    middle = (x1 + x2) / 2
+    sides = []
+    for side in (-1, 1):
+        beside = upright & (side * middle > half) & (side * middle < 6 * half)
+        sides.append(float(length[beside].max()) if beside.any() else 0.0)
+    return min(1.0, *sides)
+
+
+def _aligned(mesh: Mesh) -> Floats:
+    """The mesh's points in pixels of the aligned face."""
+    turn = alignment(mesh.five_points)
+    return np.asarray(mesh.flat @ turn[:, :2].T + turn[:, 2], dtype=np.float32)
+
+
+def _outline(mesh: Mesh) -> Image:
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    cv2.fillConvexPoly(mask, cv2.convexHull(np.round(_aligned(mesh)).astype(np.int32)), 255)
+    return mask

@@ -1,8 +1,8 @@
 """Fill the tables of the accuracy pages: `python scripts/accuracy.py` writes, `--check` only compares.
 
 A table stands between `<!-- generated: evaluation/NAME -->` and `<!-- end: evaluation/NAME -->`. NAME is a
-`results.json` kept as `docs/accuracy/NAME.json`, `appearance` for what `scripts/appearance.py` wrote there, or `scale`
-for the shipped embedding's calibration. A page whose
+`results.json` kept as `docs/accuracy/NAME.json`, `appearance` for what `scripts/appearance.py` wrote, or `scale` for
+the shipped embedding's calibration. A page whose
 name ends in `.zh-CN.md` gets its tables in Chinese.
 """
 
@@ -30,7 +30,7 @@ def table(name: str, language: Language) -> str:
         assert calibration is not None
         return scale(calibration, language)
     if name == "appearance":
-        content = (DOCS / "accuracy" / "appearance.json").read_bytes()
+        content = (DOCS / "accuracy" / "appearance" / "results.json").read_bytes()
         return appearances.markdown(msgspec.json.decode(content, type=appearances.Appearances), language)
     return markdown(read_json(DOCS / "accuracy" / f"{name}.json"), language)
 

@@ -50,9 +50,16 @@ class Target:
     request: bytes
 
     def cpu(self) -> float:
-        """CPU seconds of the process that answers, without its workers."""
-        times = psutil.Process(self.pid).cpu_times()
-        return float(times.user + times.system)
+        """CPU seconds of the process that answers, all its threads, without its workers.
+
+        By the scheduler's nanoseconds where Linux has them: the ticks of `cpu_times` are 10 ms, as much as 200 hellos.
+        """
+        try:
+            tasks = Path(f"/proc/{self.pid}/task").iterdir()
+            return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+        except OSError:
+            times = psutil.Process(self.pid).cpu_times()
+            return float(times.user + times.system)
 
 
 def sign_tc3(host: str, key: tuple[str, str], action: str, body: bytes, region: str = "ap-guangzhou") -> bytes:

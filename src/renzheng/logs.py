@@ -16,6 +16,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, MutableMapping
+from functools import lru_cache
 from typing import IO, Any
 
 import msgspec
@@ -151,4 +152,9 @@ def _open_exception(event: MutableMapping[str, Any]) -> None:
 def _written(at: float) -> str:
     """Unix seconds as ISO 8601 in UTC, with milliseconds."""
     whole = int(at)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{int((at - whole) * 1000):03d}Z"
+    return f"{_written_second(whole)}.{int((at - whole) * 1000):03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _written_second(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))

@@ -17,6 +17,7 @@ import uvicorn
 from renzheng.app import App
 from renzheng.cli import lan
 from renzheng.engine import packs
+from renzheng.http import ApiProtocol
 from renzheng.logs import RequestLog, configure_logs
 from renzheng.settings import MIB, Settings, SettingsError, load_settings
 from renzheng.store.database import StoreError
@@ -114,7 +115,7 @@ def _run(settings: Settings, request_log: RequestLog, tls: tuple[Path, Path] | N
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=ApiProtocol,
         ws="websockets-sansio",
         ws_max_size=4 * settings.frame_bytes,
         ws_per_message_deflate=False,  # JPEGs do not shrink, and bombs do

@@ -69,12 +69,17 @@ class Watch:
     def __init__(self, interval: float = 0.1) -> None:
         self._interval = interval
         self._reading: set[Body] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, body: Body, loop: asyncio.AbstractEventLoop) -> None:
+    def add(self, body: Body) -> float:
+        """Watch a read that begins now, which is returned in the event loop's seconds."""
+        # Kept: Python 3.11 asks the kernel for the process's number each time that it is asked for the loop.
+        loop = self._loop = self._loop or asyncio.get_running_loop()
         self._reading.add(body)
         if self._timer is None:
             self._timer = loop.call_later(self._interval, self._look, loop)
+        return loop.time()
 
     def remove(self, body: Body) -> None:
         self._reading.discard(body)
@@ -92,7 +97,7 @@ class Body:
 
     __slots__ = (
         "_address",
-        "_announced",
+        "_chunks",
         "_digest",
         "_in_flight",
         "_reserved",
@@ -113,13 +118,13 @@ class Body:
         self._settings = settings
         self._address = address
         self._secret_id = ""
-        self._announced = 0
         self._reserved = 0
         self._started = 0.0
         self._stopped = False
         self._task: asyncio.Task[Any] | None = None
         self._digest: Any = None
-        self.data: bytes | bytearray = b""
+        self._chunks: list[bytes] = []
+        self.data = b""
         self.size = 0
         self.complete = False
 
@@ -141,18 +146,16 @@ class Body:
             raise too_large()
         self._secret_id = secret_id
         if announced:
-            self._announced = announced
             self._reserve(announced)
-        loop = asyncio.get_running_loop()
-        self._started = loop.time()
         self._task = task = asyncio.current_task()
         cancelling = task.cancelling() if task else 0
-        self._watch.add(self, loop)
+        self._started = self._watch.add(self)
         try:
             while not self.complete:
                 self._take(await receive(), limit, too_large)
-            if len(self.data) != self.size:
-                del self.data[self.size :]  # type: ignore[union-attr]
+            # Joined once: a buffer that grows is moved again and again.
+            self.data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+            self._chunks.clear()
         except asyncio.CancelledError:
             if self._stopped and task is not None and task.uncancel() <= cancelling:
                 raise BodyTooSlow(f"{self.size} bytes of the body arrived in time") from None
@@ -172,14 +175,11 @@ class Body:
             raise too_large()
         if size > self._reserved:
             self._reserve(size - self._reserved)
-        if self.complete and not self.size:
-            self.data = chunk
-        else:
-            if not self.size:
-                # As large as announced, and reserved: a buffer that grows is moved again and again.
-                self.data, self._digest = bytearray(self._announced), hashlib.sha256()
-            self.data[self.size : size] = chunk  # type: ignore[index]
+        if not self.complete or self.size:
+            if self._digest is None:
+                self._digest = hashlib.sha256()
             self._digest.update(chunk)
+        self._chunks.append(chunk)
         self.size = size
 
     @property
@@ -213,6 +213,7 @@ class Body:
     def release(self) -> None:
         """Give the reservation back; the request is over."""
         self.data = b""
+        self._chunks.clear()
         if self._reserved:
             self._in_flight.release(self._secret_id, self._address, self._reserved)
             self._reserved = 0

@@ -15,9 +15,9 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 TC3 = "TC3-HMAC-SHA256"
 TERMINATOR = "tc3_request"
@@ -40,8 +40,7 @@ class MalformedAuthorization(ValueError):
     """An Authorization header that is no TC3 one; the argument is a sentence that says where."""
 
 
-@dataclass(frozen=True, slots=True)
-class Authorization:
+class Authorization(NamedTuple):
     """A parsed TC3 Authorization header. `signed_headers`: lower-case names, in the order that was sent."""
 
     secret_id: str
@@ -112,10 +111,8 @@ def canonical_request(
     The path is always `/` and `query` is the raw text behind the `?` of a GET, empty for a POST.
     """
     names = sorted(signed_headers)
-    lines = [method, b"/", query]
-    lines += [name + b":" + headers[name] for name in names]
-    lines += [b"", b";".join(names), payload_hash.encode("ascii")]
-    return b"\n".join(lines)
+    values = [name + b":" + headers[name] for name in names]
+    return b"\n".join([method, b"/", query, *values, b"", b";".join(names), payload_hash.encode("ascii")])
 
 
 def string_to_sign(timestamp: str, date: str, service: str, canonical: bytes) -> str:

@@ -98,6 +98,7 @@ class Database:
         self._writer = connect(path, busy_timeout=0)
         self._reader = connect(path, busy_timeout=busy_timeout)
         self._reader.execute("PRAGMA query_only = ON")
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: deque[_Write] = deque()
         self._running = False
         self._retry_until: float | None = None
@@ -134,14 +135,13 @@ class Database:
         """
         if self._stopped:
             raise Stopped("the store is stopped")
-        loop = asyncio.get_running_loop()
+        loop = self._loop = self._loop or asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._waiting.append(_Write(job, future, keys, savepoint))
         if not self._running:
             self._running = True
             self._idle.clear()
-            # One turn of the loop later, so that all who are ready now share the transaction.
-            loop.call_soon(self._run_batch, loop)
+            loop.call_soon(self._gather, loop, 0)
         return await future
 
     async def stop(self) -> None:
@@ -153,6 +153,14 @@ class Database:
         with contextlib.suppress(sqlite3.Error):
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._writer.close()
+
+    def _gather(self, loop: asyncio.AbstractEventLoop, before: int) -> None:
+        """Wait a turn of the loop for as long as each brings more writes: a shared transaction is one fsync for all."""
+        waiting = len(self._waiting)
+        if before < waiting < self._batch_limit:
+            loop.call_soon(self._gather, loop, waiting)
+        else:
+            self._run_batch(loop)
 
     def _run_batch(self, loop: asyncio.AbstractEventLoop) -> None:
         batch = self._take_batch()
@@ -264,7 +272,7 @@ class Database:
             else:
                 future.set_result(write.result)
         # After the callers had their turn, so that what they ask next joins the batch.
-        loop.call_soon(self._run_batch, loop)
+        loop.call_soon(self._gather, loop, 0)
 
 
 class ServerLock:

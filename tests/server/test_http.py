@@ -1,0 +1,172 @@
+"""The short way of `/` through uvicorn: whatever way a request is cut into packets, its body arrives whole and once."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import uvicorn
+
+from renzheng.http import ApiProtocol
+
+BIG = bytes(range(256)) * 4096  # 1 MiB
+SMALL = b'{"a":1}'
+
+
+async def digests(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Answers with the path, the length and the SHA-256 of what it read; `/?refuse` reads nothing first."""
+    if scope["type"] != "http":
+        return
+    size, digest = 0, hashlib.sha256()
+    more = scope["query_string"] != b"refuse"
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        size += len(message["body"])
+        digest.update(message["body"])
+        more = message["more_body"]
+    reply = f"{scope['path']} {size} {digest.hexdigest()}".encode()
+    headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(reply)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": reply})
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    config = uvicorn.Config(digests, port=0, loop="uvloop", http=ApiProtocol, lifespan="off", log_level="error")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    thread.join()
+
+
+def request(body: bytes, path: str = "/", version: str = "1.1", *lines: str) -> bytes:
+    length = () if any("chunked" in line for line in lines) else (f"Content-Length: {len(body)}",)
+    head = "\r\n".join([f"POST {path} HTTP/{version}", "Host: here", *length, *lines, "", ""])
+    return head.encode() + body
+
+
+def answer(body: bytes, path: str = "/") -> bytes:
+    return f"{path} {len(body)} {hashlib.sha256(body).hexdigest()}".encode()
+
+
+class Line:
+    """One connection that reads replies one by one."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self._read = b""
+
+    def reply(self) -> tuple[bytes, bytes]:
+        """Head and body of the next reply."""
+        while b"\r\n\r\n" not in self._read:
+            self._read += self._more()
+        head, _, rest = self._read.partition(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        while len(rest) < length:
+            rest += self._more()
+        self._read = rest[length:]
+        return head, rest[:length]
+
+    def _more(self) -> bytes:
+        part = self.socket.recv(65536)
+        assert part, "closed before the reply was whole"
+        return part
+
+    def __enter__(self) -> Line:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+
+@pytest.mark.parametrize("body", [b"", SMALL, BIG])
+@pytest.mark.parametrize("pieces", [1, 2, 7, 40])
+def test_a_body_arrives_whole_however_it_is_cut(port: int, body: bytes, pieces: int) -> None:
+    whole = request(body)
+    size = -(-len(whole) // pieces)
+    with Line(port) as line:
+        line.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for start in range(0, len(whole), size):
+            line.socket.sendall(whole[start : start + size])
+            time.sleep(0.002)
+        assert line.reply()[1] == answer(body)
+
+
+def test_requests_that_follow_in_the_same_packet_are_answered_in_their_order(port: int) -> None:
+    bodies = [BIG, SMALL, BIG[:70_000], b"", SMALL]
+    with Line(port) as line:
+        sender = threading.Thread(target=line.socket.sendall, args=(b"".join(map(request, bodies)),))
+        sender.start()
+        assert [line.reply()[1] for _ in bodies] == [answer(body) for body in bodies]
+        sender.join()
+
+
+def test_a_connection_serves_the_api_and_the_pages_in_turn(port: int) -> None:
+    with Line(port) as line:
+        for path in ("/", "/page", "/?a=b", "/page", "/"):
+            line.socket.sendall(request(BIG, path))
+            assert line.reply()[1] == answer(BIG, path.partition("?")[0])
+
+
+def test_a_chunked_body_arrives_whole(port: int) -> None:
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (SMALL, BIG, SMALL)) + b"0\r\n\r\n"
+    with Line(port) as line:
+        line.socket.sendall(request(chunks, "/", "1.1", "Transfer-Encoding: chunked"))
+        assert line.reply()[1] == answer(SMALL + BIG + SMALL)
+        line.socket.sendall(request(SMALL))
+        assert line.reply()[1] == answer(SMALL)
+
+
+def test_a_client_that_asks_first_is_told_to_go_on(port: int) -> None:
+    head, body = request(BIG, "/", "1.1", "Expect: 100-continue").split(b"\r\n\r\n", 1)
+    with Line(port) as line:
+        line.socket.sendall(head + b"\r\n\r\n")
+        assert line.socket.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        line.socket.sendall(body)
+        assert line.reply()[1] == answer(BIG)
+
+
+@pytest.mark.parametrize(("version", "asked"), [("1.0", ()), ("1.1", ("Connection: close",))])
+def test_a_connection_ends_where_the_client_wants_it(port: int, version: str, asked: tuple[str, ...]) -> None:
+    with Line(port) as line:
+        line.socket.sendall(request(BIG, "/", version, *asked))
+        head, body = line.reply()
+        assert body == answer(BIG)
+        assert b"connection: close" in head
+        assert line.socket.recv(1) == b""
+
+
+def test_a_body_that_nobody_reads_does_not_stand_in_the_way_of_the_next_request(port: int) -> None:
+    with Line(port) as line:
+        line.socket.sendall(request(BIG, "/?refuse"))
+        assert line.reply()[1] == answer(b"")
+        line.socket.sendall(request(SMALL))
+        assert line.reply()[1] == answer(SMALL)
+
+
+def test_what_follows_a_body_and_is_no_request_is_refused(port: int) -> None:
+    with Line(port) as line:
+        line.socket.sendall(request(BIG))
+        assert line.reply()[1] == answer(BIG)
+        line.socket.sendall(b"no request at all\r\n\r\n")
+        assert line.reply()[0].startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_client_that_leaves_in_the_middle_of_a_body_leaves_the_server_well(port: int) -> None:
+    for _ in range(20):
+        with Line(port) as line:
+            line.socket.sendall(request(BIG)[:500_000])
+    with Line(port) as line:
+        line.socket.sendall(request(SMALL))
+        assert line.reply()[1] == answer(SMALL)

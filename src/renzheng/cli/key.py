@@ -17,6 +17,8 @@ from renzheng.store.open import Store
 app = typer.Typer(no_args_is_help=True, help="Keys: the SecretId and SecretKey that sign for an account.")
 
 SecretId = Annotated[str, typer.Argument(help="The key's SecretId.")]
+MayBeUnsigned = Annotated[bool, typer.Option(help="Let requests of this key leave their body out of the signature.")]
+Networks = Annotated[list[str] | None, typer.Option(help="A network it may be used from; none: anywhere.")]
 
 
 def _plain(key: Key, *, secret: bool = False) -> dict[str, Any]:
@@ -44,10 +46,8 @@ def _print_secret(key: Key, as_json: bool) -> None:
 @app.command()
 def create(
     account: AccountOption = None,
-    unsigned_payload: Annotated[
-        bool, typer.Option(help="Let requests of this key leave their body out of the signature.")
-    ] = False,
-    address: Annotated[list[str] | None, typer.Option(help="A network it may be used from; none: anywhere.")] = None,
+    unsigned_payload: MayBeUnsigned = False,
+    address: Networks = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a key and print it, SecretKey included."""
@@ -105,10 +105,8 @@ def show(
 def temporary(
     account: AccountOption = None,
     seconds: Annotated[int, typer.Option(min=1, max=MOST_TEMPORARY_SECONDS, help="How long they are good for.")] = 1800,
-    unsigned_payload: Annotated[
-        bool, typer.Option(help="Let requests of this key leave their body out of the signature.")
-    ] = False,
-    address: Annotated[list[str] | None, typer.Option(help="A network it may be used from; none: anywhere.")] = None,
+    unsigned_payload: MayBeUnsigned = False,
+    address: Networks = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make temporary credentials and print them: SecretId, SecretKey, Token, and when they end."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import mmap
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +14,14 @@ from .limits import EngineLimits
 from .media import MediaError, decode
 from .observation import FaceModels
 from .runtimes import Image, quiet
-from .worker import Handler, Reply, plain
+
+Reply = tuple[dict[str, Any], bytes]
+Handler = Callable[[dict[str, Any], bytes], Reply]
+
+
+def plain(value: Any) -> dict[str, Any]:
+    """A dataclass as a dict for a header."""
+    return asdict(value)
 
 
 def split(payload: bytes, lengths: list[int]) -> list[bytes]:

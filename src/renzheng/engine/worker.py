@@ -19,19 +19,18 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Callable
-from dataclasses import asdict
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from .limits import EngineLimits
 
+if TYPE_CHECKING:  # what the duties import takes a second, and limits are to be set before it
+    from .duties import Handler, Reply
+
 HEAD = struct.Struct(">II")
 PR_SET_PDEATHSIG = 1
-Reply = tuple[dict[str, Any], bytes]
-Handler = Callable[[dict[str, Any], bytes], Reply]
 
 
 def main(arguments: list[str]) -> None:
@@ -143,11 +142,6 @@ def _exactly(channel: socket.socket, size: int) -> bytearray | None:
             return None
         view = view[count:]
     return data
-
-
-def plain(value: Any) -> dict[str, Any]:
-    """A dataclass as a dict for a header."""
-    return asdict(value)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 
 from renzheng.engine.continuity import Moment, Picture, measure_continuity
 from renzheng.engine.limits import ContinuityLimits
-from renzheng.engine.measurement import Continuity
+from renzheng.engine.measurement import Continuity, Turn
 
 from .test_liveness import NEUTRAL
 
@@ -83,6 +83,52 @@ def test_a_turn_within_one_frame_is_faster_than_a_head() -> None:
     for number, yaw in enumerate((0.2, 0.45, 0.65, 0.65, 0.45, 0.2), start=9):
         smooth[number] = replace(smooth[number], glance=replace(NEUTRAL, yaw=yaw))
     assert measured(smooth).passed
+
+
+def test_a_turn_of_which_nothing_is_seen_between_its_ends_is_found() -> None:
+    for between, faults in ((0, ("sudden",)), (1, ())):
+        turn = Turn(degrees=34.0, jitter=0.3, between=between, misfit=0.06)
+        assert measure_continuity(moments(), [0.9], [0.7], LIMITS, turn).faults == faults
+
+
+QUICK = (0.0, 0.0, 0.0, 0.48, 0.66, 0.66, 0.2, 0.0, 0.0, 0.0)
+"""The yaw proxy of a quick head at five frames a second: a quarter of a second from rest to 0.6."""
+
+
+@pytest.mark.parametrize("held_back", range(1, 9))
+@pytest.mark.parametrize("frames", [2, 3, 5])
+def test_a_stalled_line_makes_no_jump_of_a_quick_turn(held_back: int, frames: int) -> None:
+    taken = [0.2 * number for number in range(len(QUICK))]
+    delivered = taken[min(held_back + frames - 1, len(QUICK) - 1)]
+    arrived = [
+        delivered + 0.004 * (number - held_back) if held_back <= number < held_back + frames else at
+        for number, at in enumerate(taken)
+    ]
+    seen = [
+        Moment(at, replace(NEUTRAL, yaw=yaw), Picture(bytes([number])))
+        for number, (at, yaw) in enumerate(zip(arrived, QUICK, strict=True))
+    ]
+    assert measured(seen).faults == ()
+
+
+@pytest.mark.parametrize("frames_a_second", [6, 10, 15, 30, 60])
+def test_an_exchange_of_pictures_is_found_at_every_even_pace(frames_a_second: int) -> None:
+    seen = [
+        Moment(
+            number / frames_a_second,
+            replace(NEUTRAL, yaw=0.6 if number / frames_a_second > 1.0 else 0.0),
+            Picture(number.to_bytes(2, "big")),
+        )
+        for number in range(2 * frames_a_second)
+    ]
+    assert measured(seen).faults == (("yaw_speed",) if frames_a_second > 7 else ())
+
+
+def test_a_burst_lengthens_no_time_without_a_face() -> None:
+    gone = replace(NEUTRAL, faces=0, box=None)
+    seen = [Moment(m.at + (0.9 if n >= 10 else 0.0), m.glance, m.picture) for n, m in enumerate(moments())]
+    seen = [replace(m, glance=gone) if 10 <= n < 14 else m for n, m in enumerate(seen)]
+    assert measured(seen).passed
 
 
 def test_a_face_that_is_gone_for_long_is_found() -> None:

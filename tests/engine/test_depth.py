@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
-from renzheng.engine.depth import homography_residual, measure_depth
+from renzheng.engine.depth import homography_residual, measure_depth, reach
 from renzheng.engine.landmarks import Mesh
 from renzheng.engine.limits import DepthLimits
 from renzheng.engine.observation import FaceModels
@@ -63,6 +65,17 @@ def test_a_head_that_turns_passes_to_the_asked_side_only(frontal: Mesh) -> None:
     assert depth.residual is not None
     assert depth.residual >= LIMITS.residual
     assert not measure_depth([frontal] * 3, turn, -1, LIMITS).passed
+
+
+def test_a_frame_is_turned_enough_by_its_proportions_or_by_its_degrees(frontal: Mesh) -> None:
+    by_proxy = turned(frontal, yaw=28)
+    assert by_proxy.yaw / LIMITS.turn > (by_proxy.turn - frontal.turn) / LIMITS.degrees
+    assert reach(by_proxy, frontal.turn, LIMITS) == pytest.approx(by_proxy.yaw / LIMITS.turn)
+    strict = replace(LIMITS, turn=0.9)
+    assert abs(reach(turned(frontal, yaw=-31), frontal.turn, strict)) > 1.0
+    turn = [turned(frontal, yaw=degrees) for degrees in (10, 20, 28, 32, 35)]
+    assert measure_depth([frontal] * 3, turn, 1, strict).turned == 2
+    assert measure_depth([frontal] * 3, turn, -1, strict).turned == 0
 
 
 def test_a_single_turned_frame_is_not_enough(frontal: Mesh) -> None:

@@ -59,6 +59,10 @@ def test_a_head_that_complies_is_measured_as_one(measured: Measurement) -> None:
     ]
     assert measured.depth is not None
     assert measured.depth.passed
+    assert measured.turn is not None
+    assert measured.turn.degrees > 20
+    assert measured.turn.between >= 2
+    assert measured.turn.jitter < 2
     assert measured.continuity is not None
     assert measured.continuity.passed
     assert measured.reference == "ok"

@@ -52,6 +52,13 @@ def test_yaw_is_positive_when_the_nose_moves_to_the_images_right(models: FaceMod
     assert abs(mesh.yaw) < 0.1
 
 
+@pytest.mark.parametrize("degrees", [-40.0, -15.0, 15.0, 40.0])
+def test_a_turn_is_told_in_degrees_whatever_the_tilt(models: FaceModels, portrait: Image, degrees: float) -> None:
+    mesh = mesh_of(models, portrait)
+    assert turned(mesh, yaw=degrees).turn - mesh.turn == pytest.approx(degrees, abs=1.0)
+    assert turned(mesh, pitch=degrees).turn - mesh.turn == pytest.approx(0.0, abs=2.0)
+
+
 def test_a_mirrored_image_has_the_opposite_yaw(models: FaceModels, portrait: Image) -> None:
     # Perspective: moving the left half away is what a turn to the person's left does to the picture.
     height, width = portrait.shape[:2]

@@ -79,6 +79,17 @@ def test_a_turn_needs_a_yaw_proxy_of_a_half(baseline: Baseline) -> None:
         assert play(ActionWatcher("turn_right", baseline, judge), glances)[-1] is done
 
 
+def test_thirty_degrees_from_the_neutral_pose_are_a_turn_as_well(baseline: Baseline) -> None:
+    judge = ActionThresholds(reach=1.0)
+    aside = replace(baseline, turn=6.0)
+    for degrees, done in ((35.0, False), (37.0, True)):
+        glances = [replace(NEUTRAL, turn=6.0), replace(NEUTRAL, yaw=0.4, turn=degrees), replace(NEUTRAL, turn=6.0)]
+        assert play(ActionWatcher("turn_left", aside, judge), glances)[-1] is done
+        assert not play(ActionWatcher("turn_right", aside, judge), glances)[-1]
+    others = [replace(NEUTRAL, turn=turn) for turn in (6.0, 50.0, 6.0)]
+    assert unasked_actions("open_mouth", others, aside) == ("turn_left",)
+
+
 def test_eyes_are_ignored_while_the_head_is_turned(baseline: Baseline) -> None:
     turned = replace(ACTED["blink"], yaw=0.4)
     assert extent("blink", turned, baseline) is None

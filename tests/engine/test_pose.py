@@ -7,7 +7,7 @@ import pytest
 
 from renzheng.engine.landmarks import Mesh
 from renzheng.engine.observation import FaceModels
-from renzheng.engine.pose import fit_pose, smooth
+from renzheng.engine.pose import fit_pose, mean_mesh, measure_turn, smooth
 from renzheng.engine.runtimes import Image
 from renzheng.evaluation.puppet import Pose as PuppetPose
 from renzheng.evaluation.puppet import Puppet
@@ -55,3 +55,49 @@ def test_a_head_that_turns_is_measured_and_an_open_mouth_is_no_turn(
 def test_one_slip_is_smoothed_away() -> None:
     assert smooth([0, 0, 40, 0, 0]) == [0, 0, 0, 0, 0]
     assert smooth([0, 10, 20, 30]) == [5, 10, 20, 25]
+
+
+def test_neutral_meshes_of_other_sizes_and_places_have_one_mean(neutral: Mesh) -> None:
+    noise = np.random.default_rng(4)
+    seen = [
+        Mesh((size * neutral.points + noise.normal(0, 0.5, neutral.points.shape) + [30, 5, 0]).astype(np.float32), 1.0)
+        for size in (1.0, 1.1, 0.9, 1.05) * 4
+    ]
+    mean = mean_mesh(seen)
+    assert mean is not None
+    assert fit_pose(neutral, mean).misfit < 0.5 * fit_pose(neutral, seen[0]).misfit
+    assert mean_mesh([]) is None
+
+
+COURSE = (0, 0, 8, 20, 30, 34, 34, 30, 20, 8, 0, 0)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_course_of_a_turn_is_measured_in_degrees(neutral: Mesh, sign: int) -> None:
+    meshes = [turned(neutral, yaw=sign * degrees) for degrees in COURSE]
+    found = measure_turn([neutral] * 3, meshes, sign)
+    assert found is not None
+    assert found.degrees == pytest.approx(34, abs=0.1)
+    assert found.between == 4
+    assert found.misfit < 1e-4
+    other = measure_turn([neutral] * 3, meshes, -sign)
+    assert other is not None
+    assert other.degrees == pytest.approx(0, abs=0.1)
+
+
+def test_one_slip_is_jitter_and_no_turn(neutral: Mesh) -> None:
+    slip = [turned(neutral, yaw=degrees) for degrees in (0, 0, 0, 40, 0, 0, 0, 0)]
+    found = measure_turn([neutral], slip, 1)
+    assert found is not None
+    assert found.degrees == pytest.approx(0, abs=0.1)
+    assert found.jitter == pytest.approx(40 / 8**0.5, abs=0.1)
+
+
+def test_two_photos_that_are_exchanged_show_nothing_between(neutral: Mesh) -> None:
+    jump = [turned(neutral, yaw=degrees) for degrees in (0, 1, 0, 35, 34, 35, 0, 1)]
+    found = measure_turn([neutral], jump, 1)
+    assert found is not None
+    assert found.degrees == pytest.approx(35, abs=0.1)
+    assert found.between == 0
+    assert measure_turn([], jump, 1) is None
+    assert measure_turn([neutral], [], 1) is None

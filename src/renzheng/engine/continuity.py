@@ -3,22 +3,30 @@
 A camera's noise never gives the same picture twice; a picture that comes back is a recording that loops. Just
 after itself the same picture is common, as pages read slow cameras faster than they see, so that counts only as
 standing still.
+
+Times are times of arrival. A line that stalls delivers its frames in a burst, and how long ago each was taken is lost:
+no earlier than the last frame before the burst came, no later than it came itself. What lies between two frames
+therefore has all the time since before the earlier one's burst. At an even pace that is two intervals, always.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
 
 from .limits import ContinuityLimits
 from .liveness import Glance
-from .measurement import Continuity
+from .measurement import Continuity, Turn
 from .runtimes import Image
 
-LEAST_SECONDS = 0.05
-"""Times are times of arrival, and frames arrive in bursts: closer ones are taken as this far apart."""
+BURST_SECONDS = 0.05
+"""Frames that arrive within this, or within half of the mean interval where that is less, have come in one burst."""
+LEAST_SECONDS = 0.1
+PAUSE_INTERVALS = 3.0
+"""A pause counts as at most this many usual intervals of time without a face: more than that is the network's."""
 SAMPLED = 8
 
 
@@ -43,13 +51,17 @@ class Moment:
 
 
 def measure_continuity(
-    seen: Sequence[Moment], frontal: Sequence[float], turned: Sequence[float], limits: ContinuityLimits
+    seen: Sequence[Moment],
+    frontal: Sequence[float],
+    turned: Sequence[float],
+    limits: ContinuityLimits,
+    turn: Turn | None = None,
 ) -> Continuity:
     """``seen``: all frames in order; ``frontal``: cosines among the compared frames; ``turned``: of the turned
-    frames to the first of them."""
+    frames to the first of them; ``turn``: the course of the turn, where one was asked."""
     found = [(moment.at, moment.glance) for moment in seen if moment.glance.box is not None]
     speed, growth = fastest(found)
-    gap = without_face(seen, limits.gap)
+    gap = without_face(seen, limits.gap, PAUSE_INTERVALS * mean_interval([moment.at for moment in seen]))
     repeated, frozen = repetition(seen)
     disorder = sum(later.at < earlier.at for earlier, later in pairwise(seen))
     low_frontal, low_turned = min(frontal, default=None), min(turned, default=None)
@@ -60,6 +72,7 @@ def measure_continuity(
         "speed": speed > limits.speed,
         "growth": growth > limits.growth,
         "yaw_speed": turning > limits.yaw_speed,
+        "sudden": turn is not None and turn.between < limits.between,
         "gap": gap > limits.gap,
         "repeated": repeated > limits.repeated,
         "frozen": frozen > limits.frozen,
@@ -82,20 +95,27 @@ def measure_continuity(
     )
 
 
-def without_face(seen: Sequence[Moment], silence: float) -> float:
+def without_face(seen: Sequence[Moment], silence: float, pause: float = math.inf) -> float:
     """The longest time, seconds, in which frames came but showed no face.
 
     Where no frame came at all for more than ``silence`` seconds the connection was lost. That time is the network's,
     not the person's: the step's deadline bounds it, and who stands there afterwards is compared like everybody else.
+    Of shorter waits each counts for ``pause`` seconds at most.
     """
     longest = since = 0.0
     for before, moment in pairwise(seen):
         passed = moment.at - before.at
-        since += passed if passed <= silence else 0.0
+        since += min(passed, pause) if passed <= silence else 0.0
         longest = max(longest, since)
         if moment.glance.box is not None:
             since = 0.0
     return longest
+
+
+def mean_interval(times: Sequence[float], silence: float = 1.0) -> float:
+    """Mean seconds from frame to frame, silences left out; infinite where there are not two frames."""
+    waits = [later - earlier for earlier, later in pairwise(times) if later - earlier <= silence]
+    return sum(waits) / len(waits) if waits else math.inf
 
 
 def repetition(seen: Sequence[Moment]) -> tuple[int, float]:
@@ -114,13 +134,25 @@ def repetition(seen: Sequence[Moment]) -> tuple[int, float]:
     return repeated, frozen
 
 
+def allowances(times: Sequence[float]) -> list[float]:
+    """For each frame but the first, the seconds that may lie between it and the one before: see the module."""
+    together = min(BURST_SECONDS, mean_interval(times) / 2)
+    found, since = [], None
+    for number in range(1, len(times)):
+        if number > 1 and times[number - 1] - times[number - 2] > together:
+            since = times[number - 2]
+        # Before the very first frame nothing is known; it is taken to have come at the pace of the next.
+        begin = 2 * times[number - 1] - times[number] if since is None else since
+        found.append(max(times[number] - begin, LEAST_SECONDS))
+    return found
+
+
 def fastest(found: Sequence[tuple[float, Glance]]) -> tuple[float, float]:
     """The fastest move (face sizes a second) and growth (factor a second) between neighbouring frames."""
     speed, growth = 0.0, 1.0
-    for (earlier, first), (later, second) in pairwise(found):
+    for seconds, first, second in _neighbours(found):
         if first.box is None or second.box is None:
             continue
-        seconds = max(later - earlier, LEAST_SECONDS)
         (x, y, size), (x_next, y_next, size_next) = _centre(first.box), _centre(second.box)
         way = ((x_next - x) ** 2 + (y_next - y) ** 2) ** 0.5 / max(size, 1.0)
         speed = max(speed, way / seconds)
@@ -131,11 +163,14 @@ def fastest(found: Sequence[tuple[float, Glance]]) -> tuple[float, float]:
 
 def fastest_turn(found: Sequence[tuple[float, Glance]]) -> float:
     """The fastest change of the yaw proxy between neighbouring frames, a second."""
-    speeds = (
-        abs(after.yaw - before.yaw) / max(later - earlier, 2 * LEAST_SECONDS)
-        for (earlier, before), (later, after) in pairwise(found)
-    )
-    return max(speeds, default=0.0)
+    return max((abs(after.yaw - before.yaw) / seconds for seconds, before, after in _neighbours(found)), default=0.0)
+
+
+def _neighbours(found: Sequence[tuple[float, Glance]]) -> Iterator[tuple[float, Glance, Glance]]:
+    """The time that may lie between two frames, and both."""
+    allowed = allowances([at for at, _ in found])
+    for seconds, ((_, first), (_, second)) in zip(allowed, pairwise(found), strict=True):
+        yield seconds, first, second
 
 
 def _centre(box: tuple[float, float, float, float]) -> tuple[float, float, float]:

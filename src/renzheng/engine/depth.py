@@ -1,9 +1,8 @@
 """Depth from a turn of the head: between two views a flat picture moves by one homography, a head does not.
 
 The residual of the best homography over the 468 points, in units of the eye distance, is small for prints
-and screens and large for heads, without any training. It separates only at a real turn (a yaw proxy of 0.5
-and more from a frontal start), which flat pictures do not show; so the two are judged together and over
-several frames, by their median.
+and screens and large for heads, without any training. It separates only at a real turn (a yaw proxy of 0.5 or
+thirty degrees, and more), so only such frames are compared, and several, by their median.
 """
 
 from __future__ import annotations
@@ -33,7 +32,8 @@ def homography_residual(frontal: Mesh, turned: Mesh) -> float:
 def measure_depth(frontal: Sequence[Mesh], turned: Sequence[Mesh], sign: int, limits: DepthLimits) -> Depth:
     """Compare frontal views with views of the asked turn (``sign`` +1: to the person's left)."""
     ahead = [mesh for mesh in frontal if abs(mesh.yaw) <= limits.frontal]
-    aside = [mesh for mesh in turned if sign * mesh.yaw >= limits.turn]
+    rest = median(mesh.turn for mesh in ahead) if ahead else 0.0
+    aside = [mesh for mesh in turned if sign * reach(mesh, rest, limits) >= 1.0]
     turn = max((sign * mesh.yaw for mesh in turned), default=0.0)
     residuals = [
         homography_residual(first, second)
@@ -45,6 +45,11 @@ def measure_depth(frontal: Sequence[Mesh], turned: Sequence[Mesh], sign: int, li
     middle = float(median(residuals))
     passed = middle >= limits.residual
     return Depth(middle, min(residuals), turn, len(aside), limits.residual, passed)
+
+
+def reach(mesh: Mesh, rest: float, limits: DepthLimits) -> float:
+    """How far a head is turned, 1 being enough, above 0 to its own left. ``rest``: its ``turn`` when neutral."""
+    return max(mesh.yaw / limits.turn, (mesh.turn - rest) / limits.degrees, key=abs)
 
 
 def spread(items: Sequence[Mesh], count: int) -> list[Mesh]:

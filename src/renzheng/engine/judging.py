@@ -27,7 +27,7 @@ from statistics import median
 from . import packs
 from .appearance import measure_appearance
 from .continuity import Moment, Picture, measure_continuity
-from .depth import measure_depth
+from .depth import measure_depth, reach
 from .embedding import align, cosine, similarity
 from .landmarks import Mesh
 from .limits import JudgingLimits, MediaLimits, QualityLimits
@@ -48,11 +48,13 @@ from .measurement import (
     FrameCounts,
     Measurement,
     Quality,
+    Turn,
     frontality,
 )
 from .media import MediaError, decode
 from .observation import FaceModels, Observation
 from .planarity import relief
+from .pose import measure_turn
 from .quality import measure as measure_quality
 from .quality import missing_of
 from .reasons import reasons
@@ -114,7 +116,7 @@ def compare_embeddings(embeddings: Sequence[Floats | None], reference: Reference
 
 @dataclass(slots=True)
 class _Seen:
-    """What is kept of a frame: numbers and the aligned face, not the image."""
+    """What is kept of a frame: numbers and the aligned face, not the image. ``reach``: see ``depth``."""
 
     index: int
     step: int
@@ -122,6 +124,7 @@ class _Seen:
     at: float
     glance: Glance
     mesh: Mesh | None
+    reach: float
     aligned: Image | None
     searched: bool
     picture: Picture
@@ -134,6 +137,7 @@ class _Candidate:
     score: float
     quality: Quality
     image: Image
+    mesh: Mesh
 
 
 class Judge:
@@ -150,6 +154,7 @@ class Judge:
         self._since_search = 0
         self._neutral_lids: list[float] = []
         self._neutral_pitches: list[float] = []
+        self._neutral_turns: list[float] = []
         self._finest = 0.0
         self._eye_readings: list[tuple[int, float]] = []
 
@@ -161,8 +166,8 @@ class Judge:
             return
         before = self._seen[-1] if self._seen else None
         track = self._since_search < self._limits.search_every and before is not None and before.step == step
-        near = self._last.mesh if track and self._last is not None else None
-        observation = self._models.observe(image, eyes=False, near=near, lean=True)
+        near = self._last.mesh if self._last is not None else None
+        observation = self._models.observe(image, eyes=False, near=near, search=not track, lean=True)
         if self._eyes_matter(observation, step, action):
             observation = self._models.open_eyes(image, observation)
             self._eye_readings.append((step, observation.glance.eye or 0.0))
@@ -170,12 +175,16 @@ class Judge:
         self._since_search = 1 if searched else self._since_search + 1
         self._last = observation
         mesh, glance = observation.mesh, observation.glance
+        frontal = mesh is not None and glance.usable and abs(glance.yaw) <= self._limits.depth.frontal
+        if frontal and action == NEUTRAL:
+            self._neutral_turns.append(glance.turn)
+        reached = reach(mesh, median(self._neutral_turns or [0.0]), self._limits.depth) if mesh is not None else 0.0
         aligned = None
-        if mesh is not None and glance.usable and abs(glance.yaw) >= self._limits.depth.turn:
+        if mesh is not None and glance.usable and abs(reached) >= 1.0:
             aligned = align(image, mesh.five_points)
         picture = Picture.of(image)
-        self._seen.append(_Seen(index, step, action, at, glance, mesh, aligned, searched, picture))
-        if mesh is not None and glance.usable and abs(glance.yaw) <= self._limits.depth.frontal:
+        self._seen.append(_Seen(index, step, action, at, glance, mesh, reached, aligned, searched, picture))
+        if mesh is not None and frontal:
             self._consider(index, step, at, image, mesh)
 
     def _eyes_matter(self, seen: Observation, step: int, action: str) -> bool:
@@ -210,7 +219,7 @@ class Judge:
         if score > least:
             # The image may lie in memory that the next chunk is written to.
             kept = [one for one in best if one not in near]
-            kept.append(_Candidate(index, at, score, quality, image.copy()))
+            kept.append(_Candidate(index, at, score, quality, image.copy(), mesh))
             self._candidates[step] = sorted(kept, key=lambda one: (-one.score, one.index))[:2]
 
     def _chosen(self) -> list[_Candidate]:
@@ -225,11 +234,11 @@ class Judge:
         neutral = [seen.glance for seen in self._seen if seen.action == NEUTRAL]
         baseline = Baseline.from_glances(neutral, thresholds=limits.actions)
         actions = self._actions(baseline)
-        depth = self._depth()
+        depth, turn = self._depth(), self._turn()
         seconds = self._seen[-1].at - self._seen[0].at if self._seen else 0.0
         chosen = self._chosen()
         best = max(chosen, key=lambda one: (one.score, -one.index), default=None)
-        embeddings = [self._models.embed(candidate.image) for candidate in chosen]
+        embeddings = [self._models.embed(candidate.image, near=candidate.mesh) for candidate in chosen]
         comparison = compare_embeddings(embeddings, reference)
         looks, network = self._looks(chosen), self._models.passive
         found = Measurement(
@@ -239,7 +248,7 @@ class Judge:
             actions=actions,
             challenge_passed=bool(actions) and all(one.answered and not one.unasked for one in actions),
             depth=depth,
-            continuity=self._continuity([one for one in embeddings if one is not None]),
+            continuity=self._continuity([one for one in embeddings if one is not None], turn),
             best=Best(best.index, best.score, best.quality) if best else None,
             reference=comparison.reference,
             reference_quality=comparison.reference_quality,
@@ -252,6 +261,7 @@ class Judge:
             packs=tuple(pack.id for pack in packs.in_use()),
             appearance=measure_appearance(looks),
             passive=network.measure(looks) if network else None,
+            turn=turn,
         )
         return replace(found, tags=reasons(found))
 
@@ -282,9 +292,11 @@ class Judge:
             )
         return tuple(outcomes)
 
-    def _frontal(self) -> list[_Seen]:
+    def _neutral(self) -> list[Mesh]:
+        """Meshes of the neutral step that look ahead."""
         bound = self._limits.depth.frontal
-        return [seen for seen in self._seen if seen.glance.usable and abs(seen.glance.yaw) <= bound]
+        rows = [seen for seen in self._seen if seen.action == NEUTRAL and seen.glance.usable]
+        return [seen.mesh for seen in rows if seen.mesh is not None and abs(seen.glance.yaw) <= bound]
 
     def _turned(self) -> tuple[list[_Seen], int]:
         """Usable frames of the turn step, and the sign of the asked turn (0 where none was asked)."""
@@ -300,36 +312,41 @@ class Judge:
         turned, sign = self._turned()
         if sign == 0:
             return None
-        ahead = [seen.mesh for seen in self._frontal() if seen.action == NEUTRAL and seen.mesh is not None]
-        found = measure_depth(ahead, [s.mesh for s in turned if s.mesh is not None], sign, self._limits.depth)
-        least = self._relief([seen for seen in turned if sign * seen.glance.yaw >= self._limits.depth.turn])
+        found = measure_depth(self._neutral(), [s.mesh for s in turned if s.mesh is not None], sign, self._limits.depth)
+        least = self._relief([seen for seen in turned if sign * seen.reach >= 1.0])
         passed = found.passed and least is not None and least >= self._limits.depth.relief
         return replace(found, relief=least, relief_threshold=self._limits.depth.relief, passed=passed)
 
     def _relief(self, aside: list[_Seen]) -> float | None:
         """What no plane explains of the most turned frames, seen from the best neutral one."""
-        neutral = {seen.index: seen.mesh for seen in self._seen if seen.action == NEUTRAL}
+        neutral = {seen.index for seen in self._seen if seen.action == NEUTRAL}
         ahead = [one for row in self._candidates.values() for one in row if one.index in neutral]
         best = max(ahead, key=lambda one: (one.score, -one.index), default=None)
-        mesh = neutral[best.index] if best else None
-        if best is None or mesh is None:
+        if best is None:
             return None
-        most = sorted(aside, key=lambda seen: -abs(seen.glance.yaw))[: self._limits.depth.reliefs]
+        most = sorted(aside, key=lambda seen: -abs(seen.reach))[: self._limits.depth.reliefs]
         views = [(seen.mesh, seen.aligned) for seen in most if seen.mesh is not None and seen.aligned is not None]
-        return relief((mesh, align(best.image, mesh.five_points)), views)
+        return relief((best.mesh, align(best.image, best.mesh.five_points)), views)
 
-    def _continuity(self, frontal: list[Floats]) -> Continuity | None:
+    def _turn(self) -> Turn | None:
+        """The course of the asked turn; None where none was asked or nothing is known of it."""
+        turned, sign = self._turned()
+        present = [seen.mesh for seen in turned if seen.mesh is not None]
+        return measure_turn(self._neutral(), present, sign) if sign else None
+
+    def _continuity(self, frontal: list[Floats], turn: Turn | None) -> Continuity | None:
         """One person: the compared frames among themselves, and the middle of the turn with the first of them."""
         if len(frontal) < 2:
             return None
         turned, sign = self._turned()
-        aside = [seen for seen in turned if sign * seen.glance.yaw >= self._limits.depth.turn]
+        aside = [seen for seen in turned if sign * seen.reach >= 1.0]
         middle = [seen.aligned for seen in aside[len(aside) // 2 : len(aside) // 2 + 1] if seen.aligned is not None]
         return measure_continuity(
             [Moment(seen.at, seen.glance, seen.picture) for seen in self._seen],
             [cosine(first, second) for first, second in combinations(frontal, 2)],
             [cosine(frontal[0], self._models.embedder.embed_aligned(face)) for face in middle],
             self._limits.continuity,
+            turn,
         )
 
     def _counts(self) -> FrameCounts:

@@ -1,8 +1,8 @@
 """The 468-point face mesh, the eye contours, and what follows from them directly.
 
-Conventions: images are unmirrored. ``yaw`` is positive when the person turns to their own left, so that
-the nose moves to the image's right side; ``pitch`` is positive when the chin goes down. Both are
-proportions without unit, not degrees. Left and right are the person's.
+Conventions: images are unmirrored. ``yaw`` and ``turn`` are positive when the person turns to their own left, so
+that the nose moves to the image's right side; ``pitch`` is positive when the chin goes down. ``yaw`` and ``pitch`` are
+proportions without unit, ``turn`` is in degrees. Left and right are the person's.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ RIGHT_EYE_CORNERS, LEFT_EYE_CORNERS = (33, 133), (263, 362)  # outer, inner
 RIGHT_EYE_LIDS = ((160, 144), (159, 145), (158, 153))  # upper, lower
 LEFT_EYE_LIDS = ((387, 373), (386, 374), (385, 380))
 INNER_LIPS, MOUTH_CORNERS = (13, 14), (61, 291)
+ACROSS = ((33, 263), (127, 356), (234, 454), (93, 323), (103, 332), (67, 297), (69, 299), (104, 333), (109, 338))
+"""Pairs of points, right and left, that the skull carries: the face's own axis from right to left."""
 # The iris model's first 16 points: the lower lid from corner to corner, then the upper lid between them.
 CONTOUR_CORNERS, CONTOUR_LIDS = (0, 8), ((11, 3), (12, 4), (13, 5))
 
@@ -61,6 +63,16 @@ class Mesh:
     def yaw(self) -> float:
         """-1..1: (nose to right cheek - nose to left cheek) / their sum; about 0.5 at 30 degrees."""
         return _balance(self.flat, RIGHT_CHEEK, LEFT_CHEEK)
+
+    @cached_property
+    def turn(self) -> float:
+        """Degrees by which the face's own axis from right to left leads away from the camera.
+
+        A fit of the whole pose beside the neutral one (``pose``) agrees, but for about two degrees in thirty. The
+        proxy ``yaw`` stops growing at 0.5 on some faces while they turn on to 45 degrees; this does not.
+        """
+        across = sum(self.points[left] - self.points[right] for right, left in ACROSS)
+        return math.degrees(math.atan2(float(across[2]), math.hypot(float(across[0]), float(across[1]))))
 
     @property
     def pitch(self) -> float:

@@ -43,6 +43,7 @@ class QualityLimits:
 @dataclass(frozen=True)
 class DepthLimits:
     """``residual``: heads in four clips gave 0.047 to 0.19 at a yaw of 0.5 and more; ``turn``: yaw proxy;
+    ``degrees``: from the neutral pose, which are turned enough as well (see ``ActionThresholds``);
     ``frontal``: the largest yaw proxy of a frame that serves as the frontal view; ``views``: how many frames
     of each kind are compared, evenly taken; ``minimum``: how many turned frames there must be.
 
@@ -53,6 +54,7 @@ class DepthLimits:
 
     residual: float = 0.040
     turn: float = 0.5
+    degrees: float = 30.0
     frontal: float = 0.25
     views: int = 3
     minimum: int = 2
@@ -64,15 +66,18 @@ class DepthLimits:
 class ContinuityLimits:
     """``frontal``: least cosine between any two of the compared frames; ``turned``: between a frontal and a turned one;
     ``speed``: face sizes a second that the face's centre may move; ``growth``: factor a second by which its
-    size may change; ``gap``: longest time in seconds in which frames come but show no face."""
+    size may change; ``gap``: longest time in seconds in which frames come but show no face. Speeds are from frame to
+    frame over all the time that may lie between them, at an even pace two intervals (see ``continuity``)."""
 
     frontal: float = 0.50
     turned: float = 0.363
-    speed: float = 6.0
-    growth: float = 6.0
+    speed: float = 3.0
+    growth: float = 3.5
     gap: float = 1.0
-    yaw_speed: float = 4.5
+    yaw_speed: float = 2.25
     """Yaw proxy a second: a quick turn of a head takes a quarter of a second for 0.6; a swapped photo, none."""
+    between: int = 1
+    """Least frames that show the head on its way to the turn or back: two photos that are exchanged have none."""
     repeated: int = 0
     frozen: float = 0.8
 
@@ -97,7 +102,8 @@ class ObservationLimits:
     in which nothing is found, or only faces below ``photo_face`` pixels in that copy, is searched once more at
     ``photo_side_fine``. ``second_face``: size beside the
     largest from which another face counts. ``lost``: presence below which a tracked face is searched anew.
-    ``cut``: share of the mesh outside of the frame."""
+    ``cut``: share of the mesh outside of the frame. ``candidates``: how many of the detector's faces, the largest
+    first, are asked whether the mesh knows them."""
 
     frame_side: int = 192
     photo_side: int = 224
@@ -106,6 +112,7 @@ class ObservationLimits:
     second_face: float = 0.4
     lost: float = 0.5
     cut: float = 0.05
+    candidates: int = 3
 
 
 @dataclass(frozen=True)

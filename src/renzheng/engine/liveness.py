@@ -26,8 +26,8 @@ class Glance:
     """What one frame shows of its largest face; without a face ``faces`` is 0 and the rest is neutral.
 
     ``width``, ``height``: the frame's pixels; ``box``: x, y, width, height in pixels; ``cut``: a part of the
-    face lies outside; ``yaw``, ``pitch``: proportions -1..1 as defined in ``landmarks``; eye and mouth
-    openings: height over width, None where the eye model did not run; ``sharpness``: see ``quality``;
+    face lies outside; ``yaw``, ``pitch``: proportions -1..1, and ``turn``: degrees, as defined in ``landmarks``; eye
+    and mouth openings: height over width, None where the eye model did not run; ``sharpness``: see ``quality``;
     ``brightness``: mean luma of the face 0-255; ``presence``: 0-1.
     """
 
@@ -38,6 +38,7 @@ class Glance:
     cut: bool = False
     yaw: float = 0.0
     pitch: float = 0.0
+    turn: float = 0.0
     left_eye: float | None = None
     right_eye: float | None = None
     mouth: float = 0.0
@@ -75,6 +76,8 @@ class ActionThresholds:
     closed_eye: float = 0.6
     open_eye: float = 0.8
     turn: float = 0.5
+    turn_degrees: float = 30.0
+    """Degrees from the neutral pose that are a turn as well: some faces show no proxy of 0.5 at any angle."""
     mouth_rise: float = 0.12
     mouth_wide: float = 0.25
     nod: float = 0.10
@@ -105,6 +108,7 @@ class Baseline:
     mouth: float
     eye: float | None
     frames: int
+    turn: float = 0.0
 
     @classmethod
     def from_glances(
@@ -121,6 +125,7 @@ class Baseline:
             mouth=median(glance.mouth for glance in good),
             eye=median(eyes) if len(eyes) >= minimum else None,
             frames=len(good),
+            turn=median(glance.turn for glance in good),
         )
 
 
@@ -131,7 +136,9 @@ def extent(
     if not glance.single:
         return None
     if action in ("turn_left", "turn_right"):
-        return (glance.yaw if action == "turn_left" else -glance.yaw) / thresholds.turn
+        sign = 1 if action == "turn_left" else -1
+        degrees = glance.turn - baseline.turn
+        return max(sign * glance.yaw / thresholds.turn, sign * degrees / thresholds.turn_degrees)
     if action == "nod":
         return (glance.pitch - baseline.pitch) / thresholds.nod
     if action == "open_mouth":

@@ -64,7 +64,7 @@ class Quality:
 class Depth:
     """``residual``: median over the pairs of views, in eye distances, None where nothing could be compared;
     ``lowest`` of them; ``turn``: the largest yaw proxy towards the asked side; ``turned``: how many frames
-    reach it; ``threshold``: of the residual; ``relief``: the least share of the turned picture that no plane
+    are turned enough; ``threshold``: of the residual; ``relief``: the least share of the turned picture that no plane
     explains, 0-1, None where it was not measured; ``relief_threshold``: of it."""
 
     residual: float | None
@@ -75,6 +75,20 @@ class Depth:
     passed: bool
     relief: float | None = None
     relief_threshold: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The course of the asked turn, by a fit of every frame's mesh to the neutral one (``pose``).
+
+    ``degrees``: the largest yaw towards the asked side, of the smooth course; ``jitter``: RMS distance of the yaw from
+    its smooth course, degrees; ``between``: frames that show the head on its way, there or back; ``misfit``: RMS
+    distance of the points after the fit at the largest yaw, in eye distances."""
+
+    degrees: float
+    jitter: float
+    between: int
+    misfit: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +231,7 @@ class Measurement:
     packs: tuple[str, ...]
     appearance: Appearance | None = None
     passive: Passive | None = None
+    turn: Turn | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

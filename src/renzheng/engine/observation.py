@@ -66,27 +66,38 @@ class FaceModels:
             return faces
         return self.detector(image, limits.photo_side_fine)
 
-    def observe(self, image: Image, *, eyes: bool, near: Mesh | None = None, lean: bool = False) -> Observation:
+    def observe(
+        self, image: Image, *, eyes: bool, near: Mesh | None = None, search: bool = False, lean: bool = False
+    ) -> Observation:
         """Look at a frame. With ``near``, the mesh of the frame before, the face is tracked without a search.
 
-        ``lean`` leaves out the aligned face with its sharpness and brightness.
+        ``search`` looks for faces all the same, and tracks only where none is found. ``lean`` leaves out the aligned
+        face with its sharpness and brightness.
         """
-        height, width = image.shape[:2]
-        if near is not None:
-            mesh = self.mesh_model(image, near)
-            if mesh.presence >= self.limits.lost:
-                return self._look(image, mesh, 1, eyes, None, lean)
+        if near is not None and not search and (mesh := self._certain(image, near)) is not None:
+            return self._look(image, mesh, 1, eyes, None, lean)
         faces = self.detector(image, self.limits.frame_side)
-        if not faces:
-            return Observation(Glance(width, height))
-        mesh = self.mesh_model(image, faces[0])
-        if outside_of(image, mesh) > 0:
+        for number, face in enumerate(faces[: self.limits.candidates]):
+            # The detector takes some backgrounds for faces; the mesh does not.
+            if (mesh := self._certain(image, face)) is not None:
+                others = [other for other in faces[number + 1 :] if self._counts(image, other, face)]
+                return self._look(image, mesh, 2 if others else 1, eyes, face, lean)
+        if near is not None and search and (mesh := self._certain(image, near)) is not None:
+            return self._look(image, mesh, 1, eyes, None, lean)
+        height, width = image.shape[:2]
+        return Observation(Glance(width, height))
+
+    def _certain(self, image: Image, where: Face | Mesh) -> Mesh | None:
+        """The mesh there, None where there is no face."""
+        mesh = self.mesh_model(image, where)
+        if isinstance(where, Face) and outside_of(image, mesh) > 0:
             # At the image's edge only a second look from the first mesh shows how much of the face is missing.
             mesh = self.mesh_model(image, mesh)
-        if mesh.presence < self.limits.lost:
-            return Observation(Glance(width, height))
-        count = 2 if second_face(faces, self.limits.second_face) else 1
-        return self._look(image, mesh, count, eyes, faces[0], lean)
+        return mesh if mesh.presence >= self.limits.lost else None
+
+    def _counts(self, image: Image, other: Face, face: Face) -> bool:
+        """Whether there is another face, large enough beside the one."""
+        return second_face([face, other], self.limits.second_face) and self._certain(image, other) is not None
 
     def open_eyes(self, image: Image, seen: Observation) -> Observation:
         """The observation with its eye openings, where there is a face."""
@@ -95,13 +106,17 @@ class FaceModels:
         left, right = self.eye_model(image, seen.mesh)
         return replace(seen, glance=replace(seen.glance, left_eye=left, right_eye=right))
 
-    def embed(self, image: Image, face: Face | None = None) -> Floats | None:
-        """The embedding of a face, searched for where none is handed in; None where there is none."""
+    def embed(self, image: Image, face: Face | None = None, *, near: Mesh | None = None) -> Floats | None:
+        """The embedding of a face, searched for where none is handed in; None where there is none.
+
+        ``near``: the mesh of the face that is meant, where there may be others.
+        """
         if face is None:
             faces = self.detector(image, self.limits.frame_side)
-            if not faces:
+            meant = [one for one in faces if near is None or within(near.box, one.centre)]
+            if not meant:
                 return None
-            face = faces[0]
+            face = meant[0]
         return self.embedder(image, self.detector.refine(image, face).points)
 
     def _look(self, image: Image, mesh: Mesh, faces: int, eyes: bool, face: Face | None, lean: bool) -> Observation:
@@ -115,6 +130,7 @@ class FaceModels:
             box=mesh.box,
             cut=max(outside_of(image, mesh), missing_of(image, face) if face else 0.0) > self.limits.cut,
             yaw=mesh.yaw,
+            turn=mesh.turn,
             pitch=mesh.pitch,
             mouth=mesh.mouth_opening,
             sharpness=0.0 if luma is None else sharpness_of(luma),
@@ -123,3 +139,9 @@ class FaceModels:
         )
         seen = Observation(glance, mesh, face, aligned)
         return self.open_eyes(image, seen) if eyes else seen
+
+
+def within(box: tuple[float, float, float, float], point: tuple[float, float]) -> bool:
+    """Whether a point lies in the middle half of a box (x, y, width, height)."""
+    x, y, width, height = box
+    return abs(point[0] - x - width / 2) <= width / 4 and abs(point[1] - y - height / 2) <= height / 4

@@ -24,7 +24,7 @@ def _not_acted(m: Measurement) -> bool:
 
 
 def _acted_otherwise(m: Measurement) -> bool:
-    return any(one.unasked for one in m.actions) or _faults(m, "yaw_speed")
+    return any(one.unasked for one in m.actions) or _faults(m, "yaw_speed", "sudden")
 
 
 def _flat(m: Measurement) -> bool:

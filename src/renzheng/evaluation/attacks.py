@@ -14,6 +14,8 @@ from typing import Literal
 
 import numpy as np
 
+from renzheng.engine.depth import reach
+from renzheng.engine.limits import DepthLimits
 from renzheng.engine.observation import FaceModels
 from renzheng.evaluation import clips
 from renzheng.evaluation.clips import Clip, film
@@ -27,7 +29,7 @@ from renzheng.verification.challenge import OTHERS, TURNS, draw
 
 Nature = Literal["targeted", "exempt", "uncaught"]
 
-FLAT_PROXY = 0.62  # the yaw proxy to which a flat picture is turned; the engine asks for 0.5 in several frames
+FLAT_REACH = 1.24  # how far a flat picture is turned; the engine asks for 1, see `depth.reach`, in several frames
 PRINT = 0.75  # half the width of a print that is held near the camera, in face widths
 CAMERA_DISTANCES = (0.3, 0.22, 0.17, 0.13)
 """Of the camera, in parts of the natural one: the nearer, the more a flat picture seems to turn. The nearest is some
@@ -157,17 +159,18 @@ def nearest_turn(
     for distance, side in product(CAMERA_DISTANCES, (sign, -sign)):
         held = surface(distance)
         mesh = find_mesh(puppet.render(Pose(), held), engine)
-        closed = mesh.mouth_opening
+        closed, rest = mesh.mouth_opening, mesh.turn
         for degrees in FLAT_YAWS:
             pose = replace(add(side), yaw=sign * degrees)
             mesh = engine.mesh_model(puppet.render(pose, held), mesh)
             if mesh.presence < 0.9:
                 break
             # Where the perspective draws the mouth out, it would count as one that opens unasked.
-            seen = sign * mesh.yaw - 2 * max(0.0, mesh.mouth_opening - closed - MOUTH_DRAWN)
+            drawn = max(0.0, mesh.mouth_opening - closed - MOUTH_DRAWN)
+            seen = sign * reach(mesh, rest, DepthLimits()) - 4 * drawn
             if seen > most:
                 best, most = (held, pose), seen
-            if most >= FLAT_PROXY:
+            if most >= FLAT_REACH:
                 return best
     return best
 
@@ -285,8 +288,17 @@ def _dropped(stage: Stage) -> Presented:
     scene = _exchange(stage, back=True)
     clip = film(scene, stage.challenge(), seed=stage.seed)
     if stage.number % 2:
-        return Presented(scene.hidden(clip), "around the exchange")
+        return Presented(clips.cut_around(clip, scene.shown), "around the exchange")
     return Presented(clips.thinned(clip), "two of three")
+
+
+def _two_photos(stage: Stage) -> Presented:
+    """A photo that looks aside in the place of one that looks ahead; every second time the exchange is left out."""
+    scene = clips.TwoPhotos(Performance(stage.person, seed=stage.seed), stage.person)
+    clip = film(scene, stage.challenge(), seed=stage.seed)
+    if stage.number % 2:
+        return Presented(clips.cut_around(clip, scene.shown, 1), "the exchange left out")
+    return Presented(clip, "at once")
 
 
 # -- more or less than one face ----------------------------------------------------------------------------------
@@ -322,6 +334,7 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("swap", CONTINUITY, _swap),
     Attack("repeated", CONTINUITY, _repeated),
     Attack("dropped", CONTINUITY, _dropped),
+    Attack("two_photos", CONTINUITY, _two_photos),
     Attack("small_face", FRAMES, _small_face),
     Attack("two_faces", FRAMES, _two_faces),
     Attack("still", "", _still, "exempt"),

@@ -127,12 +127,31 @@ class Exchange:
         self.shown.append(other)
         return self.puppets[1].render(second) if other else self.puppets[0].render(first)
 
-    def hidden(self, clip: Clip, frames: int = 2) -> Clip:
-        """The clip that was filmed of this scene without the `frames` before and after each exchange."""
-        cuts = [k for k in range(1, len(self.shown)) if self.shown[k] != self.shown[k - 1]]
-        left_out = {k for cut in cuts for k in range(cut - frames, cut + frames)}
-        counter = iter(range(len(self.shown)))
-        return with_shots(clip, lambda index, part: [s for s in part.shots if next(counter) not in left_out])
+
+@dataclass
+class TwoPhotos:
+    """Two photos of one person, of whom one looks aside: it takes the place of the other with nothing in between.
+
+    `shown` says of each frame so far whether it is the one that looks aside.
+    """
+
+    performance: Performance
+    puppet: Puppet
+    shown: list[bool] = field(default_factory=list)
+
+    def __call__(self, action: str, seconds: float, allowed: float) -> Image:
+        pose = self.performance.pose(action, seconds, allowed)
+        full = self.performance.turn(action) if action in TURNS else 0.0
+        self.shown.append(action in TURNS and abs(pose.yaw) > abs(full) / 2)
+        return self.puppet.render(replace(pose, yaw=full if self.shown[-1] else 0.0))
+
+
+def cut_around(clip: Clip, shown: Sequence[bool], frames: int = 2) -> Clip:
+    """A clip without the `frames` before and after each exchange; `shown`: for each frame, which of two it shows."""
+    cuts = [k for k in range(1, len(shown)) if shown[k] != shown[k - 1]]
+    left_out = {k for cut in cuts for k in range(cut - frames, cut + frames)}
+    counter = iter(range(len(shown)))
+    return with_shots(clip, lambda index, part: [s for s in part.shots if next(counter) not in left_out])
 
 
 def beside(scene: Scene, bystander: Image) -> Scene:

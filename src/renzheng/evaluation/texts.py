@@ -182,6 +182,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "attack.spliced": ("two sequences spliced", "两段拼接"),
     "attack.repeated": ("frames repeated", "重复帧"),
     "attack.dropped": ("frames dropped", "丢帧"),
+    "attack.two_photos": ("two photos of one person exchanged", "同一人两张照片互换"),
     "attack.small_face": ("small face before a body", "身前的小脸照片"),
     "attack.two_faces": ("two faces", "两张人脸"),
     "attack.complying_head": ("complying head", "完全配合的头部"),

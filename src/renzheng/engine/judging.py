@@ -240,7 +240,7 @@ class Judge:
         best = max(chosen, key=lambda one: (one.score, -one.index), default=None)
         embeddings = [self._models.embed(candidate.image, near=candidate.mesh) for candidate in chosen]
         comparison = compare_embeddings(embeddings, reference)
-        looks, network = self._looks(chosen), self._models.passive
+        looks, network = [(one.image, one.mesh) for one in chosen], self._models.passive
         found = Measurement(
             frames_status=self._status(),
             counts=self._counts(),
@@ -264,11 +264,6 @@ class Judge:
             turn=turn,
         )
         return replace(found, tags=reasons(found))
-
-    def _looks(self, chosen: Sequence[_Candidate]) -> list[tuple[Image, Mesh]]:
-        """The chosen frames with their meshes."""
-        meshes = {seen.index: seen.mesh for seen in self._seen}
-        return [(one.image, mesh) for one in chosen if (mesh := meshes[one.index]) is not None]
 
     def _actions(self, baseline: Baseline | None) -> tuple[ActionOutcome, ...]:
         outcomes = []

@@ -103,6 +103,7 @@ class Scene:
     close: int | None = None  # instead of a welcome
     camera: str = ""
     press: str = ".primary"  # selector, or nothing
+    presses: tuple[str, ...] = ()  # selectors, one after another, after that
     hides: str = ""  # a property of window that this browser lacks
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
     settle: float = 0.9
@@ -111,6 +112,10 @@ class Scene:
 
 def step(action: str, index: int = 1, seconds: float = 5.6) -> dict[str, Any]:
     return {"type": "step", "index": index, "of": 2, "action": action, "nonce": "ab" * 16, "seconds": seconds}
+
+
+def colour(name: str, index: int, shown: str) -> dict[str, Any]:
+    return {**step(f"light_{name}", index), "colour": shown}
 
 
 def hint(code: str) -> dict[str, Any]:
@@ -142,6 +147,10 @@ SCENES = (
     Scene("blink", "capture", says=(step("blink", 2),)),
     Scene("open_mouth", "capture", says=(step("open_mouth", 2, 2.9),)),
     Scene("nod", "capture", says=(step("nod", 2),)),
+    Scene("ready_light", "ready", {"light": True}, press=""),
+    Scene("light_warning", "capture", says=(step("light_warning", 3),)),
+    Scene("light_red", "capture", says=(colour("red", 4, "#ff3c3c"),)),
+    Scene("light_blue", "capture", says=(colour("blue", 5, "#4664ff"),)),
     Scene("slow", "capture", says=({"type": "network", "ok": False, "reason": "slow_round_trip"},)),
     Scene("judging", "capture", says=(step("blink", 2), {"type": "judging"})),
     Scene("passed", "passed", says=outcome(True), settle=1.6),
@@ -155,6 +164,7 @@ SCENES = (
     Scene("no_camera_alone", "camera_none", {"handover": False}, camera="none", press=""),
     Scene("handover", "handover", camera="none", answers={"handover": QR}, desktop_only=True),
     Scene("cancelled", "cancelled", press=".quiet:last-child"),
+    Scene("declined_light", "declined_light", says=(step("light_warning", 3),), presses=(".actions .quiet",)),
     Scene("insecure", "missing_insecure", press="", hides="isSecureContext"),
     Scene("too_old", "missing_old", press="", hides="crypto"),
     Scene("no_socket", "missing_no_socket", press="", hides="WebSocket"),
@@ -231,6 +241,8 @@ async def shoot(page: Page, base: str, scene: Scene, look: Look, folder: Path) -
         )
     if scene.press:
         await page.locator(scene.press).first.click()
+    for selector in scene.presses:
+        await page.locator(selector).first.click()
     await page.locator(f'[data-screen="{scene.screen}"]').wait_for(timeout=5000)
     await asyncio.sleep(scene.settle)
     await page.screenshot(path=folder / name_of(scene, look))

@@ -75,6 +75,7 @@ class EngineExaminer:
         return Presentation(
             frames=Frames(measured.frames_status),
             challenge_answered=measured.challenge_passed,
+            answered_light=measured.light.passed if measured.light else None,
             has_depth=measured.depth is not None and measured.depth.passed,
             is_continuous=measured.continuity is not None and measured.continuity.passed,
             best_frame=measured.best.index if measured.best else None,

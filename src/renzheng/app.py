@@ -303,10 +303,17 @@ def channel_settings(settings: Settings) -> ChannelSettings:
             settings.captures,
             settings.captures_per_address,
         ),
-        CoursePace(settings.neutral_seconds, settings.step_seconds, settings.ready_seconds),
+        CoursePace(
+            settings.neutral_seconds,
+            settings.step_seconds,
+            settings.ready_seconds,
+            settings.light_warning_seconds,
+            settings.light_seconds,
+        ),
         settings.device_grace_seconds,
         settings.handover_seconds,
         settings.evidence_days,
         RESULT_SECONDS,
         settings.public_url,
+        settings.light_colours,
     )

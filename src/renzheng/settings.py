@@ -82,6 +82,17 @@ class Settings(BaseSettings):
     neutral_seconds: float = Field(1, ge=0.5, le=10, description="Seconds of looking straight before the challenge.")
     ready_seconds: float = Field(60, ge=5, le=300, description="Seconds an attempt may take to reach its challenge.")
 
+    light_colours: int = Field(
+        7, ge=7, le=12, description="Colours that the page shows where a rule asks for the light challenge."
+    )
+    light_seconds: float = Field(
+        0.5,
+        ge=0.35,
+        le=2,
+        description="Seconds that each colour stays; under 0.35 a screen would change more than three times a second.",
+    )
+    light_warning_seconds: float = Field(2, ge=1, le=4, description="Seconds of warning before the first colour.")
+
     # -- the capture channel --
     captures: int = Field(64, ge=1, description="Capture sockets open at once.")
     captures_per_address: int = Field(16, ge=1, description="Capture sockets open at once from one address.")

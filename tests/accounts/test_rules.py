@@ -17,7 +17,6 @@ from renzheng.verification.policy import Policy
         ({"challenge_length": 0}, None, "challenge length"),
         ({"challenge_kinds": ("blink",)}, None, "needs a turn"),
         ({"attempts": 11}, None, "1 to 10"),
-        ({"light": True}, None, "colour sequence"),
         ({}, -1, "evidence days"),
         ({}, 3651, "evidence days"),
         ({}, float("nan"), "evidence days"),

@@ -2,7 +2,7 @@
 
 The page is the one that is shipped and the server behind it draws its challenge at random. Only `getUserMedia` is
 replaced: by the stream of a canvas, onto which pictures are painted that a puppet renders here, for the instruction
-that is read off the page.
+and in the light of the colour that are read off the page.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from playwright.async_api import Browser, BrowserContext, Page
 
 from renzheng.evaluation.performance import Kind, Performance
 from renzheng.evaluation.puppet import Puppet
+from renzheng.evaluation.screen import Screen
+from renzheng.verification.challenge import COLOURS
 from tests.support.images import sample
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -42,6 +44,8 @@ ENDS = ("passed", "failed")
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}
 
+SHOWN = {f"rgb({red}, {green}, {blue})": action for action, (red, green, blue) in COLOURS.items()}
+
 CAMERA = """
 (() => {
   const media = navigator.mediaDevices;
@@ -54,7 +58,9 @@ CAMERA = """
     const began = performance.now();
     const page = document.getElementById("page");
     const asked = page?.dataset.phase === "step" ? page.querySelector(".glyph")?.dataset.action : undefined;
-    const picture = await window.renderPuppet(asked === "idle" ? "neutral" : asked ?? "neutral");
+    const shines = document.documentElement.hasAttribute("data-light");
+    const colour = shines ? getComputedStyle(document.documentElement).backgroundColor : "";
+    const picture = await window.renderPuppet(asked === "idle" ? "neutral" : asked ?? "neutral", colour);
     const bytes = Uint8Array.from(atob(picture), (c) => c.charCodeAt(0));
     context.drawImage(await createImageBitmap(new Blob([bytes])), 0, 0);
     if (open) setTimeout(paint, Math.max(5, 85 - (performance.now() - began)));  // twelve a second, as a plain camera
@@ -81,7 +87,10 @@ def sample_puppet() -> Puppet:
 
 @dataclass
 class Camera:
-    """Before the device: nothing, a refusal, or a puppet. `obeys` False: it stands and looks."""
+    """Before the device: nothing, a refusal, or a puppet. `obeys` False: it stands and looks.
+
+    `colours`: how the page was seen to shine, one change after another.
+    """
 
     state: str = "on"
     kind: Kind = "head"
@@ -92,12 +101,17 @@ class Camera:
         self._action = ""
         self._since = 0.0
         self.seen: list[str] = []
+        self.colours: list[str] = []
 
-    def render(self, action: str) -> str:
-        """The picture of this moment for the instruction on the page, as JPEG in Base64."""
+    def render(self, action: str, colour: str = "") -> str:
+        """The picture of this moment for the instruction and the colour on the page, as JPEG in Base64."""
         if self._performance is None:
-            self._performance = Performance(sample_puppet(), self.kind, seed=7)
+            self._performance = Performance(sample_puppet(), self.kind, seed=7, screen=Screen(lag=0.0))
         now = time.monotonic()
+        if colour:
+            action = SHOWN[colour]
+            if self.colours[-1:] != [action]:
+                self.colours.append(action)
         if action != self._action:
             self._action, self._since = action, now
             self.seen.append(action)
@@ -175,8 +189,8 @@ async def device(browser: Browser, camera: Camera | None = None, *, phone: bool 
     page = await context.new_page()
     camera = camera or Camera()
 
-    async def render(_: Any, action: str) -> str:
-        return await asyncio.to_thread(camera.render, action)
+    async def render(_: Any, action: str, colour: str) -> str:
+        return await asyncio.to_thread(camera.render, action, colour)
 
     await page.expose_binding("renderPuppet", render)
     await page.expose_binding("cameraState", lambda _: camera.state)

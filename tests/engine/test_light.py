@@ -6,38 +6,50 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
+import pytest
 
-from renzheng.engine.light import Flash, Light, Sample, measure_light, sample
+from renzheng.engine.light import COLOURS, Flash, Numbers, Sample, measure_light, sample, waiting
 from renzheng.engine.limits import LightLimits
+from renzheng.engine.measurement import Light
 from renzheng.engine.observation import FaceModels
 from renzheng.engine.runtimes import Image
+from renzheng.verification import challenge
 
 from .test_landmarks import mesh_of
 
 LIMITS = LightLimits()
-PALETTE = ((1.0, 0.1, 0.1), (0.1, 1.0, 0.1), (0.1, 0.1, 1.0), (1.0, 1.0, 0.1), (0.1, 1.0, 1.0), (1.0, 0.1, 1.0))
+PALETTE = tuple(COLOURS.values())
+NEAR = (1.0, 0.8, 0.8, 1.3, 0.9)  # how much each region takes on: forehead, cheeks, nose, chin
 
 
 def show(seed: int) -> list[Flash]:
-    """Eight colours, half a second each, none twice in a row."""
+    """Seven colours, half a second each, none twice in a row."""
     draw, order = np.random.default_rng(seed), [0]
-    while len(order) < 8:
+    while len(order) < 7:
         order.append(int(draw.choice([number for number in range(6) if number != order[-1]])))
     assert all(first != second for first, second in pairwise(order))
     return [Flash(0.5 * number, PALETTE[colour]) for number, colour in enumerate(order)]
 
 
-def film(flashes: list[Flash], face: float, background: float, delay: float = 0.15, seed: int = 0) -> list[Sample]:
-    """Forty frames of a face lit by the show with these gains, a lamp that flickers, and noise."""
-    draw, samples = np.random.default_rng(seed), []
-    for number in range(40):
+def colours(values: Numbers) -> tuple[float, float, float]:
+    red, green, blue = map(float, values)
+    return red, green, blue
+
+
+def film(
+    flashes: list[Flash], face: float, background: float, delay: float = 0.15, near: tuple[float, ...] = NEAR
+) -> list[Sample]:
+    """35 frames of a face lit by the show with these gains, a lamp that flickers, and noise."""
+    draw, samples = np.random.default_rng(0), []
+    for number in range(35):
         at = 0.1 * number
         colour = np.array([flash for flash in flashes if flash.at <= max(0.0, at - delay)][-1].colour)
         lamp = 1 + 0.1 * np.sin(3 * at)
         noise = 1 + draw.normal(0, 0.002, (2, 3))
         skin = np.array([150, 120, 100]) * lamp * (1 + face * colour) * noise[0]
+        regions = [np.array([150, 120, 100]) * lamp * (1 + face * part * colour) * noise[0] for part in near]
         wall = np.array([90, 95, 100]) * lamp * (1 + background * colour) * noise[1]
-        samples.append(Sample(at, tuple(map(float, skin)), tuple(map(float, wall))))  # type: ignore[arg-type]
+        samples.append(Sample(at, colours(skin), colours(wall), tuple(map(colours, regions))))
     return samples
 
 
@@ -69,6 +81,20 @@ def test_a_whole_scene_that_changes_colour_alike_is_a_screen_and_fails() -> None
     assert not any(measured(lambda flashes: film(flashes, 0.06, 0.06), seed).passed for seed in range(10))
 
 
+def test_a_print_takes_the_light_on_evenly_and_fails() -> None:
+    for seed in range(10):
+        found = measured(lambda flashes: film(flashes, 0.06, 0.01, near=(1.0, 1.0, 1.0, 1.05, 1.0)), seed)
+        assert found.faults == ("even",)
+
+
+def test_a_device_that_holds_every_colour_back_fails() -> None:
+    flashes = show(3)
+    assert measure_light(film(flashes, 0.06, 0.01), flashes, LIMITS, wait=0.4).passed
+    assert measure_light(film(flashes, 0.06, 0.01), flashes, LIMITS, wait=2.5).faults == ("wait",)
+    assert waiting([(3, 0.0), (3, 0.1), (4, 0.4), (4, 0.5), (5, 3.0), (6, 3.2)]) == pytest.approx(0.3)
+    assert waiting([]) == 0.0
+
+
 def test_too_few_frames_or_colours_prove_nothing() -> None:
     flashes = show(1)
     assert not measure_light(film(flashes, 0.06, 0.01)[:10], flashes, LIMITS).passed
@@ -82,3 +108,15 @@ def test_face_and_background_are_sampled_apart(models: FaceModels, portrait: Ima
     before, after = sample(portrait, mesh, 0.0), sample(lit, mesh, 0.0)
     assert after.face[0] > before.face[0] + 15
     assert after.background == before.background
+    x, y = (int(part) for part in mesh.flat[4])
+    nose = portrait.copy()
+    nose[y - 3 : y + 4, x - 3 : x + 4] = 0
+    changed = [before != after for before, after in zip(before.regions, sample(nose, mesh, 0.0).regions, strict=True)]
+    assert changed == [False, False, False, True, False]
+
+
+def test_the_engine_knows_the_light_of_every_colour_that_a_challenge_can_show() -> None:
+    assert set(COLOURS) == set(challenge.COLOURS)
+    for name, shown in challenge.COLOURS.items():
+        linear = [((part / 255 + 0.055) / 1.055) ** 2.4 for part in shown]
+        assert COLOURS[name] == pytest.approx(linear, abs=0.001)

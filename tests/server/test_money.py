@@ -133,7 +133,7 @@ def test_a_rule_is_usable_from_its_approval_to_its_disabling(server: Server, key
     time.sleep(FOLLOWS)
     assert code(token, client, **BUSINESS, RuleId=number) == wrong
     assert "60 to 100" in refused(server, "rule", "create", "weak", "--threshold", "50", *mine)
-    assert "colour" in refused(server, "rule", "create", "bright", "--light", *mine)
+    assert server.json("rule", "create", "bright", "--light", *mine)["policy"]["light"] is True
     assert "no rule" in refused(server, "rule", "show", number, "--account", "without-rules")
 
 

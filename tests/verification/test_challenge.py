@@ -37,6 +37,27 @@ def test_all_twelve_challenges_of_two_come_equally_often() -> None:
     assert chi_square < 31.3  # the 0.1 % point of eleven degrees of freedom; the seed is fixed
 
 
+@pytest.mark.parametrize("length", [1, 7, 12])
+def test_a_light_challenge_warns_first_and_shows_no_colour_twice_in_a_row(length: int) -> None:
+    entropy = seeded(length)
+    for _ in range(300):
+        warning, *colours = challenge.draw_light(entropy, length)
+        assert warning == challenge.LIGHT_WARNING
+        assert len(colours) == length
+        assert set(colours) <= set(challenge.COLOURS)
+        assert all(first != second for first, second in itertools.pairwise(colours))
+        assert all(challenge.is_light(step) for step in (warning, *colours))
+    assert not any(challenge.is_light(action) for action in (challenge.NEUTRAL, *challenge.ACTIONS))
+
+
+def test_all_150_beginnings_of_a_light_challenge_come_equally_often() -> None:
+    entropy, draws = seeded(9), 30_000
+    counts = Counter(challenge.draw_light(entropy, 3)[1:] for _ in range(draws))
+    assert len(counts) == 6 * 5 * 5
+    chi_square = sum((count - draws / 150) ** 2 / (draws / 150) for count in counts.values())
+    assert chi_square < 208  # the 0.1 % point of 149 degrees of freedom; the seed is fixed
+
+
 def test_bytes_that_would_favour_some_numbers_are_drawn_again() -> None:
     given = iter([255, 254])
     assert challenge.below(5, lambda _: bytes([next(given)])) == 254 % 5

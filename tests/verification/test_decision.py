@@ -35,6 +35,9 @@ ROWS: list[tuple[str, dict[str, object], Result]] = [
     ("challenge not answered", {"challenge_answered": False}, decision.NOT_LIVE),
     ("no depth", {"has_depth": False}, decision.NOT_LIVE),
     ("not one face throughout", {"is_continuous": False}, decision.NOT_LIVE),
+    ("colours shown and answered", {"answered_light": True}, decision.PASSED),
+    ("colours shown and not answered", {"answered_light": False}, decision.POOR_LIGHT),
+    ("neither colours nor depth", {"answered_light": False, "has_depth": False}, decision.NOT_LIVE),
     ("not enrolled", {"enrolment": Enrolment.UNKNOWN}, decision.NOT_ENROLLED),
     ("another name", {"enrolment": Enrolment.WRONG_NAME}, decision.WRONG_NAME),
     ("no photo", {"enrolment": Enrolment.NO_PHOTO}, decision.NO_PHOTO),
@@ -62,6 +65,9 @@ def test_every_rule_is_covered_by_a_row() -> None:
 def test_a_failed_liveness_says_nothing_about_enrolment(enrolment: Enrolment) -> None:
     verdict = decide(replace(GOOD, has_depth=False, enrolment=enrolment), 70)
     assert verdict.result is decision.NOT_LIVE
+    assert verdict.similarity == 0
+    verdict = decide(replace(GOOD, answered_light=False, enrolment=enrolment), 70)
+    assert verdict.result is decision.POOR_LIGHT
     assert verdict.similarity == 0
 
 

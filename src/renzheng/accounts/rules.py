@@ -39,8 +39,6 @@ class Terms:
     evidence_days: float | None = None
 
     def __post_init__(self) -> None:
-        if self.policy.light:  # a rule must not promise what no page asks for
-            raise ValueError("this version's page does not ask for the colour sequence, so no rule can demand it")
         if self.evidence_days is not None and not 0 <= self.evidence_days <= MOST_RETENTION_DAYS:
             raise ValueError(f"evidence days must be 0 to {MOST_RETENTION_DAYS}, not {self.evidence_days:g}")
 

@@ -19,6 +19,7 @@ from renzheng.capture.parts import ChannelParts, ChannelSettings
 from renzheng.capture.ports import Counter
 from renzheng.capture.socket import DeviceGone, DeviceSocket
 from renzheng.verification import challenge
+from renzheng.verification.policy import Policy
 from renzheng.verification.session import DAY_SECONDS, FINISHED, Attempt, Ending, Session, State
 
 log = structlog.get_logger("renzheng.capture")
@@ -280,6 +281,7 @@ class Visit:
 
     async def _welcome(self, session: Session, state: str) -> None:
         limits = self._settings.limits
+        light = {"light": True} if session.policy.light else {}
         await self._device.send(
             "welcome",
             protocol=PROTOCOL,
@@ -301,6 +303,7 @@ class Visit:
                 "idle_seconds": limits.idle_seconds,
             },
             handover=not self._is_bound,
+            **light,
         )
 
     def _evidence_days(self, session: Session) -> float:
@@ -323,7 +326,7 @@ class Visit:
             and await parts.sessions.attempts_today(session.account_id, session.id_hash, parts.day(now))
             >= policy.attempts_a_day
         )
-        actions = () if used_up else challenge.draw(parts.entropy, policy.challenge_length, policy.challenge_kinds)
+        actions = () if used_up else self._challenge(policy)
         number = await parts.sessions.begin_attempt(session.id, session.attempt, actions, now)
         if number is None:
             raise Closing(Close.TAKEN_OVER if session.alive(now) else Close.EXPIRED)
@@ -333,6 +336,12 @@ class Visit:
             return None
         parts.counter.step("started")
         return Attempt(session.id, number, now, actions)
+
+    def _challenge(self, policy: Policy) -> tuple[str, ...]:
+        """The steps of a new attempt: actions, and where the policy asks for them the colours."""
+        entropy = self._parts.entropy
+        actions = challenge.draw(entropy, policy.challenge_length, policy.challenge_kinds)
+        return actions + challenge.draw_light(entropy, self._settings.light_colours) if policy.light else actions
 
     async def _run_attempt(self, session: Session, attempt: Attempt) -> End:
         parts = self._parts
@@ -404,7 +413,7 @@ class Visit:
     async def _intercept(self, message: Message) -> bool:
         """Answer a hand-over or a cancel, wherever the visit stands; True where the message is dealt with."""
         if isinstance(message, Cancel):
-            self._parts.counter.step("cancelled")
+            self._parts.counter.step("cancelled", message.reason or "")
             raise Closing(Close.DONE)
         if isinstance(message, Note):
             self._parts.counter.step("camera", message.camera)

@@ -20,11 +20,18 @@ from renzheng.verification.session import Attempt, Session, StepRecord
 
 @dataclass(frozen=True, slots=True)
 class CoursePace:
-    """Seconds: of looking straight, for one action, and for all before the first action."""
+    """Seconds: of looking straight, for one action, for all before the first action; of the warning before the colours
+    of a light challenge, and of each colour."""
 
     neutral_seconds: float = 1.0
     step_seconds: float = 6.0
     ready_seconds: float = 60.0
+    warning_seconds: float = 2.0
+    colour_seconds: float = 0.5
+
+
+LEAST_FRAMES = 3
+"""Frames of a colour that must have come before the next is shown, however few come a second."""
 
 
 class DayUsedUp(Exception):
@@ -80,7 +87,10 @@ class Course:
             return End.NOT_READY
         first = max(1, len(self._attempt.steps) - 1)
         for index in range(first, len(self._attempt.actions) + 1):
-            if not await self._ask(index, self._attempt.actions[index - 1], baseline):
+            action = self._attempt.actions[index - 1]
+            if not await (
+                self._shine(index, action) if challenge.is_light(action) else self._ask(index, action, baseline)
+            ):
                 return End.TIMEOUT
         self._device.expect_nothing()
         await self.store_pending()
@@ -181,6 +191,28 @@ class Course:
                 return True
         return False
 
+    async def _shine(self, index: int, action: str) -> bool:
+        """Show a colour, or the warning, until its frames have come for so long. False when its time is over.
+
+        Time counts from the first frame that was taken of it, so on no line does a screen change faster than that.
+        The warning stays until the face is seen well.
+        """
+        warns = action == challenge.LIGHT_WARNING
+        seconds = self._pace.warning_seconds if warns else self._pace.colour_seconds
+        deadline = min(self._clock() + self._pace.step_seconds + seconds, self._session.expires_at)
+        step = await self._show(index, action, deadline)
+        since, frames = 0.0, 0
+        async for frame in self._device.newest_frames(step.deadline):
+            if frame is None:
+                continue
+            since, frames = since if frames else frame.at, frames + 1
+            await self._look(frame.jpeg, action)
+            if warns and self._hint is not None:
+                frames = 0
+            elif frame.at - since >= seconds and frames >= LEAST_FRAMES:
+                return True
+        return False
+
     async def _show(self, index: int, action: str, deadline: float) -> StepRecord:
         """Reveal a step once; after a reconnect show it again, with its own nonce and the time that is left."""
         known = [step for step in self._attempt.steps if step.index == index]
@@ -196,13 +228,15 @@ class Course:
                 await self._refused(day)
             self._attempt = replace(self._attempt, steps=(*self._attempt.steps, step))
         self._device.expect(index, step.nonce)
+        colour = challenge.COLOURS.get(action)
         await self._device.send(
             "step",
             index=index,
-            of=len(self._attempt.actions),
+            of=sum(not challenge.is_light(one) for one in self._attempt.actions),
             action=action,
             nonce=step.nonce.hex(),
             seconds=round(max(0.0, step.deadline - self._clock()), 1),
+            **({"colour": "#{:02x}{:02x}{:02x}".format(*colour)} if colour else {}),
         )
         return step
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -58,6 +59,7 @@ class Presentation:
 
     frames: Frames
     challenge_answered: bool
+    answered_light: bool | None  # None: no colours were measured
     has_depth: bool
     is_continuous: bool
     best_frame: int | None
@@ -239,7 +241,8 @@ async def examine(
     if not leases_lost and ending is not Ending.TOO_MANY_TODAY:
         frames = await sessions.frames(session.id, session.attempt)
         presentation = await examiner.present(_shown(attempt, frames)) if frames else None
-    if presentation is not None and _evidence(ending, presentation).is_live:
+    evidence = partial(_evidence, ending, presentation, session.policy.light)
+    if evidence().is_live and presentation is not None:
         enrolment, photo = await _photo(session, sessions, identities)
         # Without a photo the person is compared with themself, so that a miss takes as long as a hit.
         decoy = frames[presentation.best_frame or 0][1]
@@ -247,13 +250,12 @@ async def examine(
         comparison = await examiner.compare(chosen, photo or decoy)
         if photo is None:
             comparison = None
-    evidence = _evidence(ending, presentation, leases_lost, enrolment, comparison)
     best = presentation.best_frame if presentation else None
     return Judgement(
-        decide(evidence, session.policy.threshold),
+        decide(evidence(leases_lost, enrolment, comparison), session.policy.threshold),
         _record(presentation, comparison),
         None if best is None else frames[best][0].sequence,
-        _failed_layers(presentation),
+        _failed_layers(presentation, session.policy.light),
     )
 
 
@@ -271,7 +273,7 @@ async def _photo(session: Session, sessions: FrameSource, identities: Identities
     return Enrolment.FOUND, enrolled.photo
 
 
-def _failed_layers(presentation: Presentation | None) -> tuple[str, ...]:
+def _failed_layers(presentation: Presentation | None, light: bool) -> tuple[str, ...]:
     if presentation is None:
         return ()
     layers = {
@@ -280,6 +282,7 @@ def _failed_layers(presentation: Presentation | None) -> tuple[str, ...]:
         "depth": presentation.has_depth,
         "continuity": presentation.is_continuous,
         "passive": not presentation.network_refuses,
+        "light": presentation.answered_light is True or not light,
     }
     return tuple(name for name, passed in layers.items() if not passed)
 
@@ -294,6 +297,7 @@ def _shown(attempt: Attempt | None, frames: Sequence[tuple[FrameRecord, bytes]])
 def _evidence(
     ending: Ending,
     presentation: Presentation | None,
+    light: bool,
     lost: bool = False,
     enrolment: Enrolment = Enrolment.NOT_ASKED,
     comparison: Comparison | None = None,
@@ -312,6 +316,7 @@ def _evidence(
         comparison.similarity if comparison else None,
         presentation.tags,
         presentation.network_refuses,
+        presentation.answered_light is True if light else None,
     )
 
 

@@ -76,7 +76,9 @@ class Handover(msgspec.Struct, tag_field="type", tag="handover", frozen=True):
 
 
 class Cancel(msgspec.Struct, tag_field="type", tag="cancel", frozen=True):
-    pass
+    """`reason`: "light" where the person does not want the flashing colours; for the funnel alone."""
+
+    reason: Literal["light"] | None = None
 
 
 class Note(msgspec.Struct, tag_field="type", tag="note", frozen=True):

@@ -21,6 +21,7 @@ class ChannelSettings:
     evidence_days: float = 3.0
     result_seconds: float = 3 * 24 * 3600
     public_url: str = ""
+    light_colours: int = 7
 
 
 @dataclass(frozen=True, slots=True)

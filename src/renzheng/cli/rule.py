@@ -47,6 +47,7 @@ def _print(rule: Rule, as_json: bool) -> None:
         ["Changed", when(rule.changed_at)],
         ["Threshold", f"{policy.threshold:g}"],
         ["Challenge", f"{policy.challenge_length} of {', '.join(policy.challenge_kinds)}"],
+        ["Light challenge", "yes" if policy.light else "no"],
         ["Attempts", f"{policy.attempts} a token, {policy.attempts_a_day or 'any number'} a day for one ID number"],
         ["Evidence", "as the server's setting says" if days is None else f"{days:g} days"],
     ]
@@ -65,7 +66,9 @@ def create(
     attempts: Annotated[int | None, typer.Option(help="Attempts a token, 1 to 10.")] = None,
     attempts_a_day: Annotated[int | None, typer.Option(help="Attempts a day for one ID number; 0: no limit.")] = None,
     evidence_days: Annotated[float | None, typer.Option(help="Days that frames, photos and videos are kept.")] = None,
-    light: Annotated[bool, typer.Option("--light", help="Have the page ask for the colour sequence too.")] = False,
+    light: Annotated[
+        bool, typer.Option("--light", help="Have the page show the light challenge's colours too.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a draft. What is left out is as the server's settings say now; later changes of those do not move it."""

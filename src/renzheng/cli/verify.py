@@ -104,7 +104,7 @@ def describe(event: Event) -> str | None:
         case "welcome":
             return f"welcome: {fields['state']}, {fields['attempts_left']} attempts left"
         case "step":
-            count = f"{fields['index']} of {fields['of']}: " if fields["index"] else ""
+            count = f"{fields['index']} of {fields['of']}: " if 0 < fields["index"] <= fields["of"] else ""
             return f"step {count}{fields['action']}, within {fields['seconds']:g} s"
         case "hint":
             return f"hint: {fields['code']}" if fields["code"] else None

@@ -12,6 +12,7 @@ Rules that are chosen here, and nowhere else:
 - the frames to compare are the best frontal one of each step, so that they span the whole sequence, filled up
   to three with second bests at least ``apart`` seconds away; the similarity is the median of their scores,
   never the highest, and they must show one person among themselves;
+- frames of the light challenge are neither compared with the photo nor taken for an action;
 - the face is searched for in every ``search_every``-th frame, at each step's start and when it was lost, and
   tracked in between.
 """
@@ -30,6 +31,7 @@ from .continuity import Moment, Picture, measure_continuity
 from .depth import measure_depth, reach
 from .embedding import align, cosine, similarity
 from .landmarks import Mesh
+from .light import COLOURS, Flash, Sample, is_light, measure_light, sample, waiting
 from .limits import JudgingLimits, MediaLimits, QualityLimits
 from .liveness import (
     NEUTRAL,
@@ -46,6 +48,7 @@ from .measurement import (
     Depth,
     Frame,
     FrameCounts,
+    Light,
     Measurement,
     Quality,
     Turn,
@@ -157,6 +160,7 @@ class Judge:
         self._neutral_turns: list[float] = []
         self._finest = 0.0
         self._eye_readings: list[tuple[int, float]] = []
+        self._samples: list[Sample] = []
 
     def add(self, image: Image | None, step: int, action: str, at: float) -> None:
         """The next frame; None where it could not be decoded."""
@@ -180,11 +184,13 @@ class Judge:
             self._neutral_turns.append(glance.turn)
         reached = reach(mesh, median(self._neutral_turns or [0.0]), self._limits.depth) if mesh is not None else 0.0
         aligned = None
-        if mesh is not None and glance.usable and abs(reached) >= 1.0:
+        if mesh is not None and glance.usable and (abs(reached) >= 1.0 or action in COLOURS):
             aligned = align(image, mesh.five_points)
         picture = Picture.of(image)
         self._seen.append(_Seen(index, step, action, at, glance, mesh, reached, aligned, searched, picture))
-        if mesh is not None and frontal:
+        if mesh is not None and glance.usable and action in COLOURS:
+            self._samples.append(sample(image, mesh, at))
+        if mesh is not None and frontal and not is_light(action):
             self._consider(index, step, at, image, mesh)
 
     def _eyes_matter(self, seen: Observation, step: int, action: str) -> bool:
@@ -262,13 +268,14 @@ class Judge:
             appearance=measure_appearance(looks),
             passive=network.measure(looks) if network else None,
             turn=turn,
+            light=self._light(),
         )
         return replace(found, tags=reasons(found))
 
     def _actions(self, baseline: Baseline | None) -> tuple[ActionOutcome, ...]:
         outcomes = []
         for step, action in dict.fromkeys((seen.step, seen.action) for seen in self._seen):
-            if action == NEUTRAL:
+            if action == NEUTRAL or is_light(action):
                 continue
             rows = [seen for seen in self._seen if (seen.step, seen.action) == (step, action)]
             if baseline is None:
@@ -330,18 +337,37 @@ class Judge:
         return measure_turn(self._neutral(), present, sign) if sign else None
 
     def _continuity(self, frontal: list[Floats], turn: Turn | None) -> Continuity | None:
-        """One person: the compared frames among themselves, and the middle of the turn with the first of them."""
+        """One person: the compared frames among themselves, and the middle of the turn with the first of them.
+
+        Where colours were shown, two of their frames are compared with that one too: tint costs little of a cosine.
+        """
         if len(frontal) < 2:
             return None
         turned, sign = self._turned()
         aside = [seen for seen in turned if sign * seen.reach >= 1.0]
         middle = [seen.aligned for seen in aside[len(aside) // 2 : len(aside) // 2 + 1] if seen.aligned is not None]
+        shown = [seen.aligned for seen in self._seen if seen.action in COLOURS and seen.aligned is not None]
+        lit = [shown[len(shown) * part // 4] for part in (1, 3)] if shown else []
         return measure_continuity(
             [Moment(seen.at, seen.glance, seen.picture) for seen in self._seen],
-            [cosine(first, second) for first, second in combinations(frontal, 2)],
-            [cosine(frontal[0], self._models.embedder.embed_aligned(face)) for face in middle],
+            [cosine(first, second) for first, second in combinations(frontal, 2)] + self._like(frontal[0], lit),
+            self._like(frontal[0], middle),
             self._limits.continuity,
             turn,
+        )
+
+    def _like(self, first: Floats, faces: Sequence[Image]) -> list[float]:
+        return [cosine(first, self._models.embedder.embed_aligned(face)) for face in faces]
+
+    def _light(self) -> Light | None:
+        """The face's answer to the colours, each of which was on the screen from its first frame on."""
+        lit = [seen for seen in self._seen if seen.action in COLOURS]
+        if not lit:
+            return None
+        first = {seen.step: seen for seen in reversed(lit)}
+        flashes = [Flash(seen.at, COLOURS[seen.action]) for seen in sorted(first.values(), key=lambda seen: seen.at)]
+        return measure_light(
+            self._samples, flashes, self._limits.light, waiting([(seen.step, seen.at) for seen in lit])
         )
 
     def _counts(self) -> FrameCounts:

@@ -85,12 +85,15 @@ class ContinuityLimits:
 @dataclass(frozen=True)
 class LightLimits:
     """``response``: least share of the face's change of tint that the shown colours explain; ``gain``: least size
-    of it; ``nearer``: how many times the background's; ``latest``, ``step``: delays tried, seconds; ``minimum``:
-    frames. Tried on rendered light only, so no rule asks for it unless told to."""
+    of it; ``nearer``: how many times the background's; ``nose``: least gain of the nose, in parts of the
+    cheeks'; ``latest``, ``step``: delays tried, seconds; ``wait``: longest time from one colour's frames to the next
+    one's, seconds; ``minimum``: frames. Tried on rendered light only, so no rule asks for it unless told to."""
 
-    response: float = 0.5
+    response: float = 0.6
     gain: float = 0.01
     nearer: float = 1.5
+    nose: float = 1.15
+    wait: float = 2.0
     latest: float = 0.6
     step: float = 0.05
     minimum: int = 20
@@ -122,6 +125,7 @@ class JudgingLimits:
     actions: ActionThresholds = field(default_factory=lambda: ActionThresholds(reach=1.0, released=0.65, returned=0.45))
     depth: DepthLimits = field(default_factory=DepthLimits)
     continuity: ContinuityLimits = field(default_factory=ContinuityLimits)
+    light: LightLimits = field(default_factory=LightLimits)
     quality: QualityLimits = field(default_factory=QualityLimits)
     search_every: int = 5
     neutral_eyes: int = 4

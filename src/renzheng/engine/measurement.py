@@ -154,6 +154,30 @@ class Passive:
 
 
 @dataclass(frozen=True, slots=True)
+class Light:
+    """``face``, ``background``: share 0-1 of their change of tint that the shown colours explain; ``gain``,
+    ``behind``: the size of each one's response, in parts of its colour; ``regions``: the gains of forehead, right
+    cheek, left cheek, nose and chin (the person's own right); ``nose``: the nose's gain over the cheeks'; ``delay``:
+    seconds by which the face answers later than its frames say; ``wait``: the median time, seconds, between a colour's
+    last frame and the next one's first; ``colours``, ``frames``: how many of each were measured; ``threshold``: of
+    ``face``. ``faults``: which of them decided against the sequence, by name."""
+
+    face: float
+    background: float
+    gain: float
+    behind: float
+    regions: tuple[float, ...]
+    nose: float
+    delay: float
+    wait: float
+    colours: int
+    frames: int
+    threshold: float
+    faults: tuple[str, ...]
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """A stored frame: its JPEG, the step and action it was taken for, and when it came (seconds, rising)."""
 
@@ -210,6 +234,7 @@ class Measurement:
     ``tags``: LivenessInfoTag values with their reasons in ``reasons``. ``packs``: ids of the model files used.
     ``appearance``: advice on the compared frames' looks, None without any, or of a judgement before there was such.
     ``passive``: None where no network is in use.
+    ``light``: None where no colours were shown.
     """
 
     frames_status: str
@@ -232,10 +257,14 @@ class Measurement:
     appearance: Appearance | None = None
     passive: Passive | None = None
     turn: Turn | None = None
+    light: Light | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        return asdict(self)
+        """Plain values, ready for JSON; what was not asked for is left out."""
+        plain = asdict(self)
+        if self.light is None:
+            del plain["light"]
+        return plain
 
 
 @dataclass(frozen=True, slots=True)

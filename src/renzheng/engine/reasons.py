@@ -50,6 +50,10 @@ def _spliced(m: Measurement) -> bool:
     return _faults(m, "frontal", "turned", "repeated", "frozen", "disorder", "speed", "growth")
 
 
+def _unlit(m: Measurement) -> bool:
+    return m.light is not None and not m.light.passed
+
+
 def _faults(m: Measurement, *names: str) -> bool:
     return m.continuity is not None and any(name in m.continuity.faults for name in names)
 
@@ -63,6 +67,7 @@ REASONS: tuple[tuple[str, str, Callable[[Measurement], bool]], ...] = (
     ("06", "actions that were not asked for, or a turn faster than a head's", _acted_otherwise),
     ("07", "a network saw a template of the trade in false identities", _network("template")),
     ("08", "a network saw a watermark", _network("watermark")),
+    ("09", "the face did not answer the colours that the screen showed", _unlit),
     ("10", "no frame is fit for comparison", lambda m: m.best is None),
     ("11", "no face, several faces or a cut one", lambda m: m.frames_status in ("no_face", "several_faces", "cut")),
     ("12", "the face is too far away", lambda m: m.frames_status == "too_few_pixels"),

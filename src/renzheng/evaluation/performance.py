@@ -15,6 +15,7 @@ import numpy as np
 from renzheng.engine.runtimes import Image
 from renzheng.evaluation.anatomy import smoothstep
 from renzheng.evaluation.puppet import HEAD, Flat, Pose, Puppet
+from renzheng.evaluation.screen import Screen
 from renzheng.verification.challenge import NEUTRAL, OTHERS, TURNS
 
 Kind = Literal["head", "flat"]
@@ -140,8 +141,8 @@ class Performance:
     is done (default: what is asked). `swap_to`: another puppet that takes over while the head is turned, in every
     attempt anew.
     `noise` in grey levels and `gain` (blue, green, red) are the camera's and the room's; `base` is how the person
-    stands at rest instead (size, place, light). `turned(action)` is the pose at the height of a turn; without it a
-    head turns by `TURN_PROXY` and a flat picture by `FLAT_DEGREES`.
+    stands at rest instead (size, place, light); `screen` is the device's, as a lamp. `turned(action)` is the pose at
+    the height of a turn; without it a head turns by `TURN_PROXY` and a flat picture by `FLAT_DEGREES`.
     """
 
     def __init__(
@@ -157,6 +158,7 @@ class Performance:
         gain: tuple[float, float, float] = (1.0, 1.0, 1.0),
         base: Pose | None = None,
         turned: Callable[[str], Pose] | None = None,
+        screen: Screen | None = None,
     ) -> None:
         self._puppet = self._first = puppet
         self._surface = HEAD if kind == "head" else flat or Flat()
@@ -165,6 +167,7 @@ class Performance:
         self._tremor = _Tremor(seed)
         self._light = base or Pose(noise=noise, gain=gain)
         self._turned = turned
+        self._screen = screen or Screen()
         self._yaw = self._turns(puppet)
         self._shown = Shown("", 0.0, 0.0)
         self._left_over = Pose()
@@ -207,7 +210,8 @@ class Performance:
         self._last = replace(moved, **sums)
         self._swap(doing)
         self._frames += 1
-        return self._tremor.at(self._time, replace(self._last, grain=self._frames))
+        lit = replace(self._last, grain=self._frames, screen=self._screen.light(instruction, self._time))
+        return self._tremor.at(self._time, lit)
 
     def _follow(self, shown: Shown) -> None:
         if shown.action != self._shown.action or shown.seconds < self._shown.seconds:

@@ -1,4 +1,4 @@
-"""The challenge: which actions are asked, in which order, by when.
+"""The challenge: which actions are asked, in which order, by when, and which colours are shown after them.
 
 Drawn anew for every attempt from randomness that only the composition root hands in. No setting, header or
 address fixes, shows ahead or skips one.
@@ -13,6 +13,19 @@ NEUTRAL = "neutral"
 TURNS = ("turn_left", "turn_right")
 OTHERS = ("blink", "open_mouth", "nod")
 ACTIONS = OTHERS + TURNS
+
+LIGHT_WARNING = "light_warning"
+"""The step before the first colour: what is about to come is said, so that nobody meets it unwarned."""
+
+COLOURS: dict[str, tuple[int, int, int]] = {
+    "light_red": (255, 60, 60),
+    "light_green": (60, 255, 90),
+    "light_blue": (70, 100, 255),
+    "light_yellow": (255, 235, 60),
+    "light_cyan": (60, 240, 255),
+    "light_magenta": (255, 80, 240),
+}
+"""The colours of the light challenge as the page fills its screen with them: sRGB, 0-255."""
 
 Entropy = Callable[[int], bytes]
 """Gives that many unpredictable bytes."""
@@ -51,6 +64,21 @@ def draw(entropy: Entropy, length: int = 2, kinds: tuple[str, ...] = ACTIONS) ->
     chosen = [others.pop(below(len(others), entropy)) for _ in range(length - 1)]
     chosen.insert(below(length, entropy), turns[below(len(turns), entropy)])
     return tuple(chosen)
+
+
+def draw_light(entropy: Entropy, length: int) -> tuple[str, ...]:
+    """The steps of a light challenge: the warning, then `length` colours, none twice in a row, all equally likely."""
+    names = list(COLOURS)
+    chosen = [names[below(len(names), entropy)]]
+    while len(chosen) < length:
+        others = [name for name in names if name != chosen[-1]]
+        chosen.append(others[below(len(others), entropy)])
+    return (LIGHT_WARNING, *chosen)
+
+
+def is_light(action: str) -> bool:
+    """Whether a step is of the light challenge: the person holds still."""
+    return action == LIGHT_WARNING or action in COLOURS
 
 
 def nonce(entropy: Entropy) -> bytes:

@@ -28,6 +28,7 @@ UNFINISHED = Result("17", "本次流程未完成", False)
 ENGINE_LOST = Result("1001", "引擎超时，请稍后重试", False)
 NO_USABLE_FRAME = Result("1004", "人脸检测失败，无法提取比对照", False)
 NOT_LIVE = Result("1005", "人脸验证失败", False)
+POOR_LIGHT = Result("1202", "光线不佳，建议在光源充足的室内环境验证", False)
 NOT_ENROLLED = Result("2005", "未查询到身份信息", False)
 WRONG_NAME = Result("2006", "姓名和身份证号不匹配，请核实身份后重试", True)
 NO_PHOTO = Result("2007", "未查询到照片信息", True)
@@ -78,6 +79,7 @@ class Evidence:
     """All that a verdict rests on. `similarity`: 0 to 100, None where no comparison could be made.
 
     `network_refuses`: an operator's passive network, where one is in use and may decide, decided against the person.
+    `answered_light`: whether the face answered the shown colours; None where none were asked for.
     """
 
     ending: Ending
@@ -91,9 +93,14 @@ class Evidence:
     similarity: float | None = None
     tags: tuple[str, ...] = ()
     network_refuses: bool = False
+    answered_light: bool | None = None
 
     @property
     def is_live(self) -> bool:
+        return self.is_live_but_for_light and self.answered_light is not False
+
+    @property
+    def is_live_but_for_light(self) -> bool:
         completed = self.ending is Ending.COMPLETED and not self.network_refuses
         return completed and self.challenge_answered and self.has_depth and self.is_continuous
 
@@ -120,7 +127,8 @@ RULES: tuple[Rule, ...] = (
     (lambda e, _: e.frames is Frames.SEVERAL_FACES, SEVERAL_FACES),
     (lambda e, _: e.frames is Frames.CUT, CUT_FACE),
     (lambda e, _: e.frames is Frames.NO_FACE, NO_USABLE_FRAME),
-    (lambda e, _: not e.is_live, NOT_LIVE),
+    (lambda e, _: not e.is_live_but_for_light, NOT_LIVE),
+    (lambda e, _: not e.is_live, POOR_LIGHT),
     (lambda e, _: e.enrolment is Enrolment.UNKNOWN, NOT_ENROLLED),
     (lambda e, _: e.enrolment is Enrolment.WRONG_NAME, WRONG_NAME),
     (lambda e, _: e.enrolment is Enrolment.NO_PHOTO, NO_PHOTO),

@@ -16,7 +16,7 @@ class Policy:
     challenge_kinds: tuple[str, ...] = ACTIONS  # at least one turn among them
     attempts: int = 3  # attempts a token; 1 to 10
     attempts_a_day: int = 30  # attempts a day for one ID number in one account; 0 is no limit
-    light: bool = False  # whether the page also asks for the colour sequence
+    light: bool = False  # whether the page also shows the colours of the light challenge
 
     def __post_init__(self) -> None:
         if not 60 <= self.threshold <= 100:

@@ -114,7 +114,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """A step as it was shown to the device: `index` 0 is the neutral second, then one a challenge action.
+    """A step as it was shown to the device: `index` 0 is the neutral second, then one a challenge action or colour.
 
     `nonce`: 16 random bytes that were on the screen during the step. Times are the server's unix seconds.
     """

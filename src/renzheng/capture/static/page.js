@@ -169,9 +169,9 @@ class Verification {
     // Else a socket that was silent for long was opened anew behind a screen that waits for the person.
   }
 
-  on_step({ index, of, action, nonce, seconds }) {
+  on_step({ index, of, action, nonce, seconds, colour }) {
     const until = performance.now() + seconds * 1000;
-    this.step = { index, of, action, until };
+    this.step = { index, of, action, until, colour };
     const bytes = Uint8Array.from(nonce.match(/../g), (pair) => parseInt(pair, 16));
     this.nonce = undefined;
     this.capture?.set({ phase: "step", ...this.step, notice: null });
@@ -179,7 +179,8 @@ class Verification {
     requestAnimationFrame(() => setTimeout(() => {
       this.nonce = bytes;
     }));
-    this.host.event({ type: "step", index, of, action });
+    // Nobody but the person need know the colours.
+    if (!colour) this.host.event({ type: "step", index, of, action });
   }
 
   on_hint({ code }) {
@@ -305,7 +306,7 @@ class Verification {
 
   showCamera() {
     if (this.camera.video.paused) this.camera.play();
-    this.capture = this.view.showCapture(this.camera.video, () => this.cancel());
+    this.capture = this.view.showCapture(this.camera.video, () => this.cancel(), () => this.declineLight());
     this.host.event({ type: "screen", name: "capture" });
     this.holdScreen();
     if (this.step) this.capture.set({ phase: "step", ...this.step });
@@ -324,15 +325,20 @@ class Verification {
     this.capture = undefined;
   }
 
-  cancel(code = 212) {
-    const told = code === 222 ? "the time ran out" : "the person left";
+  cancel(code = 212, told = code === 222 ? "the time ran out" : "the person left", reason = undefined) {
     this.nonce = undefined;
-    this.channel?.send({ type: "cancel" });
+    this.channel?.send({ type: "cancel", ...(reason && { reason }) });
     this.channel?.close();
     this.camera.close();
     this.releaseScreen();
     if (this.host.attended) this.end(code, told);
-    this.show((view) => screens.cancelled(view, () => [{ label: view.t("resume"), act: () => this.connect() }]));
+    const screen = reason === "light" ? screens.declinedLight : screens.cancelled;
+    this.show((view) => screen(view, () => [{ label: view.t("resume"), act: () => this.connect() }]));
+  }
+
+  /** Whoever flashing light may harm leaves before the first colour. */
+  declineLight() {
+    this.cancel(212, "the person declined flashing light", "light");
   }
 
   askHandover() {

@@ -31,7 +31,8 @@ export function ready(view, welcome, { agree, decline, usePhone, cameraMissing }
         fact("camera", view.t("readyTaken")),
         fact("compare", view.t(welcome.compares === "LOCAL" ? "readyCompareLocal" : "readyCompare")),
         fact("clock", view.t(days > 0 ? "readyKeep" : "readyKeepNone", kept)),
-        fact("tip", view.t("readyTip"))),
+        fact("tip", view.t("readyTip")),
+        welcome.light && fact("colours", view.t("readyLight"))),
       p(view.t("readyTime", { minutes: Math.max(1, Math.floor(welcome.expires_in / 60)) }), "small"),
     ],
     actions: [start, usePhone && phone, leave].filter(Boolean),
@@ -150,6 +151,7 @@ const plain = (name, art, key, tone = "warn") => (view, actions) => ({
 
 export const offline = plain("offline", "network", "offline");
 export const cancelled = plain("cancelled", "leave", "cancelled", "calm");
+export const declinedLight = plain("declined_light", "leave", "declinedLight", "calm");
 export const noToken = plain("no_token", "link", "noToken");
 
 /** The code by which a phone takes over. @param {{url: string, modules?: string[], left: number}} code */

@@ -54,9 +54,12 @@ export class View {
     scrollTo(0, 0);
   }
 
-  /** Shows the camera and what is asked. @param {HTMLVideoElement} video @param {() => void} cancel */
-  showCapture(video, cancel) {
-    const capture = new CaptureView(this, video, cancel);
+  /**
+   * Shows the camera and what is asked.
+   * @param {HTMLVideoElement} video @param {() => void} cancel @param {() => void} [declineLight]
+   */
+  showCapture(video, cancel, declineLight) {
+    const capture = new CaptureView(this, video, cancel, declineLight);
     this.make = () => undefined;
     this.capture = capture;
     this.frame("capture", "calm");
@@ -70,6 +73,7 @@ export class View {
   frame(name, tone) {
     document.documentElement.lang = this.language;
     document.title = this.t("title");
+    if (name !== "capture") this.shine(undefined);
     this.root.dataset.screen = name;
     this.root.dataset.tone = tone;
     const other = this.language === "zh-CN" ? "en-US" : "zh-CN";
@@ -88,6 +92,13 @@ export class View {
     this.bar.querySelector(".language").focus();
   }
 
+  /** Fills the whole screen with a colour, at once; undefined ends it. @param {string | undefined} colour */
+  shine(colour) {
+    const page = document.documentElement;
+    page.toggleAttribute("data-light", colour !== undefined);
+    if (colour !== undefined) page.style.setProperty("--shine", colour);
+  }
+
   /** Says something to people who listen rather than look. */
   say(text, urgent = false) {
     const region = urgent ? this.assertive : this.polite;
@@ -97,9 +108,11 @@ export class View {
 
 /** What is on the screen while the camera runs. `state` is plain data; `update` draws it. */
 class CaptureView {
-  constructor(view, video, cancel) {
+  constructor(view, video, cancel, declineLight) {
     this.view = view;
-    this.state = { phase: "preparing", action: "idle", index: 0, of: 0, hint: null, until: undefined, notice: null };
+    this.state = {
+      phase: "preparing", action: "idle", index: 0, of: 0, hint: null, until: undefined, notice: null, colour: undefined,
+    };
     this.video = video;
     this.ring = ring();
     this.glyph = h("div", { class: "glyph" });
@@ -108,6 +121,7 @@ class CaptureView {
     this.count = h("p", { class: "count" });
     this.hint = h("p", { class: "hint" });
     this.leave = h("button", { type: "button", class: "quiet", onclick: cancel });
+    this.decline = h("button", { type: "button", class: "quiet", onclick: declineLight });
     this.tick = h("div", { class: "tick", "aria-hidden": "true" }, icon("check"));
     this.parts = [
       h("div", { class: "oval live" }, h("div", { class: "lens" }, video), this.ring.element, this.tick),
@@ -127,7 +141,8 @@ class CaptureView {
   }
 
   begin(before) {
-    if (before.phase === "step" && this.state.index > before.index) {
+    // Colours follow each other by themselves: nothing was done for which there would be a tick.
+    if (before.phase === "step" && this.state.index > before.index && before.index <= this.state.of) {
       this.tick.classList.remove("shown");
       void this.tick.offsetWidth; // restarts the animation
       this.tick.classList.add("shown");
@@ -138,21 +153,28 @@ class CaptureView {
   }
 
   update() {
-    const { phase, action, index, of, notice } = this.state;
+    const { phase, action, index, of, notice, colour } = this.state;
     const asked = phase === "step";
+    const lit = asked && colour !== undefined;
+    const warns = asked && action === "light_warning";
+    this.view.shine(lit ? colour : undefined);
     this.view.root.dataset.phase = phase;
     this.leave.textContent = this.view.t("cancel");
-    const title = this.view.t(asked ? action : phase === "judging" ? "judging" : "preparing");
+    this.decline.textContent = this.view.t("declineLight");
+    if (warns) this.leave.before(this.decline);
+    else this.decline.remove();
+    const title = this.view.t(lit ? "neutral" : asked ? action : phase === "judging" ? "judging" : "preparing");
     if (this.ask.textContent !== title) {
       this.ask.textContent = title;
       this.view.say(title, asked);
     }
-    const drawn = asked ? action : "idle";
+    const drawn = asked && !lit ? action : "idle";
     if (this.glyph.dataset.action !== drawn) {
       this.glyph.dataset.action = drawn;
-      this.glyph.replaceChildren(head(drawn));
+      this.glyph.replaceChildren(warns ? icon("colours") : head(drawn));
     }
     this.note.textContent = phase === "judging" ? this.view.t("judgingText")
+      : lit ? "" : warns ? this.view.t("lightWarningText")
       : asked && index > 0 ? this.view.t("step", { index, of }) : this.view.t("preparingText");
     // Looking straight is the first arc; `of` counts the actions after it.
     const arcs = asked || phase === "judging" ? of + 1 : 0;
@@ -165,8 +187,8 @@ class CaptureView {
 
   showTime() {
     clearTimeout(this.clock);
-    const { phase, until, notice } = this.state;
-    const left = phase === "step" && until !== undefined ? Math.max(0, Math.ceil((until - performance.now()) / 1000)) : undefined;
+    const { phase, until, notice, index, of } = this.state;
+    const left = phase === "step" && index <= of && until !== undefined ? Math.max(0, Math.ceil((until - performance.now()) / 1000)) : undefined;
     this.count.textContent = left === undefined || left > 20 || notice ? "" : this.view.t("secondsLeft", { n: left });
     this.count.classList.toggle("short", left !== undefined && left <= 3);
     if (left !== undefined) this.clock = setTimeout(() => this.video.isConnected && this.showTime(), 250);

@@ -39,12 +39,12 @@ export interface End {
   passed?: boolean;
 }
 
-export type Action = "neutral" | "blink" | "open_mouth" | "turn_left" | "turn_right" | "nod";
+export type Action = "neutral" | "blink" | "open_mouth" | "turn_left" | "turn_right" | "nod" | "light_warning";
 
 export type ProgressEvent =
   /** A screen came up; `name` as in `data-screen` of the page. */
   | { type: "screen"; name: string }
-  /** An action is asked for. */
+  /** An action is asked for, or the warning before the colours of the light challenge; those are not told. */
   | { type: "step"; index: number; of: number; action: Action }
   /** A hint came up or, with null, went away. */
   | { type: "hint"; code: string | null }

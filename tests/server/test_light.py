@@ -1,0 +1,123 @@
+"""A rule that asks for the light challenge: who takes on the shown colours passes, who does not fails by that alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from renzheng.evaluation.device import Device, DeviceLimits, Event
+from renzheng.evaluation.performance import Performance
+from renzheng.evaluation.puppet import Puppet
+from renzheng.evaluation.screen import NoScreen, Screen
+from renzheng.verification.challenge import COLOURS, LIGHT_WARNING
+from tests.support.images import base64_of, sample, sample_picture
+from tests.support.server import Server, result
+from tests.support.server import token as issue
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(tmp_path_factory.mktemp("light")).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def rule(server: Server) -> str:
+    """The number of an approved rule that asks for colours."""
+    number = str(server.json("rule", "create", "bright", "--light")["rule_id"])
+    for move in ("submit", "approve"):
+        server.command("rule", move, number)
+    time.sleep(1.5)  # a running server follows within a second
+    return number
+
+
+@pytest.fixture(scope="module")
+def puppet() -> Puppet:
+    return Puppet(sample_picture())
+
+
+class Verification:
+    """One token's verification under a rule, as its device and its merchant saw it."""
+
+    def __init__(self, server: Server, rule: str | None, scene: Performance) -> None:
+        given = {"RuleId": rule} if rule else {}
+        self.events: list[Event] = []
+        self.token = issue(server.sdk(), CompareLib="LOCAL", ImageBase64=base64_of(sample()), **given)
+        device = Device(server.url, self.token, scene, limits=DeviceLimits(seconds=120), tell=self.events.append)
+        self.passed = asyncio.run(device.run()).passed
+        self.result = result(server.sdk(), self.token)
+        self.shown = json.loads(server.command("session", "show", self.token, "--json"))
+
+    def steps(self) -> list[dict[str, Any]]:
+        return [event.fields for event in self.events if event.kind == "step"]
+
+    @property
+    def light(self) -> dict[str, Any]:
+        return dict(self.shown["measurement"]["presentation"]["light"])
+
+    @property
+    def acted(self) -> bool:
+        """Whether all but the light was answered: on a busy machine even a head that complies is not always noticed."""
+        measured = self.shown["measurement"]["presentation"]
+        return all(part["passed"] for part in (measured["depth"], measured["continuity"])) and all(
+            one["answered"] and not one["unasked"] for one in measured["actions"]
+        )
+
+
+def verified(server: Server, rule: str, puppet: Puppet, screen: Screen) -> Verification:
+    """A head that answers the actions, before this screen."""
+    for seed in range(3):
+        found = Verification(server, rule, Performance(puppet, seed=seed, screen=screen))
+        if found.acted:
+            return found
+    raise AssertionError("the actions were not noticed in three tries")
+
+
+def test_a_head_that_takes_on_the_colours_passes(server: Server, rule: str, puppet: Puppet) -> None:
+    found = verified(server, rule, puppet, Screen())
+    assert (found.passed, found.result.Result) == (True, "0"), found.light
+    assert found.light["passed"]
+    steps = found.steps()
+    at = [event.at for event in found.events if event.kind == "step"]
+    names = [step["action"] for step in steps]
+    begun = names.index(LIGHT_WARNING)
+    colours = names[begun + 1 :]
+    assert len(colours) == found.light["colours"] == 7
+    assert all(step["colour"] == "#{:02x}{:02x}{:02x}".format(*COLOURS[step["action"]]) for step in steps[begun + 1 :])
+    assert all("colour" not in step and step["of"] == 2 for step in steps[: begun + 1])
+    assert all(first != second for first, second in pairwise(colours))
+    assert all(later - earlier >= 0.45 for earlier, later in pairwise(at[begun + 1 :]))
+    assert json.loads(server.command("rejudge", found.token, "--json")) == {
+        "before": "0",
+        "now": "0",
+        "same_numbers": True,
+        "stands": True,
+    }
+
+
+@pytest.mark.parametrize(
+    "screen", [NoScreen(), Screen(lag=1.2)], ids=["a recording without the colours", "colours that come late"]
+)
+def test_a_head_that_does_the_actions_but_does_not_answer_the_colours_fails_by_light_alone(
+    server: Server, rule: str, puppet: Puppet, screen: Screen
+) -> None:
+    found = verified(server, rule, puppet, screen)
+    assert (found.passed, found.result.Result) == (False, "1202"), found.light
+    assert found.result.LivenessInfoTag == "09"
+    assert not found.light["passed"]
+    assert found.result.Similarity == 0
+
+
+def test_without_such_a_rule_nothing_speaks_of_light(server: Server, puppet: Puppet) -> None:
+    found = Verification(server, None, Performance(puppet, seed=1))
+    assert {step["action"] for step in found.steps()}.isdisjoint({LIGHT_WARNING, *COLOURS})
+    assert all(set(step) == {"index", "of", "action", "nonce", "seconds"} for step in found.steps())
+    assert not any("light" in event.fields for event in found.events if event.kind == "welcome")
+    assert "light" not in found.shown["measurement"]["presentation"]

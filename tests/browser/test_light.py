@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from itertools import pairwise
 
@@ -30,23 +31,43 @@ def bright_token(server: Server, key: tuple[str, str], rule: str) -> str:
     return issue(server.sdk(key), CompareLib="LOCAL", ImageBase64=base64_of(sample()), RuleId=rule)
 
 
-async def test_the_page_shines_with_every_colour_and_who_stands_before_it_passes(
-    server: Server, key: tuple[str, str], rule: str, browser: Browser, axe: str
-) -> None:
-    token = bright_token(server, key, rule)
-    camera = Camera()
+async def ends(server: Server, token: str, browser: Browser, camera: Camera) -> bool:
+    """Whether a verification on a phone passes; on a busy machine the actions are not always noticed."""
     async with device(browser, camera) as person:
         await person.open(server.url, token)
+        await person.agree()
+        try:
+            await person.end("passed")
+        except AssertionError:
+            return False
+        assert not await person.page.evaluate("document.documentElement.hasAttribute('data-light')")
+        return True
+
+
+async def test_the_page_shines_with_every_colour_and_who_stands_before_it_passes(
+    server: Server, key: tuple[str, str], rule: str, browser: Browser
+) -> None:
+    for _ in range(3):
+        token, camera = bright_token(server, key, rule), Camera()
+        passed = await ends(server, token, browser, camera)
+        assert all(first != second for first, second in pairwise(camera.colours))
+        if passed:
+            break
+    assert len(camera.colours) >= 7
+    assert result(server.sdk(key), token).Result == "0"
+    assert json.loads(server.command("session", "show", token, "--json"))["measurement"]["presentation"]["light"][
+        "passed"
+    ]
+
+
+async def test_the_colours_are_announced_before_anything_begins(
+    server: Server, key: tuple[str, str], rule: str, browser: Browser, axe: str
+) -> None:
+    async with device(browser) as person:
+        await person.open(server.url, bright_token(server, key, rule))
         await person.screen("ready")
         assert await person.page.locator(".icon-colours").count() == 1
         await check_screen(person, "readyTitle", axe)
-        await person.page.set_viewport_size({"width": 390, "height": 844})
-        await person.agree()
-        await person.end("passed")
-        assert len(camera.colours) >= 7
-        assert all(first != second for first, second in pairwise(camera.colours))
-        assert not await person.page.evaluate("document.documentElement.hasAttribute('data-light')")
-    assert result(server.sdk(key), token).Result == "0"
 
 
 async def test_who_may_not_see_flashing_light_leaves_before_the_first_colour(
@@ -63,5 +84,5 @@ async def test_who_may_not_see_flashing_light_leaves_before_the_first_colour(
         assert camera.colours == []
         await check_screen(person, "declinedLightTitle", axe)
         await person.press()
-        await person.screen("ready")  # the link is still good
+        await person.screen_among(("capture", "ready"), 30)  # the link is still good
     assert 'reason="light"' in server.metrics()

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from renzheng.engine.light import COLOURS, Flash, Numbers, Sample, measure_light, sample, waiting
+from renzheng.engine.light import COLOURS, Flash, Numbers, Sample, flashes_of, measure_light, sample, waiting
 from renzheng.engine.limits import LightLimits
 from renzheng.engine.measurement import Light
 from renzheng.engine.observation import FaceModels
@@ -91,8 +91,16 @@ def test_a_device_that_holds_every_colour_back_fails() -> None:
     flashes = show(3)
     assert measure_light(film(flashes, 0.06, 0.01), flashes, LIMITS, wait=0.4).passed
     assert measure_light(film(flashes, 0.06, 0.01), flashes, LIMITS, wait=2.5).faults == ("wait",)
-    assert waiting([(3, 0.0), (3, 0.1), (4, 0.4), (4, 0.5), (5, 3.0), (6, 3.2)]) == pytest.approx(0.3)
+
+
+def test_a_colour_begins_with_its_first_frame_and_the_median_wait_counts() -> None:
+    red, blue = "light_red", "light_blue"
+    frames = [(3, red, 0.0), (3, red, 0.1), (4, blue, 0.4), (4, blue, 0.5), (5, red, 3.0), (6, blue, 3.2)]
+    assert waiting(frames) == pytest.approx(0.3)
     assert waiting([]) == 0.0
+    assert flashes_of(frames) == [
+        Flash(at, COLOURS[name]) for at, name in ((0.0, red), (0.4, blue), (3.0, red), (3.2, blue))
+    ]
 
 
 def test_too_few_frames_or_colours_prove_nothing() -> None:

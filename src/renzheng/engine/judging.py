@@ -31,7 +31,7 @@ from .continuity import Moment, Picture, measure_continuity
 from .depth import measure_depth, reach
 from .embedding import align, cosine, similarity
 from .landmarks import Mesh
-from .light import COLOURS, Flash, Sample, is_light, measure_light, sample, waiting
+from .light import COLOURS, Sample, flashes_of, is_light, measure_light, sample, waiting
 from .limits import JudgingLimits, MediaLimits, QualityLimits
 from .liveness import (
     NEUTRAL,
@@ -360,15 +360,8 @@ class Judge:
         return [cosine(first, self._models.embedder.embed_aligned(face)) for face in faces]
 
     def _light(self) -> Light | None:
-        """The face's answer to the colours, each of which was on the screen from its first frame on."""
-        lit = [seen for seen in self._seen if seen.action in COLOURS]
-        if not lit:
-            return None
-        first = {seen.step: seen for seen in reversed(lit)}
-        flashes = [Flash(seen.at, COLOURS[seen.action]) for seen in sorted(first.values(), key=lambda seen: seen.at)]
-        return measure_light(
-            self._samples, flashes, self._limits.light, waiting([(seen.step, seen.at) for seen in lit])
-        )
+        lit = [(seen.step, seen.action, seen.at) for seen in self._seen if seen.action in COLOURS]
+        return measure_light(self._samples, flashes_of(lit), self._limits.light, waiting(lit)) if lit else None
 
     def _counts(self) -> FrameCounts:
         seen = self._seen

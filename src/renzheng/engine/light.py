@@ -138,9 +138,15 @@ def measure_light(samples: Sequence[Sample], flashes: Sequence[Flash], limits: L
     )
 
 
-def waiting(frames: Sequence[tuple[int, float]]) -> float:
-    """The median time between one colour's last frame and the next one's first, of (step, seconds) in order."""
-    gaps = [later - earlier for (before, earlier), (step, later) in pairwise(frames) if step != before]
+def flashes_of(frames: Sequence[tuple[int, str, float]]) -> list[Flash]:
+    """The colours of frames (step, action, seconds) in order: each was on the screen from its first frame on."""
+    first = {step: Flash(at, COLOURS[action]) for step, action, at in reversed(frames)}
+    return sorted(first.values(), key=lambda flash: flash.at)
+
+
+def waiting(frames: Sequence[tuple[int, str, float]]) -> float:
+    """The median time between one colour's last frame and the next one's first, of the same frames."""
+    gaps = [later - earlier for (before, _, earlier), (step, _, later) in pairwise(frames) if step != before]
     return median(gaps) if gaps else 0.0
 
 

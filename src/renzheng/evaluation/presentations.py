@@ -30,7 +30,8 @@ from renzheng.evaluation.sequences import Recorded, Transcript
 
 TRANSCRIPT, CHALLENGE, DEPTH, CONTINUITY = "transcript", "challenge", "depth", "continuity"
 PASSIVE = "passive"  # only where an operator's network is in use and decides
-LAYERS = (TRANSCRIPT, CHALLENGE, DEPTH, CONTINUITY, PASSIVE)
+LIGHT = "light"  # only where colours were shown
+LAYERS = (TRANSCRIPT, CHALLENGE, DEPTH, CONTINUITY, PASSIVE, LIGHT)
 FRAMES = "frames"  # frames that cannot be judged: no face, several, a cut or a small one
 SEED = 0
 REPLICATES = 1000  # draws of people for the intervals
@@ -82,6 +83,8 @@ def measured_layers(measurement: Measurement) -> dict[str, bool]:
     }
     if measurement.passive is not None and measurement.passive.decides:
         found[PASSIVE] = not measurement.passive.refuses
+    if measurement.light is not None:
+        found[LIGHT] = measurement.light.passed
     return found
 
 

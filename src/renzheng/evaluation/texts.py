@@ -160,6 +160,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "layer.depth": ("depth", "深度"),
     "layer.continuity": ("continuity", "连续性"),
     "layer.passive": ("passive network", "静默网络"),
+    "layer.light": ("light", "光线"),
     "layer.no_face": ("no face", "无人脸"),
     "layer.several_faces": ("several faces", "多张人脸"),
     "layer.cut": ("cut face", "人脸不完整"),

@@ -29,18 +29,18 @@ def _as_complex(points: Floats) -> Any:
     return points[:, 0].astype(np.float64) + 1j * points[:, 1]
 
 
-MIDDLE = TEMPLATE.mean(axis=0)
-CENTRED = _as_complex(TEMPLATE - MIDDLE)
+MIDDLE = complex(_as_complex(TEMPLATE).mean())
+CENTRED = _as_complex(TEMPLATE) - MIDDLE
 
 
 def alignment(points: Floats) -> Floats:
     """2 x 3: the least-squares similarity that takes the 5 x 2 points to the template."""
-    middle = points.mean(axis=0)
-    source = _as_complex(points - middle)
-    factor = (source.conj() @ CENTRED) / max(float((source.conj() @ source).real), 1e-9)
-    turn = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
-    shift = MIDDLE - turn @ middle
-    return np.column_stack([turn, shift])
+    source = _as_complex(points)
+    middle = complex(source.sum()) / len(source)
+    source = source - middle
+    factor = complex(np.vdot(source, CENTRED)) / max(float(np.vdot(source, source).real), 1e-9)
+    shift = MIDDLE - factor * middle
+    return np.array([[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]])
 
 
 def align(image: Image, points: Floats) -> Image:

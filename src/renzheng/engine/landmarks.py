@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from .detection import LEFT_EYE, RIGHT_EYE, Face
-from .runtimes import Floats, Image, TfliteModel, as_input, square_crop
+from .runtimes import Floats, Image, TfliteModel, square_crop
 
 MESH_SIDE, EYE_SIDE = 192, 64
 MESH_MARGIN, EYE_MARGIN = 1.5, 2.3
@@ -28,6 +28,7 @@ LEFT_EYE_LIDS = ((387, 373), (386, 374), (385, 380))
 INNER_LIPS, MOUTH_CORNERS = (13, 14), (61, 291)
 ACROSS = ((33, 263), (127, 356), (234, 454), (93, 323), (103, 332), (67, 297), (69, 299), (104, 333), (109, 338))
 """Pairs of points, right and left, that the skull carries: the face's own axis from right to left."""
+FIVE = [RIGHT_EYE_CORNERS[0], LEFT_EYE_CORNERS[0], NOSE, *MOUTH_CORNERS, RIGHT_EYE_CORNERS[1], LEFT_EYE_CORNERS[1]]
 # The iris model's first 16 points: the lower lid from corner to corner, then the upper lid between them.
 CONTOUR_CORNERS, CONTOUR_LIDS = (0, 8), ((11, 3), (12, 4), (13, 5))
 
@@ -82,7 +83,7 @@ class Mesh:
     @property
     def roll(self) -> float:
         """Radians: direction of the line from the right eye to the left one in the image."""
-        return _direction(self.flat[list(RIGHT_EYE_CORNERS)].mean(0), self.flat[list(LEFT_EYE_CORNERS)].mean(0))
+        return _direction(self.five_points[RIGHT_EYE], self.five_points[LEFT_EYE])
 
     @property
     def mouth_opening(self) -> float:
@@ -100,13 +101,15 @@ class Mesh:
     @cached_property
     def five_points(self) -> Floats:
         """5 x 2: eyes, nose tip and corners of the mouth, as the detector would give them."""
-        eyes = [self.flat[list(corners)].mean(axis=0) for corners in (RIGHT_EYE_CORNERS, LEFT_EYE_CORNERS)]
-        return np.stack([*eyes, self.flat[NOSE], *self.flat[list(MOUTH_CORNERS)]]).astype(np.float32)
+        points = self.flat[FIVE]
+        points[:2] = (points[:2] + points[5:]) / 2
+        return points[:5]
 
     @cached_property
     def box(self) -> tuple[float, float, float, float]:
         """(x, y, width, height) around the points, in pixels."""
-        low, high = self.flat.min(axis=0), self.flat.max(axis=0)
+        across, down = self.flat[:, 0], self.flat[:, 1]
+        low, high = (across.min(), down.min()), (across.max(), down.max())
         return (float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1]))
 
 
@@ -120,7 +123,7 @@ class MeshModel:
         """The mesh of the face at ``where``: a detected face, or the mesh of the frame before (tracking)."""
         centre, side, angle = _region(where)
         crop, back = square_crop(image, centre, side, angle, MESH_SIDE)
-        raw, logit = self._model(as_input(crop))
+        raw, logit = self._model(crop)
         points = raw.reshape(468, 3).astype(np.float32)
         flat = points[:, :2] @ back[:, :2].T + back[:, 2]
         depth = points[:, 2:] * (side / MESH_SIDE)
@@ -148,7 +151,7 @@ class EyeModel:
         crop, _ = square_crop(image, (outer + inner) / 2, side, angle, EYE_SIDE)
         if mirrored:
             crop = np.ascontiguousarray(crop[:, ::-1])
-        contour = self._model(as_input(crop))[0].reshape(-1, 3)[:16, :2]
+        contour = self._model(crop)[0].reshape(-1, 3)[:16, :2]
         return _ratio(contour, CONTOUR_LIDS, CONTOUR_CORNERS)
 
 

@@ -195,12 +195,14 @@ def decode(data: bytes, limits: MediaLimits, *, frame: bool = False) -> Decoded:
     """
     max_pixels, side = (limits.frame_pixels, limits.frame_side) if frame else (limits.max_pixels, limits.photo_side)
     info = check(data, max_bytes=limits.max_bytes, max_pixels=max_pixels, min_side=limits.min_side)
-    image = _shrink(_decode_jpeg(data, info, side) if info.format == "jpeg" else _decode_png(data, info), side)
+    image = _decode_jpeg(data, info, side, quick=frame) if info.format == "jpeg" else _decode_png(data, info)
+    image = _shrink(image, side)
     scale = max(image.shape[:2]) / max(info.width, info.height)
     return Decoded(_upright(image, info.orientation), info, scale)
 
 
-def _decode_jpeg(data: bytes, info: ImageInfo, side: int) -> Image:
+def _decode_jpeg(data: bytes, info: ImageInfo, side: int, *, quick: bool) -> Image:
+    """``quick``: the halved colour planes are doubled without smoothing, a third less time for a frame."""
     import simplejpeg
 
     shrink = min(1.0, side / max(info.width, info.height))
@@ -211,7 +213,7 @@ def _decode_jpeg(data: bytes, info: ImageInfo, side: int) -> Image:
         height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=True)
         if (width, height) != (info.width, info.height):
             raise MediaError("corrupt", "the JPEG names two different sizes")
-        pixels: Image = simplejpeg.decode_jpeg(data, space, strict=True, **smallest)
+        pixels: Image = simplejpeg.decode_jpeg(data, space, strict=True, fastupsample=quick, **smallest)
     except ValueError as error:
         kind = "truncated" if "remature end" in str(error) else "corrupt"
         raise MediaError(kind, "the JPEG is cut off or damaged") from error

@@ -76,7 +76,7 @@ class FaceModels:
         """
         if near is not None and not search and (mesh := self._certain(image, near)) is not None:
             return self._look(image, mesh, 1, eyes, None, lean)
-        faces = self.detector(image, self.limits.frame_side)
+        faces = self.detector(image, self.limits.frame_side, quick=True)
         for number, face in enumerate(faces[: self.limits.candidates]):
             # The detector takes some backgrounds for faces; the mesh does not.
             if (mesh := self._certain(image, face)) is not None:
@@ -112,7 +112,7 @@ class FaceModels:
         ``near``: the mesh of the face that is meant, where there may be others.
         """
         if face is None:
-            faces = self.detector(image, self.limits.frame_side)
+            faces = self.detector(image, self.limits.frame_side, quick=True)
             meant = [one for one in faces if near is None or within(near.box, one.centre)]
             if not meant:
                 return None

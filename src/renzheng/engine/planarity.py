@@ -20,6 +20,7 @@ from .runtimes import Floats, Image
 
 ROUNDS, ENOUGH = 40, 1e-5  # iterations of the search, and the gain in correlation below which it ends
 SURE = 0.97  # correlation from which no second search is made
+FIRST, FAR = 10, 0.85  # iterations after which a search that found no more correlation than this is not gone on with
 SMOOTHED = 1.2  # pixels, standard deviation: grain of the camera is not to count
 EDGE = 5  # pixels by which the outline of the face is drawn in
 
@@ -31,15 +32,23 @@ def plane_correlation(frontal: tuple[Mesh, Image], turned: tuple[Mesh, Image]) -
     """
     ahead, aside = (_grey(face) for _, face in (frontal, turned))
     there, here = _aligned_points(frontal[0]), _aligned_points(turned[0])
-    face = cv2.erode(_outline(there), np.ones((EDGE, EDGE), np.uint8))
-    best = -1.0
-    for start in _starts(there, here):
-        best = max(best, _correlation(ahead, aside, start, face))
-        moved = _search(ahead, aside, start, _outline(here))
-        if moved is not None:
-            best = max(best, _correlation(ahead, aside, moved, face))
-        if best > SURE:
-            break
+    face, where = cv2.erode(_outline(there), np.ones((EDGE, EDGE), np.uint8)), _outline(here)
+    starts = _starts(there, here)
+    best = max(_correlation(ahead, aside, start, face) for start in starts)
+    # On a plane the search has nearly arrived after a few rounds; on a head it wanders about to its last one.
+    for rounds in (FIRST, ROUNDS - FIRST):
+        moved = []
+        for start in starts:
+            found = _search(ahead, aside, start, where, rounds)
+            if found is None:
+                continue
+            moved.append(found)
+            best = max(best, _correlation(ahead, aside, found, face))
+            if best > SURE:
+                return best
+        if best < FAR:
+            return best
+        starts = moved
     return best
 
 
@@ -58,9 +67,9 @@ def _starts(there: Floats, here: Floats) -> list[Floats]:
     return [*starts, np.eye(3, dtype=np.float32)]
 
 
-def _search(ahead: Image, aside: Image, start: Floats, where: Image) -> Floats | None:
+def _search(ahead: Image, aside: Image, start: Floats, where: Image, rounds: int) -> Floats | None:
     """The best homography near ``start``; None where the search does not converge."""
-    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, ROUNDS, ENOUGH)
+    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, rounds, ENOUGH)
     try:
         return np.asarray(cv2.findTransformECC(ahead, aside, start, cv2.MOTION_HOMOGRAPHY, criteria, where, 3)[1])
     except cv2.error:

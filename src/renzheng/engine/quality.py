@@ -21,11 +21,12 @@ def measure(image: Image, mesh: Mesh, scale: float = 1.0, aligned: Image | None 
     aligned by the mesh, where the caller has it already."""
     face = align(image, mesh.five_points) if aligned is None else aligned
     luma = cv2.cvtColor(face, cv2.COLOR_BGR2GRAY)
+    brightness, contrast = mean_and_deviation(luma)
     return Quality(
         face_pixels=min(mesh.box[2], mesh.box[3]) / scale,
         sharpness=sharpness_of(luma),
-        brightness=float(luma.mean()),
-        contrast=float(luma.std()),
+        brightness=brightness,
+        contrast=contrast,
         outside=outside_of(image, mesh),
         yaw=mesh.yaw,
         pitch=mesh.pitch,
@@ -39,12 +40,21 @@ def sharpness_of(luma: Image) -> float:
     Without unit; the division makes it the same for a pale and a contrasty photo.
     """
     detail = cv2.Laplacian(luma, cv2.CV_32F, ksize=1)
-    return float(detail.var() / (16 * max(float(luma.var()), 1.0)))
+    return mean_and_deviation(detail)[1] ** 2 / (16 * max(mean_and_deviation(luma)[1] ** 2, 1.0))
+
+
+def mean_and_deviation(channel: Image) -> tuple[float, float]:
+    """Mean and standard deviation of an image of one channel."""
+    mean, deviation = cv2.meanStdDev(channel)
+    return float(mean[0, 0]), float(deviation[0, 0])
 
 
 def outside_of(image: Image, mesh: Mesh) -> float:
     """Share 0-1 of the mesh's points that lie outside of the image."""
     height, width = image.shape[:2]
+    x, y, across, down = mesh.box
+    if x >= 0 and y >= 0 and x + across <= width - 1 and y + down <= height - 1:
+        return 0.0
     inside = ((mesh.flat >= 0) & (mesh.flat <= (width - 1, height - 1))).all(axis=1)
     return 1.0 - float(inside.mean())
 

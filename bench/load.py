@@ -121,6 +121,42 @@ def send_many(target: Target, count: int, connections: int, check: Callable[[byt
     return seconds
 
 
+def send_at(target: Target, rate: float, seconds: float, check: Callable[[bytes], bool]) -> list[float]:
+    """Requests at a constant rate a second, whether or not the earlier ones are answered; seconds from the moment at
+    which each was due to its answer. AssertionError for a wrong reply."""
+    poll = select.epoll()
+    lines: dict[int, _Line] = {}
+    free: list[_Line] = []
+    found: list[float] = []
+    count, sent, start = int(rate * seconds), 0, time.perf_counter()
+    while len(found) < count:
+        due = start + sent / rate
+        if sent < count and time.perf_counter() >= due:
+            if not free:
+                free.append(_Line(target))
+                lines[free[-1].socket.fileno()] = free[-1]
+                poll.register(free[-1].socket, select.EPOLLIN)
+            free.pop().begin(due)
+            sent += 1
+            continue
+        # Whole milliseconds are what epoll waits for, rounded up: the rest is spent looking.
+        pause = int(1000 * max(0.0, due - time.perf_counter())) / 1000 if sent < count else 60.0
+        for descriptor, _ in poll.poll(pause) or (_nothing(target) if sent == count else []):
+            line = lines[descriptor]
+            if line in free:  # the server closes a connection that was not needed for some seconds
+                free.remove(line)
+                lines.pop(descriptor).socket.close()
+                continue
+            body = line.receive()
+            if body is not None:
+                found.append(time.perf_counter() - line.begun)
+                assert check(body), f"{target.name}: {body[:300]!r}"
+                free.append(line)
+    for line in lines.values():
+        line.socket.close()
+    return found
+
+
 def _nothing(target: Target) -> list[tuple[int, int]]:
     raise TimeoutError(f"{target.name} has not answered for a minute")
 
@@ -136,9 +172,10 @@ class _Line:
         self.closing = False
         self.begun = 0.0
 
-    def begin(self) -> None:
+    def begin(self, due: float | None = None) -> None:
+        """Send the request; it is timed from `due`, or from now."""
         self._reply = b""
-        self.begun = time.perf_counter()
+        self.begun = time.perf_counter() if due is None else due
         self.socket.sendall(self._request)
 
     def receive(self) -> bytes | None:

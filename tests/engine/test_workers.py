@@ -181,6 +181,46 @@ async def test_a_bomb_within_the_pixel_limit_is_stopped_by_the_memory_limit(self
         await engine.stop()
 
 
+class Spent:
+    """CPU ticks that a process's threads have spent so far, by whether they gave up priority."""
+
+    def __init__(self, pid: int) -> None:
+        self.low = self.normal = 0
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/stat", encoding="ascii") as file:
+                rows = file.read().rpartition(")")[2].split()
+            ticks, nice, policy = int(rows[11]) + int(rows[12]), int(rows[16]), int(rows[38])  # see proc(5)
+            if policy == os.SCHED_BATCH and nice == WorkerLimits().nice:
+                self.low += ticks
+            elif policy == os.SCHED_OTHER and nice == os.getpriority(os.PRIO_PROCESS, 0):
+                self.normal += ticks
+
+
+async def test_judging_gives_up_priority_until_a_job_has_waited_five_seconds(recording: list[Frame]) -> None:  # noqa: F811
+    now = 1_000.0
+    engine = EngineWorkers(clock=lambda: now)
+    await engine.start()
+    try:
+        [judge] = engine.pids["judge"]
+        await engine.measure(recording)
+        begun = Spent(judge)
+        await engine.measure(recording)
+        patient = Spent(judge)
+        assert patient.low - begun.low > 4 * (patient.normal - begun.normal)
+        first, second = (asyncio.create_task(engine.measure(recording)) for _ in range(2))
+        await asyncio.sleep(0)  # both have asked, one of them waits
+        now += 4.99
+        await first
+        waited = Spent(judge)
+        assert waited.low - patient.low > 4 * (waited.normal - patient.normal)
+        now += 0.01
+        await second
+        raised = Spent(judge)
+        assert raised.normal - waited.normal > 4 * (raised.low - waited.low)
+    finally:
+        await engine.stop()
+
+
 async def test_a_stopped_engine_says_so(selfie: Image) -> None:
     engine = EngineWorkers()
     with pytest.raises(WorkerDied):

@@ -14,7 +14,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -51,8 +52,10 @@ class _Gate:
 class EngineWorkers:
     """All worker processes of one server. ``start`` before use, ``stop`` at the end."""
 
-    def __init__(self, limits: EngineLimits | None = None) -> None:
+    def __init__(self, limits: EngineLimits | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        """``clock``: seconds, by which is told how long a job has been waiting."""
         self.limits = limits or EngineLimits()
+        self._clock = clock
         workers = self.limits.workers
         self._hint_gate = _Gate(workers.hint_processes + workers.hint_queue, "frame")
         self._judge_gate = _Gate(workers.judge_processes + workers.judge_queue, "verification")
@@ -220,9 +223,9 @@ class EngineWorkers:
 
     @contextlib.asynccontextmanager
     async def _judging(self) -> AsyncIterator[_Job]:
-        asked = asyncio.get_running_loop().time()
+        asked = self._clock()
         async with self._pool("judge").lease() as worker:
-            yield _Job(worker, asked, self.limits)
+            yield _Job(worker, asked, self.limits, self._clock)
 
     @contextlib.asynccontextmanager
     async def _slot(self) -> AsyncIterator[int]:
@@ -251,12 +254,12 @@ class EngineWorkers:
 class _Job:
     """One judging job on its worker: low priority until it has been waiting too long, within its time."""
 
-    def __init__(self, worker: Worker, asked: float, limits: EngineLimits) -> None:
-        self._worker, self._asked = worker, asked
+    def __init__(self, worker: Worker, asked: float, limits: EngineLimits, clock: Callable[[], float]) -> None:
+        self._worker, self._asked, self._clock = worker, asked, clock
         self._limits = limits.workers
         self._ends = asyncio.get_running_loop().time() + self._limits.judge_seconds
 
     async def call(self, op: str, header: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-        now = asyncio.get_running_loop().time()
-        low = now - self._asked < self._limits.judge_raise_seconds
-        return await self._worker.call(op, {**header, "low": low}, seconds=max(0.01, self._ends - now))
+        low = self._clock() - self._asked < self._limits.judge_raise_seconds
+        left = max(0.01, self._ends - asyncio.get_running_loop().time())
+        return await self._worker.call(op, {**header, "low": low}, seconds=left)

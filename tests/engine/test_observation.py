@@ -19,12 +19,12 @@ class Mistaken:
         self._real = models.detector
         self.refine = self._real.refine
 
-    def __call__(self, image: Image, side: int = 320) -> list[Face]:
-        return [BACKGROUND, *self._real(image, side)]
+    def __call__(self, image: Image, side: int = 320, *, quick: bool = False) -> list[Face]:
+        return [BACKGROUND, *self._real(image, side, quick=quick)]
 
 
 class Blind(Mistaken):
-    def __call__(self, image: Image, side: int = 320) -> list[Face]:
+    def __call__(self, image: Image, side: int = 320, *, quick: bool = False) -> list[Face]:
         return []
 
 

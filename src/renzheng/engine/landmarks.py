@@ -123,7 +123,7 @@ class MeshModel:
         """The mesh of the face at ``where``: a detected face, or the mesh of the frame before (tracking)."""
         centre, side, angle = _region(where)
         crop, back = square_crop(image, centre, side, angle, MESH_SIDE)
-        raw, logit = self._model(crop)
+        raw, logit = self._model.look(crop)
         points = raw.reshape(468, 3).astype(np.float32)
         flat = points[:, :2] @ back[:, :2].T + back[:, 2]
         depth = points[:, 2:] * (side / MESH_SIDE)
@@ -151,7 +151,7 @@ class EyeModel:
         crop, _ = square_crop(image, (outer + inner) / 2, side, angle, EYE_SIDE)
         if mirrored:
             crop = np.ascontiguousarray(crop[:, ::-1])
-        contour = self._model(crop)[0].reshape(-1, 3)[:16, :2]
+        contour = self._model.look(crop)[0].reshape(-1, 3)[:16, :2]
         return _ratio(contour, CONTOUR_LIDS, CONTOUR_CORNERS)
 
 

@@ -52,11 +52,18 @@ class TfliteModel:
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._outputs = [output["index"] for output in self._interpreter.get_output_details()]
 
-    def __call__(self, crop: Image) -> list[Floats]:
-        """Run on a BGR picture 0-255 of the file's size; its input is one RGB picture 0-1."""
+    def __call__(self, batch: Floats) -> list[Floats]:
+        self._interpreter.set_tensor(self._input, batch)
+        return self._run()
+
+    def look(self, crop: Image) -> list[Floats]:
+        """Run on a BGR picture 0-255 of the file's size, for files whose input is one RGB picture 0-1."""
         rgb = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB)
         # Written where the runtime reads it: no view of that memory may be kept.
         np.multiply(rgb, np.float32(1 / 255), out=self._interpreter.tensor(self._input)()[0])
+        return self._run()
+
+    def _run(self) -> list[Floats]:
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index) for index in self._outputs]
 

@@ -224,6 +224,7 @@ class App:
     # -- the operator's pages --
 
     async def _metrics_page(self, _: Request) -> Response:
+        self.metrics.worker_restarts(self.engine.restarts)
         return Response(self.metrics.page(), media_type="text/plain; version=0.0.4")
 
     async def _health(self, _: Request) -> Response:

@@ -38,8 +38,17 @@ def configure_logs(level: str, as_json: bool) -> RequestLog:
         logger_factory=lambda *_: lines,
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=max(LEVELS[level], logging.WARNING), format="%(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter("%(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=max(LEVELS[level], logging.WARNING), handlers=[handler])
     return RequestLog(lines, LEVELS[level])
+
+
+class _Formatter(logging.Formatter):
+    """The standard library's lines, of which exceptions' texts are left out too."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802, the standard library's name
+        return _places(ei[1])
 
 
 class _Lines:
@@ -136,17 +145,21 @@ def _text_line(entry: Entry) -> bytes:
 
 
 def _open_exception(event: MutableMapping[str, Any]) -> None:
-    """Kinds and places of an exception in the place of its text, which may hold what a stranger sent."""
+    """An exception's kinds and places into the line."""
     info = event.pop("exc_info", None)
-    error = info if isinstance(info, BaseException) else sys.exc_info()[1] if info else None
+    if places := _places(info if isinstance(info, BaseException) else sys.exc_info()[1] if info else None):
+        event["exception"] = places
+
+
+def _places(error: BaseException | None) -> str:
+    """Kinds and places of an exception in the place of its text, which may hold what a stranger sent."""
     lines: list[str] = []
     while error is not None and len(lines) < 40:
         lines.append(f"  {type(error).__module__}.{type(error).__qualname__}")
         frames = traceback.extract_tb(error.__traceback__)[-10:]
         lines += [f"    {frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
         error = error.__cause__ or error.__context__
-    if lines:
-        event["exception"] = "\n".join(lines)
+    return "\n".join(lines)
 
 
 def _written(at: float) -> str:

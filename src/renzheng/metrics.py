@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -35,6 +36,12 @@ class Metrics:
             registry=self.registry,
         )
         self.waiting = Gauge("renzheng_judging_waiting", "Sessions that wait for a judge.", registry=self.registry)
+        self._restarts = Gauge(
+            "renzheng_worker_restarts",
+            "Engine processes that died, hung or grew too large and were replaced, since the start.",
+            ("kind",),
+            registry=self.registry,
+        )
         self._known: dict[tuple[str, str], Any] = {}
         self._timers: dict[str, Any] = {}
 
@@ -53,6 +60,10 @@ class Metrics:
     def step(self, name: str, reason: str = "", browser: str = "") -> None:
         """Count one step of a capture."""
         self._steps.labels(name, reason, browser).inc()
+
+    def worker_restarts(self, by_kind: Mapping[str, int]) -> None:
+        for kind, count in by_kind.items():
+            self._restarts.labels(kind).set(count)
 
     def page(self) -> bytes:
         """The text that Prometheus reads."""

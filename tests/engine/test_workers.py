@@ -169,6 +169,20 @@ async def test_work_that_nobody_waits_for_is_dropped(
     assert (await engine.measure(recording)).actions == measured.actions
 
 
+async def test_a_device_that_leaves_in_the_middle_of_a_look_costs_no_process(
+    engine: EngineWorkers, selfie: Image
+) -> None:
+    restarts, data = dict(engine.restarts), jpeg(selfie)
+    for pause in (0, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05):
+        look = asyncio.create_task(engine.glance(data, eyes=True))
+        await asyncio.sleep(pause)
+        look.cancel()
+        await asyncio.gather(look, return_exceptions=True)
+        assert look.cancelled() or look.exception() is None
+        assert (await engine.glance(data, eyes=False)).left_eye is None, "it is the reply to this request"
+    assert engine.restarts == restarts
+
+
 async def test_a_bomb_within_the_pixel_limit_is_stopped_by_the_memory_limit(selfie: Image) -> None:
     limits = EngineLimits(media=MediaLimits(max_pixels=10**9), workers=WorkerLimits(judge_processes=1))
     engine = EngineWorkers(limits)

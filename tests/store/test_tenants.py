@@ -30,7 +30,7 @@ SERVERS = {
 }  # fmt: skip
 # They hold the token, or the id of a session that the token or the judging queue gave them.
 DEVICES_AND_JUDGES = {
-    "Sessions.find", "Sessions.claim_device", "Sessions.touch_device", "Sessions.offer_handover",
+    "Sessions.find", "Sessions.is_gone", "Sessions.claim_device", "Sessions.touch_device", "Sessions.offer_handover",
     "Sessions.note_device_mismatch",
     "Sessions.begin_attempt", "Sessions.attempt", "Sessions.reveal", "Sessions.store_frames", "Sessions.submit",
     "Sessions.claim_judging", "Sessions.renew_judging", "Sessions.release_judging", "Sessions.record_verdict",

@@ -149,7 +149,8 @@ class Visit:
         """Say every few seconds that this device is here; end where another has taken over."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._replaced.wait(), HEARTBEAT_SECONDS)
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    await self._replaced.wait()
             if self._session is None or not self._secret:
                 continue
             now = self._parts.clock()
@@ -191,7 +192,7 @@ class Visit:
         hello = await self._hello()
         session = await self._parts.sessions.find(hello.token)
         if session is None:
-            raise Closing(Close.UNKNOWN_TOKEN)
+            raise Closing(Close.EXPIRED if await self._parts.sessions.is_gone(hello.token) else Close.UNKNOWN_TOKEN)
         self._check_origin(session.account_id, hello.embedder)
         self._token = hello.token
         now = self._parts.clock()

@@ -110,7 +110,8 @@ class Verdicts:
     async def work(self) -> None:
         """Returns when there may be work: when woken, or after the poll interval."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._work.wait(), self._poll)
+            async with asyncio.timeout(self._poll):
+                await self._work.wait()
         self._work.clear()
 
     async def decided(self, token: str) -> Session | None:
@@ -121,7 +122,8 @@ class Verdicts:
             if session is None or session.state in FINISHED:
                 return session
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(news.wait(), self._poll)
+                async with asyncio.timeout(self._poll):
+                    await news.wait()
 
 
 class Judge:

@@ -117,7 +117,8 @@ class DeviceSocket:
     async def _receive(self) -> Any:
         while True:
             try:
-                received = await asyncio.wait_for(self._socket.receive(), self._limits.idle_seconds)
+                async with asyncio.timeout(self._limits.idle_seconds):
+                    received = await self._socket.receive()
             except TimeoutError:
                 if self.waits_for_outcome:
                     continue
@@ -175,7 +176,8 @@ class DeviceSocket:
 
     async def message(self, within: float | None = None) -> Message:
         """The next message. Raises TimeoutError after `within` seconds."""
-        return await asyncio.wait_for(self._messages.get(), within)
+        async with asyncio.timeout(within):
+            return await self._messages.get()
 
     def new_attempt(self, kept: int = 0, last_sequence: int = -1) -> None:
         """Older nonces stay known, so that frames under way do no harm; none of them counts."""
@@ -209,7 +211,8 @@ class DeviceSocket:
         """The newest frame each time there is a newer one, None where half a second brings none, up to `until`."""
         while (left := until - self._clock()) > 0:
             try:
-                await asyncio.wait_for(self._fresh.wait(), min(0.5, left))
+                async with asyncio.timeout(min(0.5, left)):
+                    await self._fresh.wait()
             except TimeoutError:
                 yield None
                 continue

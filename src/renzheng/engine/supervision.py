@@ -26,6 +26,8 @@ from .media import MediaError
 HEAD = struct.Struct(">II")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 LARGEST_REPLY = 256 * 1024 * 1024
+SHORT = frozenset({"decode", "hint"})
+"""Kinds whose exchanges are done in milliseconds; the others' are cut off when nobody waits for them any more."""
 
 
 class Busy(Exception):
@@ -83,7 +85,27 @@ class Worker:
     async def call(
         self, op: str, header: dict[str, Any], payload: bytes = b"", *, seconds: float
     ) -> tuple[dict[str, Any], bytes]:
-        """One request and its reply. Raises MediaError, or WorkerDied after which the process is gone."""
+        """One request and its reply. Raises MediaError, or WorkerDied after which the process is gone.
+
+        Cancelled in the middle, a short exchange is waited for: its reply must not be taken for another request's,
+        its pixels not fall into a slot that is another's by then, and a new process would cost all others a second.
+        """
+        exchange = asyncio.ensure_future(self._exchange(op, header, payload, seconds))
+        try:
+            return await asyncio.shield(exchange)
+        except asyncio.CancelledError:
+            if self.kind not in SHORT:
+                exchange.cancel()
+            while not exchange.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([exchange])
+            if not exchange.cancelled():
+                exchange.exception()  # seen: nobody is left whom it concerns
+            raise
+
+    async def _exchange(
+        self, op: str, header: dict[str, Any], payload: bytes, seconds: float
+    ) -> tuple[dict[str, Any], bytes]:
         try:
             async with asyncio.timeout(seconds):
                 await self._send({"op": op, **header}, payload)

@@ -92,6 +92,13 @@ class Sessions(Devices, Transcript, Judgements):
         except Erased:
             return None
 
+    async def is_gone(self, token: str) -> bool:
+        """Whether `find` gives nothing because the token's data was erased: it was one once."""
+        known = "SELECT 1 FROM {} WHERE token = :token"
+        sql = f"SELECT EXISTS ({known.format('tombstones')}) OR EXISTS ({known.format('sessions')})"
+        row = self._database.fetch_one(sql, {"token": self._vault.digest("token", token)})
+        return row is not None and bool(row[0])
+
     async def result(self, account_id: int, token: str) -> Outcome | Gone | None:
         """What the merchant asks for. None for an unknown token, and for another account's alike."""
         token_hash = self._vault.digest("token", token)

@@ -87,7 +87,8 @@ def sample_puppet() -> Puppet:
 
 @dataclass
 class Camera:
-    """Before the device: nothing, a refusal, or a puppet. `obeys` False: it stands and looks.
+    """Before the device: nothing, a refusal, or a puppet. `obeys` False: it stands and looks. `pause`: seconds that
+    each picture takes longer. `scene`: what plays instead of a performance of `kind`.
 
     `colours`: how the page was seen to shine, one change after another.
     """
@@ -95,9 +96,11 @@ class Camera:
     state: str = "on"
     kind: Kind = "head"
     obeys: bool = True
+    pause: float = 0.0
+    scene: Performance | None = None
 
     def __post_init__(self) -> None:
-        self._performance: Performance | None = None
+        self._performance = self.scene
         self._action = ""
         self._since = 0.0
         self.seen: list[str] = []
@@ -105,6 +108,7 @@ class Camera:
 
     def render(self, action: str, colour: str = "") -> str:
         """The picture of this moment for the instruction and the colour on the page, as JPEG in Base64."""
+        time.sleep(self.pause)
         if self._performance is None:
             self._performance = Performance(sample_puppet(), self.kind, seed=7, screen=Screen(lag=0.0))
         now = time.monotonic()
@@ -226,13 +230,14 @@ async def check_screen(device: Device, title: str, axe: Any) -> None:
 
 
 class Line:
-    """A TCP line to the server that can be cut and mended."""
+    """A TCP line to the server that can be cut and mended. `delay`: seconds more each way."""
 
     def __init__(self, port: int) -> None:
         self._target = port
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
         self.port = 0
+        self.delay = 0.0
 
     async def mend(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
@@ -251,10 +256,10 @@ class Line:
             await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
         self._writers -= {writer, far_writer}
 
-    @staticmethod
-    async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
+                await asyncio.sleep(self.delay)
                 writer.write(data)
                 await writer.drain()
         writer.close()

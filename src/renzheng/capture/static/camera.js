@@ -1,5 +1,7 @@
 /** The camera: opening it, showing it, and turning it into JPEG frames of a size that the network carries. */
 
+import { isForbidden } from "./probes.js";
+
 /** From good to slow networks. Smaller comes before fewer: under four frames a second nothing counts. */
 const LEVELS = [
   { side: 640, quality: 0.8, perSecond: 10 },
@@ -22,8 +24,7 @@ export class CameraError extends Error {
 
 function reasonOf(error) {
   if (error.name === "NotAllowedError" || error.name === "SecurityError") {
-    const policy = document.permissionsPolicy ?? document.featurePolicy;
-    return policy && !policy.allowsFeature("camera") ? "policy" : "refused";
+    return isForbidden() ? "policy" : "refused";
   }
   return error.name === "NotFoundError" || error.name === "OverconstrainedError" ? "none" : "busy";
 }

@@ -224,9 +224,14 @@ class Verification {
   }
 
   on_handover({ code, modules, expires_in: seconds }) {
+    const url = `${location.origin}/verify#${this.link.token}.${code}`;
+    if (this.alone) {
+      this.alone.opener = null;
+      this.alone.location.replace(url);
+      this.alone = undefined;
+    }
     if (!this.handoverAsked) return;
     const until = performance.now() + seconds * 1000;
-    const url = `${location.origin}/verify#${this.link.token}.${code}`;
     const left = () => Math.max(0, Math.ceil((until - performance.now()) / 1000));
     const actions = { renew: () => this.askHandover(), back: () => this.endHandover() };
     this.show((view) => screens.handover(view, { url, modules, left: left() }, actions));
@@ -299,9 +304,16 @@ class Verification {
     this.show((view) => screens.camera(view, reason, {
       retry: () => this.openCamera(),
       usePhone: this.welcome?.handover && !probes.isPhone() ? () => this.askHandover() : undefined,
-      openAlone: () => window.open(`/verify#${this.link.token}`, "_blank", "noopener"),
+      openAlone: this.welcome?.handover ? () => this.openAlone() : undefined,
       leave: this.leaving(reason === "refused" ? 215 : 218, `camera: ${reason}`),
     }));
+  }
+
+  /** In a page of its own, which the browser takes for another device: it needs a code to take over. The window is
+   * opened within the tap, as browsers allow it then alone, and led on once the code is there. */
+  openAlone() {
+    this.alone = window.open("", "_blank");
+    if (!this.channel.send({ type: "handover" })) this.alone?.close();
   }
 
   showCamera() {

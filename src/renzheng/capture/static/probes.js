@@ -14,8 +14,15 @@ export const isInApp = () => /MicroMessenger|QQ\/|AlipayClient|DingTalk|Weibo|FB
 
 export const isPhone = () => matchMedia("(pointer: coarse)").matches;
 
+/** Whether the page around this one keeps the camera from it. */
+export function isForbidden() {
+  const policy = document.permissionsPolicy ?? document.featurePolicy;
+  return policy !== undefined && !policy.allowsFeature("camera");
+}
+
 /** @returns {Promise<boolean>} true only where it is certain that there is no camera */
 export async function hasNoCamera() {
+  if (isForbidden()) return false; // some browsers then list none
   try {
     return !(await navigator.mediaDevices.enumerateDevices()).some((device) => device.kind === "videoinput");
   } catch {

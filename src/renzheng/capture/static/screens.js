@@ -63,7 +63,7 @@ export function camera(view, reason, { retry, usePhone, openAlone, leave }) {
   const where = isPhone() ? "refusedPhone" : "refusedDesktop";
   const again = { label: view.t("retry"), act: retry };
   const phone = usePhone && { label: view.t("usePhone"), act: usePhone, kind: reason === "none" ? "primary" : "quiet" };
-  const first = reason === "policy" ? [{ label: view.t("openAlone"), act: openAlone }]
+  const first = reason === "policy" ? [openAlone && { label: view.t("openAlone"), act: openAlone }]
     : reason === "none" && phone ? [phone, { ...again, kind: "quiet" }] : [again, phone];
   return {
     name: `camera_${reason}`, tone: "warn", art: icon(art), title: view.t(title),

@@ -1,0 +1,245 @@
+"""Troubles that come from around the page, not from the person: a full or restarting server, a slow line or camera, a
+browser or a frame that withholds the picture, a day that is used up, a link that is too old."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from renzheng.engine.media import probe
+from renzheng.evaluation.attacks import CAMERA_DISTANCES, PRINT, nearest_turn
+from renzheng.evaluation.performance import Performance
+from renzheng.evaluation.portrait import models
+from renzheng.evaluation.puppet import Flat, Pose
+from renzheng.store.open import open_store
+from tests.browser.stage import ARGUMENTS, CHROMIUM, Camera, Line, check_screen, device, sample_puppet
+from tests.support.images import base64_of, sample
+from tests.support.server import Server, result
+from tests.support.server import token as issue
+from tests.support.wire import Wire
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PERSON = {"CompareLib": "BUSINESS", "IdCard": "11204416541220243X", "Name": "韦小宝"}
+DAY = 86_400
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One capture at a time, one attempt a day for one ID number, two frames a second at least, quick to tidy up."""
+    running = Server(
+        tmp_path_factory.mktemp("narrow"),
+        captures_per_address=1,
+        attempts_a_day=1,
+        frames_per_second_least=2,
+        device_grace_seconds=1,
+        step_seconds=30,
+        sweep_seconds=0.3,
+    ).start()
+    yield running
+    running.stop()
+
+
+def fresh(server: Server) -> str:
+    return issue(server.sdk(), CompareLib="LOCAL", ImageBase64=base64_of(sample()))
+
+
+async def test_a_full_server_says_so_and_lets_in_who_tries_again(narrow: Server, browser: Browser, axe: str) -> None:
+    async with device(browser) as person:
+        await person.page.clock.install()  # the page's own ten seconds of trying are moved on
+        with Wire(narrow) as other:
+            other.hello(fresh(narrow))
+            other.until("welcome")
+            await person.open(narrow.url, fresh(narrow))
+            for _ in range(30):
+                if await person.page.locator('[data-screen="closed_4503"]').count():
+                    break
+                await person.page.clock.run_for(1000)
+                await asyncio.sleep(0.1)
+            await person.screen("closed_4503", 1)
+            await check_screen(person, "c4503Title", axe)
+        await asyncio.sleep(0.3)
+        await person.press()
+        await person.screen("ready")
+
+
+async def test_a_server_that_restarts_goes_on_in_the_same_attempt(narrow: Server, browser: Browser) -> None:
+    token, camera = fresh(narrow), Camera(obeys=False)
+    async with device(browser, camera) as person:
+        await person.open(narrow.url, token)
+        await person.agree()
+        asked = await person.action()
+        await asyncio.to_thread(narrow.stop)
+        await person.page.locator('[data-hint="reconnecting"]').wait_for()
+        await asyncio.to_thread(narrow.start)
+        camera.obeys = True
+        await person.page.locator('[data-hint=""]').wait_for()
+        assert camera.seen[-1] == asked
+        await person.end("passed")
+    assert result(narrow.sdk(), token).Result == "0"
+
+
+async def test_a_slow_line_is_told_and_what_is_slow_costs_nothing(narrow: Server, browser: Browser) -> None:
+    line = Line(narrow.port)
+    await line.mend()
+    async with device(browser) as person:
+        await person.open(f"http://127.0.0.1:{line.port}", fresh(narrow))
+        await person.screen("ready")
+        line.delay = 0.9
+        await person.press()
+        await person.page.locator('[data-hint="slow_round_trip"]').wait_for()
+        line.delay = 0.0
+        await person.action()
+        assert not person.errors
+    await line.cut()
+
+
+async def test_a_slow_picture_is_told_made_smaller_and_goes_on_when_it_is_quicker(
+    narrow: Server, browser: Browser
+) -> None:
+    camera, widths = Camera(pause=0.8), list[int]()
+
+    def sent(data: object) -> None:
+        if isinstance(data, bytes):
+            widths.append(probe(data[21:]).width)
+
+    async with device(browser, camera) as person:
+        person.page.on("websocket", lambda socket: socket.on("framesent", sent))
+        await person.open(narrow.url, fresh(narrow))
+        await person.agree()
+        await person.page.locator('[data-hint="too_few_frames"]').wait_for()
+        camera.pause = 0.0
+        await person.action()
+        assert min(widths) < widths[0] == 640
+
+
+async def test_a_browser_that_plays_only_after_a_tap_is_given_one(
+    server: Server, key: tuple[str, str], browser: Browser, axe: str
+) -> None:
+    async with device(browser) as person:
+        await person.page.add_init_script(
+            """
+            const play = HTMLMediaElement.prototype.play;
+            let tapped = false;
+            addEventListener("click", () => { tapped ||= !!document.querySelector('[data-screen="tap"]'); }, true);
+            HTMLMediaElement.prototype.play = function () {
+              return tapped ? play.call(this) : Promise.reject(new DOMException("", "NotAllowedError"));
+            };
+            """
+        )
+        await person.open(server.url, fresh(server))
+        await person.agree()
+        await person.screen("tap")
+        await check_screen(person, "tapTitle", axe)
+        await person.press()
+        await person.screen("capture")
+        await person.action()
+
+
+@contextlib.asynccontextmanager
+async def merchant(server: Server, token: str, allow: str) -> AsyncIterator[str]:
+    """The address of a merchant's page, of another site, that frames ours without the SDK, with these permissions."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        inside = f'<iframe allow="{allow}" width=390 height=800 src="{server.url}/verify?origin={origin}#{token}">'
+        body = f"<!doctype html><title>shop</title>{inside}</iframe>".encode()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n" + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1") as shop:
+        origin = f"http://localhost:{shop.sockets[0].getsockname()[1]}"
+        await asyncio.to_thread(server.command, "account", "origins", origin)
+        await asyncio.sleep(1)  # a running server hears of it within a second
+        yield origin
+        await asyncio.to_thread(server.command, "account", "origins", "--clear")
+
+
+async def test_a_frame_without_the_camera_opens_a_page_of_its_own_that_has_it(
+    server: Server, key: tuple[str, str]
+) -> None:
+    # The browser's own getUserMedia and a camera of its own: its policy is what counts.
+    fake = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, *fake])
+        page = await browser.new_page(locale="en-US")
+        async with merchant(server, fresh(server), allow="") as address:
+            await page.goto(address)
+            framed = page.frame_locator("iframe")
+            await framed.locator('[data-screen="ready"] .primary').click()
+            await framed.locator('[data-screen="camera_policy"] h1', has_text="No camera in this frame").wait_for()
+            async with page.expect_popup() as opened:
+                await framed.locator(".actions .primary").click()
+            alone = await opened.value
+            await alone.wait_for_url("**/verify*")
+            await alone.locator('[data-screen="ready"] .primary').click()
+            await alone.locator('[data-screen="capture"]').wait_for()
+            await framed.locator('[data-screen="closed_4412"]').wait_for()
+        await browser.close()
+
+
+async def test_who_used_up_the_day_is_sent_to_tomorrow(narrow: Server, browser: Browser, axe: str) -> None:
+    client = narrow.sdk()
+    async with device(browser, Camera(obeys=False)) as person:
+        await person.open(narrow.url, issue(client, **PERSON))
+        await person.agree()
+        await person.action()  # from here on it counts
+        await person.press(".quiet")
+        await person.screen("cancelled")
+        token = issue(client, **PERSON)
+        await person.page.goto("about:blank")
+        await person.open(narrow.url, token)
+        await person.agree()
+        await person.screen("failed_tomorrow")
+        await check_screen(person, "failedTomorrow", axe)
+    assert result(client, token).Result == "2018"
+
+
+async def test_a_link_that_is_opened_after_its_days_is_told_apart_from_one_that_never_was(
+    narrow: Server, browser: Browser, axe: str
+) -> None:
+    token = fresh(narrow)
+    later = time.time() + 4 * DAY
+    store = open_store(narrow.data_dir, narrow.keys_dir, lambda: later, os.urandom)
+    await store.start(serving=False)
+    await store.sweeper.sweep(later)
+    await store.stop()
+    async with device(browser) as person:
+        await person.open(narrow.url, token)
+        await person.screen("closed_4410")
+        await check_screen(person, "c4410Title", axe)
+
+
+def answering_flat() -> Performance:
+    """A print before a near camera: its perspective is that of a head that turns, and only depth gives it away."""
+    held = Flat(distance=min(CAMERA_DISTANCES), crop=PRINT)
+    poses = {
+        turn: nearest_turn(
+            sample_puppet(), models(), lambda _: held, lambda side: Pose(shift=(0.05 * side, 0.0)), sign
+        )[1]
+        for turn, sign in (("turn_left", 1.0), ("turn_right", -1.0))
+    }
+    return Performance(sample_puppet(), "flat", seed=7, flat=held, turned=lambda action: poses[action])
+
+
+async def test_a_flat_picture_that_answers_everything_fails_for_want_of_depth(
+    server: Server, key: tuple[str, str], browser: Browser, axe: str
+) -> None:
+    token = fresh(server)
+    async with device(browser, Camera(scene=answering_flat())) as person:
+        await person.open(server.url, token)
+        await person.agree()
+        await person.end("failed")
+        await check_screen(person, "failed", axe)
+    shown = server.json("session", "show", token)
+    assert (shown["result"], shown["ending"]) == ("1005", "completed")
+    layers = shown["measurement"]["presentation"]
+    assert (layers["challenge_passed"], layers["continuity"]["passed"]) == (True, True)
+    assert layers["depth"]["passed"] is False

@@ -17,8 +17,9 @@ from renzheng.engine.observation import FaceModels
 from renzheng.engine.runtimes import Image
 from renzheng.evaluation.performance import Performance
 from renzheng.evaluation.puppet import Puppet
+from tests.support.photos import cmyk, with_exif
 
-from .conftest import jpeg
+from .conftest import jpeg, png
 from .test_depth import tilted
 
 LENGTHS = {"neutral": 10, "turn_left": 24, "turn_right": 24, "blink": 12, "open_mouth": 20, "nod": 20}
@@ -184,6 +185,23 @@ def test_every_fault_of_a_reference_photo_has_its_name(
     }[fault]
     found = measure(recording[:10], photo, models)
     assert (found.reference, found.similarity) == (status, None)
+
+
+@pytest.mark.parametrize("kind", ["on its side", "CMYK", "grey", "16 bits", "progressive"])
+def test_an_unusual_photo_of_the_same_person_compares_as_any_other(
+    models: FaceModels, recording: list[Frame], portrait: Image, kind: str
+) -> None:
+    photo = {
+        "on its side": with_exif(jpeg(np.ascontiguousarray(np.rot90(portrait, 1)), 95), 6),
+        "CMYK": cmyk(portrait),
+        "grey": jpeg(cv2.cvtColor(portrait, cv2.COLOR_BGR2GRAY)),
+        "16 bits": png(portrait.astype(np.uint16) * 257),
+        "progressive": bytes(cv2.imencode(".jpg", portrait, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1]),
+    }[kind]
+    found = measure(recording[:10], photo, models)
+    assert found.reference == "ok"
+    assert found.similarity is not None
+    assert found.similarity >= 70
 
 
 def test_a_live_answer_has_no_tags_and_each_failure_its_own(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import struct
-import zlib
 
 import cv2
 import numpy as np
 import pytest
-import simplejpeg
 
 from renzheng.engine.limits import MediaLimits
 from renzheng.engine.media import MediaError, check, decode, is_photo, probe
 from renzheng.engine.runtimes import Image
+from tests.support.photos import cmyk, png_chunk, png_with, with_exif
 
 from .conftest import jpeg, png
 
@@ -25,23 +24,6 @@ def kind_of(data: bytes, *, frame: bool = False) -> str:
     return caught.value.kind
 
 
-def with_exif(data: bytes, orientation: int, order: str = "<") -> bytes:
-    mark = b"II" if order == "<" else b"MM"
-    tiff = mark + struct.pack(order + "HIHHHIHHI", 42, 8, 1, 0x0112, 3, 1, orientation, 0, 0)
-    body = b"Exif\0\0" + tiff
-    return data[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + data[2:]
-
-
-def png_chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def png_of(width: int, height: int, bits: int, colour: int, rows: bytes, extra: bytes = b"") -> bytes:
-    head = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
-    body = png_chunk(b"IHDR", head) + extra + png_chunk(b"IDAT", zlib.compress(rows, 9)) + png_chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + body
-
-
 def test_a_header_tells_size_and_format(portrait: Image) -> None:
     info = probe(jpeg(portrait[:400, :300]))
     assert (info.format, info.width, info.height, info.components, info.bits) == ("jpeg", 300, 400, 3, 8)
@@ -50,7 +32,7 @@ def test_a_header_tells_size_and_format(portrait: Image) -> None:
 
 
 def test_a_decompression_bomb_is_refused_by_its_header() -> None:
-    bomb = png_of(30_000, 30_000, 1, 0, b"\0" * 3_751 * 2_000)
+    bomb = png_with(30_000, 30_000, 1, 0, b"\0" * 3_751 * 2_000)
     assert len(bomb) < 100_000
     assert kind_of(bomb) == "too_many_pixels"
     assert not is_photo(bomb, LIMITS.max_pixels)
@@ -93,9 +75,7 @@ def test_a_grey_photo_becomes_three_channels(portrait: Image) -> None:
 
 
 def test_a_cmyk_jpeg_keeps_its_colours(portrait: Image) -> None:
-    black = portrait.max(axis=2, keepdims=True)
-    inks = (portrait[:, :, ::-1].astype(np.uint16) * 255 // np.maximum(black, 1)).astype(np.uint8)
-    data = simplejpeg.encode_jpeg(np.ascontiguousarray(np.dstack([inks, black])), 95, "CMYK", "444")
+    data = cmyk(portrait)
     assert probe(data).components == 4
     assert float(np.abs(decode(data, LIMITS).image.astype(int) - portrait).mean()) < 6
 
@@ -109,8 +89,8 @@ def test_a_16_bit_png_is_read_as_8_bit(portrait: Image) -> None:
 def test_an_animated_png_is_refused(portrait: Image) -> None:
     rows = b"".join(b"\0" + bytes(row) for row in portrait[:64, :64].reshape(64, -1))
     animation = png_chunk(b"acTL", struct.pack(">II", 2, 0))
-    assert decode(png_of(64, 64, 8, 2, rows), LIMITS).image.shape == (64, 64, 3)
-    assert kind_of(png_of(64, 64, 8, 2, rows, animation)) == "animated"
+    assert decode(png_with(64, 64, 8, 2, rows), LIMITS).image.shape == (64, 64, 3)
+    assert kind_of(png_with(64, 64, 8, 2, rows, animation)) == "animated"
 
 
 def test_a_12_bit_jpeg_is_refused(portrait: Image) -> None:

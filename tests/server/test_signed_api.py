@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 
-from tests.support.images import base64_of, drawn
-from tests.support.photos import png_of
+from tests.support.images import base64_of, drawn, sample_picture
+from tests.support.photos import cmyk, png_chunk, png_of, png_with, with_exif
 from tests.support.server import Server, result, token
 
 WITH_A_LINE_BREAK = base64_of(drawn())[:400] + "\n   " + base64_of(drawn())[400:]
+BOMB = png_with(30_000, 30_000, 1, 0, b"\0" * 3_751 * 100)
+ANIMATION = png_with(64, 64, 8, 0, b"\0" * 65 * 64, png_chunk(b"acTL", b"\0\0\0\2\0\0\0\0"))
 BUSINESS = {"CompareLib": "BUSINESS", "IdCard": "11204416541220243X", "Name": "韦小宝"}
 
 
@@ -61,10 +63,27 @@ def test_what_sdks_send_by_default_is_fine(server: Server, key: tuple[str, str],
             {"CompareLib": "LOCAL", "ImageBase64": base64_of(drawn())[:400] + "\n" + base64_of(drawn())[400:]},
             "InvalidParameter",
         ),
+        ({"CompareLib": "LOCAL", "ImageBase64": base64_of(drawn()[:120])}, "InvalidParameter"),
+        ({"CompareLib": "LOCAL", "ImageBase64": base64_of(BOMB)}, "InvalidParameter"),
+        ({"CompareLib": "LOCAL", "ImageBase64": base64_of(ANIMATION)}, "InvalidParameter"),
     ],
 )
 def test_a_bad_request_is_named(server: Server, key: tuple[str, str], fields: dict[str, Any], code: str) -> None:
     assert refusal(token, server.sdk(key), **fields).code == code
+
+
+@pytest.mark.parametrize(
+    "photo",
+    [
+        cmyk(sample_picture()),
+        with_exif(drawn(), 6),
+        png_with(64, 64, 8, 0, b"\0" * 65 * 64),
+        png_with(64, 64, 16, 2, b"\0" * (1 + 64 * 6) * 64),
+    ],
+    ids=["CMYK", "on its side", "grey", "16 bits"],
+)
+def test_unusual_photos_are_taken(server: Server, key: tuple[str, str], photo: bytes) -> None:
+    assert token(server.sdk(key), CompareLib="LOCAL", ImageBase64=base64_of(photo))
 
 
 def test_the_biggest_photo_passes_and_four_characters_more_do_not(server: Server, key: tuple[str, str]) -> None:

@@ -22,6 +22,8 @@ from tests.support.images import base64_of, sample, sample_picture
 from tests.support.server import Server, result
 from tests.support.server import token as issue
 
+DEVICE_SECONDS = 300  # far more than a verification takes on a busy machine
+
 
 @pytest.fixture(scope="module")
 def puppet() -> Puppet:
@@ -30,7 +32,7 @@ def puppet() -> Puppet:
 
 @dataclass
 class Watched:
-    """A device in a thread of its own; `acknowledged` are (attempt, sequence) in the order they came."""
+    """A device in a thread of its own; `acknowledged` are the current attempt's sequences in the order they came."""
 
     server: Server
     token: str
@@ -49,7 +51,7 @@ class Watched:
 
     def _run(self) -> None:
         scene = Performance(self.puppet, "head", seed=self.seed)
-        limits = DeviceLimits(reconnects=60, seconds=150)
+        limits = DeviceLimits(reconnects=200, seconds=DEVICE_SECONDS)
         try:
             self.passed = asyncio.run(
                 Device(self.server.url, self.token, scene, limits=limits, tell=self._tell).run()
@@ -61,6 +63,8 @@ class Watched:
         if event.kind == "ack":
             self.acknowledged.append(event.fields["sequence"])
             self.first_ack.set()
+        elif event.kind == "attempt_over":
+            self.acknowledged.clear()
         elif event.kind == "judging":
             self.judging.set()
 
@@ -88,19 +92,19 @@ def one_kill(server: Server, puppet: Puppet, seed: int, in_judging: bool) -> str
     watched = Watched(server, token, puppet, seed)
     thread = watched.start()
     if in_judging:
-        watched.judging.wait(60)
+        assert watched.judging.wait(150), "it never came to judging"
         time.sleep(dice.uniform(0.05, 0.9))
     else:
-        watched.first_ack.wait(60)
+        assert watched.first_ack.wait(150), "no frame was acknowledged"
         time.sleep(dice.uniform(0.0, 5.0))
     server.kill()
     known = list(watched.acknowledged)
     session_id, state, attempt = rows(server, "SELECT id, state, attempt FROM sessions ORDER BY id DESC LIMIT 1")[0]
     kept = asyncio.run(stored_sequences(server, session_id, attempt))
-    assert known, "no frame was acknowledged before the kill"
-    assert max(known) in kept, "an acknowledged frame is lost"
-    server.start()
-    thread.join(160)
+    lost = set(known) - kept
+    assert not lost, f"killed in {state}: acknowledged frames are lost: {lost}"
+    server.start(within=120)
+    thread.join(DEVICE_SECONDS + 10)
     assert not thread.is_alive()
     assert watched.error is None, f"killed in {state}: {watched.error!r}"
     fetched = result(server.sdk(), token)

@@ -24,7 +24,7 @@ from tests.support.server import token as issue
 
 
 class PlainSocket:
-    """RFC 6455 as far as the page needs it: masked text and binary out, text and close in."""
+    """RFC 6455 as far as the page needs it: masked text, binary and pong out, text, ping and close in."""
 
     def __init__(self, host: str, port: int, path: str) -> None:
         self.socket = socket.create_connection((host, port), timeout=20)
@@ -86,6 +86,9 @@ def verify(server: Server, token: str, seed: int) -> tuple[bool | None, int]:
             kind, data = line.receive()
             if kind == 8:
                 return passed, int.from_bytes(data[:2], "big")
+            if kind == 9:  # a ping of RFC 6455, on a line that is open for long
+                line.send(10, data)
+                continue
             message = json.loads(data)
             match message["type"]:
                 case "welcome" | "attempt_over":

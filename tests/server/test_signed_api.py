@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
+import urllib.request
 from typing import Any
 
 import pytest
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 
+from renzheng.gateway.signature import sign_tc3
 from tests.support.images import base64_of, drawn, sample_picture
 from tests.support.photos import cmyk, png_chunk, png_of, png_with, with_exif
-from tests.support.server import Server, result, token
+from tests.support.server import REGION, Server, result, token
 
 WITH_A_LINE_BREAK = base64_of(drawn())[:400] + "\n   " + base64_of(drawn())[400:]
 BOMB = png_with(30_000, 30_000, 1, 0, b"\0" * 3_751 * 100)
@@ -93,6 +96,32 @@ def test_the_biggest_photo_passes_and_four_characters_more_do_not(server: Server
     assert token(client, CompareLib="LOCAL", ImageBase64=biggest)
     error = refusal(token, client, CompareLib="LOCAL", ImageBase64=biggest + "AAAA")
     assert (error.code, error.message) == ("FailedOperation.ImageSizeTooLarge", "图片尺寸过大。")
+
+
+def as_php_writes(server: Server, key: tuple[str, str], image: str) -> dict[str, Any]:
+    """The reply to a LOCAL token request whose JSON escapes every slash."""
+    body = json.dumps({"CompareLib": "LOCAL", "ImageBase64": image}).replace("/", "\\/").encode()
+    headers = {
+        "Content-Type": "application/json",
+        "Host": f"127.0.0.1:{server.port}",
+        "X-TC-Action": "GetFaceIdToken",
+        "X-TC-Version": "2018-03-01",
+        "X-TC-Region": REGION,
+        "X-TC-Timestamp": str(timestamp := int(time.time())),
+    }
+    headers["Authorization"] = sign_tc3(*key, timestamp=timestamp, host=headers["Host"], payload=body)
+    with urllib.request.urlopen(urllib.request.Request(server.url, body, headers), timeout=30) as reply:
+        answer: dict[str, Any] = json.load(reply)["Response"]
+    return answer
+
+
+def test_a_photo_with_escaped_slashes_is_measured_and_read_without_them(server: Server, key: tuple[str, str]) -> None:
+    biggest = base64_of(png_of(8_388_608 // 4 * 3))
+    assert "/" in biggest
+    assert "FaceIdToken" in as_php_writes(server, key, biggest)
+    assert "FaceIdToken" in as_php_writes(server, key, base64_of(drawn()))
+    assert as_php_writes(server, key, biggest + "////")["Error"]["Code"] == "FailedOperation.ImageSizeTooLarge"
+    assert as_php_writes(server, key, base64_of(drawn())[:-4] + "A/==")["Error"]["Code"] == "InvalidParameter"
 
 
 def test_errors_speak_the_callers_language(server: Server, key: tuple[str, str]) -> None:

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from renzheng.store.objects import BucketObjects, FolderObjects, Objects
+from renzheng.store.objects import DIRECT_BYTES, KEPT_BYTES, BucketObjects, FolderObjects, Made, Objects
 from renzheng.store.open import open_store
 from renzheng.store.sweeper import Retention
 from renzheng.verification.session import RESULT_SECONDS
@@ -100,6 +100,33 @@ async def test_a_write_that_fails_leaves_neither_a_part_nor_a_change(
     monkeypatch.undo()
     assert await folder.get("sessions/photo") == b"before"
     assert [path.name for path in (tmp_path / "evidence" / "sessions").iterdir()] == ["photo"]
+    await folder.close()
+
+
+@pytest.mark.parametrize("size", [1, 4095, 4096, 70_000, DIRECT_BYTES, DIRECT_BYTES + 1, KEPT_BYTES + 5000])
+async def test_what_is_made_where_it_is_written_is_read_as_it_was_made(tmp_path: Path, size: int) -> None:
+    folder = FolderObjects(tmp_path / "evidence", threads=1)
+    for mark in (b"a", b"b"):  # the second time into the buffer of the first
+        for length in (size, max(1, size // 2)):
+            content = os.urandom(length - 1) + mark
+            await folder.put("sessions/made", Made(length, lambda view, content=content: _fill(view, content)))  # type: ignore[misc]
+            assert await folder.get("sessions/made") == content
+    await folder.close()
+
+
+def _fill(view: memoryview, content: bytes) -> None:
+    view[:] = content
+
+
+async def test_content_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
+    folder = FolderObjects(tmp_path / "evidence")
+
+    def fail(_: memoryview) -> None:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        await folder.put("sessions/made", Made(5000, fail))
+    assert list((tmp_path / "evidence" / "sessions").iterdir()) == []
     await folder.close()
 
 

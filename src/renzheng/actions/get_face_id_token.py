@@ -13,7 +13,7 @@ from renzheng.actions.common import MOST_IMAGE_BASE64, Standings, refuse
 from renzheng.gateway.contract import Caller
 from renzheng.gateway.encryption import SEALABLE_FIELDS
 from renzheng.gateway.errors import ImageSizeTooLarge, InvalidParameter
-from renzheng.gateway.parameters import text_of
+from renzheng.gateway.parameters import text_of, unescaped
 from renzheng.verification.identity import is_id_card
 from renzheng.verification.policy import Policy
 from renzheng.verification.session import CompareLib, Details
@@ -122,7 +122,15 @@ class GetFaceIdToken:
 
     def _photo(self, raw: msgspec.Raw) -> bytes:
         """The uploaded photo's bytes. InvalidParameter, or ImageSizeTooLarge."""
-        text = text_of(raw)
+        try:
+            return self._decoded(text_of(raw))
+        except (InvalidParameter, ImageSizeTooLarge):
+            plain = unescaped(raw)  # looked for only now: it is another pass over megabytes
+            if plain is raw:
+                raise
+            return self._decoded(text_of(plain))
+
+    def _decoded(self, text: memoryview) -> bytes:
         if not text:
             raise InvalidParameter("no ImageBase64 under LOCAL")
         _check_size(text)
@@ -139,7 +147,7 @@ class GetFaceIdToken:
 
 def check_sealed(request: Request) -> None:
     """Called before a sealed photo is opened, so that the limit also bounds what is opened. ImageSizeTooLarge."""
-    _check_size(text_of(request.image_base64))
+    _check_size(text_of(unescaped(request.image_base64)))
 
 
 def _check_size(image_base64: memoryview) -> None:

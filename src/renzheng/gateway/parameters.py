@@ -42,10 +42,22 @@ def text_of(raw: msgspec.Raw) -> memoryview:
     """The bytes of a string parameter that was declared as `msgspec.Raw`, without a copy.
 
     Raw is how a request declares a text of megabytes (a photo in Base64) that need not become a Python string.
-    Empty: absent, or the empty string. Escapes are gone, except those of quotes, backslashes and control
-    characters, which no Base64 holds.
+    Empty: absent, or the empty string. Escapes stand as they were written; see `unescaped`.
     """
     return memoryview(raw)[1:-1]
+
+
+def unescaped(raw: msgspec.Raw) -> msgspec.Raw:
+    """The same text without escapes, itself where it has none: PHP writes `\\/` for each slash of a Base64 text.
+
+    Those of quotes, backslashes and control characters stay, which no Base64 holds. MalformedJson.
+    """
+    if b"\\" not in bytes(raw):
+        return raw
+    try:
+        return msgspec.Raw(msgspec.json.encode(msgspec.json.decode(raw, type=str)))
+    except _REFUSALS:
+        raise MalformedJson from None
 
 
 def split_pairs(text: bytes) -> list[tuple[str, str]]:
@@ -127,16 +139,6 @@ def unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
             raise RepeatedParameter(name=name)
         found[name] = value
     return found
-
-
-def _unescaped(raw: msgspec.Raw) -> msgspec.Raw:
-    """PHP writes `\\/` for each slash of a Base64 text."""
-    if b"\\" not in bytes(raw):
-        return raw
-    try:
-        return msgspec.Raw(msgspec.json.encode(msgspec.json.decode(raw, type=str)))
-    except _REFUSALS:
-        raise MalformedJson from None
 
 
 # -- the shape of a message ----------------------------------------------------------------------------------
@@ -260,8 +262,6 @@ class MessageReader(Generic[Message]):
                 if bytes(view[:5]) != b"null":
                     raise self._mistake_in(body)
                 msgspec.structs.force_setattr(message, name, _ABSENT)
-            elif len(view) and body.find(b"\\") >= 0:
-                msgspec.structs.force_setattr(message, name, _unescaped(raw))
         return message
 
     def pairs(self, pairs: Iterable[tuple[str, str | msgspec.Raw]]) -> Message:

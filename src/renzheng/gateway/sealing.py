@@ -24,7 +24,7 @@ from renzheng.gateway.errors import (
     ServiceUnavailable,
     UnsupportedEncryptField,
 )
-from renzheng.gateway.parameters import text_of
+from renzheng.gateway.parameters import text_of, unescaped
 
 Result = TypeVar("Result")
 _ENCODER = msgspec.json.Encoder()
@@ -81,7 +81,7 @@ class Sealing:
             value = getattr(request.message, attributes[name], None) if name in attributes else None
             if isinstance(value, msgspec.Raw):
                 try:
-                    values[name] = str(text_of(value), "utf-8") or None
+                    values[name] = str(text_of(unescaped(value)), "utf-8") or None
                 except UnicodeDecodeError:
                     raise DecryptSystemError from None
             elif isinstance(value, str):

@@ -91,8 +91,7 @@ class Identities:
         sealer = self._vault.draw(Subject(Kind.PERSON, person_id))
         sealed = sealer.seal("person", msgspec.msgpack.encode((normal_id_card(person.id_card), person.name.strip())))
         if person.photo is not None:
-            content = await asyncio.to_thread(sealer.seal_large, "photo", person.photo)
-            await self._objects.put(_photo_name(person_id), content)
+            await self._objects.put(_photo_name(person_id), sealer.sealing("photo", person.photo))
 
         def insert(connection: sqlite3.Connection) -> None:
             if known is not None:

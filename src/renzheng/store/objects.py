@@ -9,6 +9,7 @@ import mmap
 import os
 import re
 import secrets
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,9 +19,20 @@ from renzheng.store.database import StoreError
 from renzheng.store.keyring import sync_folder
 
 T = TypeVar("T")
-Content = bytes | bytearray | memoryview
+
+
+class Made(NamedTuple):
+    """Content that is made where it is written: `fill` is given a buffer of `size` bytes, in a thread of its own."""
+
+    size: int
+    fill: Callable[[memoryview], None]
+
+
+Content = bytes | Made
 DIRECT_BYTES = 1 << 20
-"""Size from which an object is written past the page cache."""
+"""Size from which an object that is made is written past the page cache."""
+KEPT_BYTES = 8 << 20
+"""Size of the largest buffer that a thread keeps for the next object: fresh pages cost more than sealing into them."""
 
 _LEFT_OVER = re.compile(r"(.+/)?\.([a-z0-9][a-z0-9.\-]*)")
 _NAME = re.compile(r"[a-z0-9][a-z0-9.\-]*(/[a-z0-9][a-z0-9.\-]*)*")
@@ -59,26 +71,46 @@ def _checked(name: str) -> str:
     return name
 
 
-def _write_all(descriptor: int, content: Content) -> None:
+def _write_all(descriptor: int, content: bytes | memoryview) -> None:
     left = memoryview(content)
     while left:
         left = left[os.write(descriptor, left) :]
 
 
-def _write_direct(descriptor: int, content: Content) -> bool:
-    """Write a large page-aligned buffer past the page cache, into which copying costs more than all else of a photo.
+def _made(content: Made) -> memoryview:
+    buffer = memoryview(bytearray(content.size))
+    content.fill(buffer)
+    return buffer
 
-    False, and nothing written, where the buffer or the file system is not fit for that.
+
+class _Buffers(threading.local):
+    """A page-aligned buffer for each thread, kept from one object to the next."""
+
+    _kept: mmap.mmap | None = None
+
+    def pages(self, size: int) -> memoryview:
+        """At least `size` bytes, whole pages; their content is whatever was there before."""
+        whole = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+        if self._kept is None or len(self._kept) < whole:
+            self._kept = None
+            made = mmap.mmap(-1, whole, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            if whole > KEPT_BYTES:
+                return memoryview(made)
+            self._kept = made
+        return memoryview(self._kept)[:whole]
+
+
+def _write_direct(descriptor: int, pages: memoryview, size: int) -> bool:
+    """Write the first `size` bytes of whole pages past the page cache, into which copying costs more than all else.
+
+    False, and nothing written, where the file system is not fit for that.
     """
-    whole = content.obj if isinstance(content, memoryview) else None
-    if not isinstance(whole, mmap.mmap) or len(content) < DIRECT_BYTES:
-        return False
     flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
     try:
         fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_DIRECT)
-        if os.write(descriptor, whole) != len(whole):
+        if os.write(descriptor, pages) != len(pages):
             raise OSError("a short write")
-        os.ftruncate(descriptor, len(content))
+        os.ftruncate(descriptor, size)
     except OSError:  # no such writes there, or no room: the ordinary way says which
         os.ftruncate(descriptor, 0)
         os.lseek(descriptor, 0, os.SEEK_SET)
@@ -95,6 +127,7 @@ class FolderObjects:
         self._root = root
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="renzheng-objects")
+        self._buffers = _Buffers()
 
     async def _run(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
@@ -145,8 +178,7 @@ class FolderObjects:
             raise StoreError("the evidence folder is removed while it is written to")
         try:
             try:
-                if not _write_direct(descriptor, content):
-                    _write_all(descriptor, content)
+                self._write(descriptor, content)
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
@@ -155,6 +187,15 @@ class FolderObjects:
             temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+    def _write(self, descriptor: int, content: Content) -> None:
+        if not isinstance(content, Made):
+            _write_all(descriptor, content)
+            return
+        pages = self._buffers.pages(content.size)
+        content.fill(pages[: content.size])
+        if content.size < DIRECT_BYTES or not _write_direct(descriptor, pages, content.size):
+            _write_all(descriptor, pages[: content.size])
 
     def _get(self, path: Path) -> bytes | None:
         try:
@@ -225,7 +266,11 @@ class BucketObjects:
             raise StoreError(f"{url} is no address of an object store: {error}") from None
 
     async def put(self, name: str, content: Content) -> None:
-        await self._store.put_async(_checked(name), content)
+        if isinstance(content, Made):
+            made = await asyncio.to_thread(_made, content)
+            await self._store.put_async(_checked(name), made)
+        else:
+            await self._store.put_async(_checked(name), content)
 
     async def get(self, name: str) -> bytes | None:
         try:

@@ -6,7 +6,6 @@ put together from: `devices`, `attempts`, `transcript`, `judgements`.
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 
 from renzheng.store.devices import Devices
@@ -54,8 +53,7 @@ class Sessions(Devices, Transcript, Judgements):
         evidence_until = None if evidence_days is None else now + evidence_days * DAY_SECONDS
         if photo is not None:
             evidence = vault.draw(Subject(Kind.EVIDENCE, session_id))
-            sealed = await asyncio.to_thread(evidence.seal_large, "photo", photo)
-            await self._objects.put(f"{session_folder(session_id)}/photo", sealed)
+            await self._objects.put(f"{session_folder(session_id)}/photo", evidence.sealing("photo", photo))
 
         def insert(connection: sqlite3.Connection) -> None:
             sealer = vault.draw(Subject(Kind.SESSION, session_id))

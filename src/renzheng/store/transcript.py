@@ -135,8 +135,7 @@ class Transcript(Context):
             sealer = self._evidence(session_id)
         except Erased:
             return
-        content = await asyncio.to_thread(sealer.seal_large, "video", mp4)
-        await self._objects.put(f"{session_folder(session_id)}/video", content)
+        await self._objects.put(f"{session_folder(session_id)}/video", sealer.sealing("video", mp4))
 
     async def _opened(self, session_id: int, name: str, field: str, part: slice) -> bytes | None:
         try:

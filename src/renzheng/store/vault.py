@@ -12,11 +12,9 @@ AES-256-GCM with 96-bit random nonces. One data key seals a few thousand blobs a
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import enum
 import hashlib
 import json
-import mmap
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -37,6 +35,7 @@ from renzheng.store.keyring import (
     read_master,
     sync_folder,
 )
+from renzheng.store.objects import Made
 
 NONCE_BYTES = 12
 TAG_BYTES = 16
@@ -88,17 +87,14 @@ class Sealer:
         nonce = self._entropy(NONCE_BYTES)
         return nonce + self._aead.encrypt(nonce, content, self._prefix + field.encode())
 
-    def seal_large(self, field: str, content: bytes) -> memoryview:
-        """As `seal`, into one page-aligned buffer: held once more and not twice, and fit to be written as it is."""
-        size = NONCE_BYTES + len(content) + TAG_BYTES
-        pages = mmap.mmap(-1, -(-size // mmap.PAGESIZE) * mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            with contextlib.suppress(OSError):  # a kernel without large pages fetches 1,500 small ones for a photo
-                pages.madvise(mmap.MADV_HUGEPAGE)
-        sealed = memoryview(pages)[:size]
-        sealed[:NONCE_BYTES] = nonce = self._entropy(NONCE_BYTES)
-        self._aead.encrypt_into(nonce, content, self._prefix + field.encode(), sealed[NONCE_BYTES:])
-        return sealed
+    def sealing(self, field: str, content: bytes) -> Made:
+        """As `seal`, done where it is written: a photo of megabytes is held once more only while that goes on."""
+
+        def fill(buffer: memoryview) -> None:
+            buffer[:NONCE_BYTES] = nonce = self._entropy(NONCE_BYTES)
+            self._aead.encrypt_into(nonce, content, self._prefix + field.encode(), buffer[NONCE_BYTES:])
+
+        return Made(NONCE_BYTES + len(content) + TAG_BYTES, fill)
 
     def open(self, field: str, sealed: bytes) -> bytes:
         """Raises Damaged for anything but what `seal` gave for this subject and field."""

@@ -3,12 +3,16 @@
 Everything but `/` takes uvicorn's own way. The signed API is one path, always answered with status 200 and a length
 that is known, and it is what a merchant's server calls a hundred times a second with up to 10 MiB: uvicorn's checks
 of every header, its two writes a reply and its three copies of a body cost more there than the signature does.
+
+A large body whose length is announced is read by the kernel into the place where it stays: an application finds
+`scope["extensions"]["renzheng.read_into"]`, hands it a buffer of that length, and is told how much of it is there.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, cast
 
 import httptools
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 
 HIGH_WATER = 256 * 1024  # bytes that wait to be read before the connection is told to wait
+LARGE = 256 * 1024  # bytes of a body from which it is read into its place
 
 
 class ApiProtocol(HttpToolsProtocol):
@@ -35,10 +40,15 @@ class ApiProtocol(HttpToolsProtocol):
         body, rest = (data, b"") if len(data) <= self._left else (data[: self._left], data[self._left :])
         self.on_body(body)
         if not self._left:
-            self.parser = new_parser(self)  # the old one still waits for this body
-            self.on_message_complete()
+            self.body_complete()
             if rest:
                 super().data_received(rest)
+
+    def body_complete(self) -> None:
+        """All of a body is there that went past the parser."""
+        self._left = 0
+        self.parser = new_parser(self)  # the old one still waits for this body
+        self.on_message_complete()
 
     def on_headers_complete(self) -> None:
         url = self.url
@@ -54,6 +64,8 @@ class ApiProtocol(HttpToolsProtocol):
         scope["path"], scope["raw_path"], scope["query_string"] = "/", b"/", url[2:].partition(b"#")[0]
         self.cycle = Exchange(self, keep_alive=version != "1.0" and self.parser.should_keep_alive())
         self._left = _announced(self.headers)
+        if self._left >= LARGE and self.scheme == "http":
+            scope["extensions"] = cast("dict[str, Any]", {"renzheng.read_into": self.cycle.read_into})
         self._start_asgi_task(self.cycle, self.app)
 
     def on_body(self, body: bytes) -> None:
@@ -61,9 +73,13 @@ class ApiProtocol(HttpToolsProtocol):
         if not isinstance(cycle, Exchange):
             super().on_body(body)
             return
-        self._left = max(0, self._left - len(body))
+        self.counted(len(body))
         if not cycle.response_complete:
             cycle.arrived(body)
+
+    def counted(self, size: int) -> None:
+        """So many bytes of the body are there that were still to come."""
+        self._left = max(0, self._left - size)
 
 
 def new_parser(protocol: HttpToolsProtocol) -> httptools.HttpRequestParser:
@@ -76,6 +92,53 @@ def new_parser(protocol: HttpToolsProtocol) -> httptools.HttpRequestParser:
 def _announced(headers: list[tuple[bytes, bytes]]) -> int:
     """Content-Length, which the parser has found to be a number; 0 without one."""
     return next((int(value) for name, value in headers if name == b"content-length"), 0)
+
+
+class _Filling(asyncio.BufferedProtocol):
+    """Takes a connection over from its protocol while a body's rest arrives, so that it is written where it stays."""
+
+    def __init__(self, protocol: ApiProtocol, buffer: memoryview, size: int) -> None:
+        self._protocol = protocol
+        self._buffer = buffer
+        self._reading = False
+        self.size = size
+
+    def begin(self) -> None:
+        if self.size < len(self._buffer) and not self._protocol.transport.is_closing():
+            self._reading = True
+            self._hand_to(self)
+
+    def end(self) -> None:
+        if self._reading:
+            self._reading = False
+            self._hand_to(self._protocol)
+
+    def _hand_to(self, protocol: asyncio.BaseProtocol) -> None:
+        transport = self._protocol.transport
+        if not transport.is_closing():
+            transport.pause_reading()  # the loop asks a protocol which kind it is when it begins to read
+            transport.set_protocol(protocol)
+            transport.resume_reading()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer[self.size :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.size += nbytes
+        self._protocol.counted(nbytes)
+        if self.size == len(self._buffer):
+            self.end()
+            self._protocol.body_complete()
+        self._protocol.cycle.message_event.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._protocol.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._protocol.resume_writing()
 
 
 class Exchange(RequestResponseCycle):
@@ -95,6 +158,7 @@ class Exchange(RequestResponseCycle):
             keep_alive=keep_alive,
             on_response=protocol.on_response_complete,
         )
+        self._protocol = protocol
         self._chunks: deque[bytes] = deque()
         self._waiting = 0
         self._head: list[tuple[bytes, bytes]] = []
@@ -121,6 +185,33 @@ class Exchange(RequestResponseCycle):
         chunk = self._chunks.popleft() if self._chunks else b""
         self._waiting -= len(chunk)
         return {"type": "http.request", "body": chunk, "more_body": self.more_body or bool(self._chunks)}
+
+    async def read_into(self, buffer: memoryview) -> AsyncGenerator[int, None]:
+        """Fill `buffer`, as long as the announced body; gives how much of it is there, each time that there is more.
+
+        Ends when it is full, or early where the client left. In place of `receive`, and before it.
+        """
+        size = 0
+        while self._chunks and size < len(buffer):  # what came in the packets of the head
+            message = cast("dict[str, Any]", await self.receive())
+            buffer[size : size + len(message["body"])] = message["body"]
+            size += len(message["body"])
+            yield size
+        if self.waiting_for_100_continue:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.waiting_for_100_continue = False
+        filling = _Filling(self._protocol, buffer, size)
+        self.flow.resume_reading()
+        filling.begin()
+        try:
+            while size < len(buffer) and not self.disconnected:
+                self.message_event.clear()
+                await self.message_event.wait()
+                if filling.size > size:
+                    size = filling.size
+                    yield size
+        finally:
+            filling.end()
 
     async def send(self, message: ASGISendEvent) -> None:
         """The head is kept until the body comes, and both are written as one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import socket
 import threading
@@ -16,14 +17,32 @@ from renzheng.http import ApiProtocol
 
 BIG = bytes(range(256)) * 4096  # 1 MiB
 SMALL = b'{"a":1}'
+LEFT: list[int] = []
+"""Bytes that were there of the bodies whose client left."""
 
 
 async def digests(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Answers with the path, the length and the SHA-256 of what it read; `/?refuse` reads nothing first."""
+    """Answers with the path, the length and the SHA-256 of what it read.
+
+    `/?refuse` reads nothing, `/?half` stops half-way, `/?parts` reads part by part what could be read into its place.
+    """
     if scope["type"] != "http":
         return
     size, digest = 0, hashlib.sha256()
-    more = scope["query_string"] != b"refuse"
+    way = scope["query_string"]
+    read_into = scope.get("extensions", {}).get("renzheng.read_into")
+    more = way != b"refuse"
+    if read_into is not None and way in (b"", b"half"):
+        buffer = bytearray(int(dict(scope["headers"])[b"content-length"]))
+        async with contextlib.aclosing(read_into(memoryview(buffer))) as arrivals:
+            async for size in arrivals:
+                if way == b"half" and size >= len(buffer) // 2:
+                    break
+        if size < len(buffer) and way != b"half":
+            LEFT.append(size)
+            return
+        digest.update(buffer[:size] if way == b"" else b"")
+        size, more = (size if way == b"" else -1), False
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -90,10 +109,11 @@ class Line:
         self.socket.close()
 
 
-@pytest.mark.parametrize("body", [b"", SMALL, BIG])
+@pytest.mark.parametrize("body", [b"", SMALL, BIG], ids=["none", "small", "big"])
 @pytest.mark.parametrize("pieces", [1, 2, 7, 40])
-def test_a_body_arrives_whole_however_it_is_cut(port: int, body: bytes, pieces: int) -> None:
-    whole = request(body)
+@pytest.mark.parametrize("path", ["/", "/?parts"])
+def test_a_body_arrives_whole_however_it_is_cut(port: int, body: bytes, pieces: int, path: str) -> None:
+    whole = request(body, path)
     size = -(-len(whole) // pieces)
     with Line(port) as line:
         line.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -155,6 +175,16 @@ def test_a_body_that_nobody_reads_does_not_stand_in_the_way_of_the_next_request(
         assert line.reply()[1] == answer(SMALL)
 
 
+def test_a_body_that_is_read_half_does_not_stand_in_the_way_either(port: int) -> None:
+    with Line(port) as line:
+        whole = request(BIG, "/?half")
+        line.socket.sendall(whole[: len(whole) * 3 // 4])
+        assert line.reply()[1].startswith(b"/ -1 ")
+        line.socket.sendall(whole[len(whole) * 3 // 4 :] + request(SMALL) + request(BIG))
+        assert line.reply()[1] == answer(SMALL)
+        assert line.reply()[1] == answer(BIG)
+
+
 def test_what_follows_a_body_and_is_no_request_is_refused(port: int) -> None:
     with Line(port) as line:
         line.socket.sendall(request(BIG))
@@ -164,9 +194,14 @@ def test_what_follows_a_body_and_is_no_request_is_refused(port: int) -> None:
 
 
 def test_a_client_that_leaves_in_the_middle_of_a_body_leaves_the_server_well(port: int) -> None:
+    LEFT.clear()
     for _ in range(20):
         with Line(port) as line:
             line.socket.sendall(request(BIG)[:500_000])
+    deadline = time.monotonic() + 20
+    while len(LEFT) < 20 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert len(LEFT) == 20, "somebody waits for a client that has left"
     with Line(port) as line:
         line.socket.sendall(request(SMALL))
         assert line.reply()[1] == answer(SMALL)

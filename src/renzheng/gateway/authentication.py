@@ -126,6 +126,7 @@ class Authentication:
             return None
         return request.body.read(
             request.receive,
+            request.read_into,
             announced=request.announced,
             limit=self._settings.form_bytes,
             too_large=FormTooLarge,
@@ -190,6 +191,7 @@ class Authentication:
             return None
         return request.body.read(
             request.receive,
+            request.read_into,
             announced=request.announced,
             limit=self._settings.body_bytes,
             too_large=self._body_too_large,

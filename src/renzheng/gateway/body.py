@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from renzheng.gateway.contract import GatewaySettings
@@ -18,6 +19,8 @@ from renzheng.gateway.errors import (
 
 AsgiMessage = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[AsgiMessage]]
+ReadInto = Callable[[memoryview], AsyncGenerator[int, None]]
+"""Fills a buffer of the announced length and says how much is there, where the server offers that."""
 
 
 class ClientGone(Exception):
@@ -124,13 +127,14 @@ class Body:
         self._task: asyncio.Task[Any] | None = None
         self._digest: Any = None
         self._chunks: list[bytes] = []
-        self.data = b""
+        self.data: bytes | bytearray = b""
         self.size = 0
         self.complete = False
 
     async def read(
         self,
         receive: Receive,
+        read_into: ReadInto | None = None,
         *,
         announced: int | None,
         limit: int,
@@ -151,17 +155,35 @@ class Body:
         cancelling = task.cancelling() if task else 0
         self._started = self._watch.add(self)
         try:
-            while not self.complete:
-                self._take(await receive(), limit, too_large)
-            # Joined once: a buffer that grows is moved again and again.
-            self.data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-            self._chunks.clear()
+            if read_into is not None and announced:
+                await self._fill(read_into, announced)
+            else:
+                await self._gather(receive, limit, too_large)
         except asyncio.CancelledError:
             if self._stopped and task is not None and task.uncancel() <= cancelling:
                 raise BodyTooSlow(f"{self.size} bytes of the body arrived in time") from None
             raise
         finally:
             self._watch.remove(self)
+
+    async def _fill(self, read_into: ReadInto, announced: int) -> None:
+        """Read into the place where it stays, of the announced size."""
+        data = bytearray(announced)
+        view, self._digest = memoryview(data), hashlib.sha256()
+        async with contextlib.aclosing(read_into(view)) as arrivals:
+            async for size in arrivals:
+                self._digest.update(view[self.size : size])
+                self.size = size
+        if self.size < announced:
+            raise ClientGone
+        self.data, self.complete = data, True
+
+    async def _gather(self, receive: Receive, limit: int, too_large: Callable[[], ApiError]) -> None:
+        """Read part by part, and join once: a buffer that grows is moved again and again."""
+        while not self.complete:
+            self._take(await receive(), limit, too_large)
+        self.data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks.clear()
 
     def _take(self, message: AsgiMessage, limit: int, too_large: Callable[[], ApiError]) -> None:
         if message["type"] != "http.request":

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from renzheng.gateway.body import Body, Receive
+from renzheng.gateway.body import Body, ReadInto, Receive
 from renzheng.gateway.contract import Action, Key, Language
 from renzheng.gateway.encryption import SealingKey
 from renzheng.gateway.explanation import Captured
@@ -18,6 +18,7 @@ _PROXY_MARKS = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-
 
 
 _NO_NAMES: frozenset[bytes] = frozenset()
+_NOTHING: dict[str, Any] = {}
 
 
 def _repeated(headers: list[tuple[bytes, bytes]]) -> frozenset[bytes]:
@@ -52,6 +53,7 @@ class Request:
         "now",
         "parameters",
         "query",
+        "read_into",
         "reader",
         "receive",
         "region",
@@ -85,6 +87,7 @@ class Request:
 
     def __init__(self, scope: dict[str, Any], receive: Receive, body: Body) -> None:
         self.receive = receive
+        self.read_into: ReadInto | None = scope.get("extensions", _NOTHING).get("renzheng.read_into")
         self.body = body
         self.cause = ""
         self.sealing_key: SealingKey | None = None

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from renzheng.engine.runtimes import Image
-from renzheng.evaluation.device import Device, DeviceError, DeviceLimits, Event, capture_address
+from renzheng.evaluation.device import Device, DeviceError, DeviceLimits, Event, NoOutcome, capture_address
 from renzheng.evaluation.merchant import Merchant, printable
 from renzheng.evaluation.performance import Actor, Performance
 from renzheng.evaluation.puppet import Puppet
@@ -79,7 +79,7 @@ async def test_a_camera_without_a_face_ends_without_an_outcome_when_time_is_over
 
     told: list[Event] = []
     limits = DeviceLimits(seconds=3.0)
-    with pytest.raises(DeviceError, match="no outcome within 3 seconds"):
+    with pytest.raises(NoOutcome, match="no outcome within 3 seconds"):
         await Device(server.url, fetch(merchant, reference), Wall(), limits=limits, tell=told.append).run()
     assert "no_face" in [event.fields["code"] for event in told if event.kind == "hint"]
 
@@ -160,14 +160,19 @@ def test_what_is_printed_holds_no_picture_and_no_token() -> None:
     assert "500 characters" in shown
 
 
-def test_an_attack_is_shown_only_if_every_run_was_stopped_by_the_right_result() -> None:
+def test_an_attack_is_shown_if_none_passed_and_nine_of_ten_met_what_they_were_made_for() -> None:
     by_name = {scenario.name: scenario for scenario in SCENARIOS}
     flat, head = by_name["flat"], by_name["head"]
-    assert Tally(flat, runs=10, passed=0, right=10).shown
-    assert not Tally(flat, runs=10, passed=1, right=9).shown
-    assert not Tally(flat, runs=10, passed=0, right=9).shown
-    assert Tally(head, runs=10, passed=9, right=9).shown
-    assert not Tally(head, runs=10, passed=8, right=8).shown
+    assert Tally(flat, runs=10, right=10, judged=10).shown
+    assert not Tally(flat, runs=10, passed=1, right=9, judged=10).shown
+    elsewhere = Tally(flat, runs=10, right=9, judged=10)
+    assert (elsewhere.shown, elsewhere.elsewhere) == (True, 1)
+    assert Tally(flat, runs=10, right=9, judged=9, unready=1).shown
+    assert not Tally(flat, runs=10, right=8, judged=9, unready=1).shown
+    assert not Tally(flat, runs=10, right=9, judged=9).shown, "the machine failed one, which shows nothing"
+    assert not Tally(flat, runs=1, judged=1).shown
+    assert Tally(head, runs=10, passed=9, right=9, judged=10).shown
+    assert not Tally(head, runs=10, passed=8, right=8, judged=10).shown
 
 
 def test_every_kind_of_attack_is_among_the_scenarios() -> None:

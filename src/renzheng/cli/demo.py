@@ -169,19 +169,28 @@ async def _play(
 
 
 def _print_tallies(console: Console, tallies: Sequence[Tally], skipped: Sequence[Scenario]) -> bool:
-    table = Table("", "stopped by", "passed", "Result", "as it must")
+    table = Table("", "passed", "made to meet", "stopped there", "elsewhere", "never ready", "Result", "as it must")
     for tally in tallies:
         codes = ", ".join(f"{code} x {count}" for code, count in tally.codes.most_common())
+        attack = tally.scenario.is_attack
+        stopped = (f"{tally.right} of {tally.runs}", f"{tally.elsewhere}") if attack else ("-", "-")
         table.add_row(
             tally.scenario.title,
-            tally.scenario.layer or "-",
             f"{tally.passed} of {tally.runs}",
+            tally.scenario.layer or "-",
+            *stopped,
+            f"{tally.unready}",
             codes,
             "yes" if tally.shown else "[red]no[/red]",
         )
     for scenario in skipped:
-        table.add_row(scenario.title, scenario.layer, "skipped", "needs a second face", "-")
+        table.add_row(scenario.title, "skipped", scenario.layer, "-", "-", "-", "needs a second face", "-")
     console.print(table)
+    console.print(
+        "As it must: no attack passes, and nine of ten are stopped by the layer that they are made to meet (1005 is "
+        "liveness, 2016 the comparison); one of ten may fall elsewhere, as of ten heads that comply one may fail. "
+        "Never ready: the server found nothing to begin with, and judged nothing."
+    )
     if starved := sum(tally.starved for tally in tallies):
         slowest = min(tally.slowest for tally in tallies)
         console.print(

@@ -39,6 +39,10 @@ class DeviceError(Exception):
         self.code = code
 
 
+class NoOutcome(DeviceError):
+    """Time was over before the server had anything to judge."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One thing that happened on the device, `at` seconds after it began: a message's type and its fields."""
@@ -127,13 +131,13 @@ class Device:
         self._socket: ClientConnection | None = None
 
     async def run(self) -> Outcome:
-        """To the outcome. Raises DeviceError where the server refuses, the line breaks for good, or time is over."""
+        """To the outcome. Raises DeviceError where the server refuses or the line breaks, NoOutcome when time is over."""
         self._state = _State(self._clock())
         try:
             async with asyncio.timeout(self._limits.seconds):
                 return await self._until_outcome()
         except TimeoutError:
-            raise DeviceError(f"no outcome within {self._limits.seconds:g} seconds") from None
+            raise NoOutcome(f"no outcome within {self._limits.seconds:g} seconds") from None
 
     async def drop(self) -> None:
         """Cut the line as a dead spot does, without a goodbye; `run` connects again."""

@@ -1,7 +1,8 @@
 """Trials against a running server: a merchant, a device and a merchant again, many times, counted by Result.
 
-A trial counts only if it reached a verdict of the kind it was made for: an attack on liveness has to fail by
-liveness, one on the comparison by the comparison.
+An attack is shown to be stopped if it never passes, and if at least nine of ten are stopped by what it is made to
+meet: one on liveness by liveness, one on the comparison by the comparison. One may fall otherwise, as heads that
+comply do at times, or be so poor that the server never finds it ready, and so never judges it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 
 from renzheng.engine.embedding import cosine
 from renzheng.engine.runtimes import Floats, Image
-from renzheng.evaluation.device import Device, DeviceError, DeviceLimits
+from renzheng.evaluation.device import Device, DeviceError, DeviceLimits, NoOutcome
 from renzheng.evaluation.merchant import Merchant
 from renzheng.evaluation.performance import ATTACKS, Performance
 from renzheng.evaluation.portrait import models
@@ -26,6 +27,8 @@ from renzheng.evaluation.puppet import Pose, Puppet, UnfitPhoto
 PASSED = "0"
 NOT_LIVE = "1005"
 NOT_THE_SAME = "2016"
+
+NEVER_JUDGED = "never ready"
 
 STARVED = 5.0  # frames a second below which a trial says more about this machine than about the face
 TRIES = 3
@@ -64,6 +67,7 @@ class Scenario:
 class Tally:
     """What came of a scenario's trials. `codes`: Results, or what kept a trial from having one.
 
+    `right`: with the only Results that are right; `judged`: with any Result; `unready`: never found ready to be judged;
     `starved`: trials that were begun anew because the device got too little of the CPU; `slowest`: the lowest
     frames a second among those that count.
     """
@@ -72,16 +76,26 @@ class Tally:
     runs: int = 0
     passed: int = 0
     right: int = 0
+    judged: int = 0
+    unready: int = 0
     codes: Counter[str] = field(default_factory=Counter)
     starved: int = 0
     slowest: float = float("inf")
 
     @property
     def shown(self) -> bool:
-        """Whether it came out as it must: an attack never passes; of ten heads that comply one may fail."""
-        if self.scenario.is_attack:
-            return self.passed == 0 and self.right == self.runs
-        return self.runs - self.passed <= max(1, self.runs // 10) if self.runs > 1 else self.passed == self.runs
+        """Whether it came out as it must, by the module's rule; of ten heads that comply, too, one may fail.
+
+        A trial that the machine failed, with neither a Result nor an end by the server, shows nothing.
+        """
+        if self.judged + self.unready < self.runs or (self.scenario.is_attack and self.passed):
+            return False
+        return self.runs - self.right <= (max(1, self.runs // 10) if self.runs > 1 else 0)
+
+    @property
+    def elsewhere(self) -> int:
+        """Attacks that were judged and refused, but by something else than they are made to meet."""
+        return self.judged - self.right - (self.passed if self.scenario.is_attack else 0)
 
 
 def _comply(people: Sequence[Person], number: int, seed: int) -> tuple[Performance, bytes]:
@@ -152,6 +166,8 @@ async def run_scenario(
         tally.codes[code] += 1
         tally.passed += code == PASSED
         tally.right += code in scenario.right
+        tally.judged += code.isdecimal()
+        tally.unready += code == NEVER_JUDGED
         tally.slowest = min(tally.slowest, rate)
         progress()
 
@@ -177,6 +193,8 @@ async def _trial(
         token = str(call.reply["FaceIdToken"])
         outcome = await Device(server, token, performance, limits=limits).run()
         result = await asyncio.to_thread(merchant.result, token)
+    except NoOutcome:
+        return NEVER_JUDGED, STARVED
     except DeviceError as error:
         return f"closed {error.code or ''}".strip(), STARVED
     except TencentCloudSDKException as error:

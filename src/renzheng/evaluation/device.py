@@ -131,7 +131,7 @@ class Device:
         self._socket: ClientConnection | None = None
 
     async def run(self) -> Outcome:
-        """To the outcome. Raises DeviceError where the server refuses or the line breaks, NoOutcome when time is over."""
+        """To the outcome. Raises DeviceError where the server refuses or the line breaks, NoOutcome when time is up."""
         self._state = _State(self._clock())
         try:
             async with asyncio.timeout(self._limits.seconds):

@@ -273,11 +273,15 @@ def judge(
 
 def _values(measured: Measurement) -> dict[str, float]:
     """The measures that have a threshold, where they could be taken."""
-    depth, continuity = measured.depth, measured.continuity
+    depth, continuity, turn = measured.depth, measured.continuity, measured.turn
     found = {
         "depth.residual": depth.residual if depth else None,
         "depth.relief": depth.relief if depth else None,
         "depth.turn": depth.turn if depth else None,
+        "depth.degrees": turn.degrees if turn else None,
+        "depth.jitter": turn.jitter if turn else None,
+        "continuity.between": turn.between if turn else None,
+        "continuity.yaw_speed": continuity.yaw_speed if continuity else None,
         "continuity.frontal": continuity.frontal if continuity else None,
         "continuity.turned": continuity.turned if continuity else None,
         "challenge.peak": min((one.peak for one in measured.actions), default=None),

@@ -16,6 +16,8 @@ FLATS = ("flat_moved", "flat_tilted", "flat_bent", "cut_out")
 MEASURES = (
     ("depth.residual", FLATS),
     ("depth.relief", FLATS),
+    ("depth.turn", FLATS),
+    ("depth.degrees", FLATS),
     ("continuity.frontal", ("spliced",)),
     ("continuity.turned", ("swap",)),
 )

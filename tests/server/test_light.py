@@ -44,16 +44,31 @@ def puppet() -> Puppet:
 
 
 class Verification:
-    """One token's verification under a rule, as its device and its merchant saw it."""
+    """One token's verification under a rule, as device and merchant saw it. `cut`: the line breaks once, as soon
+    as a colour is on the screen."""
 
-    def __init__(self, server: Server, rule: str | None, scene: Performance) -> None:
+    def __init__(self, server: Server, rule: str | None, scene: Performance, cut: bool = False) -> None:
         given = {"RuleId": rule} if rule else {}
         self.events: list[Event] = []
         self.token = issue(server.sdk(), CompareLib="LOCAL", ImageBase64=base64_of(sample()), **given)
-        device = Device(server.url, self.token, scene, limits=DeviceLimits(seconds=120), tell=self.events.append)
-        self.passed = asyncio.run(device.run()).passed
+        self.passed = asyncio.run(self._run(server, scene, cut))
         self.result = result(server.sdk(), self.token)
         self.shown = json.loads(server.command("session", "show", self.token, "--json"))
+
+    async def _run(self, server: Server, scene: Performance, cut: bool) -> bool:
+        lit = asyncio.Event()
+
+        def tell(event: Event) -> None:
+            self.events.append(event)
+            if "colour" in event.fields:
+                lit.set()
+
+        device = Device(server.url, self.token, scene, limits=DeviceLimits(seconds=120), tell=tell)
+        running = asyncio.create_task(device.run())
+        if cut:
+            await asyncio.wait({running, asyncio.create_task(lit.wait())}, return_when=asyncio.FIRST_COMPLETED)
+            await device.drop()
+        return (await running).passed
 
     def steps(self) -> list[dict[str, Any]]:
         return [event.fields for event in self.events if event.kind == "step"]
@@ -109,6 +124,18 @@ def test_a_head_that_does_the_actions_but_does_not_answer_the_colours_fails_by_l
     assert found.result.LivenessInfoTag == "09"
     assert not found.light["passed"]
     assert found.result.Similarity == 0
+
+
+def test_a_line_that_breaks_during_a_colour_goes_on_with_the_same_one(
+    server: Server, rule: str, puppet: Puppet
+) -> None:
+    found = Verification(server, rule, Performance(puppet, seed=2), cut=True)
+    colours = [step for step in found.steps() if "colour" in step]
+    assert "reconnect" in [event.kind for event in found.events]
+    first, again = colours[:2]
+    assert (first["nonce"], first["colour"], first["index"]) == (again["nonce"], again["colour"], again["index"])
+    assert again["seconds"] < first["seconds"]
+    assert found.light["passed"], found.light
 
 
 def test_without_such_a_rule_nothing_speaks_of_light(server: Server, puppet: Puppet) -> None:

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from conformance.calls import calls
 from conformance.test_node import PACKAGE
 from conformance.test_tccli import VERSION as TCCLI
+from renzheng.engine import reasons
 from renzheng.metrics import Metrics
 from renzheng.settings import Settings
 from renzheng.verification import decision
@@ -50,6 +51,12 @@ def results() -> str:
     lines = ["| Result | Description | billed |", "|---|---|---|"]
     known.sort(key=lambda result: int(result.code))
     lines += [f"| {r.code} | {r.description} | {'yes' if r.billed else 'no'} |" for r in known]
+    return "\n".join(lines) + "\n"
+
+
+def tags() -> str:
+    lines = ["| value | given where |", "|---|---|"]
+    lines += [f"| {value} | {text} |" for value, text, _ in reasons.REASONS]
     return "\n".join(lines) + "\n"
 
 
@@ -97,6 +104,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "states": states,
     "settings": settings,
     "results": results,
+    "tags": tags,
     "metrics": metrics,
     "live": live,
     "replayed": replayed,

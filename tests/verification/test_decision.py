@@ -38,6 +38,7 @@ ROWS: list[tuple[str, dict[str, object], Result]] = [
     ("colours shown and answered", {"answered_light": True}, decision.PASSED),
     ("colours shown and not answered", {"answered_light": False}, decision.POOR_LIGHT),
     ("neither colours nor depth", {"answered_light": False, "has_depth": False}, decision.NOT_LIVE),
+    ("a network that may decide refuses", {"network_refuses": True}, decision.NOT_LIVE),
     ("not enrolled", {"enrolment": Enrolment.UNKNOWN}, decision.NOT_ENROLLED),
     ("another name", {"enrolment": Enrolment.WRONG_NAME}, decision.WRONG_NAME),
     ("no photo", {"enrolment": Enrolment.NO_PHOTO}, decision.NO_PHOTO),
@@ -71,10 +72,34 @@ def test_a_failed_liveness_says_nothing_about_enrolment(enrolment: Enrolment) ->
     assert verdict.similarity == 0
 
 
-def test_tags_come_sorted_and_once() -> None:
-    assert decide(replace(GOOD, tags=("11", "02", "11")), 70).tags == ("02", "11")
-
-
 def test_the_threshold_is_the_policys() -> None:
     assert not decide(GOOD, 90).passed
     assert decide(GOOD, 60).passed
+
+
+@pytest.mark.parametrize(
+    ("change", "tags"),
+    [
+        ({"tags": ("03", "02", "03"), "has_depth": False}, ("02", "03")),
+        ({"tags": ("11",), "frames": Frames.SEVERAL_FACES}, ("11",)),
+        ({"tags": ("04",), "network_refuses": True}, ("04",)),
+        ({"tags": ("05",), "ending": Ending.ATTEMPTS_USED}, ("02", "05")),
+        ({"ending": Ending.ATTEMPTS_USED, "frames": Frames.NO_FACE}, ("02",)),
+    ],
+)
+def test_tags_say_why_liveness_failed_each_once_and_in_order(change: dict[str, object], tags: tuple[str, ...]) -> None:
+    assert decide(replace(GOOD, **change), 70).tags == tags  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"similarity": 10.0},
+        {"enrolment": Enrolment.UNKNOWN},
+        {"leases_lost": True},
+        {"ending": Ending.TOO_MANY_TODAY},
+    ],
+)
+def test_where_liveness_did_not_fail_there_is_no_tag(change: dict[str, object]) -> None:
+    assert decide(replace(GOOD, tags=("01",), **change), 70).tags == ()  # type: ignore[arg-type]

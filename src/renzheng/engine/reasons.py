@@ -1,8 +1,9 @@
 """Why a sequence was not taken for a live person: the LivenessInfoTag values of the FaceID API.
 
-Each row of ``REASONS`` is one value with the measurement that it stands for. 04, 07, 08 and 13 need a network that
-was made for it: they are given only where an operator's passive pack is in use, says that it detects this, and decided
-against the person. Without such a pack they are never given.
+Each row of ``REASONS`` is one value with the measurement that it stands for. A value is given for what was measured,
+never for what could not be: a turn too short to measure is an action not done, no print. 04, 07, 08 and 13 need a
+network that was made for it: they are given only where an operator's passive pack is in use, says that it detects this,
+and decided against the person. Without such a pack they are never given.
 """
 
 from __future__ import annotations
@@ -20,7 +21,12 @@ def _eyes_shut(m: Measurement) -> bool:
 
 
 def _not_acted(m: Measurement) -> bool:
-    return not m.actions or any(not one.answered for one in m.actions)
+    return not m.actions or any(not one.answered for one in m.actions) or _turn_unmeasured(m)
+
+
+def _turn_unmeasured(m: Measurement) -> bool:
+    """Whether no turn was shown long enough to measure its depth."""
+    return m.depth is None or (not m.depth.passed and not _flat(m))
 
 
 def _acted_otherwise(m: Measurement) -> bool:
@@ -47,7 +53,18 @@ def _recapture(m: Measurement) -> bool:
 
 
 def _spliced(m: Measurement) -> bool:
-    return _faults(m, "frontal", "turned", "repeated", "frozen", "disorder", "speed", "growth")
+    if _faults(m, "frontal", "repeated", "frozen", "disorder", "speed", "growth"):
+        return True
+    # Without a turned face to compare nothing is known of another person: that is a turn that was not done.
+    return m.continuity is not None and m.continuity.turned is not None and _faults(m, "turned")
+
+
+def _no_face(m: Measurement) -> bool:
+    return m.frames_status in ("no_face", "several_faces", "cut") or _faults(m, "gap")
+
+
+def _not_comparable(m: Measurement) -> bool:
+    return m.best is None or m.continuity is None
 
 
 def _unlit(m: Measurement) -> bool:
@@ -59,8 +76,8 @@ def _faults(m: Measurement, *names: str) -> bool:
 
 
 REASONS: tuple[tuple[str, str, Callable[[Measurement], bool]], ...] = (
-    ("01", "the eyes were shut throughout", _eyes_shut),
-    ("02", "an action was not done", _not_acted),
+    ("01", "the eyes were shut throughout the neutral second", _eyes_shut),
+    ("02", "an action was not done, or a turn too shortly to measure", _not_acted),
     ("03", "a flat picture was turned, or a network saw a print or screen", _recapture),
     ("04", "a network saw a synthetic picture", _network("synthetic")),
     ("05", "the frames are no continuous recording of one person", _spliced),
@@ -68,9 +85,9 @@ REASONS: tuple[tuple[str, str, Callable[[Measurement], bool]], ...] = (
     ("07", "a network saw a template of the trade in false identities", _network("template")),
     ("08", "a network saw a watermark", _network("watermark")),
     ("09", "the face did not answer the colours that the screen showed", _unlit),
-    ("10", "no frame is fit for comparison", lambda m: m.best is None),
-    ("11", "no face, several faces or a cut one", lambda m: m.frames_status in ("no_face", "several_faces", "cut")),
-    ("12", "the face is too far away", lambda m: m.frames_status == "too_few_pixels"),
+    ("10", "fewer than two frames are fit for comparison", _not_comparable),
+    ("11", "no face (or none for too long), several faces, or a cut one", _no_face),
+    ("12", "the face has too few pixels: it is too far away", lambda m: m.frames_status == "too_few_pixels"),
     ("13", "a network saw an adversarial sample", _network("adversarial")),
 )
 

@@ -40,6 +40,9 @@ NOT_COMPARED = Result("2015", "无法判断为同一人", True)
 BELOW_THRESHOLD = Result("2016", "无法判断为同一人", True)
 TOO_MANY_TODAY = Result("2018", "操作过于频繁", False)
 
+ACTION_NOT_DONE = "02"
+"""The LivenessInfoTag value of attempts that ran out before every action was answered."""
+
 
 class Enrolment(enum.StrEnum):
     """What the identity library knows of the ID number and name."""
@@ -144,4 +147,14 @@ def decide(evidence: Evidence, threshold: float) -> Verdict:
     """The verdict by the first rule that holds; `PASSED` where none does. `threshold`: 60 to 100."""
     result = next((result for holds, result in RULES if holds(evidence, threshold)), PASSED)
     similarity = evidence.similarity if evidence.is_live and evidence.similarity is not None else 0.0
-    return Verdict(result, round(similarity, 2), tuple(sorted(set(evidence.tags))))
+    return Verdict(result, round(similarity, 2), _tags(evidence))
+
+
+def _tags(evidence: Evidence) -> tuple[str, ...]:
+    """Why liveness failed; none where it did not, or where nothing was judged."""
+    if evidence.leases_lost or evidence.ending is Ending.TOO_MANY_TODAY:
+        return ()
+    if evidence.is_live and evidence.frames is Frames.USABLE:
+        return ()
+    unfinished = {ACTION_NOT_DONE} if evidence.ending is Ending.ATTEMPTS_USED else set()
+    return tuple(sorted(unfinished.union(evidence.tags)))

@@ -1,0 +1,95 @@
+"""What a device is told helps nobody to cheat: the picture, the next step, passed or failed; never why."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from renzheng.capture.course import End
+from renzheng.engine.limits import ContinuityLimits, DepthLimits
+from renzheng.engine.liveness import ACTIONS, HINTS, NEUTRAL, Glance, hint
+from renzheng.engine.measurement import Appearance, Continuity, Depth, Measurement, Passive
+
+ROOT = Path(__file__).resolve().parents[2]
+PLACES = ("capture/channel.py", "capture/course.py", "capture/socket.py")
+GOOD = Glance(
+    *(640, 480),
+    faces=1,
+    box=(220.0, 120.0, 200.0, 240.0),
+    left_eye=0.3,
+    right_eye=0.3,
+    sharpness=0.01,
+    brightness=120.0,
+    presence=0.99,
+)
+
+
+def sent() -> dict[str, set[str]]:
+    """Every message that the capture sends, with its fields, as the code says."""
+    found: dict[str, set[str]] = {}
+    for place in PLACES:
+        tree = ast.parse((ROOT / "src/renzheng" / place).read_text())
+        for call in ast.walk(tree):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "send":
+                if not call.args or not isinstance(call.args[0], ast.Constant):
+                    continue
+                assert all(keyword.arg for keyword in call.keywords), f"{place}: fields that cannot be read off"
+                names = {str(keyword.arg) for keyword in call.keywords}
+                found.setdefault(str(call.args[0].value), set()).update(names)
+    return found
+
+
+def documented() -> dict[str, str]:
+    """The rows of the protocol's table of messages from the server: type -> fields."""
+    page = (ROOT / "docs/capture-protocol.md").read_text()
+    table = page.split("## Messages from the server")[1].split("\n## ")[0]
+    return {row[1]: row[2] for row in re.finditer(r"^\| `(\w+)` \| (.*?) \|", table, re.MULTILINE)}
+
+
+def test_the_server_sends_what_the_protocol_says_and_no_other_field() -> None:
+    messages, table = sent(), documented()
+    assert {"hint", "outcome", "attempt_over", "step", "welcome"} <= set(messages)
+    for kind, names in messages.items():
+        assert kind in table, f"{kind} is sent and not documented"
+        for name in names - {"protocol"}:
+            assert f"`{name}`" in table[kind], f"{kind}.{name} is sent and not documented"
+
+
+def test_no_message_has_a_field_of_a_measurement() -> None:
+    kinds = (Measurement, Depth, Continuity, Appearance, Passive)
+    secret = {field.name for kind in kinds for field in fields(kind)} - {"seconds", "passed"}
+    secret |= {"result", "description", "tag", "score", "threshold", "layer", "failed", "why"}
+    for kind, names in sent().items():
+        assert not names & secret, f"{kind} tells {names & secret}"
+
+
+def test_the_end_of_an_attempt_and_of_a_verification_say_no_more_than_that() -> None:
+    assert {str(end) for end in End} == {"completed", "timeout", "not_ready"}
+    assert sent()["outcome"] == {"passed", "retry"}
+    assert sent()["hint"] == {"code"}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_while_an_action_is_asked_no_hint_depends_on_how_it_is_carried_out(action: str) -> None:
+    for changes in (
+        {"yaw": 0.9},
+        {"yaw": -0.9},
+        {"pitch": 0.5},
+        {"mouth": 0.8},
+        {"left_eye": 0.0, "right_eye": 0.0},
+        {"left_eye": None, "right_eye": None},
+        {"presence": 0.5},
+        {"sharpness": 0.0},
+    ):
+        assert hint(replace(GOOD, **changes), action) is None
+
+
+def test_hints_name_the_picture_and_no_layer() -> None:
+    layers = {"depth", "continuity", "challenge", "passive", "moire", "border", "blur", "occlusion"}
+    layers |= {field.name for kind in (DepthLimits, ContinuityLimits) for field in fields(kind)} - {"frontal"}
+    assert not [code for code in HINTS for layer in layers if layer in code.split("_")]
+    assert hint(GOOD, NEUTRAL) is None

@@ -253,6 +253,23 @@ def test_what_passes_without_its_target_shows_whether_an_attack_counts() -> None
     assert "several (exempt)" in markdown(found)
 
 
+def test_image_scores_stand_by_type_as_medians_of_the_reported_half() -> None:
+    def seen(moire: float, half: str = REPORT) -> Trial:
+        return msgspec.structs.replace(trial("still", ["depth"], half), values={"look.moire": moire, "depth.turn": 0.1})
+
+    trials = [seen(3.0), seen(9.5), seen(20.0), seen(90.0, CHOOSE), trial("complying_head", [])]
+    attacks = [attack for attack in ATTACKS if attack.name in ("complying_head", "still")]
+    found = tabulate(trials, People([], 0, {}), attacks, JudgingLimits(), RUN)
+    still, head = found.attacks
+    assert still.suite is not None
+    assert head.suite is not None
+    assert (still.suite.looks, head.suite.looks) == ({"moire": 9.5}, {})
+    assert "| still photo | 9.5 |" in markdown(found)
+    assert "摩尔纹" in render(found, "zh")
+    plain = tabulate([trial("still", ["depth"])], People([], 0, {}), attacks, JudgingLimits(), RUN)
+    assert "moir" not in render(plain)
+
+
 def test_a_threshold_is_kept_where_it_separates_and_moved_where_it_does_not() -> None:
     assert choose(0.03, 0.10, 0.07) == 0.07
     assert choose(0.08, 0.12, 0.07) == 0.1

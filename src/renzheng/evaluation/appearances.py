@@ -25,7 +25,7 @@ from renzheng.engine.observation import FaceModels
 from renzheng.engine.runtimes import Image
 from renzheng.evaluation.pairs import DataError
 from renzheng.evaluation.spoiling import SPOILS
-from renzheng.evaluation.texts import Language
+from renzheng.evaluation.texts import Language, Words
 
 Numbers = npt.NDArray[np.float64]
 FORMAT = "renzheng-appearance/1"
@@ -36,11 +36,6 @@ FACE = 70.0  # pixels, shorter side of the smallest face that is looked at
 JPEG = 80
 REPLICATES = 1000
 NAMES: dict[str, tuple[str, str]] = {
-    "blur": ("blur", "模糊"),
-    "exposure": ("exposure", "曝光"),
-    "occlusion": ("occlusion", "遮挡"),
-    "moire": ("moiré", "摩尔纹"),
-    "borders": ("borders", "边框"),
     "out of focus": ("out of focus", "失焦"),
     "badly lit": ("a fifth or three times the light", "光线为五分之一或三倍"),
     "face mask": ("face mask", "口罩"),
@@ -200,7 +195,7 @@ def markdown(results: Appearances, language: Language = "en") -> str:
     lines = [f"`{results.command}` ({day}, renzheng {results.version}, {', '.join(results.packs)})", ""]
     lines += [heads[column], "|---|---|---|---|---|---|"]
     for row in results.rows:
-        names = [NAMES[name][column] for name in (row.score, row.spoiled)]
+        names = [Words(language).maybe("look", row.score), NAMES[row.spoiled][column]]
         low, high = row.range
         caught = f"{100 * row.caught:.0f}{' %' if language == 'en' else '%'}"
         cells = (*names, f"{row.pictures[0]} / {row.pictures[1]}", f"{row.area:.2f}", f"{low:.2f} – {high:.2f}", caught)

@@ -11,7 +11,7 @@ from renzheng.evaluation import charts
 from renzheng.evaluation.calibration import ANCHORS, CalibrationTable
 from renzheng.evaluation.rates import Rate, bound_without_errors
 from renzheng.evaluation.results import Point, Presentations, Recognition, Results, Run, Suite, Timing
-from renzheng.evaluation.tables import chosen_threshold, counted, layers, suite_facts
+from renzheng.evaluation.tables import chosen_threshold, counted, layers, looks, suite_facts
 from renzheng.evaluation.texts import Language, Words, digits
 
 HEADLINE = 70.0  # the server's default threshold
@@ -332,6 +332,7 @@ def _suite(results: Presentations, suite: Suite, words: Words) -> list[str]:
         _lede(lede),
         _section(words("suite_table"), _suite_table(results, words), note=words("suite_note")),
         _section(words("measure"), _threshold_table(suite, words)),
+        _looks_section(results, words),
         _section(words("fig_attacks"), figure, note=words("fig_attacks_note")),
         _section(words("says"), _list([*suite_facts(suite, words), words("pad_limits"), words("pad_not_here")])),
         _section(words("timings_pad"), _timings(results.timings, "", words)) if results.timings else "",
@@ -364,6 +365,13 @@ def _threshold_table(suite: Suite, words: Words) -> str:
             ("", [escape(words.maybe("measure", found.name)), *figures, escape(chosen_threshold(found, words))])
         )
     return _table([words(key) for key in ("measure", "attacks_most", "heads_least", "shipped", "choice")], rows)
+
+
+def _looks_section(results: Presentations, words: Words) -> str:
+    if (shown := looks(results, words)) is None:
+        return ""
+    rows = [("", [escape(cell) for cell in row]) for row in shown[1]]
+    return _section(words("looks_table"), _table(shown[0], rows), note=words("looks_note"))
 
 
 def _attack_table(results: Presentations, words: Words) -> str:

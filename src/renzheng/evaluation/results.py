@@ -131,13 +131,15 @@ class InSuite(msgspec.Struct, frozen=True):
     """A type of the attack suite. `nature`: `targeted`, `exempt` (several layers stop it) or `uncaught`.
 
     `target`: the layer that it is built to meet; `without`: how many pass with that layer switched off, which says
-    whether the attack is strong enough to count; `chosen`: how many pass in the half that thresholds were chosen on.
+    whether the attack is strong enough to count; `chosen`: how many pass in the half that thresholds were chosen on;
+    `looks`: medians of the image scores, by name.
     """
 
     nature: str
     target: str
     without: Rate | None
     chosen: Rate | None
+    looks: dict[str, float] = {}
 
 
 class AttackType(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import cv2
 import msgspec
@@ -24,6 +25,7 @@ from renzheng.engine.limits import JudgingLimits
 from renzheng.engine.measurement import Frame, Measurement
 from renzheng.engine.observation import FaceModels
 from renzheng.engine.runtimes import Floats, Image
+from renzheng.evaluation.appearances import SCORES
 from renzheng.evaluation.attacks import ATTACKS, Attack, Stage, answered, present
 from renzheng.evaluation.pairs import DataError
 from renzheng.evaluation.portrait import Fitness, UnfitPhoto, examine, models
@@ -274,7 +276,7 @@ def judge(
 def _values(measured: Measurement) -> dict[str, float]:
     """The measures that have a threshold, where they could be taken."""
     depth, continuity, turn = measured.depth, measured.continuity, measured.turn
-    found = {
+    found: dict[str, float | None] = {
         "depth.residual": depth.residual if depth else None,
         "depth.relief": depth.relief if depth else None,
         "depth.turn": depth.turn if depth else None,
@@ -286,6 +288,10 @@ def _values(measured: Measurement) -> dict[str, float]:
         "continuity.turned": continuity.turned if continuity else None,
         "challenge.peak": min((one.peak for one in measured.actions), default=None),
     }
+    if measured.appearance is not None:
+        found |= {f"look.{name}": getattr(measured.appearance, name) for name in SCORES}
+    if measured.passive is not None:
+        found["look.passive"] = measured.passive.score
     return {name: round(float(value), 4) for name, value in found.items() if value is not None}
 
 
@@ -394,7 +400,14 @@ def _in_suite(attack: Attack, trials: Sequence[Trial]) -> InSuite:
         return rate(sum(trial.passes(without) for trial in rows), len(rows))
 
     without = passing(REPORT, attack.target) if attack.target else None
-    return InSuite(attack.nature, attack.target, without, passing(CHOOSE))
+    return InSuite(attack.nature, attack.target, without, passing(CHOOSE), _looks(attack, trials))
+
+
+def _looks(attack: Attack, trials: Sequence[Trial]) -> dict[str, float]:
+    """Medians of the image scores in the reported half."""
+    rows = [trial.values for trial in trials if (trial.attack, trial.half) == (attack.name, REPORT)]
+    names = [name for name in dict.fromkeys(name for row in rows for name in row) if name.startswith("look.")]
+    return {name[len("look.") :]: round(median(row[name] for row in rows if name in row), 4) for name in names}
 
 
 def _recorded(trial: Trial) -> Recorded:

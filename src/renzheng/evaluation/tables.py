@@ -105,7 +105,23 @@ def _suite(results: Presentations, suite: Suite, words: Words) -> list[str]:
     for found in suite.thresholds:
         figures = [digits(value) if value is not None else "–" for value in (found.attacks, found.heads, found.shipped)]
         lines.append(_row(words.maybe("measure", found.name), *figures, chosen_threshold(found, words)))
+    if (shown := looks(results, words)) is not None:
+        lines += ["", *_head(*shown[0]), *(_row(*row) for row in shown[1]), "", words("looks_note")]
     return [*lines, "", *(f"* {fact}" for fact in suite_facts(suite, words))]
+
+
+def looks(results: Presentations, words: Words) -> tuple[list[str], list[list[str]]] | None:
+    """Head and rows of the image scores' medians by type of attack; None where none were measured."""
+    by_type = {row.name: row.suite.looks for row in results.attacks if row.suite is not None and row.suite.looks}
+    names = list(dict.fromkeys(name for found in by_type.values() for name in found))
+    if not names:
+        return None
+    head = [words("attack"), *(words.maybe("look", name) for name in names)]
+    rows = [
+        [words.maybe("attack", attack), *(digits(found[name]) if name in found else "–" for name in names)]
+        for attack, found in by_type.items()
+    ]
+    return head, rows
 
 
 def counted(found: Rate | None) -> str:

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from renzheng.engine import packs
-from renzheng.evaluation.device import Device, DeviceLimits
+from renzheng.evaluation.device import Device, DeviceLimits, Event
 from renzheng.evaluation.performance import Performance
 from renzheng.evaluation.puppet import Puppet
 from tests.engine.test_passive import pack_folder
@@ -30,8 +30,11 @@ def test_a_network_that_decides_refuses_a_complying_head_and_its_tag_is_in_the_r
     server.start()
     try:
         token = issue(server.sdk(), CompareLib="LOCAL", ImageBase64=base64_of(sample()))
-        device = Device(server.url, token, Performance(Puppet(sample_picture())), limits=DeviceLimits(seconds=120))
+        told: list[Event] = []
+        scene = Performance(Puppet(sample_picture()))
+        device = Device(server.url, token, scene, limits=DeviceLimits(seconds=120), tell=told.append)
         assert asyncio.run(device.run()).passed is False
+        assert [one.fields for one in told if one.kind == "outcome"] == [{"passed": False, "retry": "never"}]
         fetched = result(server.sdk(), token)
         shown = server.json("session", "show", token)["measurement"]["presentation"]
         assert shown["passive"]["decides"]

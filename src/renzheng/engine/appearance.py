@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from statistics import median
 from typing import Any
 
@@ -117,17 +118,21 @@ def moire_of(luma: Image, mesh: Mesh) -> float:
     left = int(np.clip(x + (width - side) / 2, 0, luma.shape[1] - side))
     top = int(np.clip(y + (height - side) / 2, 0, luma.shape[0] - side))
     square = luma[top : top + side, left : left + side].astype(np.float32)
-    detail = (square - cv2.GaussianBlur(square, (0, 0), 2.0)) * cv2.createHanningWindow((side, side), cv2.CV_32F)
-    power = np.abs(np.fft.rfft2(detail)).astype(np.float32) ** 2
-    power = np.fft.fftshift(power, axes=0)
-    decibels = 10 * np.log10(cv2.blur(power, (3, 3)) + 1.0)
+    window, counts = _spectrum_parts(side)
+    power = np.abs(np.fft.rfft2((square - cv2.GaussianBlur(square, (0, 0), 2.0)) * window)).astype(np.float32) ** 2
+    decibels = 10 * np.log10(cv2.blur(np.fft.fftshift(power, axes=0), (3, 3)) + 1.0)
     above = decibels - cv2.blur(decibels, (17, 17))
-    down, across = np.meshgrid(
-        np.abs(np.fft.fftshift(np.fft.fftfreq(side))), np.fft.rfftfreq(side), indexing="ij", sparse=True
-    )
+    return float(max(0.0, above[counts].max()))
+
+
+@lru_cache(maxsize=16)
+def _spectrum_parts(side: int) -> tuple[Numbers, Numbers]:
+    """For squares of this side: the window that fades their edges out, and which frequencies count."""
+    down = np.abs(np.fft.fftshift(np.fft.fftfreq(side)))[:, None]
+    across = np.fft.rfftfreq(side)[None]
     away = np.hypot(down, across)
     counts = (away >= LOWEST) & (away <= HIGHEST) & (np.minimum(down, across) > 2.5 / side)
-    return float(max(0.0, above[counts].max()))
+    return cv2.createHanningWindow((side, side), cv2.CV_32F), counts
 
 
 def borders_of(luma: Image, mesh: Mesh) -> float:

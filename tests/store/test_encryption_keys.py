@@ -6,7 +6,7 @@ import asyncio
 import os
 
 from renzheng.store.open import open_store
-from renzheng.store.vault import Kind, Subject
+from renzheng.store.sealer import Kind, Subject
 
 from .conftest import OpenWorld, World
 
@@ -58,5 +58,5 @@ async def test_a_running_server_sees_a_rotation_and_unseals_each_generation_once
 async def test_a_generation_whose_data_key_is_gone_is_left_out(world: World) -> None:
     await world.store.encryption_keys.add_first(PEM, 100.0)
     await world.store.encryption_keys.add(PEM + "2", 200.0)
-    await world.store.vault.destroy([Subject(Kind.ENCRYPTION, 200_000_000)])
+    await world.store.vault.erasures.destroy([Subject(Kind.ENCRYPTION, 200_000_000)])
     assert [made.pem for made in await world.store.encryption_keys.all()] == [PEM]

@@ -9,7 +9,7 @@ import pytest
 from renzheng.store.accounts import Refused, Unknown
 from renzheng.store.enrolment import Problem, carry_out, plan
 from renzheng.store.identities import NewPerson
-from renzheng.store.vault import Kind, Subject
+from renzheng.store.sealer import Kind, Subject
 
 from .conftest import ID_CARD, NAME, PHOTO, World
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from renzheng.store.vault import Kind, Subject
+from renzheng.store.sealer import Kind, Subject
 from renzheng.verification.decision import NOT_LIVE, PASSED, Verdict
 
 from .conftest import World
@@ -100,7 +100,7 @@ async def test_a_handover_code_works_once_in_time_and_for_its_own_session(world:
 
 async def test_a_session_whose_key_is_gone_does_not_keep_the_others_from_being_judged(world: World) -> None:
     erased, next_one = await world.hand_in("A"), await world.hand_in("B")
-    await world.store.vault.destroy([Subject(Kind.SESSION, erased)])
+    await world.store.vault.erasures.destroy([Subject(Kind.SESSION, erased)])
     job = await world.store.sessions.claim_judging(world.clock(), 15)
     assert job is not None
     assert job.session.id == next_one

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from renzheng.store.vault import Kind
+from renzheng.store.sealer import Kind
 from renzheng.verification.records import Outcome
 
 from .conftest import PHOTO, OpenWorld, jpeg

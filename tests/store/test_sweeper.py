@@ -10,8 +10,9 @@ import pytest
 
 from renzheng.store.identities import NewPerson
 from renzheng.store.records import session_folder
+from renzheng.store.sealer import Kind, Sealer, Subject
 from renzheng.store.sweeper import DAY, Retention, Swept
-from renzheng.store.vault import Kind, Sealer, Subject, Vault
+from renzheng.store.vault import Vault
 from renzheng.verification.decision import PASSED, Verdict
 from renzheng.verification.records import Gone, Outcome
 from renzheng.verification.session import RESULT_SECONDS
@@ -164,7 +165,7 @@ async def test_records_that_a_backup_brings_back_without_their_key_are_buried(wo
     person_id = await world.store.identities.add(world.account.id, NewPerson(ID_CARD, "name", None))
     waiting = await world.hand_in("WAITING")
     subjects = [Subject(Kind.SESSION, session_id), Subject(Kind.SESSION, waiting), Subject(Kind.PERSON, person_id)]
-    await world.store.vault.destroy(subjects)
+    await world.store.vault.erasures.destroy(subjects)
     assert await world.store.identities.lookup(world.account.id, ID_CARD) is None
     assert (await world.store.sweeper.sweep(world.clock())).keyless == 3
     assert isinstance(await world.store.sessions.result(world.account.id, "TOKEN"), Gone)
@@ -181,7 +182,7 @@ async def test_a_round_that_dies_in_the_middle_is_completed_by_the_next(world: W
     async def die(*_: object, **__: object) -> None:
         raise OSError("killed")
 
-    target, name = (world.store.vault, "destroy") if step == "keys" else (sweeper, "_in_chunks")
+    target, name = (world.store.vault.erasures, "destroy") if step == "keys" else (sweeper, "_in_chunks")
     real = getattr(target, name)
     setattr(target, name, die)
     with pytest.raises(OSError, match="killed"):

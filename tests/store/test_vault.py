@@ -14,7 +14,8 @@ from renzheng.store.database import StoreError
 from renzheng.store.identities import NewPerson
 from renzheng.store.keyring import KeysRefused
 from renzheng.store.open import open_store
-from renzheng.store.vault import Damaged, Erased, Kind, Subject, Vault
+from renzheng.store.sealer import Damaged, Erased, Kind, Subject
+from renzheng.store.vault import Vault
 from renzheng.verification.decision import PASSED, Verdict
 from renzheng.verification.records import Gone
 
@@ -58,7 +59,7 @@ async def test_after_its_key_is_destroyed_nothing_of_a_session_opens(world: Worl
     session_id = await whole_verification(world)
     keys = [Subject(kind, session_id) for kind in (Kind.SESSION, Kind.EVIDENCE)]
     wrapped = [row[0] for row in world.store.vault._reader.execute("SELECT wrapped FROM data_keys WHERE kind < 3")]
-    await world.store.vault.destroy(keys)
+    await world.store.vault.erasures.destroy(keys)
     sessions = world.store.sessions
     assert await sessions.find("TOKEN") is None
     assert isinstance(await sessions.result(world.account.id, "TOKEN"), Gone)
@@ -78,7 +79,7 @@ async def test_after_its_key_is_destroyed_nothing_of_a_session_opens(world: Worl
 async def test_a_key_destroyed_by_another_process_opens_nothing_from_then_on(world: World) -> None:
     session_id = await world.issue()
     other = Vault(world.root / "keys", world.clock, os.urandom)
-    await other.destroy([Subject(Kind.SESSION, session_id)])
+    await other.erasures.destroy([Subject(Kind.SESSION, session_id)])
     other.close()
     assert await world.store.sessions.find("TOKEN") is None
 
@@ -89,7 +90,7 @@ async def test_keys_restored_from_an_older_backup_stay_erased(open_world: OpenWo
     await world.store.stop()
     shutil.copy(world.root / "keys" / "keys.db", tmp_path / "backup.db")
     vault = Vault(world.root / "keys", world.clock, os.urandom)
-    await vault.destroy([Subject(Kind.SESSION, erased)])
+    await vault.erasures.destroy([Subject(Kind.SESSION, erased)])
     vault.close()
     shutil.copy(tmp_path / "backup.db", world.root / "keys" / "keys.db")
     restored = Vault(world.root / "keys", world.clock, os.urandom)
@@ -108,15 +109,15 @@ async def test_a_whole_keys_folder_from_an_older_backup_replays_a_newer_list(
     keys, backup, newer = world.root / "keys", tmp_path / "backup", tmp_path / "newer.db"
     shutil.copytree(keys, backup)
     vault = Vault(keys, world.clock, os.urandom)
-    await vault.destroy([Subject(Kind.SESSION, ids[0])])
+    await vault.erasures.destroy([Subject(Kind.SESSION, ids[0])])
     vault.close()
     shutil.copy(keys / "erasures.db", newer)
     shutil.rmtree(keys)
     shutil.copytree(backup, keys)
     restored = Vault(keys, world.clock, os.urandom)
     assert restored.has(Subject(Kind.SESSION, ids[0]))
-    await restored.replay(newer)
-    await restored.replay(newer)
+    await restored.erasures.replay(newer)
+    await restored.erasures.replay(newer)
     assert [restored.has(Subject(Kind.SESSION, number)) for number in ids] == [False, True, True]
     restored.close()
 
@@ -128,11 +129,11 @@ async def test_an_older_list_beside_newer_keys_hides_no_later_erasure(open_world
     keys = world.root / "keys"
     shutil.copy(keys / "erasures.db", tmp_path / "older.db")
     vault = Vault(keys, world.clock, os.urandom)
-    await vault.destroy([Subject(Kind.SESSION, number) for number in ids[:2]])
+    await vault.erasures.destroy([Subject(Kind.SESSION, number) for number in ids[:2]])
     vault.close()
     shutil.copy(tmp_path / "older.db", keys / "erasures.db")
     vault = Vault(keys, world.clock, os.urandom)
-    await vault.destroy([Subject(Kind.SESSION, ids[2])])
+    await vault.erasures.destroy([Subject(Kind.SESSION, ids[2])])
     assert [vault.has(Subject(Kind.SESSION, number)) for number in ids] == [False, False, False]
     vault.close()
 

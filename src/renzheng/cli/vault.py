@@ -40,7 +40,7 @@ def replay(
     """After a restore of an older keys folder: erase again what a newer list of erasures says."""
 
     async def work(store: Store) -> int:
-        added = await store.vault.replay(erasures)
+        added = await store.vault.erasures.replay(erasures)
         await store.audit.record("erasures replayed", f"{added} entries")
         return added
 

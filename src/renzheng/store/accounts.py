@@ -15,7 +15,8 @@ from renzheng.accounts.keys import Account, Key, new_secret_id, new_secret_key, 
 from renzheng.store.audit import Audit
 from renzheng.store.changes import changed
 from renzheng.store.database import Database, StoreError
-from renzheng.store.vault import Kind, Subject, Vault
+from renzheng.store.sealer import Kind, Subject
+from renzheng.store.vault import Vault
 from renzheng.verification.session import DAY_SECONDS
 
 ACCOUNT_COLUMNS = "id, name, created_at, origins"

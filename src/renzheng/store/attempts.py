@@ -6,7 +6,7 @@ import json
 import sqlite3
 
 from renzheng.store.records import Context, moved, moves, policy_of
-from renzheng.store.vault import Kind, Subject
+from renzheng.store.sealer import Kind, Subject
 from renzheng.verification.session import Attempt, Ending, StepRecord
 
 _CURRENT = "id = :id AND attempt = :attempt AND state = 'capturing'"

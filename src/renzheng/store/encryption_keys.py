@@ -8,7 +8,8 @@ from typing import NamedTuple
 from renzheng.store.audit import Audit
 from renzheng.store.changes import changed
 from renzheng.store.database import Database
-from renzheng.store.vault import Erased, Kind, Subject, Vault
+from renzheng.store.sealer import Erased, Kind, Subject
+from renzheng.store.vault import Vault
 
 _FIELD = "key pairs"
 

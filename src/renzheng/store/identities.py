@@ -14,7 +14,8 @@ from renzheng.store.accounts import Refused, Unknown
 from renzheng.store.audit import Audit
 from renzheng.store.database import Database
 from renzheng.store.objects import Objects
-from renzheng.store.vault import Erased, Kind, Sealer, Subject, Vault
+from renzheng.store.sealer import Erased, Kind, Sealer, Subject
+from renzheng.store.vault import Vault
 from renzheng.verification.identity import is_id_card, mask_id_card, mask_name, normal_id_card
 from renzheng.verification.records import Enrolled
 
@@ -217,7 +218,7 @@ class Identities:
         )
         if row is None:
             raise Unknown(f"account {account_id} has no person {person_id}")
-        await self._vault.destroy([Subject(Kind.PERSON, person_id)])
+        await self._vault.erasures.destroy([Subject(Kind.PERSON, person_id)])
 
         def delete(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM persons WHERE id = ?", (person_id,))
@@ -227,5 +228,5 @@ class Identities:
         await self._objects.delete(_photo_name(person_id))
 
     async def _erase(self, person_id: int) -> None:
-        await self._vault.destroy([Subject(Kind.PERSON, person_id)])
+        await self._vault.erasures.destroy([Subject(Kind.PERSON, person_id)])
         await self._objects.delete(_photo_name(person_id))

@@ -7,7 +7,7 @@ import sqlite3
 from renzheng.store import billing, ledger
 from renzheng.store.attempts import Attempts
 from renzheng.store.records import COLUMNS, moved, moves
-from renzheng.store.vault import Erased
+from renzheng.store.sealer import Erased
 from renzheng.verification.decision import Verdict
 from renzheng.verification.records import Job
 

@@ -10,7 +10,8 @@ import msgspec
 
 from renzheng.store.database import Database
 from renzheng.store.objects import Objects
-from renzheng.store.vault import Kind, Sealer, Subject, Vault
+from renzheng.store.sealer import Kind, Sealer, Subject
+from renzheng.store.vault import Vault
 from renzheng.verification.policy import Policy
 from renzheng.verification.session import MOVES, CompareLib, Details, Ending, Session, State
 

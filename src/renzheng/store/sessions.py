@@ -11,8 +11,8 @@ import sqlite3
 from renzheng.store.devices import Devices
 from renzheng.store.judgements import Judgements
 from renzheng.store.records import COLUMNS, moved, moves, pack_details, policy_text, session_folder
+from renzheng.store.sealer import Erased, Kind, Sealer, Subject
 from renzheng.store.transcript import Transcript
-from renzheng.store.vault import Erased, Kind, Sealer, Subject
 from renzheng.verification.identity import normal_id_card
 from renzheng.verification.policy import Policy
 from renzheng.verification.records import Gone, Outcome, StoredVerdict

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from renzheng.store.database import Database
 from renzheng.store.objects import Objects
 from renzheng.store.records import moved, moves, session_folder
+from renzheng.store.sealer import Kind, Subject
 from renzheng.store.sessions import Sessions
-from renzheng.store.vault import Kind, Subject, Vault
+from renzheng.store.vault import Vault
 from renzheng.verification.session import DAY_SECONDS, FINISHED, RESULT_SECONDS
 
 DAY = DAY_SECONDS
@@ -79,7 +80,7 @@ class Sweeper:
         swept.tombstones = await self._purge_tombstones(now - keep.tombstone_days * DAY)
         swept.more = max(swept.expired, swept.results, swept.evidence, swept.tombstones) >= keep.round
         await self._purge_day_counts(now)
-        await self._vault.forget_erasures(now - keep.erasure_days * DAY)
+        await self._vault.erasures.forget(now - keep.erasure_days * DAY)
         before = now - keep.orphan_seconds
         swept.orphan_objects = await self._sweep_objects("sessions", before)
         swept.orphan_objects += await self._sweep_objects("persons", before)
@@ -98,7 +99,7 @@ class Sweeper:
             (mark[0] if mark else 0, int(created_before * 1_000_000), self._retention.round),
         )
         ids = [row[0] for row in rows]
-        await self._vault.destroy([Subject(Kind.SESSION, number) for number in ids], listed=False)
+        await self._vault.erasures.destroy([Subject(Kind.SESSION, number) for number in ids], listed=False)
         await self._in_chunks(functools.partial(self._bury, now), ids)
         if ids:
             await self._database.write(functools.partial(_set_mark, ids[-1]), savepoint=False)
@@ -137,7 +138,7 @@ class Sweeper:
         rows = self._database.fetch_all(by_rule, (now, self._retention.round))
         rows += self._database.fetch_all(for_all, (created_before, self._retention.round - len(rows)))
         ids = [row[0] for row in rows]
-        await self._vault.destroy([Subject(Kind.EVIDENCE, number) for number in ids], listed=False)
+        await self._vault.erasures.destroy([Subject(Kind.EVIDENCE, number) for number in ids], listed=False)
         for number in ids:
             await self._objects.delete_all(session_folder(number))
         await self._in_chunks(self._clear, ids)
@@ -229,7 +230,7 @@ class Sweeper:
             subjects = self._vault.subjects(kind, after, before, self._retention.round)
             self._after_key[kind] = subjects[-1].id if len(subjects) == self._retention.round else 0
             orphans += [subject for subject in subjects if not self._has_record(subject)]
-        await self._vault.destroy(orphans, listed=False)
+        await self._vault.erasures.destroy(orphans, listed=False)
         return len(orphans)
 
     def _has_record(self, subject: Subject) -> bool:

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from renzheng.store.records import Context, session_folder
-from renzheng.store.vault import Damaged, Erased, Sealer
+from renzheng.store.sealer import Damaged, Erased, Sealer
 from renzheng.verification.session import FrameRecord
 
 _FRAME_COLUMNS = "sequence, step, nonce, received_at, digest, object, start, size"

@@ -11,20 +11,17 @@ AES-256-GCM with 96-bit random nonces. One data key seals a few thousand blobs a
 
 from __future__ import annotations
 
-import asyncio
-import enum
 import hashlib
-import json
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from renzheng.store.database import StoreError, connect, file_lock
+from renzheng.store.erasures import Erasures, truncate
 from renzheng.store.keyring import (
     KEY_BYTES,
     KeysRefused,
@@ -35,75 +32,9 @@ from renzheng.store.keyring import (
     read_master,
     sync_folder,
 )
-from renzheng.store.objects import Made
+from renzheng.store.sealer import NONCE_BYTES, Erased, Kind, Sealer, Subject, prefix
 
-NONCE_BYTES = 12
-TAG_BYTES = 16
 DIGEST_BYTES = 16
-
-
-class Kind(enum.IntEnum):
-    """What a data key belongs to. A session has two, as its evidence has a retention of its own."""
-
-    LOOKUP = 0  # the key of the keyed hash
-    SESSION = 1
-    EVIDENCE = 2
-    PERSON = 3
-    ACCOUNT = 4
-    ENCRYPTION = 5  # one generation of the key pairs that sealed fields are opened with
-
-
-class Subject(NamedTuple):
-    kind: Kind
-    id: int
-
-
-class Erased(StoreError):
-    """The subject's data key was destroyed, or never existed: nothing of it can be opened."""
-
-
-class Damaged(StoreError):
-    """A sealed blob is not what was sealed under this subject and field."""
-
-
-def _prefix(subject: Subject) -> bytes:
-    return b"%d:%d:" % (int(subject.kind), subject.id)
-
-
-class Sealer:
-    """Seals and opens the fields of one subject. Safe to use from any thread."""
-
-    __slots__ = ("_aead", "_entropy", "_key", "_prefix", "subject")
-
-    def __init__(self, subject: Subject, key: bytes, entropy: Callable[[int], bytes]) -> None:
-        self.subject = subject
-        self._key = key
-        self._aead = AESGCM(key)
-        self._prefix = _prefix(subject)
-        self._entropy = entropy
-
-    def seal(self, field: str, content: bytes) -> bytes:
-        """Nonce, ciphertext and tag: 28 bytes more than `content`. Bound to the subject and to `field`."""
-        nonce = self._entropy(NONCE_BYTES)
-        return nonce + self._aead.encrypt(nonce, content, self._prefix + field.encode())
-
-    def sealing(self, field: str, content: bytes) -> Made:
-        """As `seal`, done where it is written: a photo of megabytes is held once more only while that goes on."""
-
-        def fill(buffer: memoryview) -> None:
-            buffer[:NONCE_BYTES] = nonce = self._entropy(NONCE_BYTES)
-            self._aead.encrypt_into(nonce, content, self._prefix + field.encode(), buffer[NONCE_BYTES:])
-
-        return Made(NONCE_BYTES + len(content) + TAG_BYTES, fill)
-
-    def open(self, field: str, sealed: bytes) -> bytes:
-        """Raises Damaged for anything but what `seal` gave for this subject and field."""
-        try:
-            return self._aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], self._prefix + field.encode())
-        except (InvalidTag, ValueError):
-            raise Damaged(
-                f"a sealed {field} of {self.subject.kind.name.lower()} {self.subject.id} is damaged"
-            ) from None
 
 
 _SCHEMA = """
@@ -112,13 +43,6 @@ CREATE TABLE IF NOT EXISTS data_keys (
     kind INTEGER NOT NULL, id INTEGER NOT NULL, master INTEGER NOT NULL,
     wrapped BLOB NOT NULL, created_at REAL NOT NULL, PRIMARY KEY (kind, id)
 ) WITHOUT ROWID;
-"""
-
-_ERASURES_SCHEMA = """
-CREATE TABLE IF NOT EXISTS erasures (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL, id INTEGER NOT NULL, erased_at REAL NOT NULL
-);
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 """
 
 
@@ -139,8 +63,8 @@ class Vault:
                 # SQLite gives its log the mode of the database, so the database has to be private from the start.
                 os.close(os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._create()
-            self._sign_list()
-            self._replay()
+            self.erasures = Erasures(folder, clock, busy_timeout)
+            self.erasures.open()
         self._reader = connect(folder / "keys.db", busy_timeout=busy_timeout)
         self._writer = connect(folder / "keys.db", busy_timeout=0, secure_delete=True)
         self._current = self._read_current(self._reader)
@@ -170,9 +94,6 @@ class Vault:
         return {generation: AESGCM(read_master(self.folder, generation)) for generation in known}
 
     def _create(self) -> None:
-        erasures = connect(self.folder / "erasures.db", busy_timeout=self._busy_timeout)
-        erasures.executescript(_ERASURES_SCHEMA)
-        erasures.close()
         connection = connect(self.folder / "keys.db", busy_timeout=self._busy_timeout)
         try:
             connection.executescript(_SCHEMA)
@@ -192,36 +113,18 @@ class Vault:
         finally:
             connection.close()
 
-    def _sign_list(self) -> None:
-        """Name these keys in the list of erasures: ids mean something only together with the keys they are of."""
-        connection = self._destroyer()
-        try:
-            connection.execute(
-                "INSERT OR IGNORE INTO listed.meta SELECT name, value FROM main.meta WHERE name = 'vault'"
-            )
-        finally:
-            connection.close()
-
-    def _replay(self) -> None:
-        """Destroy again what was erased since these keys were backed up; nothing to do in the usual case."""
-        connection = self._destroyer()
-        try:
-            self._delete_listed(connection)
-        finally:
-            connection.close()
-
     # -- wrapping
 
     def _wrap(self, subject: Subject, key: bytes, generation: int) -> bytes:
         nonce = self._entropy(NONCE_BYTES)
-        return nonce + self._masters[generation].encrypt(nonce, key, _prefix(subject) + b"key")
+        return nonce + self._masters[generation].encrypt(nonce, key, prefix(subject) + b"key")
 
     def _unwrap(self, subject: Subject, wrapped: bytes, generation: int) -> bytes:
         if generation not in self._masters:  # rotated by another process
             self._masters[generation] = AESGCM(read_master(self.folder, generation))
         try:
             return self._masters[generation].decrypt(
-                wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], _prefix(subject) + b"key"
+                wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], prefix(subject) + b"key"
             )
         except InvalidTag:
             raise KeysRefused(
@@ -288,121 +191,6 @@ class Vault:
         state.update(value.encode())
         return state.digest()
 
-    # -- erasing
-
-    async def destroy(self, subjects: Sequence[Subject], *, listed: bool = True) -> None:
-        """Erase: list the subjects, delete their keys, clean the log. Nothing of them opens when it returns.
-
-        `listed=False` is for retention and orphans, which a restore brings about again by itself: the records that
-        come back are too old, or the keys have no records. So the list stays short: what somebody asked to erase.
-        """
-        if subjects:
-            await asyncio.to_thread(self._destroy, list(subjects), listed)
-
-    def _destroyer(self) -> sqlite3.Connection:
-        connection = connect(self.folder / "keys.db", busy_timeout=self._busy_timeout, secure_delete=True)
-        connection.execute("ATTACH DATABASE ? AS listed", (str(self.folder / "erasures.db"),))
-        connection.execute("PRAGMA listed.synchronous = FULL")
-        return connection
-
-    def _destroy(self, subjects: list[Subject], listed: bool) -> None:
-        ids: dict[int, list[int]] = {}
-        for kind, number in subjects:
-            ids.setdefault(int(kind), []).append(number)
-        connection = self._destroyer()
-        try:
-            if listed:
-                # First, and in a transaction of its own: a crash in between is made good at the next start.
-                self._each_kind(
-                    connection,
-                    "INSERT INTO listed.erasures (kind, id, erased_at) SELECT :kind, value, :now FROM json_each(:ids)",
-                    ids,
-                )
-            sql = "DELETE FROM data_keys WHERE kind = :kind AND id IN (SELECT value FROM json_each(:ids))"
-            self._each_kind(connection, sql, ids)
-            if listed:
-                self._delete_listed(connection)
-            self._truncate(connection)
-        finally:
-            connection.close()
-
-    def _each_kind(self, connection: sqlite3.Connection, sql: str, ids: dict[int, list[int]]) -> None:
-        """One statement for all of a kind: between two statements this thread may wait long for the interpreter,
-        while it holds the lock that the next token waits for."""
-        connection.execute("BEGIN IMMEDIATE")
-        for kind, numbers in ids.items():
-            connection.execute(sql, {"kind": kind, "ids": json.dumps(numbers), "now": self._clock()})
-        connection.execute("COMMIT")
-
-    def _delete_listed(self, connection: sqlite3.Connection) -> None:
-        connection.execute("BEGIN IMMEDIATE")
-        seen = connection.execute("SELECT value FROM meta WHERE name = 'replayed'").fetchone()[0]
-        newest = connection.execute("SELECT coalesce(max(number), 0) FROM listed.erasures").fetchone()[0]
-        if newest != seen:
-            # A list that ends before what was seen is an older one, put back from a backup: all of it counts.
-            connection.execute(
-                "DELETE FROM data_keys WHERE (kind, id) IN (SELECT kind, id FROM listed.erasures WHERE number > ?)",
-                (seen if newest > seen else 0,),
-            )
-            connection.execute("UPDATE meta SET value = ? WHERE name = 'replayed'", (newest,))
-        connection.execute("COMMIT")
-        if newest != seen:
-            self._truncate(connection)
-
-    def _truncate(self, connection: sqlite3.Connection) -> bool:
-        """Empty the log, where the key's old bytes still are. False when others kept it busy all along."""
-        for _ in range(20):
-            busy = connection.execute("PRAGMA main.wal_checkpoint(TRUNCATE)").fetchone()[0]
-            if not busy:
-                return True
-        return False
-
-    async def replay(self, erasures: Path) -> int:
-        """Erase again what a newer list says, after the whole keys folder came back from an older backup.
-
-        Returns how many entries were new. Raises StoreError for what is no list, or the list of other keys.
-        """
-        if not await asyncio.to_thread(erasures.is_file):
-            raise StoreError(f"there is no list of erasures at {erasures}")
-        if await asyncio.to_thread(erasures.samefile, self.folder / "erasures.db"):
-            raise StoreError(f"{erasures} is these keys' own list, which is replayed at every start")
-        try:
-            return await asyncio.to_thread(self._replay_newer, erasures)
-        except sqlite3.DatabaseError as error:
-            raise StoreError(f"{erasures} cannot be read as a list of erasures: {error}") from None
-
-    def _replay_newer(self, erasures: Path) -> int:
-        connection = self._destroyer()
-        try:
-            connection.execute("ATTACH DATABASE ? AS newer", (str(erasures),))
-            signed = connection.execute("SELECT value FROM newer.meta WHERE name = 'vault'").fetchone()
-            if signed is None or signed[0] != self.id:
-                raise StoreError(f"{erasures} is the list of other keys than those of {self.folder}")
-            added = connection.execute(
-                "INSERT INTO listed.erasures (kind, id, erased_at)"
-                " SELECT kind, id, erased_at FROM newer.erasures"
-                " EXCEPT SELECT kind, id, erased_at FROM listed.erasures"
-            ).rowcount
-            self._delete_listed(connection)
-            return added
-        finally:
-            connection.close()
-
-    async def forget_erasures(self, before: float) -> int:
-        """Drop entries that no backup is old enough to need. Returns how many."""
-
-        def run() -> int:
-            connection = connect(self.folder / "erasures.db", busy_timeout=self._busy_timeout)
-            try:
-                return connection.execute(
-                    "DELETE FROM erasures WHERE erased_at < ? AND number < (SELECT max(number) FROM erasures)",
-                    (before,),
-                ).rowcount
-            finally:
-                connection.close()
-
-        return await asyncio.to_thread(run)
-
     # -- looking after
 
     def subjects(self, kind: Kind, after: int, before: float, limit: int) -> list[Subject]:
@@ -427,7 +215,7 @@ class Vault:
                 count = 0
                 while wrapped := self._rewrap(connection, generation, chunk):
                     count += wrapped
-                if not self._truncate(connection):
+                if not truncate(connection):
                     raise StoreError("the old master key was kept: other processes were reading; rotate again")
             finally:
                 connection.close()

@@ -25,20 +25,21 @@ TEMPLATE = np.array(
 """Where the five points go in the aligned 112 x 112 face (the template that ArcFace and SFace share)."""
 
 
-def _as_complex(points: Floats) -> Any:
-    return points[:, 0].astype(np.float64) + 1j * points[:, 1]
+def _as_complex(points: Floats) -> list[complex]:
+    return [complex(x, y) for x, y in points.tolist()]
 
 
-MIDDLE = complex(_as_complex(TEMPLATE).mean())
-CENTRED = _as_complex(TEMPLATE) - MIDDLE
+MIDDLE = sum(_as_complex(TEMPLATE)) / len(TEMPLATE)
+CENTRED = [point - MIDDLE for point in _as_complex(TEMPLATE)]
 
 
 def alignment(points: Floats) -> Floats:
     """2 x 3: the least-squares similarity that takes the 5 x 2 points to the template."""
-    source = _as_complex(points)
-    middle = complex(source.sum()) / len(source)
-    source = source - middle
-    factor = complex(np.vdot(source, CENTRED)) / max(float(np.vdot(source, source).real), 1e-9)
+    source = _as_complex(points)  # plain numbers: for five points numpy's calls would cost more than the sums
+    middle = sum(source) / len(source)
+    source = [point - middle for point in source]
+    power = sum(point.real**2 + point.imag**2 for point in source)
+    factor = sum(one.conjugate() * other for one, other in zip(source, CENTRED, strict=True)) / max(power, 1e-9)
     shift = MIDDLE - factor * middle
     return np.array([[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]])
 

@@ -1,7 +1,8 @@
 """The inference runtimes, set up the same way everywhere: a bounded number of threads, no chatter.
 
 OpenCV's dnn module runs the two ONNX files and LiteRT the two tflite files; both were chosen by measuring
-(see ``docs``). The runtimes are imported when a model is loaded, so that importing the engine stays cheap.
+(see ``docs/adr/runtimes.md``). The runtimes are imported when a model is loaded, so that importing the engine stays
+cheap.
 """
 
 from __future__ import annotations

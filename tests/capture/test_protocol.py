@@ -50,7 +50,16 @@ def test_welcome_tells_what_a_device_needs(wire: Wire, token: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["hello", "[]", "{}", '{"type":"dance"}', '{"type":"hello","protocol":"1","token":"x"}', "[" * 2000, "\x00"],
+    [
+        "hello",
+        "[]",
+        "{}",
+        '{"type":"dance"}',
+        '{"type":"cancel","reason":"bored"}',
+        '{"type":"hello","protocol":"1","token":"x"}',
+        "[" * 2000,
+        "\x00",
+    ],
 )
 def test_text_that_is_no_message_closes_with_4400(wire: Wire, text: str) -> None:
     wire.socket.send(text)

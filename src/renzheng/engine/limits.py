@@ -89,7 +89,7 @@ class LightLimits:
     cheeks'; ``latest``, ``step``: delays tried, seconds; ``wait``: longest time from one colour's frames to the next
     one's, seconds; ``minimum``: frames. Tried on rendered light only, so no rule asks for it unless told to."""
 
-    response: float = 0.6
+    response: float = 0.7
     gain: float = 0.01
     nearer: float = 1.5
     nose: float = 1.15

@@ -64,7 +64,7 @@ const zh = {
   turn_right: "慢慢向右转头",
   nod: "点一下头",
   light_warning: "屏幕即将变换颜色",
-  lightWarningText: "把亮度调高，看着屏幕，保持不动",
+  lightWarningText: "把亮度调高，看着屏幕别动",
   declineLight: "我不能看闪光，退出",
   step: "第 {index} 步，共 {of} 步",
   secondsLeft: "还剩 {n} 秒",

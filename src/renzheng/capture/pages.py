@@ -34,6 +34,7 @@ TYPES = {
 ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9A-Fa-f:]+\](:\d{1,5})?")
 HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?")
 ORIGIN_SLOT = b'<meta name="renzheng-origin" content="">'
+COMMENT = re.compile(rb"^[ \t]*/\*.*?\*/[ \t]*\n", re.DOTALL | re.MULTILINE)
 COMMON = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
@@ -47,8 +48,14 @@ class StaticFile:
 
 @cache
 def static_file(name: str) -> StaticFile:
-    """A file of `static/` by its path there. Raises FileNotFoundError."""
+    """A file of `static/` by its path there. Raises FileNotFoundError.
+
+    The page's own scripts and styles go without comments on lines of their own, which are for readers of the source;
+    the SDK, which merchants read, keeps them.
+    """
     body = (files("renzheng.capture") / "static" / name).read_bytes()
+    if name.endswith((".js", ".css")) and not name.startswith("sdk/"):
+        body = COMMENT.sub(b"", body)
     suffix = name[name.rindex(".") :]
     return StaticFile(
         body=body,

@@ -81,3 +81,19 @@ def test_the_middle_of_a_box_is_within_it_and_its_edge_is_not() -> None:
     assert within(box, (125.0, 135.0))
     assert not within(box, (105.0, 110.0))
     assert not within(box, (140.0, 55.0))
+
+
+def test_a_search_of_a_tracked_face_moves_neither_its_mesh_nor_hides_another(own: FaceModels, selfie: Image) -> None:
+    mesh = own.observe(selfie, eyes=False).mesh
+    assert mesh is not None
+    tracked = own.observe(selfie, eyes=False, near=mesh)
+    searched = own.observe(selfie, eyes=False, near=mesh, search=True)
+    assert searched.face is not None
+    assert searched.mesh is not None
+    assert tracked.mesh is not None
+    assert np.array_equal(searched.mesh.points, tracked.mesh.points)
+    both = np.hstack([selfie, selfie])
+    assert own.observe(both, eyes=False, near=mesh).glance.faces == 1
+    assert own.observe(both, eyes=False, near=mesh, search=True).glance.faces == 2
+    elsewhere = np.ascontiguousarray(np.hstack([np.full_like(selfie, 128), selfie]))
+    assert own.observe(elsewhere, eyes=False, near=mesh, search=True).glance.box is not None

@@ -76,10 +76,13 @@ class FaceModels:
         """
         if near is not None and not search and (mesh := self._certain(image, near)) is not None:
             return self._look(image, mesh, 1, eyes, None, lean)
-        faces = self.detector(image, self.limits.frame_side, quick=True)
+        side = self.limits.frame_side if near is None else self.limits.tracked_side
+        faces = self.detector(image, side, quick=True)
         for number, face in enumerate(faces[: self.limits.candidates]):
             # The detector takes some backgrounds for faces; the mesh does not.
-            if (mesh := self._certain(image, face)) is not None:
+            # A face that is tracked is looked at where it was: another cut would move its mesh a little each time.
+            tracked = near is not None and within(near.box, face.centre) and _alike(near.box, face.size)
+            if (mesh := self._certain(image, near if tracked and near is not None else face)) is not None:
                 others = [other for other in faces[number + 1 :] if self._counts(image, other, face)]
                 return self._look(image, mesh, 2 if others else 1, eyes, face, lean)
         if near is not None and search and (mesh := self._certain(image, near)) is not None:
@@ -145,3 +148,8 @@ def within(box: tuple[float, float, float, float], point: tuple[float, float]) -
     """Whether a point lies in the middle half of a box (x, y, width, height)."""
     x, y, width, height = box
     return abs(point[0] - x - width / 2) <= width / 4 and abs(point[1] - y - height / 2) <= height / 4
+
+
+def _alike(box: tuple[float, float, float, float], size: float) -> bool:
+    """Whether a tracked face and a found one have about the same size."""
+    return 0.7 < size / max(box[2], box[3], 1.0) < 1.5

@@ -103,10 +103,10 @@ class LightLimits:
 class ObservationLimits:
     """``frame_side``, ``tracked_side``, ``photo_side``: longer side in pixels of the copy that the detector searches:
     in a frame, in a frame whose face is tracked already, and in a photo. A photo in which nothing is found, or only
-    faces below ``photo_face`` pixels in that copy, is searched once more at ``photo_side_fine`` (what each side misses: ``docs/accuracy.md``). ``second_face``: size beside the largest from
-    which another face counts. ``lost``: presence below which a tracked face is searched anew.
-    ``cut``: share of the mesh outside of the frame. ``candidates``: how many of the detector's faces, the largest
-    first, are asked whether the mesh knows them."""
+    faces below ``photo_face`` pixels in that copy, is searched once more at ``photo_side_fine`` (what each side misses:
+    ``docs/accuracy.md``). ``second_face``: size beside the largest from which another face counts. ``lost``: presence
+    below which a tracked face is searched anew. ``cut``: share of the mesh outside of the frame. ``candidates``: how
+    many of the detector's faces, the largest first, are asked whether the mesh knows them."""
 
     frame_side: int = 192
     tracked_side: int = 160

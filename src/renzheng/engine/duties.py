@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .judging import NO_REFERENCE, Judge, Reference, compare, examine_reference
+from .comparison import NO_REFERENCE, Reference, compare, examine_reference
+from .judging import Judge
 from .limits import EngineLimits
 from .media import MediaError, decode
 from .observation import FaceModels

@@ -1,0 +1,80 @@
+"""The reference photo, and how much the frames of a sequence resemble it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+from . import packs
+from .embedding import cosine, similarity
+from .limits import JudgingLimits, MediaLimits, QualityLimits
+from .measurement import Comparison, Quality
+from .media import MediaError, decode
+from .observation import FaceModels
+from .quality import measure as measure_quality
+from .quality import missing_of
+from .runtimes import Floats, Image
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The photo to compare with: its status (see ``Measurement.reference``) and, if ok, its embedding."""
+
+    status: str
+    quality: Quality | None = None
+    embedding: Floats | None = None
+
+
+NO_REFERENCE = Reference("none")
+
+
+def examine_reference(image: Image, scale: float, models: FaceModels, limits: QualityLimits | None = None) -> Reference:
+    """Look at a decoded reference photo; ``scale``: its pixels a pixel of the original."""
+    faces = models.photo_faces(image)
+    if not faces:
+        return Reference("no_face")
+    # A second look from the first mesh: only then do the points of a cut face lie where they belong.
+    mesh = models.mesh_model(image, models.mesh_model(image, faces[0]))
+    quality = measure_quality(image, mesh, scale)
+    quality = replace(quality, outside=max(quality.outside, missing_of(image, faces[0])))
+    if len(faces) > 1 and faces[1].size >= models.limits.second_face * faces[0].size:
+        return Reference("several_faces", quality)
+    if fault := quality.fault(limits or QualityLimits()):
+        return Reference(fault, quality)
+    return Reference("ok", quality, models.embed(image, faces[0]))
+
+
+def compare(images: Sequence[Image], reference: Reference, models: FaceModels) -> Comparison:
+    """The median of the frames' scores against the reference.
+
+    Frames are aligned by the detector's five points, as the calibration table was made.
+    """
+    if reference.embedding is None:
+        return compare_embeddings([], reference)
+    return compare_embeddings([models.embed(image) for image in images], reference)
+
+
+def compare_embeddings(embeddings: Sequence[Floats | None], reference: Reference) -> Comparison:
+    """The same for frames that are embedded already; None is a frame in which no face was found."""
+    found = []
+    if reference.embedding is not None:
+        found = [cosine(one, reference.embedding) for one in embeddings if one is not None]
+    calibration = packs.pack_for("embedding").calibration
+    score = None
+    if found and calibration is not None:
+        score = median(similarity(value, calibration) for value in found)
+    return Comparison(reference.status, reference.quality, score, tuple(found))
+
+
+def read_reference(
+    photo: bytes | None, models: FaceModels, limits: JudgingLimits | None, media: MediaLimits
+) -> Reference:
+    """The reference from photo bytes; every fault is a status, nothing is raised."""
+    if photo is None:
+        return NO_REFERENCE
+    try:
+        decoded = decode(photo, media)
+    except MediaError:
+        return Reference("undecodable")
+    return examine_reference(decoded.image, decoded.scale, models, limits.quality if limits else None)

@@ -4,8 +4,7 @@ Two views of a flat picture differ by one homography, whatever the camera's dist
 by the best one, is the frontal view again, and the two correlate. A head's does not: the nose covers a cheek, and
 each part moves by its own depth. The mesh cannot tell this where a picture is held close to the camera: it sees a
 head in the strong perspective, and returns a turned one. Here its points only start the search (ECC, Evangelidis
-and Psarakis, 2008, doi 10.1109/TPAMI.2008.113), and grey levels decide. A head's views never fit, and the search would
-wander about to its last round; so a short one at half the size tells first whether a plane is anywhere near.
+and Psarakis, 2008, doi 10.1109/TPAMI.2008.113), and grey levels decide.
 """
 
 from __future__ import annotations
@@ -21,8 +20,7 @@ from .runtimes import Floats, Image
 
 ROUNDS, ENOUGH = 40, 1e-5  # iterations of the search, and the gain in correlation below which it ends
 SURE = 0.97  # correlation from which no second search is made
-FIRST, FAR = 10, 0.85  # iterations at half the size, and the correlation below which no search at full size follows
-HALVE, DOUBLE = np.diag([0.5, 0.5, 1.0]), np.diag([2.0, 2.0, 1.0])
+FIRST, FAR = 10, 0.85  # iterations after which a search that found no more correlation than this is not gone on with
 SMOOTHED = 1.2  # pixels, standard deviation: grain of the camera is not to count
 EDGE = 5  # pixels by which the outline of the face is drawn in
 
@@ -37,15 +35,20 @@ def plane_correlation(frontal: tuple[Mesh, Image], turned: tuple[Mesh, Image]) -
     face, where = cv2.erode(_outline(there), np.ones((EDGE, EDGE), np.uint8)), _outline(here)
     starts = _starts(there, here)
     best = max(_correlation(ahead, aside, start, face) for start in starts)
-    for start in starts:
+    # On a plane the search has nearly arrived after a few rounds; on a head it wanders about to its last one.
+    for rounds in (FIRST, ROUNDS - FIRST):
+        moved = []
+        for start in starts:
+            found = _search(ahead, aside, start, where, rounds)
+            if found is None:
+                continue
+            moved.append(found)
+            best = max(best, _correlation(ahead, aside, found, face))
+            if best > SURE:
+                return best
         if best < FAR:
-            best = max(best, _correlation(ahead, aside, _coarsely(ahead, aside, start, where), face))
-    if best < FAR:
-        return best
-    for start in starts:
-        best = max(best, _correlation(ahead, aside, _search(ahead, aside, start, where, ROUNDS), face))
-        if best > SURE:
-            break
+            return best
+        starts = moved
     return best
 
 
@@ -64,23 +67,13 @@ def _starts(there: Floats, here: Floats) -> list[Floats]:
     return [*starts, np.eye(3, dtype=np.float32)]
 
 
-def _search(ahead: Image, aside: Image, start: Floats, where: Image, rounds: int) -> Floats:
-    """The best homography near ``start``, which is returned itself where the search does not converge."""
+def _search(ahead: Image, aside: Image, start: Floats, where: Image, rounds: int) -> Floats | None:
+    """The best homography near ``start``; None where the search does not converge."""
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, rounds, ENOUGH)
     try:
-        # The search works in the matrix that it is given.
-        found = cv2.findTransformECC(ahead, aside, start.copy(), cv2.MOTION_HOMOGRAPHY, criteria, where, 3)[1]
+        return np.asarray(cv2.findTransformECC(ahead, aside, start, cv2.MOTION_HOMOGRAPHY, criteria, where, 3)[1])
     except cv2.error:
-        return start
-    return np.asarray(found, dtype=np.float32)
-
-
-def _coarsely(ahead: Image, aside: Image, start: Floats, where: Image) -> Floats:
-    """The same at half the size and in few rounds."""
-    small = [cv2.resize(one, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for one in (ahead, aside, where)]
-    halved = (HALVE @ start @ DOUBLE).astype(np.float32)
-    found = _search(small[0], small[1], halved, np.where(small[2] > 127, 255, 0).astype(np.uint8), FIRST)
-    return (DOUBLE @ found @ HALVE).astype(np.float32)
+        return None
 
 
 def _grey(face: Image) -> Image:

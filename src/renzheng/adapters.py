@@ -69,7 +69,7 @@ class EngineExaminer:
     async def present(self, frames: Sequence[Shown]) -> Presentation:
         shown = [Frame(frame.jpeg, frame.step, frame.action, frame.at) for frame in frames]
         try:
-            measured = await self._engine.measure(shown)
+            measured, templates = await self._engine.present(shown)
         except (Busy, WorkerDied) as error:
             raise ExaminerLost(str(error)) from None
         return Presentation(
@@ -79,15 +79,15 @@ class EngineExaminer:
             has_depth=measured.depth is not None and measured.depth.passed,
             is_continuous=measured.continuity is not None and measured.continuity.passed,
             best_frame=measured.best.index if measured.best else None,
-            compared=measured.compared,
+            templates=templates,
             tags=measured.tags,
             record=json.dumps(measured.as_dict()),
             network_refuses=measured.passive is not None and measured.passive.refuses,
         )
 
-    async def compare(self, frames: Sequence[bytes], photo: bytes) -> Comparison:
+    async def compare(self, templates: Sequence[bytes], photo: bytes) -> Comparison:
         try:
-            compared = await self._engine.compare(frames, photo)
+            compared = await self._engine.compare(templates, photo)
         except (Busy, WorkerDied) as error:
             raise ExaminerLost(str(error)) from None
         return Comparison(Reference(compared.reference), compared.similarity, json.dumps(asdict(compared)))

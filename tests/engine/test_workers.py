@@ -66,7 +66,9 @@ async def test_a_comparison_afterwards_equals_the_one_within(
     portrait_bytes: bytes,
     measured: Measurement,  # noqa: F811
 ) -> None:
-    found = await engine.compare([recording[index].jpeg for index in measured.compared], portrait_bytes)
+    alone, templates = await engine.present(recording)
+    assert (len(templates), alone.similarity) == (3, None)
+    found = await engine.compare(templates, portrait_bytes)
     assert (found.similarity, found.cosines, found.reference) == (measured.similarity, measured.cosines, "ok")
 
 

@@ -55,7 +55,8 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """What the frames showed. `best_frame`, `compared`: indices into the frames. `record`: all numbers, as JSON."""
+    """What the frames showed. `best_frame`: an index into them. `templates`: of those to compare, for the examiner
+    alone, and kept nowhere. `record`: all numbers, as JSON."""
 
     frames: Frames
     challenge_answered: bool
@@ -63,7 +64,7 @@ class Presentation:
     has_depth: bool
     is_continuous: bool
     best_frame: int | None
-    compared: tuple[int, ...]
+    templates: tuple[bytes, ...]
     tags: tuple[str, ...]
     record: str
     network_refuses: bool = False
@@ -82,7 +83,7 @@ class Examiner(Protocol):
     """The engine's judging side, at low priority. Raises ExaminerLost where its process died or took too long."""
 
     async def present(self, frames: Sequence[Shown]) -> Presentation: ...
-    async def compare(self, frames: Sequence[bytes], photo: bytes) -> Comparison: ...
+    async def compare(self, templates: Sequence[bytes], photo: bytes) -> Comparison: ...
 
 
 class ExaminerLost(Exception):
@@ -248,8 +249,7 @@ async def examine(
         enrolment, photo = await _photo(session, sessions, identities)
         # Without a photo the person is compared with themself, so that a miss takes as long as a hit.
         decoy = frames[presentation.best_frame or 0][1]
-        chosen = [frames[index][1] for index in presentation.compared]
-        comparison = await examiner.compare(chosen, photo or decoy)
+        comparison = await examiner.compare(presentation.templates, photo or decoy)
         if photo is None:
             comparison = None
     best = presentation.best_frame if presentation else None

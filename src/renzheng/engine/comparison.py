@@ -45,21 +45,15 @@ def examine_reference(image: Image, scale: float, models: FaceModels, limits: Qu
     return Reference("ok", quality, models.embed(image, faces[0]))
 
 
-def compare(images: Sequence[Image], reference: Reference, models: FaceModels) -> Comparison:
+def compare(embeddings: Sequence[Floats], reference: Reference) -> Comparison:
     """The median of the frames' scores against the reference.
 
-    Frames are aligned by the detector's five points, as the calibration table was made.
+    ``embeddings``: of the frames that a judge has chosen, aligned by the detector's five points as the calibration
+    table was made.
     """
-    if reference.embedding is None:
-        return compare_embeddings([], reference)
-    return compare_embeddings([models.embed(image) for image in images], reference)
-
-
-def compare_embeddings(embeddings: Sequence[Floats | None], reference: Reference) -> Comparison:
-    """The same for frames that are embedded already; None is a frame in which no face was found."""
     found = []
     if reference.embedding is not None:
-        found = [cosine(one, reference.embedding) for one in embeddings if one is not None]
+        found = [cosine(one, reference.embedding) for one in embeddings]
     calibration = packs.pack_for("embedding").calibration
     score = None
     if found and calibration is not None:

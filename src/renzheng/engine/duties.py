@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .comparison import NO_REFERENCE, Reference, compare, examine_reference
+from .framing import lengths_of, split
 from .judging import Judge
 from .limits import EngineLimits
 from .media import MediaError, decode
@@ -23,15 +24,6 @@ Handler = Callable[[dict[str, Any], bytes], Reply]
 def plain(value: Any) -> dict[str, Any]:
     """A dataclass as a dict for a header."""
     return asdict(value)
-
-
-def split(payload: bytes, lengths: list[int]) -> list[bytes]:
-    """Undo the concatenation of several byte strings."""
-    parts, offset = [], 0
-    for length in lengths:
-        parts.append(payload[offset : offset + length])
-        offset += length
-    return parts
 
 
 def view(slot: mmap.mmap, place: list[int] | None) -> Image | None:
@@ -113,7 +105,6 @@ class Judging:
         self._models, self._slots, self._limits = FaceModels(limits.workers.threads), slots, limits
         self._judge: Judge | None = None
         self._reference = NO_REFERENCE
-        self._images: list[Image] = []
 
     def handlers(self) -> dict[str, Handler]:
         return {
@@ -122,14 +113,12 @@ class Judging:
             "reference": self.reference,
             "undecodable": self.undecodable,
             "finish": self.finish,
-            "keep": self.keep,
             "compare": self.compare,
         }
 
     def begin(self, header: dict[str, Any], _: bytes) -> Reply:
         self._judge = Judge(self._models, self._limits.judging)
         self._reference = NO_REFERENCE
-        self._images = []
         return {}, b""
 
     def add(self, header: dict[str, Any], _: bytes) -> Reply:
@@ -158,20 +147,14 @@ class Judging:
     def finish(self, header: dict[str, Any], _: bytes) -> Reply:
         if self._judge is None:
             raise RuntimeError("finish before begin")
-        measurement = self._judge.finish(self._reference)
-        self._judge = None
-        return {"measurement": plain(measurement)}, b""
+        judge, self._judge = self._judge, None
+        measurement = judge.finish(self._reference)
+        templates = [one.astype(np.float32).tobytes() for one in judge.embeddings]
+        return {"measurement": plain(measurement), **lengths_of(templates)}, b"".join(templates)
 
-    def keep(self, header: dict[str, Any], _: bytes) -> Reply:
-        slot = self._slots[header["slot"]]
-        images = (view(slot, place) for place in header["places"])
-        self._images.extend(image.copy() for image in images if image is not None)
-        return {}, b""
-
-    def compare(self, header: dict[str, Any], _: bytes) -> Reply:
-        comparison = compare(self._images, self._reference, self._models)
-        self._images = []
-        return {"comparison": plain(comparison)}, b""
+    def compare(self, header: dict[str, Any], payload: bytes) -> Reply:
+        templates = [np.frombuffer(one, np.float32) for one in split(payload, header["lengths"])]
+        return {"comparison": plain(compare(templates, self._reference))}, b""
 
 
 class Muxing:

@@ -27,7 +27,7 @@ from statistics import median
 
 from . import packs
 from .appearance import measure_appearance
-from .comparison import NO_REFERENCE, Reference, compare_embeddings, read_reference
+from .comparison import NO_REFERENCE, Reference, compare, read_reference
 from .continuity import Moment, Picture, measure_continuity
 from .depth import measure_depth, reach
 from .embedding import align, cosine
@@ -98,6 +98,7 @@ class Judge:
     def __init__(self, models: FaceModels, limits: JudgingLimits | None = None) -> None:
         self._models = models
         self._limits = limits or JudgingLimits()
+        self.embeddings: list[Floats] = []
         self._seen: list[_Seen] = []
         self._candidates: dict[int, list[_Candidate]] = {}
         self._undecodable = 0
@@ -184,7 +185,7 @@ class Judge:
         return sorted(ordered[: self._limits.compared], key=lambda one: one.index)
 
     def finish(self, reference: Reference = NO_REFERENCE) -> Measurement:
-        """Measure all that was added."""
+        """Measure all that was added. ``embeddings`` then holds those of the chosen frames, for another comparison."""
         limits = self._limits
         neutral = [seen.glance for seen in self._seen if seen.action == NEUTRAL]
         baseline = Baseline.from_glances(neutral, thresholds=limits.actions)
@@ -193,8 +194,9 @@ class Judge:
         seconds = self._seen[-1].at - self._seen[0].at if self._seen else 0.0
         chosen = self._chosen()
         best = max(chosen, key=lambda one: (one.score, -one.index), default=None)
-        embeddings = [self._models.embed(candidate.image, near=candidate.mesh) for candidate in chosen]
-        comparison = compare_embeddings(embeddings, reference)
+        found_faces = (self._models.embed(candidate.image, near=candidate.mesh) for candidate in chosen)
+        self.embeddings = embeddings = [one for one in found_faces if one is not None]
+        comparison = compare(embeddings, reference)
         looks, network = [(one.image, one.mesh) for one in chosen], self._models.passive
         found = Measurement(
             frames_status=self._status(),
@@ -203,7 +205,7 @@ class Judge:
             actions=actions,
             challenge_passed=bool(actions) and all(one.answered and not one.unasked for one in actions),
             depth=depth,
-            continuity=self._continuity([one for one in embeddings if one is not None], turn),
+            continuity=self._continuity(embeddings, turn),
             best=Best(best.index, best.score, best.quality) if best else None,
             reference=comparison.reference,
             reference_quality=comparison.reference_quality,

@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from .framing import lengths_of, split
 from .limits import EngineLimits
 from .liveness import Glance
 from .measurement import Comparison, Frame, Measurement, PhotoReport
@@ -120,6 +121,12 @@ class EngineWorkers:
 
     async def measure(self, frames: Sequence[Frame], reference: bytes | None = None) -> Measurement:
         """Judge a sequence, at low priority. Raises Busy, WorkerDied; bad frames and photos are in the result."""
+        return (await self.present(frames, reference))[0]
+
+    async def present(
+        self, frames: Sequence[Frame], reference: bytes | None = None
+    ) -> tuple[Measurement, tuple[bytes, ...]]:
+        """As ``measure``, with the templates of the frames that it compares, for ``compare`` alone."""
         with self._judge_gate():
             async with self._judging() as job:
                 await job.call("begin", {})
@@ -128,20 +135,16 @@ class EngineWorkers:
                     await self._add(job, frames[start : start + size])
                 if reference is not None:
                     await self._reference(job, reference)
-                reply, _ = await job.call("finish", {})
-        return msgspec.convert(reply["measurement"], Measurement)
+                reply, payload = await job.call("finish", {})
+        return msgspec.convert(reply["measurement"], Measurement), tuple(split(payload, reply["lengths"]))
 
-    async def compare(self, frames: Sequence[bytes], reference: bytes) -> Comparison:
-        """Compare frames (those that ``Measurement.compared`` names) with a photo. Raises Busy, WorkerDied."""
+    async def compare(self, templates: Sequence[bytes], reference: bytes) -> Comparison:
+        """Compare what ``present`` gave with a photo, at low priority. Raises Busy, WorkerDied."""
         with self._judge_gate():
             async with self._judging() as job:
                 await job.call("begin", {})
-                for start in range(0, len(frames), self.limits.workers.chunk):
-                    async with self._slot() as slot:
-                        places = await self._decode(frames[start : start + self.limits.workers.chunk], slot)
-                        await job.call("keep", {"slot": slot, "places": places})
                 await self._reference(job, reference)
-                reply, _ = await job.call("compare", {})
+                reply, _ = await job.call("compare", lengths_of(templates), b"".join(templates))
         return msgspec.convert(reply["comparison"], Comparison)
 
     async def examine(self, photo: bytes) -> PhotoReport:
@@ -186,7 +189,7 @@ class EngineWorkers:
         self, jpegs: Sequence[bytes], slot: int, *, urgent: bool = False, strict: bool = False
     ) -> list[list[int] | None]:
         """Decode a chunk into a slot. Where the process dies of it, each frame is tried by itself."""
-        header = {"slot": slot, "lengths": [len(jpeg) for jpeg in jpegs], "strict": strict}
+        header = {"slot": slot, "strict": strict, **lengths_of(jpegs)}
         seconds = self.limits.workers.decode_seconds
         try:
             async with self._pool("decode").lease(urgent=urgent) as worker:
@@ -259,7 +262,7 @@ class _Job:
         self._limits = limits.workers
         self._ends = asyncio.get_running_loop().time() + self._limits.judge_seconds
 
-    async def call(self, op: str, header: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    async def call(self, op: str, header: dict[str, Any], payload: bytes = b"") -> tuple[dict[str, Any], bytes]:
         low = self._clock() - self._asked < self._limits.judge_raise_seconds
         left = max(0.01, self._ends - asyncio.get_running_loop().time())
-        return await self._worker.call(op, {**header, "low": low}, seconds=left)
+        return await self._worker.call(op, {**header, "low": low}, payload, seconds=left)

@@ -104,7 +104,7 @@ def test_the_written_block_is_a_pack_calibration() -> None:
     table = calibrate(impostors(np.random.default_rng(1).normal(0.1, 0.1, 400_000)))
     block = as_toml(table, data='our "own" people', images=900, genuine=500, impostor=400_000)
     head = '[[pack]]\nname = "x"\npart = "embedding"\ntitle = ""\npackage = ""\nversion = ""\nmember = ""\n'
-    head += 'sha256 = "0"\nbytes = 1\nlicence = ""\nsource = ""\nruntime = "opencv"\n'
+    head += 'sha256 = "0"\nbytes = 1\nlicence = "MIT"\nsource = ""\nruntime = "opencv"\n'
     calibration = parse_manifest(head + block)[0].calibration
     assert isinstance(calibration, Calibration)
     assert calibration.impostor_pairs == 400_000

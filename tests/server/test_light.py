@@ -114,7 +114,11 @@ def test_a_head_that_takes_on_the_colours_passes(server: Server, rule: str, pupp
 
 
 @pytest.mark.parametrize(
-    "screen", [NoScreen(), Screen(lag=1.2)], ids=["a recording without the colours", "colours that come late"]
+    "screen",
+    [
+        pytest.param(NoScreen(), id="a recording without the colours"),
+        pytest.param(Screen(lag=1.2), id="colours that come late", marks=pytest.mark.stress),
+    ],
 )
 def test_a_head_that_does_the_actions_but_does_not_answer_the_colours_fails_by_light_alone(
     server: Server, rule: str, puppet: Puppet, screen: Screen

@@ -169,8 +169,9 @@ class WorkerLimits:
     mux_queue: int = 32
     judge_raise_seconds: float = 5.0
     """A judging job that has waited this long runs at normal priority."""
-    nice: int = 10
-    """Niceness of judging and muxing; with SCHED_BATCH they yield to the server and to hints."""
+    nice: int = 19
+    """Niceness of judging and muxing; with SCHED_BATCH they yield to the server and to hints. The idle class would yield
+    no better, and starve a judge for long beside a busy neighbour."""
     chunk: int = 8
     """Frames that travel at a time from the decoder to the judge."""
 

@@ -170,8 +170,8 @@ class WorkerLimits:
     judge_raise_seconds: float = 5.0
     """A judging job that has waited this long runs at normal priority."""
     nice: int = 19
-    """Niceness of judging and muxing; with SCHED_BATCH they yield to the server and to hints. The idle class would yield
-    no better, and starve a judge for long beside a busy neighbour."""
+    """Niceness of judging and muxing; with SCHED_BATCH they yield to the server and to hints. The idle class yields no
+    better, and starves a judge for long beside a busy neighbour."""
     chunk: int = 8
     """Frames that travel at a time from the decoder to the judge."""
 

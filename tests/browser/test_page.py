@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -25,6 +26,10 @@ WEIGHT = 100_000  # bytes, unpacked
 @pytest.fixture(scope="module")
 def listed(server: Server) -> Iterator[Server]:
     server.command("account", "origins", SHOP)
+    framed = f"{server.url}/verify?origin={urllib.parse.quote(SHOP, safe='')}"
+    deadline = time.monotonic() + 10  # a running server looks for what a command changed twice a second
+    while fetch(framed)[0] != 200 and time.monotonic() < deadline:
+        time.sleep(0.05)
     yield server
     server.command("account", "origins", "--clear")
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import secrets
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,6 +50,7 @@ def demo(
     """Show one verification from both sides; exit code 0 when everything came out as it must."""
     console = Console()
     address = server or local_server()
+    _check_server(address)
     merchant = _merchant(address)
     photo = read_photo(None)
     person = Person("sample", make_puppet(photo), as_jpeg(photo))
@@ -63,6 +65,16 @@ def demo(
     except TencentCloudSDKException as error:
         refuse(f"The server answered {error.get_code()}: {error.get_message()}", 2)
     raise typer.Exit(0 if good else 1)
+
+
+def _check_server(address: str) -> None:
+    """Say at once that nobody is there, and not once for each verification."""
+    try:
+        with urllib.request.urlopen(f"{address.rstrip('/')}/healthz", timeout=10):  # noqa: S310 - the operator's own
+            pass
+    except (OSError, ValueError) as error:
+        why = getattr(error, "reason", error)
+        refuse(f"There is no renzheng at {address} ({why}): start one by make run, or name one by --server.", 2)
 
 
 def _merchant(server: str) -> Merchant:
@@ -169,22 +181,22 @@ async def _play(
 
 
 def _print_tallies(console: Console, tallies: Sequence[Tally], skipped: Sequence[Scenario]) -> bool:
-    table = Table("", "passed", "made to meet", "stopped there", "elsewhere", "never ready", "Result", "as it must")
+    table = Table("", "passed", "stopped by its layer", "elsewhere", "never ready", "Result", "as it must")
     for tally in tallies:
         codes = ", ".join(f"{code} x {count}" for code, count in tally.codes.most_common())
         attack = tally.scenario.is_attack
-        stopped = (f"{tally.right} of {tally.runs}", f"{tally.elsewhere}") if attack else ("-", "-")
+        layer = f"{tally.scenario.layer} {tally.right} of {tally.runs}"
+        stopped = (layer, f"{tally.elsewhere}") if attack else ("-", "-")
         table.add_row(
             tally.scenario.title,
             f"{tally.passed} of {tally.runs}",
-            tally.scenario.layer or "-",
             *stopped,
             f"{tally.unready}",
             codes,
             "yes" if tally.shown else "[red]no[/red]",
         )
     for scenario in skipped:
-        table.add_row(scenario.title, "skipped", scenario.layer, "-", "-", "-", "needs a second face", "-")
+        table.add_row(scenario.title, "skipped", scenario.layer, "-", "-", "needs a second face", "-")
     console.print(table)
     console.print(
         "As it must: no attack passes, and nine of ten are stopped by the layer that they are made to meet (1005 is "

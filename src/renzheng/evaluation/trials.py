@@ -17,6 +17,7 @@ import cv2
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 
 from renzheng.engine.embedding import cosine
+from renzheng.engine.liveness import hint
 from renzheng.engine.runtimes import Floats, Image
 from renzheng.evaluation.device import Device, DeviceError, DeviceLimits, NoOutcome
 from renzheng.evaluation.merchant import Merchant
@@ -203,7 +204,8 @@ async def _trial(
 
 
 def find_people(photos: Iterable[Path], first: Person, count: int) -> list[Person]:
-    """`first` and up to `count` - 1 others out of photos, all certainly different; unfit photos are left out."""
+    """`first` and up to `count` - 1 others out of photos, all certainly different; unfit photos are left out, and whom
+    the server would not find ready at rest."""
     people = [first]
     known = [_embedding(first.puppet)]
     for path in photos:
@@ -216,6 +218,8 @@ def find_people(photos: Iterable[Path], first: Person, count: int) -> list[Perso
             puppet = Puppet(photo)
         except UnfitPhoto:
             continue
+        if hint(models().observe(puppet.render(Pose()), eyes=False).glance) is not None:
+            continue  # the server would ask this head for something that it cannot do
         face = _embedding(puppet)
         if all(cosine(face, other) < STRANGERS for other in known):
             people.append(Person(path.stem, puppet, as_jpeg(photo)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from itertools import pairwise
 
 import pytest
@@ -20,11 +19,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest.fixture(scope="module")
 def rule(server: Server) -> str:
     """The number of an approved rule that asks for colours."""
-    number = str(server.json("rule", "create", "bright", "--light")["rule_id"])
-    for move in ("submit", "approve"):
-        server.command("rule", move, number)
-    time.sleep(1.5)  # a running server follows within a second
-    return number
+    return server.approved_rule("bright", "--light")
 
 
 def bright_token(server: Server, key: tuple[str, str], rule: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -31,11 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def rule(server: Server) -> str:
     """The number of an approved rule that asks for colours."""
-    number = str(server.json("rule", "create", "bright", "--light")["rule_id"])
-    for move in ("submit", "approve"):
-        server.command("rule", move, number)
-    time.sleep(1.5)  # a running server follows within a second
-    return number
+    return server.approved_rule("bright", "--light")
 
 
 @pytest.fixture(scope="module")

@@ -147,7 +147,7 @@ class GetFaceIdToken:
 
 def check_sealed(request: Request) -> None:
     """Called before a sealed photo is opened, so that the limit also bounds what is opened. ImageSizeTooLarge."""
-    _check_size(text_of(unescaped(request.image_base64)))
+    _check_size(text_of(request.image_base64))
 
 
 def _check_size(image_base64: memoryview) -> None:

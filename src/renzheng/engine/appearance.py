@@ -17,10 +17,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .embedding import SIDE, align, alignment
+from .aligned import aligned_points, outline
+from .embedding import SIDE, align
 from .landmarks import Mesh
 from .measurement import Appearance
-from .runtimes import Floats, Image
+from .runtimes import Image
 
 Numbers = NDArray[Any]
 
@@ -63,7 +64,7 @@ def _frame(image: Image, mesh: Mesh) -> tuple[float, ...]:
     grey, luma = (cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) for picture in (face, image))
     return (
         blur_of(grey),
-        exposure_of(grey, _outline(mesh)),
+        exposure_of(grey, outline(aligned_points(mesh))),
         occlusion_of(face, mesh),
         moire_of(luma, mesh),
         borders_of(luma, mesh),
@@ -99,7 +100,7 @@ def occlusion_of(face: Image, mesh: Mesh) -> float:
     occlusion. The own colour is the median over ``SKIN``: what covers more than half of a face is taken for it.
     """
     lab = cv2.cvtColor(cv2.blur(face, (PATCH, PATCH)), cv2.COLOR_BGR2LAB)
-    places = np.clip(np.round(_aligned(mesh)).astype(int), 0, SIDE - 1)
+    places = np.clip(np.round(aligned_points(mesh)).astype(int), 0, SIDE - 1)
     chroma = np.array([lab[places[list(r), 1], places[list(r), 0], 1:].mean(axis=0) for r in SKIN])
     away = np.linalg.norm(chroma - np.median(chroma, axis=0), axis=1)
     return float(np.sort(away)[-2])
@@ -172,15 +173,3 @@ def _pair(ends: Numbers, half: float) -> float:
         beside = upright & (side * middle > half) & (side * middle < 6 * half)
         sides.append(float(length[beside].max()) if beside.any() else 0.0)
     return min(1.0, *sides)
-
-
-def _aligned(mesh: Mesh) -> Floats:
-    """The mesh's points in pixels of the aligned face."""
-    turn = alignment(mesh.five_points)
-    return np.asarray(mesh.flat @ turn[:, :2].T + turn[:, 2], dtype=np.float32)
-
-
-def _outline(mesh: Mesh) -> Image:
-    mask = np.zeros((SIDE, SIDE), np.uint8)
-    cv2.fillConvexPoly(mask, cv2.convexHull(np.round(_aligned(mesh)).astype(np.int32)), 255)
-    return mask

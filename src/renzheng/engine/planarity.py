@@ -14,7 +14,8 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
-from .embedding import SIDE, alignment
+from .aligned import aligned_points, outline
+from .embedding import SIDE
 from .landmarks import Mesh
 from .runtimes import Floats, Image
 
@@ -31,8 +32,8 @@ def plane_correlation(frontal: tuple[Mesh, Image], turned: tuple[Mesh, Image]) -
     Each view is its mesh and the face aligned by it, ``SIDE`` x ``SIDE`` BGR. Independent of brightness and contrast.
     """
     ahead, aside = (_grey(face) for _, face in (frontal, turned))
-    there, here = _aligned_points(frontal[0]), _aligned_points(turned[0])
-    face, where = cv2.erode(_outline(there), np.ones((EDGE, EDGE), np.uint8)), _outline(here)
+    there, here = aligned_points(frontal[0]), aligned_points(turned[0])
+    face, where = cv2.erode(outline(there), np.ones((EDGE, EDGE), np.uint8)), outline(here)
     starts = _starts(there, here)
     best = max(_correlation(ahead, aside, start, face) for start in starts)
     # On a plane the search has nearly arrived after a few rounds; on a head it wanders about to its last one.
@@ -78,18 +79,6 @@ def _search(ahead: Image, aside: Image, start: Floats, where: Image, rounds: int
 
 def _grey(face: Image) -> Image:
     return cv2.GaussianBlur(cv2.cvtColor(face, cv2.COLOR_BGR2GRAY), (0, 0), SMOOTHED)
-
-
-def _aligned_points(mesh: Mesh) -> Floats:
-    """The mesh's points in pixels of the aligned face."""
-    turn = alignment(mesh.five_points)
-    return np.asarray(mesh.flat @ turn[:, :2].T + turn[:, 2], dtype=np.float32)
-
-
-def _outline(points: Floats) -> Image:
-    mask = np.zeros((SIDE, SIDE), np.uint8)
-    cv2.fillConvexPoly(mask, cv2.convexHull(np.round(points).astype(np.int32)), 255)
-    return mask
 
 
 def _correlation(ahead: Image, aside: Image, move: Floats, face: Image) -> float:

@@ -163,8 +163,9 @@ class EngineWorkers:
             if "mux" not in self._pools:
                 self._pools["mux"] = Pool("mux", 1, self.limits, [], self.limits.workers.decode_memory)
                 await self._pools["mux"].start()
-            header = {"lengths": [len(f.jpeg) for f in frames], "times": [f.at for f in frames], "low": True}
-            payload = b"".join(frame.jpeg for frame in frames)
+            jpegs = [frame.jpeg for frame in frames]
+            header = {"times": [frame.at for frame in frames], "low": True, **lengths_of(jpegs)}
+            payload = b"".join(jpegs)
             async with self._pool("mux").lease() as worker:
                 _, video = await worker.call("mux", header, payload, seconds=self.limits.workers.mux_seconds)
         return video
@@ -204,7 +205,7 @@ class EngineWorkers:
     async def _one_by_one(self, jpegs: Sequence[bytes], slot: int) -> list[list[int] | None]:
         places, offset = [], 0
         for jpeg in jpegs:
-            header = {"slot": slot, "lengths": [len(jpeg)], "strict": False, "offset": offset}
+            header = {"slot": slot, "strict": False, "offset": offset, **lengths_of([jpeg])}
             try:
                 async with self._pool("decode").lease() as worker:
                     reply, _ = await worker.call("frames", header, jpeg, seconds=self.limits.workers.decode_seconds)

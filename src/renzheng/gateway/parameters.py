@@ -264,6 +264,11 @@ class MessageReader(Generic[Message]):
                 msgspec.structs.force_setattr(message, name, _ABSENT)
         return message
 
+    def unescape(self, message: Message) -> None:
+        """Take the escapes out of the texts that stayed as they came. MalformedJson."""
+        for name in self._raw:
+            msgspec.structs.force_setattr(message, name, unescaped(getattr(message, name)))
+
     def pairs(self, pairs: Iterable[tuple[str, str | msgspec.Raw]]) -> Message:
         """Read decoded pairs: nested names as `A.B`, items as `A.0`, numbers and booleans as text.
 

@@ -24,7 +24,7 @@ from renzheng.gateway.errors import (
     ServiceUnavailable,
     UnsupportedEncryptField,
 )
-from renzheng.gateway.parameters import text_of, unescaped
+from renzheng.gateway.parameters import text_of
 
 Result = TypeVar("Result")
 _ENCODER = msgspec.json.Encoder()
@@ -62,6 +62,7 @@ class Sealing:
         encryption = msgspec.convert(given, Encryption, from_attributes=True)
         if not (encryption.encrypt_list or encryption.ciphertext_blob):
             return  # the zero value of an SDK's struct
+        request.reader.unescape(request.message)
         if action.check_sealed is not None:
             action.check_sealed(request.message)
         values = self._sealed_values(request, encryption.encrypt_list or [])
@@ -81,7 +82,7 @@ class Sealing:
             value = getattr(request.message, attributes[name], None) if name in attributes else None
             if isinstance(value, msgspec.Raw):
                 try:
-                    values[name] = str(text_of(unescaped(value)), "utf-8") or None
+                    values[name] = str(text_of(value), "utf-8") or None
                 except UnicodeDecodeError:
                     raise DecryptSystemError from None
             elif isinstance(value, str):

@@ -120,9 +120,9 @@ class Appearance:
     """How the compared frames look: advice, of which none decides. Medians over ``frames`` of them.
 
     ``blur``: 0 sharp .. 1; ``exposure``: share 0-1 of the face that is nearly black or white; ``occlusion``: how
-    far the quarter of the skin that differs most in colour lies from the rest, CIELAB units; ``moire``: decibels of
-    the strongest periodic pattern on the face above its neighbourhood, 0 where the face is too small to tell;
-    ``borders``: 0-1, straight edges on two opposite sides of the face, in lengths of the face."""
+    far the colour of the skin's region that differs second most lies from the face's own, CIELAB units; ``moire``:
+    decibels of the strongest periodic pattern on the face above its neighbourhood, 0 where the face is too small to
+    tell; ``borders``: 0-1, straight edges on two opposite sides of the face, in lengths of the face."""
 
     frames: int
     blur: float

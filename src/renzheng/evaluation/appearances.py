@@ -24,6 +24,7 @@ from renzheng.engine.measurement import Appearance
 from renzheng.engine.observation import FaceModels
 from renzheng.engine.runtimes import Image
 from renzheng.evaluation.pairs import DataError
+from renzheng.evaluation.portrait import UnfitPhoto, find_mesh
 from renzheng.evaluation.spoiling import SPOILS
 from renzheng.evaluation.texts import Language, Words
 
@@ -96,10 +97,10 @@ def as_frame(image: Image) -> Image:
 
 def find(image: Image, models: FaceModels) -> Mesh | None:
     """The mesh of the largest face, None where there is none or a small one."""
-    faces = models.photo_faces(image)
-    if not faces:
+    try:
+        mesh = find_mesh(image, models)
+    except UnfitPhoto:
         return None
-    mesh = models.mesh_model(image, models.mesh_model(image, faces[0]))
     return mesh if min(mesh.box[2:]) >= FACE and mesh.presence >= 0.5 else None
 
 

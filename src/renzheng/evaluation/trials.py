@@ -23,7 +23,7 @@ from renzheng.evaluation.device import Device, DeviceError, DeviceLimits, NoOutc
 from renzheng.evaluation.merchant import Merchant
 from renzheng.evaluation.performance import ATTACKS, Performance
 from renzheng.evaluation.portrait import models
-from renzheng.evaluation.puppet import Pose, Puppet, UnfitPhoto
+from renzheng.evaluation.puppet import HEAD, Flat, Pose, Puppet, Surface, UnfitPhoto
 
 PASSED = "0"
 NOT_LIVE = "1005"
@@ -218,13 +218,18 @@ def find_people(photos: Iterable[Path], first: Person, count: int) -> list[Perso
             puppet = Puppet(photo)
         except UnfitPhoto:
             continue
-        if hint(models().observe(puppet.render(Pose()), eyes=False).glance) is not None:
-            continue  # the server would ask this head for something that it cannot do
+        if not all(_ready(puppet, surface) for surface in (HEAD, Flat())):
+            continue
         face = _embedding(puppet)
         if all(cosine(face, other) < STRANGERS for other in known):
             people.append(Person(path.stem, puppet, as_jpeg(photo)))
             known.append(face)
     return people
+
+
+def _ready(puppet: Puppet, surface: Surface) -> bool:
+    """Whether the server would begin with this at rest, and not ask it for something that it cannot do."""
+    return hint(models().observe(puppet.render(Pose(), surface), eyes=False).glance) is None
 
 
 def _embedding(puppet: Puppet) -> Floats:

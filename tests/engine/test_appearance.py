@@ -30,35 +30,29 @@ def face(selfie: Image, models: FaceModels) -> Mesh:
     return found
 
 
-def look(image: Image, mesh: Mesh) -> Appearance:
-    found = measure_appearance([(image, mesh)])
-    assert found is not None
-    return found
-
-
 @pytest.mark.parametrize(("score", "name", "spoil"), SPOILS, ids=[name for _, name, _ in SPOILS])
 def test_a_score_rises_where_what_it_is_named_for_is_in_the_picture(
     score: str, name: str, spoil: Spoil, selfie: Image, face: Mesh, models: FaceModels
 ) -> None:
-    plain = getattr(look(selfie, face), score)
+    plain = getattr(measure_appearance(selfie, face), score)
     for seed in range(3):
         made = spoil(selfie, face, np.random.default_rng(seed))
         # What is held up is seen smaller; everything else leaves the face where it was.
         mesh = find(made, models) if score == "borders" else face
         assert mesh is not None
-        assert getattr(look(made, mesh), score) > 1.3 * plain
+        assert getattr(measure_appearance(made, mesh), score) > 1.3 * plain
 
 
 def test_more_blur_gives_a_higher_score(selfie: Image, face: Mesh) -> None:
-    scores = [look(cv2.GaussianBlur(selfie, (0, 0), sigma), face).blur for sigma in (1, 3, 6, 12)]
+    scores = [measure_appearance(cv2.GaussianBlur(selfie, (0, 0), sigma), face).blur for sigma in (1, 3, 6, 12)]
     assert scores == sorted(scores)
     assert 0 <= scores[0] < 0.6 < scores[-1] <= 1
 
 
 def test_exposure_is_the_share_of_the_face_that_is_black_or_white(selfie: Image, face: Mesh) -> None:
-    assert look(selfie, face).exposure < 0.05
-    assert look(np.zeros_like(selfie), face).exposure == 1.0
-    assert look(np.full_like(selfie, 255), face).exposure == 1.0
+    assert measure_appearance(selfie, face).exposure < 0.05
+    assert measure_appearance(np.zeros_like(selfie), face).exposure == 1.0
+    assert measure_appearance(np.full_like(selfie, 255), face).exposure == 1.0
 
 
 def test_moire_is_told_from_grain_and_from_the_blocks_of_jpeg(selfie: Image, face: Mesh) -> None:
@@ -68,13 +62,13 @@ def test_moire_is_told_from_grain_and_from_the_blocks_of_jpeg(selfie: Image, fac
     y, x = np.mgrid[: selfie.shape[0], : selfie.shape[1]]
     waves = (6 * np.sin(2 * np.pi * (0.21 * x + 0.13 * y)))[..., None]
     striped = np.clip(selfie + waves, 0, 255).astype(np.uint8)
-    innocent = max(look(image, face).moire for image in (selfie, noisy, np.asarray(blocky)))
-    assert look(striped, face).moire > innocent + 6
+    innocent = max(measure_appearance(image, face).moire for image in (selfie, noisy, np.asarray(blocky)))
+    assert measure_appearance(striped, face).moire > innocent + 6
 
 
 @pytest.mark.parametrize("fill", [0, 128, 255])
 def test_a_picture_of_nothing_is_measured_without_an_error(fill: int, face: Mesh) -> None:
-    found = look(np.full((480, 640, 3), fill, np.uint8), face)
+    found = measure_appearance(np.full((480, 640, 3), fill, np.uint8), face)
     assert (found.occlusion, found.moire, found.borders) == (0.0, 0.0, 0.0)
     assert 0 <= found.blur <= 1
 
@@ -82,25 +76,16 @@ def test_a_picture_of_nothing_is_measured_without_an_error(fill: int, face: Mesh
 def test_a_face_that_reaches_out_of_a_small_picture_is_measured_without_an_error(selfie: Image, face: Mesh) -> None:
     cut = np.ascontiguousarray(selfie[200:240, 300:340])
     moved = Mesh((face.points - np.array([300, 200, 0], np.float32)).astype(np.float32), face.presence)
-    assert look(cut, moved).moire == 0.0
+    assert measure_appearance(cut, moved).moire == 0.0
 
 
-def test_without_a_frame_there_is_no_appearance_and_of_several_the_medians(selfie: Image, face: Mesh) -> None:
-    assert measure_appearance([]) is None
-    pictures = [cv2.GaussianBlur(selfie, (0, 0), sigma) for sigma in (1, 6, 3)]
-    found = measure_appearance([(picture, face) for picture in pictures])
-    assert found is not None
-    assert found.frames == 3
-    assert found.blur == look(pictures[2], face).blur
-
-
-def test_the_compared_frames_of_a_verification_have_an_appearance(measured: Measurement) -> None:  # noqa: F811
+def test_the_best_frame_of_a_verification_has_an_appearance(measured: Measurement) -> None:  # noqa: F811
+    assert measured.best is not None
     assert measured.appearance is not None
-    assert measured.appearance.frames == len(measured.compared)
 
 
 def test_no_appearance_changes_a_layer_or_a_tag(measured: Measurement) -> None:  # noqa: F811
-    for awful in (Appearance(3, 1.0, 1.0, 180.0, 60.0, 1.0), None):
+    for awful in (Appearance(1.0, 1.0, 180.0, 60.0, 1.0), None):
         other = replace(measured, appearance=awful)
         assert reasons(other) == measured.tags
         assert measured_layers(other) == measured_layers(measured)

@@ -7,7 +7,7 @@ import pytest
 
 from renzheng.engine.landmarks import Mesh
 from renzheng.engine.observation import FaceModels
-from renzheng.engine.pose import fit_pose, mean_mesh, measure_turn, smooth
+from renzheng.engine.pose import Pose, fit_poses, mean_mesh, measure_turn, smooth
 from renzheng.engine.runtimes import Image
 from renzheng.evaluation.puppet import Pose as PuppetPose
 from renzheng.evaluation.puppet import Puppet
@@ -21,6 +21,10 @@ def neutral(models: FaceModels, portrait: Image) -> Mesh:
     return mesh_of(models, portrait)
 
 
+def fit_pose(rest: Mesh, present: Mesh) -> Pose:
+    return fit_poses(rest, [present])[0]
+
+
 @pytest.mark.parametrize("degrees", [-35.0, -10.0, 0.0, 10.0, 35.0])
 def test_yaw_and_pitch_are_found_with_their_signs(neutral: Mesh, degrees: float) -> None:
     pose = fit_pose(neutral, turned(neutral, yaw=degrees))
@@ -28,6 +32,13 @@ def test_yaw_and_pitch_are_found_with_their_signs(neutral: Mesh, degrees: float)
     pose = fit_pose(neutral, turned(neutral, pitch=degrees))
     assert (pose.yaw, pose.pitch) == pytest.approx((0.0, degrees), abs=1e-3)
     assert pose.misfit < 1e-5
+
+
+def test_each_of_several_poses_is_that_of_its_own_mesh(neutral: Mesh) -> None:
+    degrees = (-30.0, 0.0, 12.0)
+    found = fit_poses(neutral, [turned(neutral, yaw=one) for one in degrees])
+    assert [pose.yaw for pose in found] == pytest.approx(degrees, abs=1e-3)
+    assert fit_poses(neutral, []) == []
 
 
 def test_roll_size_and_place_are_no_turn(neutral: Mesh) -> None:

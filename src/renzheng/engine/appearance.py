@@ -1,16 +1,14 @@
 """How a picture looks: blur, exposure, occlusion, moire, borders. Advice for an operator, never a verdict.
 
-Each is a measurement of one frame with a unit of its own (see ``Appearance`` in ``measurement``); a sequence gets
-the medians over the frames that are compared. None of them is sure: rooms have straight edges, beards differ from
-skin, fine cloth and screens both show stripes. What they are worth on the data at hand stands in ``docs``.
+Each is a measurement of one frame with a unit of its own (see ``Appearance`` in ``measurement``); of a sequence it is
+the best frame, the one that a person sees as evidence. None of them is sure: rooms have straight edges, beards differ
+from skin, fine cloth and screens both show stripes. What they are worth on the data at hand stands in ``docs``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from functools import lru_cache
-from statistics import median
 from typing import Any
 
 import cv2
@@ -50,25 +48,18 @@ UPRIGHT = math.radians(20)
 """By how much a border may be turned away from the face's own axes."""
 
 
-def measure_appearance(frames: Iterable[tuple[Image, Mesh]]) -> Appearance | None:
-    """The medians over these frames, each its image and its face's mesh; None without any."""
-    rows = [_frame(image, mesh) for image, mesh in frames]
-    if not rows:
-        return None
-    columns = [median(column) for column in zip(*rows, strict=True)]
-    return Appearance(len(rows), *(round(value, 4) for value in columns))
-
-
-def _frame(image: Image, mesh: Mesh) -> tuple[float, ...]:
+def measure_appearance(image: Image, mesh: Mesh) -> Appearance:
+    """Of one frame, at its own size, and its face's mesh."""
     face = align(image, mesh.five_points)
     grey, luma = (cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) for picture in (face, image))
-    return (
+    found = (
         blur_of(grey),
         exposure_of(grey, outline(aligned_points(mesh))),
         occlusion_of(face, mesh),
         moire_of(luma, mesh),
         borders_of(luma, mesh),
     )
+    return Appearance(*(round(value, 4) for value in found))
 
 
 def blur_of(luma: Image) -> float:

@@ -69,22 +69,24 @@ class Detector:
         faces = [_face(row, back) for row in rows if np.isfinite(row).all()]
         return sorted(faces, key=lambda face: -face.size)
 
-    def refine(self, image: Image, face: Face) -> Face:
-        """The same face looked at again at the size at which its points are best known.
+    def refine(self, image: Image, centre: tuple[float, float], size: float) -> Face | None:
+        """The face around ``centre``, ``size`` pixels long, looked at at the size at which points are best known.
 
         The similarity scale was calibrated on faces of about 90 x 110 pixels; the face is brought to that
-        size, so that its points, and the embedding, are as exact as they were there.
+        size, so that its points, and the embedding, are as exact as they were there. None where there is none.
         """
-        half = REFINED_SIDE / REFINED_FACE / 2 * face.size
-        (x, y), (height, width) = face.centre, image.shape[:2]
+        half = REFINED_SIDE / REFINED_FACE / 2 * size
+        (x, y), (height, width) = centre, image.shape[:2]
         left, top = max(0, int(x - half)), max(0, int(y - half))
         right, bottom = min(width, int(x + half) + 1), min(height, int(y + half) + 1)
+        if right <= left or bottom <= top:
+            return None
         found = self(np.ascontiguousarray(image[top:bottom, left:right]), REFINED_SIDE)
         if not found:
-            return face
+            return None
         nearest = min(found, key=lambda one: np.hypot(one.centre[0] + left - x, one.centre[1] + top - y))
-        if abs(nearest.centre[0] + left - x) + abs(nearest.centre[1] + top - y) > 0.5 * face.size:
-            return face
+        if abs(nearest.centre[0] + left - x) + abs(nearest.centre[1] + top - y) > 0.5 * size:
+            return None
         box = (nearest.box[0] + left, nearest.box[1] + top, nearest.box[2], nearest.box[3])
         return Face(box, nearest.points + np.array([left, top], dtype=np.float32), nearest.score)
 

@@ -35,32 +35,47 @@ CENTRED = [point - MIDDLE for point in _as_complex(TEMPLATE)]
 
 def alignment(points: Floats) -> Floats:
     """2 x 3: the least-squares similarity that takes the 5 x 2 points to the template."""
+    factor, shift = _similarity(points)
+    return np.array([[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]])
+
+
+def _similarity(points: Floats) -> tuple[complex, complex]:
+    """Turn and scale, and shift, in the complex plane."""
     source = _as_complex(points)  # plain numbers: for five points numpy's calls would cost more than the sums
     middle = sum(source) / len(source)
     source = [point - middle for point in source]
     power = sum(point.real**2 + point.imag**2 for point in source)
     factor = sum(one.conjugate() * other for one, other in zip(source, CENTRED, strict=True)) / max(power, 1e-9)
-    shift = MIDDLE - factor * middle
-    return np.array([[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]])
+    return factor, MIDDLE - factor * middle
 
 
 def align(image: Image, points: Floats) -> Image:
-    """The face at 112 x 112, BGR, its 5 x 2 points brought to the template."""
+    """The face at 112 x 112, BGR or grey as the image is, its 5 x 2 points brought to the template."""
     turn = alignment(points)
     if np.hypot(turn[0, 0], turn[1, 0]) < 0.5:  # halve first, or a large face would be sampled with gaps
-        near, corner = _around(image, points)
+        near, corner = surroundings(image, points)
         half = cv2.resize(near, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
         return align(half, ((points - corner) / 2).astype(np.float32))
     return cv2.warpAffine(image, turn, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
 
 
-def _around(image: Image, points: Floats) -> tuple[Image, Floats]:
+def surroundings(image: Image, points: Floats) -> tuple[Image, Floats]:
     """The part of the image that the aligned face is made of, and its upper left corner."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    reach = 1.5 * float((high - low).max())
-    x, y = (max(0, int(value)) for value in low - reach)
-    right, bottom = (int(value) + 1 for value in high + reach)
+    factor, shift = _similarity(points)
+    scale = max(abs(factor), 1e-6)
+    corners = [(corner - shift) * factor.conjugate() / scale**2 for corner in (0, SIDE, SIDE * 1j, SIDE * (1 + 1j))]
+    x, right = _stretch([corner.real for corner in corners], image.shape[1])
+    y, bottom = _stretch([corner.imag for corner in corners], image.shape[0])
     return image[y:bottom, x:right], np.array([x, y], dtype=np.float32)
+
+
+def _stretch(values: list[float], side: int) -> tuple[int, int]:
+    """From the least value to the greatest with a few pixels around, within an image and never nothing.
+
+    Begins and ends at even pixels, as halves are made of pairs.
+    """
+    start = min(max(0, int(min(values)) - 4 & ~1), side - 1)
+    return start, min(max(int(max(values)) + 6 & ~1, start + 1), max(side, start + 1))
 
 
 class Embedder:

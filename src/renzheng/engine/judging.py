@@ -194,7 +194,7 @@ class Judge:
         seconds = self._seen[-1].at - self._seen[0].at if self._seen else 0.0
         chosen = self._chosen()
         best = max(chosen, key=lambda one: (one.score, -one.index), default=None)
-        found_faces = (self._models.embed(candidate.image, near=candidate.mesh) for candidate in chosen)
+        found_faces = (self._models.embed(candidate.image, candidate.mesh) for candidate in chosen)
         self.embeddings = embeddings = [one for one in found_faces if one is not None]
         comparison = compare(embeddings, reference)
         looks, network = [(one.image, one.mesh) for one in chosen], self._models.passive
@@ -216,7 +216,7 @@ class Judge:
             frames_per_second=(len(self._seen) - 1) / seconds if seconds > 0 else 0.0,
             tags=(),
             packs=tuple(pack.id for pack in packs.in_use()),
-            appearance=measure_appearance(looks),
+            appearance=measure_appearance(best.image, best.mesh) if best else None,
             passive=network.measure(looks) if network else None,
             turn=turn,
             light=self._light(),

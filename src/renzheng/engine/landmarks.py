@@ -60,7 +60,7 @@ class Mesh:
         """The same in the image plane."""
         return float(np.linalg.norm(self.five_points[1] - self.five_points[0]))
 
-    @property
+    @cached_property
     def yaw(self) -> float:
         """-1..1: (nose to right cheek - nose to left cheek) / their sum; about 0.5 at 30 degrees."""
         return _balance(self.flat, RIGHT_CHEEK, LEFT_CHEEK)
@@ -75,7 +75,7 @@ class Mesh:
         across = sum(self.points[left] - self.points[right] for right, left in ACROSS)
         return math.degrees(math.atan2(float(across[2]), math.hypot(float(across[0]), float(across[1]))))
 
-    @property
+    @cached_property
     def pitch(self) -> float:
         """-1..1: (nose to forehead - nose to chin) / their sum."""
         return _balance(self.flat, FOREHEAD, CHIN)

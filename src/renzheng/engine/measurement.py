@@ -117,14 +117,13 @@ class Continuity:
 
 @dataclass(frozen=True, slots=True)
 class Appearance:
-    """How the compared frames look: advice, of which none decides. Medians over ``frames`` of them.
+    """How the best frame looks: advice, of which none decides.
 
     ``blur``: 0 sharp .. 1; ``exposure``: share 0-1 of the face that is nearly black or white; ``occlusion``: how
     far the colour of the skin's region that differs second most lies from the face's own, CIELAB units; ``moire``:
     decibels of the strongest periodic pattern on the face above its neighbourhood, 0 where the face is too small to
     tell; ``borders``: 0-1, straight edges on two opposite sides of the face, in lengths of the face."""
 
-    frames: int
     blur: float
     exposure: float
     occlusion: float
@@ -232,7 +231,7 @@ class Measurement:
     undecodable, no_face, several_faces, cut, too_small or poor. ``compared``: indices of the frames chosen for
     comparison; ``cosines``: theirs to the reference; ``similarity``: 0-100, None where nothing was compared.
     ``tags``: LivenessInfoTag values with their reasons in ``reasons``. ``packs``: ids of the model files used.
-    ``appearance``: advice on the compared frames' looks, None without any, or of a judgement before there was such.
+    ``appearance``: advice on the best frame's looks, None without one, or of a judgement before there was such.
     ``passive``: None where no network is in use.
     ``light``: None where no colours were shown.
     """

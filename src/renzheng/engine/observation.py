@@ -17,6 +17,9 @@ from .passive import PassiveNetwork, network
 from .quality import missing_of, outside_of, second_face, sharpness_of
 from .runtimes import Floats, Image, quiet
 
+BESIDE_MESH, ABOVE_MESH = 1.10, 0.05
+"""The detector's box beside the mesh's: longer, and its centre higher, in parts of itself (median of 270 photos)."""
+
 
 @dataclass(frozen=True)
 class Observation:
@@ -109,18 +112,25 @@ class FaceModels:
         left, right = self.eye_model(image, seen.mesh)
         return replace(seen, glance=replace(seen.glance, left_eye=left, right_eye=right))
 
-    def embed(self, image: Image, face: Face | None = None, *, near: Mesh | None = None) -> Floats | None:
-        """The embedding of a face, searched for where none is handed in; None where there is none.
+    def embed(self, image: Image, where: Face | Mesh | None = None) -> Floats | None:
+        """The embedding of a face that the detector or the mesh has located; None where the detector knows none there.
 
-        ``near``: the mesh of the face that is meant, where there may be others.
+        Without ``where`` the largest face is searched for. However it was located, the detector's five points at one
+        size of the face align it, as the calibration was made: of 931 pairs of one person of LFW's first fold, each
+        at 640 pixels, 15 fail a score of 70 where the detector located both faces and 16 where the mesh did; of
+        324,290 pairs of strangers 49 and 44 pass.
         """
-        if face is None:
+        if where is None:
             faces = self.detector(image, self.limits.frame_side, quick=True)
-            meant = [one for one in faces if near is None or within(near.box, one.centre)]
-            if not meant:
+            if not faces:
                 return None
-            face = meant[0]
-        return self.embedder(image, self.detector.refine(image, face).points)
+            where = faces[0]
+        if isinstance(where, Face):
+            return self.embedder(image, (self.detector.refine(image, where.centre, where.size) or where).points)
+        x, y, width, height = where.box
+        size = BESIDE_MESH * max(width, height)
+        near = self.detector.refine(image, (x + width / 2, y + height / 2 - ABOVE_MESH * size), size)
+        return None if near is None else self.embedder(image, near.points)
 
     def _look(self, image: Image, mesh: Mesh, faces: int, eyes: bool, face: Face | None, lean: bool) -> Observation:
         aligned = None if lean else align(image, mesh.five_points)

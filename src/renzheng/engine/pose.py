@@ -8,8 +8,10 @@ in ``landmarks``: yaw > 0 to the person's own left, pitch > 0 chin down; roll > 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,46 +47,57 @@ def mean_mesh(meshes: Sequence[Mesh]) -> Mesh | None:
     """One mesh out of several of one face in nearly one pose, each fitted to the first; None without any."""
     if not meshes:
         return None
-    first = meshes[0].points[list(RIGID)].astype(np.float64)
-    total = np.zeros_like(meshes[0].points, dtype=np.float64)
-    for mesh in meshes:
-        points = mesh.points.astype(np.float64)
-        middle = points[list(RIGID)].mean(axis=0)
-        rotation, scale = _fit(points[list(RIGID)] - middle, first - first.mean(axis=0))
-        total += scale * (points - middle) @ rotation.T + first.mean(axis=0)
-    return Mesh((total / len(meshes)).astype(np.float32), min(mesh.presence for mesh in meshes))
+    points = np.stack([mesh.points for mesh in meshes]).astype(np.float64)
+    rigid = points[:, RIGID]
+    middles = rigid.mean(axis=1, keepdims=True)
+    turns, scales = _fit(rigid - middles, (rigid - middles)[0])
+    fitted = scales[:, None, None] * (points - middles) @ np.swapaxes(turns, -1, -2) + middles[0]
+    return Mesh(fitted.mean(axis=0).astype(np.float32), min(mesh.presence for mesh in meshes))
 
 
-def _fit(source: Points, target: Points) -> tuple[Points, float]:
-    """Rotation and scale that take centred points to others, by least squares."""
-    left, strengths, right = np.linalg.svd(target.T @ source)
-    proper = np.diag([1.0, 1.0, float(np.sign(np.linalg.det(left @ right)))])
-    scale = float((strengths * np.diag(proper)).sum() / max(float((source**2).sum()), 1e-9))
-    return left @ proper @ right, scale
+def _fit(source: Points, target: Points) -> tuple[Points, Points]:
+    """Rotations (n x 3 x 3) and scales (n) that take centred points to others, by least squares.
+
+    One of both sides has n sets of k points (n x k x 3); the other one may be a single set, for all.
+    """
+    left, strengths, right = np.linalg.svd(np.swapaxes(target, -1, -2) @ source)
+    strengths[..., 2] *= (proper := np.sign(np.linalg.det(left @ right)))
+    left[..., 2] *= proper[..., None]
+    return left @ right, strengths.sum(axis=-1) / np.maximum((source**2).sum(axis=(-1, -2)), 1e-9)
 
 
-def fit_pose(neutral: Mesh, present: Mesh) -> Pose:
-    """The pose of ``present`` beside ``neutral``. Good to a few degrees up to a yaw of about 45."""
+def fit_poses(neutral: Mesh, present: Sequence[Mesh]) -> list[Pose]:
+    """The pose of each mesh beside ``neutral``. Good to a few degrees up to a yaw of about 45."""
+    if not present:
+        return []
     source = neutral.points[list(RIGID)].astype(np.float64)
-    target = present.points[list(RIGID)].astype(np.float64)
-    source, target = source - source.mean(axis=0), target - target.mean(axis=0)
-    rotation, scale = _fit(source, target)
-    misfit = np.sqrt(((target - scale * source @ rotation.T) ** 2).sum(axis=1).mean())
+    target = np.stack([mesh.points for mesh in present])[:, RIGID].astype(np.float64)
+    source, target = source - source.mean(axis=0), target - target.mean(axis=1, keepdims=True)
+    turns, scales = _fit(source, target)
+    there = scales[:, None, None] * source @ np.swapaxes(turns, -1, -2)
+    misfits = np.sqrt(((target - there) ** 2).sum(axis=-1).mean(axis=-1))
+    return [
+        _pose(turn, float(scale), float(misfit) / max(mesh.eye_distance, 1e-6))
+        for turn, scale, misfit, mesh in zip(turns, scales, misfits, present, strict=True)
+    ]
+
+
+def _pose(rotation: Points, scale: float, misfit: float) -> Pose:
     # The face's own forward axis is -z (towards the camera) and its down axis is y.
-    forward, down = rotation @ np.array([0.0, 0.0, -1.0]), rotation @ np.array([0.0, 1.0, 0.0])
+    forward, down = (-rotation[:, 2]).tolist(), rotation[:, 1].tolist()
     return Pose(
-        yaw=float(np.degrees(np.arctan2(forward[0], -forward[2]))),
-        pitch=float(np.degrees(np.arctan2(forward[1], np.hypot(forward[0], forward[2])))),
-        roll=float(np.degrees(np.arctan2(-down[0], down[1]))),
+        yaw=math.degrees(math.atan2(forward[0], -forward[2])),
+        pitch=math.degrees(math.atan2(forward[1], math.hypot(forward[0], forward[2]))),
+        roll=math.degrees(math.atan2(-down[0], down[1])),
         scale=scale,
-        misfit=float(misfit) / max(present.eye_distance, 1e-6),
+        misfit=misfit,
     )
 
 
 def smooth(values: Sequence[float], width: int = 3) -> list[float]:
     """Running median over ``width`` neighbours: one frame's slip does not make a turn."""
     half = width // 2
-    return [float(np.median(values[max(0, n - half) : n + half + 1])) for n in range(len(values))]
+    return [float(median(values[max(0, n - half) : n + half + 1])) for n in range(len(values))]
 
 
 def measure_turn(neutral: Sequence[Mesh], present: Sequence[Mesh], sign: int) -> Turn | None:
@@ -92,7 +105,7 @@ def measure_turn(neutral: Sequence[Mesh], present: Sequence[Mesh], sign: int) ->
     rest = mean_mesh(neutral)
     if rest is None or not present:
         return None
-    poses = [fit_pose(rest, mesh) for mesh in present]
+    poses = fit_poses(rest, present)
     seen = [sign * pose.yaw for pose in poses]
     course = smooth(seen)
     most = max(course)

@@ -10,17 +10,16 @@ from collections.abc import Sequence
 import cv2
 
 from .detection import Face
-from .embedding import align
+from .embedding import align, surroundings
 from .landmarks import Mesh
 from .measurement import Quality
 from .runtimes import Image
 
 
-def measure(image: Image, mesh: Mesh, scale: float = 1.0, aligned: Image | None = None) -> Quality:
-    """The quality of one face; ``scale``: pixels of ``image`` a pixel of the original; ``aligned``: the face
-    aligned by the mesh, where the caller has it already."""
-    face = align(image, mesh.five_points) if aligned is None else aligned
-    luma = cv2.cvtColor(face, cv2.COLOR_BGR2GRAY)
+def measure(image: Image, mesh: Mesh, scale: float = 1.0) -> Quality:
+    """The quality of one face; ``scale``: pixels of ``image`` a pixel of the original."""
+    near, corner = surroundings(image, mesh.five_points)
+    luma = align(cv2.cvtColor(near, cv2.COLOR_BGR2GRAY), mesh.five_points - corner)
     brightness, contrast = mean_and_deviation(luma)
     return Quality(
         face_pixels=min(mesh.box[2], mesh.box[3]) / scale,

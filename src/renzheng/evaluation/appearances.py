@@ -108,7 +108,7 @@ def look(image: Image, models: FaceModels) -> Appearance | None:
     """The scores of one picture as a frame."""
     frame = as_frame(image)
     mesh = find(frame, models)
-    return None if mesh is None else measure_appearance([(frame, mesh)])
+    return None if mesh is None else measure_appearance(frame, mesh)
 
 
 def worth(score: str, name: str, plain: Sequence[Appearance], spoiled: Sequence[Appearance]) -> Worth:
@@ -157,9 +157,8 @@ def evaluate_appearances(
         if mesh is None:
             continue
         began = time.process_time()
-        found = measure_appearance([(frame, mesh)])
+        found = measure_appearance(frame, mesh)
         spent.append(time.process_time() - began)
-        assert found is not None
         plain.append(found)
         for index, (_, name, spoil) in enumerate(SPOILS):
             made = look(spoil(frame, mesh, np.random.default_rng((seed, number, index))), models)

@@ -160,6 +160,9 @@ def test_people_are_different_and_the_unfit_are_counted(folders: list[Path], eng
     assert [one.half for one in people.taking] == [CHOOSE, REPORT] * 3
     assert len({one.photo for one in people.taking}) == 6
     assert people.examined == 6 + sum(people.unfit.values())
+    later = choose_people(find_photos(folders), 2, engine, lambda *_: None, skip=4)
+    assert [(one.name, one.photo) for one in later.taking[:2]] == [(one.name, one.photo) for one in people.taking[4:]]
+    assert later.examined == 4 + sum(later.unfit.values())
 
 
 def test_a_run_that_broke_off_goes_on_and_names_nobody(folders: list[Path], engine: FaceModels, tmp_path: Path) -> None:

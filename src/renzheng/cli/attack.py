@@ -44,6 +44,9 @@ def attack(
     ),
     processes: Annotated[int, typer.Option(min=1, help="Processes that render and judge.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of challenges, movements and light.")] = 0,
+    skip: Annotated[
+        int, typer.Option(min=0, help="Pass over so many people first: those of a run that thresholds were set after.")
+    ] = 0,
     language: Annotated[Literal["zh", "en"], typer.Option(help="Language of the report.")] = "en",
 ) -> None:
     """Attack the engine by every known type, and write results.json, attacks.csv and report.html.
@@ -59,7 +62,7 @@ def attack(
 
     console = Console(stderr=True)
     folders = photos or _test_data()
-    plan = Plan(people, heads, seed, tuple(only or ()))
+    plan = Plan(people, heads, seed, tuple(only or ()), skip)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=console) as bar:
@@ -101,7 +104,8 @@ def _command(folders: list[Path], out: Path, plan: Plan) -> str:
     """The command as it can be given again, without the folders above: a report may be handed on."""
     names = " ".join(folder.name for folder in folders)
     options = f"--people {plan.people} --heads {plan.heads}"
-    options += "".join(f" --only {name}" for name in plan.only) + (f" --seed {plan.seed}" if plan.seed else "")
+    options += "".join(f" --only {name}" for name in plan.only)
+    options += "".join(f" --{name} {value}" for name, value in (("skip", plan.skip), ("seed", plan.seed)) if value)
     return f"renzheng attack {names} --out {out.resolve().name} {options}"
 
 

@@ -56,12 +56,14 @@ Progress = Callable[[str, int, int], None]
 
 class Plan(msgspec.Struct, frozen=True):
     """How large a run is. `people`: in each half; `heads`: complying heads of one person in the reported half, a
-    quarter of them in the other; `only`: these types, all where it is empty."""
+    quarter of them in the other; `only`: these types, all where it is empty; `skip`: so many fit people are passed
+    over first, as they took part in an earlier run."""
 
     people: int = 13
     heads: int = 8
     seed: int = 0
     only: tuple[str, ...] = ()
+    skip: int = 0
 
     def attacks(self) -> list[Attack]:
         """Raises DataError for a type that is not known."""
@@ -132,10 +134,11 @@ def find_photos(folders: Sequence[Path]) -> list[Path]:
     return found
 
 
-def choose_people(photos: Iterable[Path], count: int, engine: FaceModels, progress: Progress) -> People:
+def choose_people(photos: Iterable[Path], count: int, engine: FaceModels, progress: Progress, skip: int = 0) -> People:
     """The first `count` people in each half of whom there is a fit photo; each photo that is examined is counted.
 
-    One photo a person: files named Name_0001 show Name, and a face like an earlier one is left out.
+    One photo a person: files named Name_0001 show Name, and a face like an earlier one is left out. The first `skip`
+    people are chosen in the same way and take no part.
     """
     taking: list[Taking] = []
     unfit: Counter[str] = Counter()
@@ -149,30 +152,32 @@ def choose_people(photos: Iterable[Path], count: int, engine: FaceModels, progre
         photo = None if name in names else cv2.imread(str(path))
         if photo is None:
             continue
-        examined += 1
+        counts = len(known) >= skip
+        examined += counts
         try:
-            examine(photo, SIZE, FACE_SHARE, Fitness(), engine)
-            face = _embedding(photo, engine)
+            face = _fit(photo, known, engine)
         except UnfitPhoto as reason:
-            unfit[str(reason).split(":")[0].split("(")[0].strip()] += 1
-            continue
-        if any(cosine(face, other) >= STRANGERS for other in known):
-            unfit["somebody who takes part already"] += 1
+            unfit[str(reason).split(":")[0].split("(")[0].strip()] += counts
             continue
         known.append(face)
         names.add(name)
-        taking.append(Taking(f"p{len(taking):03d}", str(path), HALVES[len(taking) % 2]))
-        progress("people", len(taking), 2 * count)
+        if counts:
+            taking.append(Taking(f"p{skip + len(taking):03d}", str(path), HALVES[len(taking) % 2]))
+            progress("people", len(taking), 2 * count)
     if len(taking) < 4:
         raise DataError(f"{len(taking)} of {examined} photos are fit; four people are the least")
-    return People(taking, examined, dict(unfit))
+    return People(taking, examined, dict(+unfit))
 
 
-def _embedding(photo: Image, engine: FaceModels) -> Floats:
-    found = engine.embed(photo)
-    if found is None:
+def _fit(photo: Image, known: Sequence[Floats], engine: FaceModels) -> Floats:
+    """The embedding of a photo that a puppet can be made of. Raises UnfitPhoto."""
+    examine(photo, SIZE, FACE_SHARE, Fitness(), engine)
+    face = engine.embed(photo)
+    if face is None:
         raise UnfitPhoto("no face was found in the photo")
-    return found
+    if any(cosine(face, other) >= STRANGERS for other in known):
+        raise UnfitPhoto("somebody who takes part already")
+    return face
 
 
 # -- the run -----------------------------------------------------------------------------------------------------
@@ -348,10 +353,10 @@ def run_suite(
 
 def _people(folders: Sequence[Path], out: Path, plan: Plan, engine: FaceModels, progress: Progress) -> People:
     """The choice that an earlier start of this run made, or a new one."""
-    path = out / f"people-{plan.people}.json"
+    path = out / f"people-{plan.people}{f'-after-{plan.skip}' if plan.skip else ''}.json"
     if path.is_file():
         return msgspec.json.decode(path.read_bytes(), type=People)
-    people = choose_people(find_photos(folders), plan.people, engine, progress)
+    people = choose_people(find_photos(folders), plan.people, engine, progress, plan.skip)
     path.write_bytes(msgspec.json.encode(people))
     path.chmod(0o600)
     return people

@@ -19,11 +19,13 @@ from .runtimes import Floats, Image
 
 @dataclass(frozen=True)
 class Reference:
-    """The photo to compare with: its status (see ``Measurement.reference``) and, if ok, its embedding."""
+    """The photo to compare with: its status (see ``Measurement.reference``) and, if ok, its embedding; ``faces``: how
+    many the detector found."""
 
     status: str
     quality: Quality | None = None
     embedding: Floats | None = None
+    faces: int = 0
 
 
 NO_REFERENCE = Reference("none")
@@ -39,10 +41,10 @@ def examine_reference(image: Image, scale: float, models: FaceModels, limits: Qu
     quality = measure_quality(image, mesh, scale)
     quality = replace(quality, outside=max(quality.outside, missing_of(image, faces[0])))
     if len(faces) > 1 and faces[1].size >= models.limits.second_face * faces[0].size:
-        return Reference("several_faces", quality)
+        return Reference("several_faces", quality, faces=len(faces))
     if fault := quality.fault(limits or QualityLimits()):
-        return Reference(fault, quality)
-    return Reference("ok", quality, models.embed(image, faces[0]))
+        return Reference(fault, quality, faces=len(faces))
+    return Reference("ok", quality, models.embed(image, faces[0]), len(faces))
 
 
 def compare(embeddings: Sequence[Floats], reference: Reference) -> Comparison:

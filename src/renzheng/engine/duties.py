@@ -135,7 +135,7 @@ class Judging:
             raise ValueError("a reference needs an image")
         limits = self._limits.judging.quality
         self._reference = examine_reference(image, header["scale"], self._models, limits)
-        report = {"status": self._reference.status, "faces": len(self._models.photo_faces(image)), "quality": None}
+        report = {"status": self._reference.status, "faces": self._reference.faces, "quality": None}
         if self._reference.quality is not None:
             report["quality"] = plain(self._reference.quality)
         return report, b""

@@ -33,16 +33,50 @@ class ApiProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """What is known to be body needs no parser, which would copy it."""
-        if not self._left:
-            super().data_received(data)
-            return
         self._unset_keepalive_if_required()
+        if not self._left:
+            self._parse(data)
+            return
         body, rest = (data, b"") if len(data) <= self._left else (data[: self._left], data[self._left :])
         self.on_body(body)
         if not self._left:
             self.body_complete()
             if rest:
-                super().data_received(rest)
+                self._parse(rest)
+
+    def _parse(self, data: bytes) -> None:
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as wish:
+                if self._declines_upgrade():
+                    data = self._head_without_upgrade() + data[wish.args[0] :]
+                    self.parser = new_parser(self)
+                    continue
+                if self._should_upgrade():
+                    self.handle_websocket_upgrade()
+            except httptools.HttpParserError:
+                self.logger.warning(message := "Invalid HTTP request received.")
+                self.send_400_response(message)
+            return
+
+    def _declines_upgrade(self) -> bool:
+        """Whether the client would go on in another protocol than WebSocket, as Java's does: it asks for h2c.
+
+        A server may pass over that wish. The parser does not: it would end the request before its body.
+        """
+        if not self.parser.should_upgrade() or self._should_upgrade():
+            return False
+        return self._get_upgrade() is not None
+
+    def _head_without_upgrade(self) -> bytes:
+        lines = [b"%b %b HTTP/1.1" % (self.parser.get_method(), self.url)]
+        lines += [name + b": " + value for name, value in self.headers if name != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
+
+    def on_message_complete(self) -> None:
+        if not self._declines_upgrade():
+            super().on_message_complete()
 
     def body_complete(self) -> None:
         """All of a body is there that went past the parser."""
@@ -51,6 +85,8 @@ class ApiProtocol(HttpToolsProtocol):
         self.on_message_complete()
 
     def on_headers_complete(self) -> None:
+        if self._declines_upgrade():
+            return  # it comes again without the wish
         url = self.url
         usual = url != b"/" and not url.startswith(b"/?")
         busy = self.cycle is not None and not self.cycle.response_complete
@@ -224,6 +260,8 @@ class Exchange(RequestResponseCycle):
             self._head = given["headers"]
             return
         body, more = given["body"], given.get("more_body", False)
+        if self.scope["method"] == "HEAD":
+            body = b""  # the client would take what follows the head for its next reply
         if self.response_started:
             self.transport.write(body)
         else:

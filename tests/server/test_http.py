@@ -157,6 +157,51 @@ def test_a_client_that_asks_first_is_told_to_go_on(port: int) -> None:
         assert line.reply()[1] == answer(BIG)
 
 
+H2C = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQBAAAA")
+
+
+@pytest.mark.parametrize("body", [b"", SMALL, BIG], ids=["none", "small", "big"])
+@pytest.mark.parametrize("path", ["/", "/page"])
+def test_a_wish_for_http_2_is_passed_over_and_the_body_kept(port: int, body: bytes, path: str) -> None:
+    with Line(port) as line:
+        whole = request(body, path, "1.1", *H2C)
+        for part in (whole[:60], whole[60:]):
+            line.socket.sendall(part)
+            time.sleep(0.01)
+        assert line.reply()[1] == answer(body, path)
+        line.socket.sendall(request(SMALL, path))
+        assert line.reply()[1] == answer(SMALL, path)
+
+
+def test_requests_that_each_wish_for_http_2_are_answered_in_their_order(port: int) -> None:
+    bodies = [SMALL, b"", BIG[:1000]] * 200
+    whole = b"".join(request(body, "/", "1.1", *H2C) for body in bodies)
+    with Line(port) as line:
+        sender = threading.Thread(target=line.socket.sendall, args=(whole,))
+        sender.start()
+        assert [line.reply()[1] for _ in bodies] == [answer(body) for body in bodies]
+        sender.join()
+
+
+def test_a_chunked_body_behind_a_wish_for_http_2_arrives_whole(port: int) -> None:
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (SMALL, BIG)) + b"0\r\n\r\n"
+    with Line(port) as line:
+        line.socket.sendall(request(chunks, "/", "1.1", "Transfer-Encoding: chunked", *H2C))
+        assert line.reply()[1] == answer(SMALL + BIG)
+
+
+def test_a_head_request_is_answered_without_a_body(port: int) -> None:
+    with Line(port) as line:
+        line.socket.sendall(b"HEAD / HTTP/1.1\r\nHost: here\r\n\r\n" + request(SMALL, "/", "1.1", "Connection: close"))
+        received = b""
+        while part := line.socket.recv(65536):
+            received += part
+    first, _, rest = received.partition(b"\r\n\r\n")
+    assert first.startswith(b"HTTP/1.1 200 OK")
+    assert rest.startswith(b"HTTP/1.1 200 OK")
+    assert rest.endswith(answer(SMALL))
+
+
 @pytest.mark.parametrize(("version", "asked"), [("1.0", ()), ("1.1", ("Connection: close",))])
 def test_a_connection_ends_where_the_client_wants_it(port: int, version: str, asked: tuple[str, ...]) -> None:
     with Line(port) as line:

@@ -96,6 +96,11 @@ async def test_the_order_of_checks_is_missing_then_known_then_expired_then_signe
     assert (await get(house, v1_text(more={"Action": "no"}, key="no"))).code == "AuthFailure.SignatureFailure"
 
 
+async def test_a_nonce_may_come_again() -> None:
+    house, query = build(), v1_text()
+    assert [(await get(house, query)).code for _ in range(2)] == ["", ""]
+
+
 async def test_an_empty_region_counts_as_absent_where_none_is_needed() -> None:
     more = {"Region": "", "Action": "GetFaceIdResult", "FaceIdToken": "t"} | dict.fromkeys(BUSINESS, "ABSENT")
     assert (await get(build(), v1_text(more=more))).code == ""

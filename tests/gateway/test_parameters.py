@@ -97,6 +97,12 @@ def test_a_thousand_levels_are_refused_and_harm_nothing(depth: int, place: bytes
     assert TOKEN.json(b'{"CompareLib":"x"}').compare_lib == "x"
 
 
+def test_of_a_name_that_json_gives_twice_the_last_one_counts() -> None:
+    message = TOKEN.json(b'{"CompareLib":"x","Name":"a","ImageBase64":"QQ==","Name":"b","ImageBase64":"Qg=="}')
+    assert (message.name, bytes(text_of(message.image_base64))) == ("b", b"Qg==")
+    assert refusal(b'{"CompareLib":"x","CompareLib":null}')[0] == "MissingParameter"
+
+
 def test_null_is_absent_for_every_optional_parameter() -> None:
     names = ["IdCard", "Name", "ImageBase64", "Meta", "Extra", "UseCos", "Encryption", "RuleId", "MetaData"]
     message = TOKEN.json(msgspec.json.encode({"CompareLib": "x"} | dict.fromkeys(names)))

@@ -60,6 +60,9 @@ async def test_the_caller_is_what_the_key_and_the_headers_say() -> None:
         ({"service": "cvm"}, "AuthFailure.InvalidAuthorization"),
         ({"content_type": "text/plain"}, "InvalidParameterValue"),
         ({"more": {"X-TC-Timestamp": "1e9"}}, "InvalidParameter"),
+        ({"more": {"X-TC-Timestamp": f"{int(NOW)}000"}}, "AuthFailure.SignatureExpire"),
+        ({"more": {"X-TC-Timestamp": "9" * 20}}, "AuthFailure.SignatureExpire"),
+        ({"more": {"X-TC-Timestamp": "9" * 21}}, "InvalidParameter"),
         ({"more": {"X-TC-Timestamp": ""}}, "MissingParameter"),
         ({"more": {"X-TC-Timestamp": "٣"}}, "InvalidParameter"),
     ],
@@ -76,6 +79,22 @@ async def test_the_region_message_names_the_parameter_as_the_caller_wrote_it() -
     assert "`X-TC-Region`" in answer.message
     missing = await call(build().gateway, **signed_json(BUSINESS, region=None))
     assert missing.message == "The request is missing a required parameter `Region`."
+
+
+@pytest.mark.parametrize(
+    ("content", "region", "message"),
+    [
+        (BUSINESS, None, "请求缺少必传参数 `Region` 。"),
+        ({}, "ap-guangzhou", "请求缺少必传参数 `CompareLib` 。"),
+        (BUSINESS | {"Filters": []}, "ap-guangzhou", "未定义参数 `Filters` 。"),
+        (BUSINESS, "mars", "参数 `X-TC-Region` 取值错误。"),
+    ],
+)
+async def test_the_chinese_texts_are_those_that_callers_of_the_cloud_have_quoted(
+    content: dict[str, Any], region: str | None, message: str
+) -> None:
+    request = signed_json(content, region=region, more={"X-TC-Language": "zh-CN"})
+    assert (await call(build().gateway, **request)).message == message
 
 
 async def test_a_setting_relaxes_an_absent_region_only() -> None:
@@ -228,7 +247,7 @@ async def test_a_body_of_a_thousand_levels_is_refused_and_the_next_request_works
 async def test_languages_are_chosen_by_the_header_and_english_is_the_default() -> None:
     house = build()
     texts = []
-    for more in ({}, {"X-TC-Language": "en-US"}, {"X-TC-Language": "zh-CN"}, {"X-TC-Language": "tlh"}):
+    for more in ({}, {"X-TC-Language": "en-US"}, {"X-TC-Language": "zh-CN \t"}, {"X-TC-Language": "tlh"}):
         texts.append((await call(house.gateway, **signed_json(BUSINESS, more=more, secret_key="no"))).message)
     assert texts[0] == texts[1] == texts[3]
     assert texts[0].startswith("The provided credentials could not be validated.")

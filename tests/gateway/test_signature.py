@@ -207,7 +207,8 @@ def test_names_with_underscores_may_have_been_signed_with_dots() -> None:
             "Signature=0",
             "SignedHeaders",
         ),
-        ("TC3-HMAC-SHA256 Credential=a/2026-11-24/faceid/tc3_request, SignedHeaders=content-type;host,", "Signature"),
+        ("TC3-HMAC-SHA256 Credential=a/2026-11-24/faceid/tc3_request, SignedHeaders=content-type;host,", "`Signature`"),
+        ("TC3-HMAC-SHA256 Credential=a/2026-11-24/faceid/tc3_request, SignedHeaders=content-type;host", "`Signature`"),
         ("TC3-HMAC-SHA256 " + "a" * 5000, "too long"),
     ],
 )

@@ -72,7 +72,7 @@ def _is_number(text: str, digits: int) -> bool:
 
 
 def _seconds(timestamp: str) -> int:
-    if not _is_number(timestamp, 11):
+    if not _is_number(timestamp, 20):  # milliseconds too are a number, and far from now
         raise CommonParameterTypeError(name="Timestamp")
     return int(timestamp)
 

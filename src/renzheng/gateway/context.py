@@ -98,7 +98,7 @@ class Request:
         given: list[tuple[bytes, bytes]] = scope["headers"]
         self.headers = headers = dict(given)
         self.repeated = _repeated(given) if len(headers) != len(given) else _NO_NAMES
-        self.language: Language = "zh-CN" if headers.get(b"x-tc-language") == b"zh-CN" else "en-US"
+        self.language: Language = "zh-CN" if self.header(b"x-tc-language") == "zh-CN" else "en-US"
         content_type = headers.get(b"content-type", b"")
         if content_type != b"application/json":
             content_type = content_type.partition(b";")[0].strip().lower()

@@ -164,13 +164,13 @@ class UnsupportedOperation(ApiError):
 
 class MissingParameter(ApiError):
     code = "MissingParameter"
-    zh = "请求缺少必要参数 `{name}`。"
+    zh = "请求缺少必传参数 `{name}` 。"
     en = "The request is missing a required parameter `{name}`."
 
 
 class UnknownParameter(ApiError):
     code = "UnknownParameter"
-    zh = "未知参数 `{name}`，多传未定义的参数会导致错误。"
+    zh = "未定义参数 `{name}` 。"
     en = "The parameter `{name}` is not recognized."
 
 
@@ -223,7 +223,7 @@ class InvalidParameterValue(ApiError):
 class InvalidRegion(InvalidParameterValue):
     """`name` is `X-TC-Region`, or `Region` for the v1 methods."""
 
-    zh = "参数 `{name}` 的取值无效、不支持或不可用。"
+    zh = "参数 `{name}` 取值错误。"
     en = "A value specified in `{name}` is not valid, is unsupported, or cannot be used."
 
 

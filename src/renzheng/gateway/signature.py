@@ -81,7 +81,7 @@ def _fault_of(text: str) -> str:
         return f"the algorithm is not `{TC3}`."
     if not re.search(r"\sCredential=[^/,\s]+/\d{4}-\d{2}-\d{2}/[^/,\s]+/tc3_request,", text):
         return "`Credential` not valid."
-    if not re.search(r",\s*SignedHeaders=[^,\s]+,", text):
+    if not re.search(r",\s*SignedHeaders=[^,\s]+(,|$)", text):
         return "`SignedHeaders` not valid."
     return "`Signature` not valid."
 

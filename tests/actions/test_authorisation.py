@@ -15,9 +15,17 @@ from renzheng.accounts.rules import Terms
 from renzheng.actions import get_face_id_result, get_face_id_token
 from renzheng.actions.get_face_id_token import GetFaceIdToken, Request
 from renzheng.gateway.contract import Caller
-from renzheng.gateway.errors import ApiError, Arrears, InvalidParameter, Nonactivated
+from renzheng.gateway.errors import (
+    ApiError,
+    Arrears,
+    BizTokenExpired,
+    BizTokenIllegal,
+    InvalidParameter,
+    Nonactivated,
+)
 from renzheng.store.open import Store, open_store
 from renzheng.verification.policy import Policy
+from renzheng.verification.session import RESULT_SECONDS
 
 NOW = 1_795_497_000.0
 DEFAULT = Policy()
@@ -29,8 +37,8 @@ class Rooms:
     store: Store
     account: Account
 
-    def caller(self, account_id: int | None = None) -> Caller:
-        return Caller(account_id or self.account.id, "AKID", "id", "zh-CN", None, NOW, "127.0.0.1")
+    def caller(self, account_id: int | None = None, now: float = NOW) -> Caller:
+        return Caller(account_id or self.account.id, "AKID", "id", "zh-CN", None, now, "127.0.0.1")
 
     async def issue(self, account_id: int | None = None, **fields: Any) -> str:
         self.store.keys.refresh()
@@ -38,11 +46,11 @@ class Rooms:
         sent = {"compare_lib": "BUSINESS", "id_card": "11204416541220243X", "name": "韦小宝", **fields}
         return (await run(self.caller(account_id), Request(**sent))).face_id_token
 
-    async def fetch(self, token: str) -> get_face_id_result.Reply:
+    async def fetch(self, token: str, now: float = NOW) -> get_face_id_result.Reply:
         self.store.keys.refresh()
         shelf: Any = None  # nothing is asked for that it holds
         run = get_face_id_result.GetFaceIdResult(self.store.sessions, self.store.keys, shelf)
-        return await run(self.caller(), get_face_id_result.Request(token))
+        return await run(self.caller(now=now), get_face_id_result.Request(token))
 
     async def approved(self, account_id: int, terms: Terms) -> str:
         made = await self.store.rules.create(account_id, "rule", terms, NOW)
@@ -117,6 +125,37 @@ async def test_a_malformed_request_is_told_so_before_money_is_spoken_of(rooms: R
     await rooms.store.billing.set_active(rooms.account.id, False)
     with pytest.raises(InvalidParameter):
         await rooms.issue(id_card="1")
+
+
+async def test_a_result_is_there_for_three_days_and_expired_from_then_on(rooms: Rooms) -> None:
+    token, end = await rooms.issue(), NOW + RESULT_SECONDS
+    assert (await rooms.fetch(token, end - 1)).result == "15"
+    with pytest.raises(BizTokenExpired):
+        await rooms.fetch(token, end)
+    await rooms.store.sweeper.sweep(end)
+    with pytest.raises(BizTokenExpired):
+        await rooms.fetch(token, end)
+    await rooms.store.sweeper.sweep(end + 31 * 86400)
+    with pytest.raises(BizTokenIllegal):
+        await rooms.fetch(token, end + 31 * 86400)
+
+
+@pytest.mark.parametrize("id_card", ["1", "112044165412202", "1120441654122024311", "１1204416541220243X"])
+@pytest.mark.parametrize("compare_lib", ["LOCAL", "BUSINESS"])
+async def test_an_id_number_of_another_form_is_refused_whatever_it_is_for(
+    rooms: Rooms, compare_lib: str, id_card: str
+) -> None:
+    with pytest.raises(InvalidParameter) as refused:
+        await rooms.issue(compare_lib=compare_lib, id_card=id_card)
+    assert refused.value.message("zh-CN") == "参数错误。"
+
+
+async def test_storing_results_in_the_vendors_object_store_is_refused_by_name(rooms: Rooms) -> None:
+    assert await rooms.issue(use_cos=False)
+    with pytest.raises(InvalidParameter) as refused:
+        await rooms.issue(use_cos=True)
+    assert "`UseCos`" in refused.value.message("zh-CN")
+    assert "`UseCos`" in refused.value.message("en-US")
 
 
 async def test_the_checks_ask_memory_and_not_the_database(rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,6 +145,14 @@ def test_each_helpers_way_of_asking_for_a_sealed_result(
     assert open_reply(reply, own)["Name"] == NAME
 
 
+def test_a_result_takes_no_sealed_fields(server: Server, key: tuple[str, str], shown: dict[str, Any]) -> None:
+    wish, _ = seal_request({"FaceIdToken": token(server.sdk(key), **BUSINESS)}, shown["rsa_pem"], ())
+    wish["Encryption"]["EncryptList"] = ["Name"]
+    with pytest.raises(TencentCloudSDKException) as refused:
+        sdk_call(server, key, "GetFaceIdResult", wish)
+    assert refused.value.code == "InvalidParameter.UnsupportEncryptField"
+
+
 def test_after_a_rotation_old_and_new_keys_open_and_the_new_is_shown(server: Server, key: tuple[str, str]) -> None:
     before = server.json("encryption", "show")
     rotated = server.json("encryption", "rotate", "--rsa-bits", "1024")

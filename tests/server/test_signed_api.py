@@ -16,7 +16,7 @@ from tests.support.images import base64_of, drawn, sample_picture
 from tests.support.photos import cmyk, png_chunk, png_of, png_with, with_exif
 from tests.support.server import REGION, Server, result, token
 
-WITH_A_LINE_BREAK = base64_of(drawn())[:400] + "\n   " + base64_of(drawn())[400:]
+URL_SAFE = base64_of(drawn()).replace("+", "-").replace("/", "_")
 BOMB = png_with(30_000, 30_000, 1, 0, b"\0" * 3_751 * 100)
 ANIMATION = png_with(64, 64, 8, 0, b"\0" * 65 * 64, png_chunk(b"acTL", b"\0\0\0\2\0\0\0\0"))
 BUSINESS = {"CompareLib": "BUSINESS", "IdCard": "11204416541220243X", "Name": "韦小宝"}
@@ -66,6 +66,10 @@ def test_what_sdks_send_by_default_is_fine(server: Server, key: tuple[str, str],
             {"CompareLib": "LOCAL", "ImageBase64": base64_of(drawn())[:400] + "\n" + base64_of(drawn())[400:]},
             "InvalidParameter",
         ),
+        ({"CompareLib": "LOCAL", "ImageBase64": "data:image/jpeg;base64," + base64_of(drawn())}, "InvalidParameter"),
+        ({"CompareLib": "LOCAL", "ImageBase64": base64_of(drawn()) + "\n"}, "InvalidParameter"),
+        ({"CompareLib": "LOCAL", "ImageBase64": URL_SAFE}, "InvalidParameter"),
+        ({"CompareLib": "LOCAL", "ImageBase64": base64_of(drawn()).rstrip("=")}, "InvalidParameter"),
         ({"CompareLib": "LOCAL", "ImageBase64": base64_of(drawn()[:120])}, "InvalidParameter"),
         ({"CompareLib": "LOCAL", "ImageBase64": base64_of(BOMB)}, "InvalidParameter"),
         ({"CompareLib": "LOCAL", "ImageBase64": base64_of(ANIMATION)}, "InvalidParameter"),

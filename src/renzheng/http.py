@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 HIGH_WATER = 256 * 1024  # bytes that wait to be read before the connection is told to wait
 LARGE = 256 * 1024  # bytes of a body from which it is read into its place
+HEAD_BYTES = 256 * 1024  # the longest head, from the method to the empty line; the parser itself knows no bound
 
 
 class ApiProtocol(HttpToolsProtocol):
@@ -30,6 +31,8 @@ class ApiProtocol(HttpToolsProtocol):
 
     _left = 0
     """Bytes that are still to come of an exchange's body, where its length was announced."""
+    _idle = 0
+    """Bytes that the parser has taken since it last gave a whole head or a piece of a body."""
 
     def data_received(self, data: bytes) -> None:
         """What is known to be body needs no parser, which would copy it."""
@@ -46,6 +49,7 @@ class ApiProtocol(HttpToolsProtocol):
 
     def _parse(self, data: bytes) -> None:
         while True:
+            self._idle += len(data)
             try:
                 self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as wish:
@@ -56,9 +60,15 @@ class ApiProtocol(HttpToolsProtocol):
                 if self._should_upgrade():
                     self.handle_websocket_upgrade()
             except httptools.HttpParserError:
-                self.logger.warning(message := "Invalid HTTP request received.")
-                self.send_400_response(message)
+                self._refuse("Invalid HTTP request received.")
+            else:
+                if self._idle > HEAD_BYTES:
+                    self._refuse("The head of the request is too long.")
             return
+
+    def _refuse(self, why: str) -> None:
+        self.logger.warning(why)
+        self.send_400_response(why)
 
     def _declines_upgrade(self) -> bool:
         """Whether the client would go on in another protocol than WebSocket, as Java's does: it asks for h2c.
@@ -75,6 +85,7 @@ class ApiProtocol(HttpToolsProtocol):
         return b"\r\n".join([*lines, b"", b""])
 
     def on_message_complete(self) -> None:
+        self._idle = 0
         if not self._declines_upgrade():
             super().on_message_complete()
 
@@ -85,6 +96,7 @@ class ApiProtocol(HttpToolsProtocol):
         self.on_message_complete()
 
     def on_headers_complete(self) -> None:
+        self._idle = 0
         if self._declines_upgrade():
             return  # it comes again without the wish
         url = self.url
@@ -105,6 +117,7 @@ class ApiProtocol(HttpToolsProtocol):
         self._start_asgi_task(self.cycle, self.app)
 
     def on_body(self, body: bytes) -> None:
+        self._idle = 0
         cycle = self.cycle
         if not isinstance(cycle, Exchange):
             super().on_body(body)

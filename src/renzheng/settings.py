@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     clock_window: int = Field(300, ge=1, le=3600, description="Seconds that a request's timestamp may be off.")
     body_bytes: int = Field(10 * MIB, ge=1024, description="Largest body of a TC3 request, bytes.")
     v1_body_bytes: int = Field(MIB, ge=1024, description="Largest body of a HmacSHA1 or HmacSHA256 request, bytes.")
-    query_bytes: int = Field(32 * 1024, ge=1024, description="Largest query of a GET request, bytes.")
+    query_bytes: int = Field(32 * 1024, ge=1024, le=128 * 1024, description="Largest query of a GET request, bytes.")
     bytes_in_flight: int = Field(256 * MIB, ge=MIB, description="Bytes of bodies held at once, over all requests.")
     body_seconds: float = Field(30, gt=0, description="Seconds within which a body has to arrive.")
     body_rate: int = Field(64 * 1024, ge=0, description="Least bytes a second at which a body may arrive.")

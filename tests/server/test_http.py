@@ -238,6 +238,44 @@ def test_what_follows_a_body_and_is_no_request_is_refused(port: int) -> None:
         assert line.reply()[0].startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.parametrize(
+    ("start", "more"),
+    [
+        (b"GET /?", b"a" * 65_536),
+        (b"GET / HTTP/1.1\r\nHost: here\r\nX-Long: ", b"a" * 65_536),
+        (b"GET / HTTP/1.1\r\nHost: here\r\n", b"X-Many: a\r\n" * 6_000),
+        (
+            b"POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n",
+            b"X-Many: a\r\n" * 6_000,
+        ),
+    ],
+    ids=["query", "value", "headers", "trailers"],
+)
+def test_a_head_without_end_is_refused_before_it_has_cost_much(port: int, start: bytes, more: bytes) -> None:
+    with Line(port) as line:
+        line.socket.sendall(start)
+        with contextlib.suppress(OSError):
+            for _ in range(64):
+                line.socket.sendall(more)
+        with contextlib.suppress(ConnectionResetError):
+            assert line.socket.recv(100).startswith(b"HTTP/1.1 400 ")
+            while line.socket.recv(65_536):
+                pass
+    with Line(port) as line:
+        line.socket.sendall(request(SMALL))
+        assert line.reply()[1] == answer(SMALL)
+
+
+def test_a_long_head_and_many_requests_on_one_connection_are_served(port: int) -> None:
+    with Line(port) as line:
+        for _ in range(3):
+            line.socket.sendall(request(BIG, "/", "1.1", "X-Long: " + "a" * 200_000))
+            assert line.reply()[1] == answer(BIG)
+        for _ in range(40):
+            line.socket.sendall(request(b"", "/?" + "a" * 30_000))
+            assert line.reply()[1] == answer(b"", "/")
+
+
 def test_a_client_that_leaves_in_the_middle_of_a_body_leaves_the_server_well(port: int) -> None:
     LEFT.clear()
     for _ in range(20):

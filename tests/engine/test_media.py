@@ -11,7 +11,7 @@ import pytest
 from renzheng.engine.limits import MediaLimits
 from renzheng.engine.media import MediaError, check, decode, is_photo, probe
 from renzheng.engine.runtimes import Image
-from tests.support.photos import cmyk, png_chunk, png_with, with_exif
+from tests.support.photos import cmyk, jpeg_of_scans, png_chunk, png_with, with_exif
 
 from .conftest import jpeg, png
 
@@ -91,6 +91,15 @@ def test_an_animated_png_is_refused(portrait: Image) -> None:
     animation = png_chunk(b"acTL", struct.pack(">II", 2, 0))
     assert decode(png_with(64, 64, 8, 2, rows), LIMITS).image.shape == (64, 64, 3)
     assert kind_of(png_with(64, 64, 8, 2, rows, animation)) == "animated"
+
+
+def test_a_progressive_jpeg_is_taken_up_to_so_many_scans(portrait: Image) -> None:
+    """Two thousand scans fit into 40 kB, and a frame of them took the decoder seconds."""
+    usual = cv2.imencode(".jpg", portrait, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+    assert decode(usual, LIMITS).image.shape == portrait.shape
+    assert decode(jpeg_of_scans(640, 480, LIMITS.max_scans), LIMITS, frame=True).image.shape == (480, 640, 3)
+    assert kind_of(jpeg_of_scans(640, 480, LIMITS.max_scans + 1), frame=True) == "format"
+    assert kind_of(jpeg_of_scans(640, 480, 2000)) == "format"
 
 
 def test_a_12_bit_jpeg_is_refused(portrait: Image) -> None:

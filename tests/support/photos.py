@@ -42,3 +42,28 @@ def cmyk(picture: Image) -> bytes:
     black = picture.max(axis=2, keepdims=True)
     inks = (picture[:, :, ::-1].astype(np.uint16) * 255 // np.maximum(black, 1)).astype(np.uint8)
     return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(np.dstack([inks, black])), 95, "CMYK", "444"))
+
+
+def jpeg_of_scans(width: int, height: int, scans: int) -> bytes:
+    """A valid progressive JPEG of one colour in so many scans, of which all but the first hold three bytes.
+
+    Each refines one coefficient by one bit, and says by one run that it is zero in all blocks, of which there may be
+    32767 (ITU T.81, G.1.2.2).
+    """
+    blocks = -(-width // 8) * -(-height // 8)
+
+    def segment(marker: int, body: bytes) -> bytes:
+        return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+
+    def scan(component: int, coefficient: int, bit: int) -> bytes:
+        approximation = ((bit + 1) << 4 if bit < 13 else 0) | bit
+        run = b"\x7f\xff\x00"  # a code of one bit, 14 bits of length, one to fill up; the last byte is stuffed
+        return segment(0xDA, bytes([1, component, 0, coefficient, coefficient, approximation])) + run
+
+    places = [(c, k, bit) for c in (1, 2, 3) for k in range(1, 64) for bit in range(13, -1, -1)]
+    frame = struct.pack(">BHHB", 8, height, width, 3) + b"".join(bytes([c, 0x11, 0]) for c in (1, 2, 3))
+    one_code = bytes([1] + [0] * 15)
+    head = segment(0xDB, bytes([0] + [1] * 64)) + segment(0xC2, frame)
+    tables = segment(0xC4, b"\x00" + one_code + b"\x00") + segment(0xC4, b"\x10" + one_code + b"\xe0")
+    first = segment(0xDA, bytes([3, 1, 0, 2, 0, 3, 0, 0, 0, 0])) + bytes(-(-3 * blocks // 8))
+    return b"\xff\xd8" + head + tables + first + b"".join(scan(*place) for place in places[: scans - 1]) + b"\xff\xd9"

@@ -16,6 +16,8 @@ class MediaLimits:
     max_bytes: int = 8 * MEBIBYTE
     max_pixels: int = 50_000_000
     """Width x height by the header; checked before a pixel is decoded."""
+    max_scans: int = 32
+    """Scans of a progressive JPEG: usual ones have ten, and each is a pass over all blocks however few bytes it has."""
     min_side: int = 32
     """Shorter side in pixels below which an image cannot hold a usable face."""
     photo_side: int = 1280

@@ -21,6 +21,8 @@ MAX_SEGMENTS = 2000
 """Header segments read before an image is called corrupt: real photos have fewer than a hundred."""
 SOF_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Start of frame of every JPEG process; C4, C8 and CC are tables and a reserved code (ITU T.81, B.1)."""
+PROGRESSIVE = 0xC2
+START_OF_SCAN = b"\xff\xda"
 LOSSLESS_OR_ARITHMETIC = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 ORIENTATION_TAG = 0x0112
 
@@ -50,6 +52,7 @@ class ImageInfo:
     bits: int
     orientation: int = 1
     animated: bool = False
+    progressive: bool = False
 
     @property
     def pixels(self) -> int:
@@ -115,7 +118,7 @@ def _jpeg_frame(marker: int, body: memoryview, orientation: int) -> ImageInfo:
         raise MediaError("format", "this kind of JPEG is not supported; send a baseline or progressive one")
     if not width or not height:
         raise MediaError("corrupt", "the JPEG's header has no size")
-    return ImageInfo("jpeg", width, height, components, bits, orientation)
+    return ImageInfo("jpeg", width, height, components, bits, orientation, progressive=marker == PROGRESSIVE)
 
 
 def _probe_png(view: memoryview) -> ImageInfo:
@@ -195,6 +198,8 @@ def decode(data: bytes, limits: MediaLimits, *, frame: bool = False) -> Decoded:
     """
     max_pixels, side = (limits.frame_pixels, limits.frame_side) if frame else (limits.max_pixels, limits.photo_side)
     info = check(data, max_bytes=limits.max_bytes, max_pixels=max_pixels, min_side=limits.min_side)
+    if info.progressive and data.count(START_OF_SCAN) > limits.max_scans:
+        raise MediaError("format", f"the progressive JPEG has more than {limits.max_scans} scans")
     image = _decode_jpeg(data, info, side, quick=frame) if info.format == "jpeg" else _decode_png(data, info)
     image = _shrink(image, side)
     scale = max(image.shape[:2]) / max(info.width, info.height)

@@ -300,6 +300,7 @@ def channel_settings(settings: Settings) -> ChannelSettings:
             settings.frames_per_attempt,
             settings.round_trip_seconds,
             settings.hello_seconds,
+            settings.send_seconds,
             settings.idle_seconds,
             settings.captures,
             settings.captures_per_address,

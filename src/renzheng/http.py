@@ -22,17 +22,55 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 
 HIGH_WATER = 256 * 1024  # bytes that wait to be read before the connection is told to wait
+MANY = 16  # parts that wait to be read, from which they are joined: by itself each costs as much as a packet
 LARGE = 256 * 1024  # bytes of a body from which it is read into its place
 HEAD_BYTES = 256 * 1024  # the longest head, from the method to the empty line; the parser itself knows no bound
 
 
 class ApiProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1, with an `Exchange` where the path is `/`."""
+    """uvicorn's HTTP/1.1, with an `Exchange` where the path is `/`, and with bounds for heads.
+
+    `head_seconds`: from a connection's begin, or the last reply, to the end of the next head.
+    """
 
     _left = 0
     """Bytes that are still to come of an exchange's body, where its length was announced."""
-    _idle = 0
-    """Bytes that the parser has taken since it last gave a whole head or a piece of a body."""
+    _around = 0.0
+    """Bytes that the parser has taken for a head, or since the last one, that were no body: trailers and what is around
+    chunks, of which an eighth of the body is free."""
+    _waits_since: float | None = None
+    """The loop's time since when a head is awaited; None while a request is under way."""
+    _timer: asyncio.TimerHandle | None = None
+
+    def __init__(self, *arguments: Any, head_seconds: float = 10, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._head_seconds = head_seconds
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._waits_since = self.loop.time()
+        self._timer = self.loop.call_later(self._head_seconds, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_looking()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self) -> None:
+        self._stop_looking()
+        super().handle_websocket_upgrade()
+
+    def _look(self) -> None:
+        """End a connection whose head does not come. One timer a connection, as one a request costs more."""
+        since = self._waits_since
+        left = self._head_seconds if since is None else since + self._head_seconds - self.loop.time()
+        if left <= 0:
+            self.transport.close()
+        else:
+            self._timer = self.loop.call_later(left, self._look)
+
+    def _stop_looking(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
     def data_received(self, data: bytes) -> None:
         """What is known to be body needs no parser, which would copy it."""
@@ -49,7 +87,7 @@ class ApiProtocol(HttpToolsProtocol):
 
     def _parse(self, data: bytes) -> None:
         while True:
-            self._idle += len(data)
+            self._around += len(data)
             try:
                 self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as wish:
@@ -62,7 +100,7 @@ class ApiProtocol(HttpToolsProtocol):
             except httptools.HttpParserError:
                 self._refuse("Invalid HTTP request received.")
             else:
-                if self._idle > HEAD_BYTES:
+                if self._around > HEAD_BYTES:
                     self._refuse("The head of the request is too long.")
             return
 
@@ -84,8 +122,13 @@ class ApiProtocol(HttpToolsProtocol):
         lines += [name + b": " + value for name, value in self.headers if name != b"upgrade"]
         return b"\r\n".join([*lines, b"", b""])
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete:  # no other request came meanwhile
+            self._waits_since = self.loop.time()
+
     def on_message_complete(self) -> None:
-        self._idle = 0
+        self._around = 0
         if not self._declines_upgrade():
             super().on_message_complete()
 
@@ -96,7 +139,8 @@ class ApiProtocol(HttpToolsProtocol):
         self.on_message_complete()
 
     def on_headers_complete(self) -> None:
-        self._idle = 0
+        self._around = 0
+        self._waits_since = None
         if self._declines_upgrade():
             return  # it comes again without the wish
         url = self.url
@@ -117,7 +161,7 @@ class ApiProtocol(HttpToolsProtocol):
         self._start_asgi_task(self.cycle, self.app)
 
     def on_body(self, body: bytes) -> None:
-        self._idle = 0
+        self._around -= len(body) * 9 / 8
         cycle = self.cycle
         if not isinstance(cycle, Exchange):
             super().on_body(body)
@@ -221,7 +265,7 @@ class Exchange(RequestResponseCycle):
         self.message_event.set()
 
     async def receive(self) -> ASGIReceiveEvent:
-        """The parts as they came, none of them joined or copied."""
+        """The parts as they came, none of them joined or copied unless they are many and so small."""
         if self.waiting_for_100_continue and not self.transport.is_closing():
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.waiting_for_100_continue = False
@@ -231,7 +275,11 @@ class Exchange(RequestResponseCycle):
             await self.message_event.wait()
         if self.disconnected or self.response_complete:
             return {"type": "http.disconnect"}
-        chunk = self._chunks.popleft() if self._chunks else b""
+        if len(self._chunks) > MANY:
+            chunk = b"".join(self._chunks)
+            self._chunks.clear()
+        else:
+            chunk = self._chunks.popleft() if self._chunks else b""
         self._waiting -= len(chunk)
         return {"type": "http.request", "body": chunk, "more_body": self.more_body or bool(self._chunks)}
 

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -58,7 +59,8 @@ async def digests(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    config = uvicorn.Config(digests, port=0, loop="uvloop", http=ApiProtocol, lifespan="off", log_level="error")
+    protocol: Any = partial(ApiProtocol, head_seconds=1)
+    config = uvicorn.Config(digests, port=0, loop="uvloop", http=protocol, lifespan="off", log_level="error")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -288,3 +290,64 @@ def test_a_client_that_leaves_in_the_middle_of_a_body_leaves_the_server_well(por
     with Line(port) as line:
         line.socket.sendall(request(SMALL))
         assert line.reply()[1] == answer(SMALL)
+
+
+def pour(line: Line, begin: bytes, part: bytes) -> None:
+    """Send without end, or until the server ends the connection. AssertionError after 64 MB."""
+    line.socket.sendall(begin)
+    for _ in range(64 * 1024 * 1024 // len(part)):
+        try:
+            line.socket.sendall(part)
+        except ConnectionError:
+            return
+    raise AssertionError("the server took it all")
+
+
+@pytest.mark.parametrize(
+    ("begin", "part"),
+    [
+        (request(b"", "/", "1.1", "Transfer-Encoding: chunked"), b"1;" + b"a" * 60_000 + b"\r\na\r\n"),
+        (request(b"", "/page", "1.1", "Transfer-Encoding: chunked"), b"2\r\naa\r\n" * 8000),
+        (request(b"", "/", "1.1", "Transfer-Encoding: chunked"), b"2\r\naa\r\n" * 8000),
+    ],
+    ids=["extensions", "chunks of a page", "chunks"],
+)
+def test_a_body_that_is_mostly_something_else_is_refused(port: int, begin: bytes, part: bytes) -> None:
+    """In chunks of two bytes, a megabyte took a second of the one thread."""
+    with Line(port) as line:
+        pour(line, begin, part)
+
+
+def test_a_body_in_chunks_of_a_usual_size_is_no_matter_how_long_it_is(port: int) -> None:
+    chunks = b"".join(b"40\r\n%b\r\n" % BIG[start : start + 64] for start in range(0, len(BIG), 64))
+    with Line(port) as line:
+        line.socket.sendall(request(chunks + b"0\r\n\r\n", "/", "1.1", "Transfer-Encoding: chunked"))
+        assert line.reply()[1] == answer(BIG)
+
+
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [(b"", b""), (b"GET / HTTP/1.1\r\nX: ", b"a"), (request(SMALL), b"\r\n"), (request(SMALL) + b"GET /", b"a")],
+    ids=["silent", "slow", "later silent", "later slow"],
+)
+def test_a_connection_that_brings_no_whole_head_ends(port: int, begin: bytes, more: bytes) -> None:
+    """However slowly it goes on: three hundred that said nothing stayed for as long as they liked."""
+    with Line(port) as line:
+        line.socket.sendall(begin)
+        line.socket.settimeout(0.2)
+        deadline = time.monotonic() + 20
+        with contextlib.suppress(ConnectionError):
+            while time.monotonic() < deadline:
+                with contextlib.suppress(TimeoutError):
+                    if not line.socket.recv(65536):
+                        break
+                line.socket.sendall(more)
+        assert time.monotonic() < deadline
+
+
+def test_a_request_may_take_longer_than_its_head(port: int) -> None:
+    with Line(port) as line:
+        line.socket.sendall(request(BIG)[:-1])
+        time.sleep(2.5)
+        line.socket.sendall(BIG[-1:])
+        assert line.reply()[1] == answer(BIG)

@@ -32,6 +32,7 @@ class ChannelLimits:
     frames_per_attempt: int = 450
     round_trip_seconds: float = 1.5
     hello_seconds: float = 10.0
+    send_seconds: float = 10.0
     idle_seconds: float = 60.0
     captures: int = 64
     captures_per_address: int = 16
@@ -84,17 +85,19 @@ class DeviceSocket:
         """Send one message. Raises DeviceGone where the connection is lost."""
         async with self._write_lock:
             try:
-                await self._socket.send_text(messages.write(kind, **fields))
-            except (RuntimeError, WebSocketDisconnect):
+                async with asyncio.timeout(self._limits.send_seconds):
+                    await self._socket.send_text(messages.write(kind, **fields))
+            except (RuntimeError, WebSocketDisconnect, TimeoutError):
                 raise DeviceGone from None
 
     async def close(self, code: Close, detail: str = "") -> None:
-        """Say why, then close. A connection that is lost already is no error."""
-        with contextlib.suppress(DeviceGone, RuntimeError, WebSocketDisconnect):
+        """Say why, then close. A connection that is lost already, or is not read, is no error."""
+        with contextlib.suppress(DeviceGone, RuntimeError, WebSocketDisconnect, TimeoutError):
             if code is not Close.DONE:
                 await self.send("error", code=int(code), message=detail or code.sentence)
             if self._socket.application_state is WebSocketState.CONNECTED:
-                await self._socket.close(int(code), (detail or code.sentence)[:100])
+                async with asyncio.timeout(self._limits.send_seconds):
+                    await self._socket.close(int(code), (detail or code.sentence)[:100])
 
     # -- reading --
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from typing import Annotated, Any
 
@@ -44,7 +43,7 @@ def create(
 ) -> None:
     """Make an account. It has no key yet: renzheng key create makes one."""
 
-    async def work(store: Store) -> tuple[Account, Standing]:
+    async def work(store: Store) -> Account:
         made = await store.accounts.create(name, time.time(), tuple(origin or ()))
         if inactive:
             await store.billing.set_active(made.id, False)
@@ -52,14 +51,13 @@ def create(
             await store.billing.set_prepaid(made.id)
         if prepaid:
             await store.billing.top_up(made.id, prepaid, time.time())
-        return made, await store.billing.standing(made.id)
+        return made
 
-    account, standing = with_store(work)
+    account = with_store(work)
     if as_json:
         print_json(_plain(account))
     else:
         _show([account])
-        print(f"{money.standing_text(standing)}; renzheng key create --account {shlex.quote(name)} makes its first key")
 
 
 @app.command("list")

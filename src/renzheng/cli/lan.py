@@ -7,8 +7,10 @@ import fcntl
 import ipaddress
 import socket
 import struct
+import sys
 from pathlib import Path
 
+import segno
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -16,11 +18,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _SIOCGIFADDR = 0x8915
 _DAYS = 90
-CERTIFICATE, _SECRET = "lan-certificate.pem", "lan-key.pem"
-WARNING = """
-  The certificate is this machine's own, so the phone will warn once: on Android tap
-  Advanced, then Proceed; on an iPhone tap Show Details, then visit this website.
-"""
 
 
 def addresses() -> list[str]:
@@ -42,14 +39,13 @@ def addresses() -> list[str]:
 def certificate(folder: Path, names: list[str]) -> tuple[Path, Path]:
     """A certificate and its private key (mode 600) for these addresses, made anew where they do not fit or end soon."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    chain, secret = folder / CERTIFICATE, folder / _SECRET
+    chain, secret = folder / "lan-certificate.pem", folder / "lan-key.pem"
     if chain.exists() and secret.exists() and _fits(chain, names):
-        chain.chmod(0o600)
         return chain, secret
     key = ec.generate_private_key(ec.SECP256R1())
-    _write(
-        secret,
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
+    secret.touch(mode=0o600)
+    secret.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     now = datetime.datetime.now(datetime.UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "renzheng on this network")])
@@ -68,15 +64,8 @@ def certificate(folder: Path, names: list[str]) -> tuple[Path, Path]:
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    _write(chain, made.public_bytes(serialization.Encoding.PEM))
+    chain.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     return chain, secret
-
-
-def _write(path: Path, content: bytes) -> None:
-    """For the owner alone, the public half too: the keys folder admits nothing that others can read."""
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_bytes(content)
 
 
 def _fits(chain: Path, names: list[str]) -> bool:
@@ -88,3 +77,15 @@ def _fits(chain: Path, names: list[str]) -> bool:
     held = known.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     covered = {str(address) for address in held.get_values_for_type(x509.IPAddress)}
     return known.not_valid_after_utc > soon and covered >= set(names)
+
+
+def print_invitation(url: str) -> None:
+    """The https link as a QR code, and which warning the phone will show."""
+    print(f"  From a phone on this network:  {url}\n")
+    if sys.stdout.isatty():
+        segno.make(url, error="m").terminal(compact=True)
+    print(
+        "\n  The certificate is this machine's own, so the phone will warn once: on Android tap"
+        "\n  Advanced, then Proceed; on an iPhone tap Show Details, then visit this website.\n",
+        flush=True,
+    )

@@ -48,5 +48,4 @@ def replay(
     if as_json:
         print_json({"erased": added})
     else:
-        missing = f"{added} {'erasure was' if added == 1 else 'erasures were'} missing here and done again"
-        print(f"{missing if added else 'no erasure was missing here'}.")
+        print(f"{added} {'erasure was' if added == 1 else 'erasures were'} missing here and done again.")

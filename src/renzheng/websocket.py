@@ -1,0 +1,54 @@
+"""uvicorn's WebSocket with bounds for what a stranger can make it do below the level of messages.
+
+What a message may hold is the capture channel's affair. Pings, continuations and a connection that is not read reach
+no application, so they are bounded here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
+
+FLOOD = 4429  # as in `docs/capture-protocol.md`
+FRAMES_A_SECOND = 100
+"""Pings, pongs and small continuations a second: each costs microseconds however few bytes it has."""
+SMALL = 256  # bytes of a continuation up to which it counts; larger ones are bounded by the size of a message
+
+
+class DeviceProtocol(WebSocketsSansIOProtocol):
+    """Ends floods of frames that are no messages, and lets go of a peer that does not read soon after its end."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._second = 0
+        self._frames = 0
+
+    def handle_ping(self) -> None:
+        if not self._is_flood():
+            super().handle_ping()
+
+    def handle_pong(self, event: Frame) -> None:
+        if not self._is_flood():
+            super().handle_pong(event)
+
+    def handle_cont(self, event: Frame) -> None:
+        if event.fin or len(event.data) > SMALL or not self._is_flood():
+            super().handle_cont(event)
+
+    def _is_flood(self) -> bool:
+        """Count one frame; ends the connection once there are too many in a second."""
+        second = int(self.loop.time())
+        if second != self._second:
+            self._second, self._frames = second, 0
+        self._frames += 1
+        if self._frames > FRAMES_A_SECOND and not self.close_sent:
+            self.conn.fail(FLOOD, "too many frames a second")
+            self.handle_parser_exception()
+        return self.close_sent
+
+    async def run_asgi(self) -> None:
+        """The connection ends a while after the application has, whether or not what it sent last was read."""
+        await super().run_asgi()
+        self.loop.call_later(self.close_timeout, self.transport.abort)

@@ -95,6 +95,31 @@ async def test_frames_of_an_abandoned_attempt_are_neither_stored_nor_judged(worl
     assert [record.sequence for record, _ in await sessions.frames(session_id, 2)] == [0]
 
 
+async def test_frames_of_an_attempt_that_never_counted_go_when_the_next_begins(world: World) -> None:
+    """A device may begin any number of those, and would fill the disk with them."""
+    sessions = world.store.sessions
+    session_id = await world.issue()
+    for number in (1, 2):
+        assert await sessions.begin_attempt(session_id, number - 1, ACTIONS, world.clock()) == number
+        assert await sessions.reveal(session_id, number, world.step(0), False, None)
+        assert await sessions.store_frames(session_id, number, [world.frame(number)])
+    assert [entry.name[-19:-9] for entry in await world.store.objects.entries("sessions")] == ["0000000002"]
+    assert await sessions.frames(session_id, 1) == []
+    assert await sessions.reveal(session_id, 2, world.step(1), True, None)
+    assert await sessions.begin_attempt(session_id, 2, ACTIONS, world.clock()) == 3
+    assert len(await sessions.frames(session_id, 2)) == 1
+
+
+async def test_what_a_device_that_comes_back_needs_is_told_without_opening_all_frames(world: World) -> None:
+    sessions = world.store.sessions
+    session_id = await world.capture(frames=4)
+    assert await sessions.kept(session_id, 1) == (4, 3)
+    assert await sessions.kept(session_id, 2) == (0, -1)
+    newest = await sessions.newest_frames(session_id, 1, step=1, most=2)
+    assert [(record.sequence, content) for record, content in newest] == [(2, jpeg(2)), (3, jpeg(3))]
+    assert await sessions.newest_frames(session_id, 1, step=0, most=2) == []
+
+
 async def test_frames_come_back_as_they_were_in_order_of_sequence(world: World) -> None:
     sessions = world.store.sessions
     session_id = await world.capture(frames=2)

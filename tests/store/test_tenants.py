@@ -34,7 +34,8 @@ DEVICES_AND_JUDGES = {
     "Sessions.note_device_mismatch",
     "Sessions.begin_attempt", "Sessions.attempt", "Sessions.reveal", "Sessions.store_frames", "Sessions.submit",
     "Sessions.claim_judging", "Sessions.renew_judging", "Sessions.release_judging", "Sessions.record_verdict",
-    "Sessions.frames", "Sessions.frame", "Sessions.photo", "Sessions.video", "Sessions.keep_video",
+    "Sessions.frames", "Sessions.newest_frames", "Sessions.kept",
+    "Sessions.frame", "Sessions.photo", "Sessions.video", "Sessions.keep_video",
 }  # fmt: skip
 
 

@@ -165,10 +165,8 @@ class Course:
 
     async def _baseline_of_stored_frames(self) -> Any:
         """After a reconnect: the baseline again, from the neutral frames that were stored. None where too few are."""
-        stored = await self._sessions.frames(self._session.id, self._attempt.number)
-        neutral = [jpeg for record, jpeg in stored if record.step == 0][-12:]
         glances = []
-        for jpeg in neutral:
+        for _, jpeg in await self._sessions.newest_frames(self._session.id, self._attempt.number, step=0, most=12):
             try:
                 glance = await self._lookout.look(jpeg, eyes=True)
             except (BadFrame, Skipped):

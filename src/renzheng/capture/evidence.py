@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -25,6 +26,7 @@ class EvidenceShelf:
     def __init__(self, sessions: Sessions, muxer: Muxer) -> None:
         self._sessions = sessions
         self._muxer = muxer
+        self._making = asyncio.Lock()
 
     async def best_frame(self, session_id: int, attempt: int, sequence: int) -> bytes | None:
         """A JPEG, or None where its days of keeping are over."""
@@ -34,6 +36,12 @@ class EvidenceShelf:
         """An MP4 (H.264), or None where its days of keeping are over or nothing was captured."""
         if (kept := await self._sessions.video(session_id)) is not None:
             return kept
+        async with self._making:  # an attempt's frames may be hundreds of megabytes: held once, whoever asks meanwhile
+            if (kept := await self._sessions.video(session_id)) is not None:
+                return kept
+            return await self._make_video(session_id, attempt)
+
+    async def _make_video(self, session_id: int, attempt: int) -> bytes | None:
         frames = await self._sessions.frames(session_id, attempt)
         if not frames:
             return None

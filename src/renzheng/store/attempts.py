@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from renzheng.store.records import Context, moved, moves, policy_of
+from renzheng.store.records import Context, moved, moves, policy_of, session_folder
 from renzheng.store.sealer import Kind, Subject
 from renzheng.verification.session import Attempt, Ending, StepRecord
 
@@ -18,7 +18,8 @@ class Attempts(Context):
     async def begin_attempt(self, session_id: int, attempt: int, actions: tuple[str, ...], now: float) -> int | None:
         """Enter `capturing` from attempt number `attempt` (0: the first time). Returns the new number.
 
-        None where another was faster, the token is dead, or all attempts that count are used.
+        None where another was faster, the token is dead, or all attempts that count are used. The frames of the attempt
+        before go where that never counted: there is no bound to how many of those a device may begin.
         """
         move = "begin" if attempt == 0 else "retry"
         given = {"id": session_id, "attempt": attempt, "now": now}
@@ -27,20 +28,31 @@ class Attempts(Context):
             f" AND counted < most_attempts AND {moves(move)} RETURNING attempt"
         )
 
-        def begin(connection: sqlite3.Connection) -> int | None:
+        def begin(connection: sqlite3.Connection) -> tuple[int, set[str]] | None:
             row = connection.execute(sql, given).fetchone()
             if row is None:
                 return None
             number = int(row[0])
+            forgotten = connection.execute(
+                "DELETE FROM frames WHERE session_id = :id AND attempt = :attempt AND EXISTS (SELECT 1 FROM attempts"
+                " WHERE session_id = :id AND number = :attempt AND counted = 0) RETURNING object",
+                given,
+            ).fetchall()
             connection.execute(
                 "INSERT INTO attempts (session_id, number, started_at, actions) VALUES (?, ?, ?, ?)",
                 (session_id, number, now, json.dumps(actions)),
             )
             if attempt == 0:  # where a photo came with the token, the key is there and stays
                 self._vault.keep(self._vault.draw(Subject(Kind.EVIDENCE, session_id)))
-            return number
+            return number, {name for (name,) in forgotten}
 
-        return await self._database.write(begin, keys=attempt == 0)
+        begun = await self._database.write(begin, keys=attempt == 0)
+        if begun is None:
+            return None
+        number, forgotten = begun
+        for name in forgotten:  # what a crash leaves of them is swept as orphans
+            await self._objects.delete(f"{session_folder(session_id)}/{name}")
+        return number
 
     async def attempt(self, session_id: int, number: int) -> Attempt | None:
         """An attempt with the steps revealed so far."""

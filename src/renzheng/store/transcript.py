@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Sequence
 
+from renzheng.store.database import Row
 from renzheng.store.records import Context, session_folder
 from renzheng.store.sealer import Damaged, Erased, Sealer
 from renzheng.verification.session import FrameRecord
@@ -88,6 +89,28 @@ class Transcript(Context):
             " WHERE session_id = ? AND attempt = ? ORDER BY sequence",
             (session_id, attempt),
         )
+        return await self._opened_frames(session_id, attempt, rows)
+
+    async def newest_frames(
+        self, session_id: int, attempt: int, step: int, most: int
+    ) -> list[tuple[FrameRecord, bytes]]:
+        """As `frames`, the last `most` of one step."""
+        rows = self._database.fetch_all(
+            f"SELECT {_FRAME_COLUMNS} FROM frames"  # noqa: S608
+            " WHERE session_id = ? AND attempt = ? AND step = ? ORDER BY sequence DESC LIMIT ?",
+            (session_id, attempt, step, most),
+        )
+        return await self._opened_frames(session_id, attempt, rows[::-1])
+
+    async def kept(self, session_id: int, attempt: int) -> tuple[int, int]:
+        """How many frames of an attempt are stored, and the last one's sequence; -1 where there is none."""
+        row = self._database.fetch_one(
+            "SELECT count(*), coalesce(max(sequence), -1) FROM frames WHERE session_id = ? AND attempt = ?",
+            (session_id, attempt),
+        )
+        return (row[0], row[1]) if row else (0, -1)
+
+    async def _opened_frames(self, session_id: int, attempt: int, rows: list[Row]) -> list[tuple[FrameRecord, bytes]]:
         if not rows:
             return []
         try:

@@ -217,6 +217,39 @@ def test_a_hand_over_code_lets_another_device_in_and_closes_the_first(server: Se
         assert third.closed() == 4409
 
 
+def test_who_asks_for_a_hand_over_again_is_told_the_same_code(server: Server, token: str) -> None:
+    """A QR code costs milliseconds of the one thread; a device may send sixty messages a second."""
+    with Wire(server) as wire:
+        wire.hello(token)
+        wire.until("welcome")
+        offers = []
+        for _ in range(3):
+            wire.say("handover")
+            offers.append(wire.until("handover"))
+    assert len({offer["code"] for offer in offers}) == 1
+    assert all(offer["modules"] == offers[0]["modules"] and 10 < offer["expires_in"] <= 20 for offer in offers)
+
+
+def test_no_qr_code_is_made_of_a_host_that_is_no_name(server: Server, token: str) -> None:
+    with Wire(server, host="a" * 2000) as wire:
+        wire.hello(token)
+        wire.until("welcome")
+        wire.say("handover")
+        assert wire.closed() == 4400
+
+
+@pytest.mark.parametrize("field", ["type", "camera"])
+@pytest.mark.parametrize("text", ["MARKED\n2026-11-24T00:00:00.000Z info    judged", "标记" * 100])
+def test_nothing_of_a_wrong_message_is_logged(server: Server, wire: Wire, field: str, text: str) -> None:
+    """Whoever can write lines of their own into a log can say there what they like."""
+    wire.socket.send(json.dumps({"type": "note", field: text}, ensure_ascii=False))
+    assert wire.closed() == 4400
+    time.sleep(0.3)
+    log = server.log.read_text()
+    assert f"value at `$.{field}`" in log
+    assert not any(mark in log for mark in ("MARKED", "标记", "Exception"))
+
+
 def test_cancel_closes_with_1000_and_the_token_stays(server: Server, token: str) -> None:
     with Wire(server) as wire:
         wire.hello(token)
@@ -238,8 +271,9 @@ def test_an_expired_token_closes_with_4410(tmp_path: Any) -> None:
         with Wire(server) as wire:
             wire.hello(expiring)
             wire.until("welcome")
-            time.sleep(10.2)
-            wire.say("start")
+            for _ in range(4):  # whoever never starts holds the place no longer than the token lives
+                time.sleep(2)
+                wire.say("note", camera="granted")
             assert wire.closed() == 4410
         with Wire(server) as late:
             late.hello(expiring)

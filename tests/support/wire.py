@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
@@ -15,10 +16,11 @@ from tests.support.server import Server
 class Wire:
     """One socket to `/capture/v1`. Answers pings by itself where `auto` is set."""
 
-    def __init__(self, server: Server, origin: str | None = None, auto: bool = True) -> None:
-        address = server.url.replace("http", "ws") + "/capture/v1"
+    def __init__(self, server: Server, origin: str | None = None, auto: bool = True, host: str | None = None) -> None:
+        address = f"ws://{host or '127.0.0.1'}:{server.port}/capture/v1"
         given = None if origin is None else Origin(origin)
-        self.socket: ClientConnection = connect(address, origin=given, compression=None, legacy=True)
+        line = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+        self.socket: ClientConnection = connect(address, sock=line, origin=given, compression=None, legacy=True)
         self._auto = auto
         self._sequence = 0
 

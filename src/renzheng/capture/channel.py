@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter as Tally
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +25,16 @@ from renzheng.verification.session import DAY_SECONDS, FINISHED, Attempt, Ending
 log = structlog.get_logger("renzheng.capture")
 
 HEARTBEAT_SECONDS = 3.0
+MOST_HOST = 253 + 6  # a name of the domain name system (RFC 1035) and a port
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A hand-over code. Who asks again in the first half of its life is told it again: a QR code costs milliseconds."""
+
+    code: str
+    until: float
+    modules: list[str]
 
 
 class ByBrowser:
@@ -118,6 +128,7 @@ class Visit:
         self._token = ""
         self._secret = ""
         self._is_bound = False
+        self._offer: Offer | None = None
         self._replaced = asyncio.Event()
 
     async def run(self) -> Close:
@@ -170,7 +181,7 @@ class Visit:
             if attempt is None:
                 if session.attempts_left(session.policy.attempts) == 0:
                     return await self._submit(session, session.attempt, Ending.ATTEMPTS_USED)
-                await self._wait_for_start()
+                await self._wait_for_start(session)
                 attempt = await self._begin(session)
                 if attempt is None:
                     return await self._outcome()
@@ -314,9 +325,14 @@ class Visit:
 
     # -- attempts --
 
-    async def _wait_for_start(self) -> None:
-        while not isinstance(await self._device.message(), Start):
-            pass
+    async def _wait_for_start(self, session: Session) -> None:
+        """Nobody holds a place for longer than the token lives."""
+        try:
+            async with asyncio.timeout(max(0.0, session.expires_at - self._parts.clock())):
+                while not isinstance(await self._device.message(), Start):
+                    pass
+        except TimeoutError:
+            raise Closing(Close.EXPIRED) from None
 
     async def _begin(self, session: Session) -> Attempt | None:
         """A new attempt with a new challenge. None where the day's attempts are used up: judged as that at once."""
@@ -346,8 +362,7 @@ class Visit:
 
     async def _run_attempt(self, session: Session, attempt: Attempt) -> End:
         parts = self._parts
-        stored = await parts.sessions.frames(session.id, attempt.number) if attempt.steps else []
-        self._device.new_attempt(len(stored), stored[-1][0].sequence if stored else -1)
+        self._device.new_attempt(*await parts.sessions.kept(session.id, attempt.number))
         course = Course(
             session,
             attempt,
@@ -423,15 +438,25 @@ class Visit:
             return False
         if self._session is None or self._is_bound:
             raise Closing(Close.MALFORMED, "a hand-over is not offered here")
-        code = self._parts.entropy(16).hex()
-        seconds = self._settings.handover_seconds
-        until = self._parts.clock() + seconds
-        if await self._parts.sessions.offer_handover(self._session.id, self._secret, code, until):
-            base = self._settings.public_url or self._own_address()
-            modules = self._parts.qr(f"{base}/verify#{self._token}.{code}")
-            await self._device.send("handover", code=code, expires_in=seconds, modules=modules)
+        now = self._parts.clock()
+        if self._offer is None or self._offer.until - now < self._settings.handover_seconds / 2:
+            self._offer = await self._new_offer(self._session, now + self._settings.handover_seconds)
+        if (offer := self._offer) is not None:
+            left = round(offer.until - now, 1)
+            await self._device.send("handover", code=offer.code, expires_in=left, modules=offer.modules)
         return True
 
+    async def _new_offer(self, session: Session, until: float) -> Offer | None:
+        code = self._parts.entropy(16).hex()
+        modules = self._parts.qr(f"{self._settings.public_url or self._own_address()}/verify#{self._token}.{code}")
+        if not await self._parts.sessions.offer_handover(session.id, self._secret, code, until):
+            return None
+        return Offer(code, until, modules)
+
     def _own_address(self) -> str:
+        """As the device knows it. Of a length that a QR code is made of in milliseconds."""
         url = urlsplit(str(self._websocket.url))
-        return f"{'https' if url.scheme == 'wss' else 'http'}://{self._websocket.headers.get('host', url.netloc)}"
+        host = self._websocket.headers.get("host", url.netloc)
+        if len(host) > MOST_HOST:
+            raise Closing(Close.MALFORMED, f"a Host of more than {MOST_HOST} characters")
+        return f"{'https' if url.scheme == 'wss' else 'http'}://{host}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -90,6 +91,7 @@ class Note(msgspec.Struct, tag_field="type", tag="note", frozen=True):
 Message = Note | Hello | Identity | Start | Pong | Handover | Cancel
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 _encoder = msgspec.json.Encoder()
+_GIVEN_VALUE = re.compile(r"value .* - at ", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,9 @@ def read_text(text: str, most: int = 16 * 1024) -> Message:
     try:
         return _decoder.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Closing(Close.MALFORMED, f"not a message of this protocol: {error}") from None
+        # What was sent is left out: the sentence goes into the log.
+        reason = _GIVEN_VALUE.sub("value at ", str(error))
+        raise Closing(Close.MALFORMED, f"not a message of this protocol: {reason}") from None
 
 
 def read_frame(data: bytes, most: int) -> Frame:

@@ -82,12 +82,14 @@ async def test_without_a_rule_the_servers_policy_holds(rooms: Rooms, rule_id: st
     assert (session.policy, session.evidence_until) == (DEFAULT, None)
 
 
-async def test_an_unknown_foreign_or_unapproved_rule_is_one_and_the_same_error(rooms: Rooms) -> None:
+async def test_an_unknown_foreign_unapproved_or_disabled_rule_is_one_and_the_same_error(rooms: Rooms) -> None:
     other = await rooms.store.accounts.create("other", NOW)
     foreign = await rooms.approved(other.id, Terms(OWN))
     draft = await rooms.store.rules.create(rooms.account.id, "draft", Terms(OWN), NOW)
+    disabled = await rooms.approved(rooms.account.id, Terms(OWN))
+    await rooms.store.rules.move(rooms.account.id, int(disabled), "disable", NOW)
     answers = set()
-    for rule_id in (foreign, draft.rule_id, "12345", "0x1", " 1", "壹", "1" * 500):
+    for rule_id in (foreign, draft.rule_id, disabled, "12345", "0x1", " 1", "壹", "1" * 500):
         with pytest.raises(InvalidParameter) as refused:
             await rooms.issue(rule_id=rule_id)
         answers.add((type(refused.value), refused.value.message("zh-CN"), refused.value.cause))

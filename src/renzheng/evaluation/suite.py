@@ -28,7 +28,7 @@ from renzheng.engine.runtimes import Floats, Image
 from renzheng.evaluation.appearances import SCORES
 from renzheng.evaluation.attacks import ATTACKS, Attack, Stage, answered, present
 from renzheng.evaluation.pairs import DataError
-from renzheng.evaluation.portrait import Fitness, UnfitPhoto, examine, models
+from renzheng.evaluation.portrait import UnfitPhoto, models
 from renzheng.evaluation.presentations import (
     FRAMES,
     REPLICATES,
@@ -171,7 +171,7 @@ def choose_people(photos: Iterable[Path], count: int, engine: FaceModels, progre
 
 def _fit(photo: Image, known: Sequence[Floats], engine: FaceModels) -> Floats:
     """The embedding of a photo that a puppet can be made of. Raises UnfitPhoto."""
-    examine(photo, SIZE, FACE_SHARE, Fitness(), engine)
+    Puppet(photo, size=SIZE, face_share=FACE_SHARE, engine=engine)
     face = engine.embed(photo)
     if face is None:
         raise UnfitPhoto("no face was found in the photo")

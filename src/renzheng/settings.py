@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     light_warning_seconds: float = Field(2, ge=1, le=4, description="Seconds of warning before the first colour.")
 
     # -- the capture channel --
-    captures: int = Field(64, ge=1, description="Capture sockets open at once.")
+    captures: int = Field(64, ge=1, description="Verifications open at once.")
     captures_per_address: int = Field(16, ge=1, description="Capture sockets open at once from one address.")
     frame_bytes: int = Field(512 * 1024, ge=16 * 1024, description="Largest frame, bytes.")
     frame_pixels: int = Field(1920 * 1080, ge=160 * 120, description="Largest frame, pixels.")

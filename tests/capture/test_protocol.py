@@ -360,13 +360,17 @@ def test_a_device_that_comes_back_may_send_at_once(server: Server, token: str) -
 
 
 def test_a_full_server_and_one_that_stops_say_so(tmp_path: Any) -> None:
-    server = Server(tmp_path, captures_per_address=1).start()
+    server = Server(tmp_path, captures_per_address=4, captures=1).start()
     try:
-        with Wire(server) as first:
-            first.hello(issue(server.sdk(), **BUSINESS))
+        client = server.sdk()
+        with Wire(server) as first, Wire(server), Wire(server) as second:
+            # Sockets without a token take nobody's place but their own address's.
+            first.hello(issue(client, **BUSINESS))
             first.until("welcome")
-            with Wire(server) as second:
-                assert second.closed() == 4503
+            second.hello(issue(client, **BUSINESS))
+            assert second.closed() == 4503
+            with Wire(server), Wire(server), Wire(server) as fifth:
+                assert fifth.closed() == 4503
             server.stop()
             assert first.closed() == 1012
     finally:

@@ -18,7 +18,9 @@ from renzheng.verification.identity import is_id_card
 from renzheng.verification.policy import Policy
 from renzheng.verification.session import CompareLib, Details
 
-MOST_EXTRA = 1000
+MOST_CHARACTERS = {"extra": 1000, "name": 1000, "meta": 65536, "meta_data": 65536}
+"""Extra's is documented. The others are sealed into the session and read each time that its device comes; what Meta
+holds was made on that device, whoever owns it."""
 SEALABLE = SEALABLE_FIELDS
 """What may come sealed: Name, IdCard, ImageBase64."""
 
@@ -171,8 +173,9 @@ def _details(request: Request) -> Details:
         raise InvalidParameter("no IdCard or Name under BUSINESS")
     if request.id_card and not is_id_card(request.id_card):
         raise InvalidParameter("IdCard is not of the form of an ID number")
-    if request.extra and len(request.extra) > MOST_EXTRA:
-        raise InvalidParameter(f"Extra has more than {MOST_EXTRA} characters")
+    for name, most in MOST_CHARACTERS.items():
+        if len(getattr(request, name) or "") > most:
+            raise InvalidParameter(f"{name} has more than {most} characters")
     return Details(
         compare_lib,
         request.id_card or "",

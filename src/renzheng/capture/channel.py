@@ -63,8 +63,7 @@ class Channel:
         await websocket.accept()
         device = DeviceSocket(websocket, self._settings.limits, self._parts.clock)
         address = websocket.client.host if websocket.client else ""
-        limits = self._settings.limits
-        if self._addresses.total() >= limits.captures or self._addresses[address] >= limits.captures_per_address:
+        if self._addresses[address] >= self._settings.limits.captures_per_address:
             self._parts.counter.step("refused", "full")
             await device.close(Close.FULL)
             return
@@ -102,6 +101,10 @@ class Channel:
         before = self._open.get(session_id)
         self._open[session_id] = visit
         return before
+
+    def has_room(self, session_id: int) -> bool:
+        """Counted by sessions that are open: a stranger's socket without a token takes nobody's place."""
+        return session_id in self._open or len(self._open) < self._settings.limits.captures
 
     def left(self, session_id: int, visit: Visit) -> None:
         if self._open.get(session_id) is visit:
@@ -214,6 +217,8 @@ class Visit:
         if not capturable and not same:
             raise Closing(Close.USED)
         await self._identify(session)
+        if not self._channel.has_room(session.id):
+            raise Closing(Close.FULL)
         secret = hello.device if same and hello.device else self._parts.entropy(16).hex()
         if not same and not await self._parts.sessions.claim_device(
             session.id, secret, now, self._settings.device_grace_seconds, hello.handover

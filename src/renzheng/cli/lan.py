@@ -43,9 +43,9 @@ def certificate(folder: Path, names: list[str]) -> tuple[Path, Path]:
     if chain.exists() and secret.exists() and _fits(chain, names):
         return chain, secret
     key = ec.generate_private_key(ec.SECP256R1())
-    secret.touch(mode=0o600)
-    secret.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    _write(
+        secret,
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
     )
     now = datetime.datetime.now(datetime.UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "renzheng on this network")])
@@ -64,8 +64,15 @@ def certificate(folder: Path, names: list[str]) -> tuple[Path, Path]:
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    chain.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    _write(chain, made.public_bytes(serialization.Encoding.PEM))
     return chain, secret
+
+
+def _write(path: Path, content: bytes) -> None:
+    """As everything in the keys folder, for its owner alone: the server starts with nothing else there."""
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_bytes(content)
 
 
 def _fits(chain: Path, names: list[str]) -> bool:

@@ -17,10 +17,10 @@ import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from renzheng.actions import get_face_id_result, get_face_id_token
-from renzheng.actions.common import REGIONS
+from renzheng.actions.common import MOST_IMAGE_BASE64, REGIONS
 from renzheng.adapters import (
     AccountsOfKeys,
     CurrentKeyPairs,
@@ -41,7 +41,10 @@ from renzheng.capture.socket import ChannelLimits
 from renzheng.engine.limits import EngineLimits, MediaLimits, WorkerLimits
 from renzheng.engine.media import is_photo
 from renzheng.engine.workers import EngineWorkers
-from renzheng.gateway.contract import Action, GatewaySettings, Log, Where
+from renzheng.explorer import pages as explorer
+from renzheng.explorer.description import Limits, describe
+from renzheng.gateway.contract import SERVICE, Action, GatewaySettings, Log, Where
+from renzheng.gateway.errors import texts_by_code
 from renzheng.gateway.failures import FILE_NAME, RecentFailures
 from renzheng.gateway.pipeline import Gateway
 from renzheng.metrics import Metrics
@@ -84,9 +87,10 @@ class App:
             settings.lost_leases,
             settings.judge_processes,
         )
+        actions = self._actions(entropy)
         self.gateway = Gateway(
             keys=self.store.keys,
-            actions=self._actions(entropy),
+            actions=actions,
             clock=clock,
             entropy=entropy,
             log=request_log or structlog.get_logger("renzheng.gateway"),
@@ -101,6 +105,7 @@ class App:
             routes=[
                 WebSocketRoute("/capture/v1", self.channel.serve),
                 *pages.routes(self.store.keys.origins),
+                *self._explorer(actions),
                 Route("/metrics", self._metrics_page),
                 Route("/healthz", self._health),
             ],
@@ -177,6 +182,12 @@ class App:
             qr=qr_rows,
         )
         return Channel(parts, channel_settings(settings))
+
+    def _explorer(self, actions: list[Action]) -> list[BaseRoute]:
+        if not self.settings.explorer:
+            return []
+        limits = Limits(MOST_IMAGE_BASE64, self.settings.body_bytes, self.settings.clock_window)
+        return explorer.routes(describe(SERVICE, actions, texts_by_code(), limits))
 
     # -- running --
 

@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Addresses of proxies, comma-separated, whose X-Forwarded-For and -Proto are believed."
     )
+    explorer: bool = Field(True, description="Whether /explorer is served, the page to try the signed API on.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level that is logged.")
     log_json: bool = Field(False, description="Log lines as JSON, for a collector.")
 

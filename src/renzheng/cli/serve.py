@@ -99,6 +99,8 @@ async def _welcome(settings: Settings, scheme: str) -> None:
         print(f"  SecretKey  {secret_key}")
     else:
         print("  SecretKey  by: renzheng key show")
+    if settings.explorer:
+        print(f"\n  Try the API in a browser:      {base}/explorer", end="")
     print("\n  Try it from another terminal:  .venv/bin/renzheng demo\n", flush=True)
 
 

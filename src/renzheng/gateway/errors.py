@@ -50,6 +50,17 @@ class ServiceUnavailable(ApiError):
     en = "The service is temporarily unavailable. Please try again later."
 
 
+def texts_by_code() -> dict[str, tuple[str, str]]:
+    """Every code with its Chinese and English text, as templates; an empty English one is answered in Chinese."""
+    found: dict[str, tuple[str, str]] = {}
+    waiting: list[type[ApiError]] = [ApiError]
+    while waiting:
+        error = waiting.pop(0)
+        found.setdefault(error.code, (error.zh, error.en))  # the first is the one that its variants stand under
+        waiting += error.__subclasses__()
+    return found
+
+
 # -- authentication ------------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ import { Channel, Secrets } from "./channel.js";
 import { Host, readFragment } from "./host.js";
 import * as probes from "./probes.js";
 import * as screens from "./screens.js";
-import { chooseLanguage } from "./texts.js";
+import { chooseLanguage } from "./language.js";
 import { View } from "./view.js";
 
 const LANGUAGE_KEY = "renzheng.language";

@@ -1,5 +1,7 @@
 /** Every sentence of the page, in both languages under the same keys. `{name}` is filled in by `translate`. */
 
+import { translator } from "./language.js";
+
 const zh = {
   title: "身份核验",
   language: "English",
@@ -302,18 +304,4 @@ const en = {
 
 export const LANGUAGES = { "zh-CN": zh, "en-US": en };
 
-/** @param {readonly string[]} wanted language tags, most wanted first @returns {"zh-CN" | "en-US"} */
-export function chooseLanguage(wanted) {
-  for (const tag of wanted) {
-    if (/^zh\b/i.test(tag)) return "zh-CN";
-    if (/^en\b/i.test(tag)) return "en-US";
-  }
-  return "en-US";
-}
-
-/** @param {"zh-CN" | "en-US"} language @param {string} key @param {Record<string, string | number>} [values] */
-export function translate(language, key, values = {}) {
-  const text = LANGUAGES[language][key];
-  if (text === undefined) throw new Error(`no text ${key}`);
-  return text.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
-}
+export const translate = translator(LANGUAGES);

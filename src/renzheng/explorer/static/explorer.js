@@ -70,7 +70,8 @@ class Explorer {
     const panels = [this.code.element, this.steps.element, this.resultPanel];
     this.side = h("section", { class: "side", "aria-label": t("result") }, this.tabs.list, panels);
     const form = [this.heading(), !canSign() && this.insecure(), this.credentials(), this.request(), this.foot()];
-    this.root.replaceChildren(this.bar(), this.actions(), h("main", { class: "middle" }, form), this.side);
+    this.heard = h("div", { class: "heard", role: "status" });
+    this.root.replaceChildren(this.bar(), this.actions(), h("main", { class: "middle" }, form), this.side, this.heard);
     this.drawResult();
     this.refresh();
   }
@@ -295,6 +296,7 @@ class Explorer {
     this.exchange = exchange;
     this.drawResult();
     this.choose("result");
+    this.heard.textContent = this.side.querySelector(".facts").textContent;
     if (this.side.getBoundingClientRect().top > innerHeight * 0.6) this.side.scrollIntoView({ block: "start" });
   }
 

@@ -67,9 +67,9 @@ function makeRow({ t, language, parameter, entered, limits, onchange }) {
         required && h("span", { class: "required" }, t("required")),
         h("span", { class: "kind", translate: "no" }, kind)),
       element,
+      problem,
       h("p", { class: "about", id: `${id}-text` }, parameter.text?.[language]),
-      parameter.fields?.length > 0 && fieldsOf(t, language, parameter),
-      problem),
+      parameter.fields?.length > 0 && fieldsOf(t, language, parameter)),
     mark: (key) => {
       const text = key ? t(key) : "";
       if (problem.textContent !== text) problem.textContent = text;

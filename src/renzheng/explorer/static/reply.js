@@ -51,6 +51,7 @@ function facts(t, exchange, response, error) {
   return h("div", { class: "facts", "data-good": String(Boolean(good)) },
     h("span", { class: "badge" }, t(good ? "resultOk" : "resultError")),
     h("dl", {},
+      fact("action", exchange.action),
       fact("status", exchange.status && String(exchange.status)),
       fact("time", t("milliseconds", { n: Math.round(exchange.milliseconds) })),
       fact("size", exchange.text !== undefined && readable(exchange.text.length)),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -223,7 +225,7 @@ async def test_a_photo_is_weighed_before_it_is_sent(server: Server, browser: Bro
 
 
 async def test_the_steps_are_those_that_the_server_takes_and_a_difference_is_found(
-    server: Server, key: tuple[str, str], browser: Browser
+    server: Server, key: tuple[str, str], browser: Browser, tmp_path: Path
 ) -> None:
     host = server.url.split("/")[2]
     async with explorer(browser) as page:
@@ -244,9 +246,41 @@ async def test_the_steps_are_those_that_the_server_takes_and_a_difference_is_fou
         assert "Line 5 differs" in await verdict.inner_text()
         await page.page.fill("#theirs", (await page.step("toSign")).replace(str(TIMESTAMP), str(TIMESTAMP + 1)))
         assert "Line 2 differs" in await verdict.inner_text()
+        whole = tmp_path / "request.txt"
+        whole.write_text(await page.step("request"))
+        assert "valid" in server.command("explain", str(whole), "--json")
         # Sent with that old timestamp, it is refused for it.
         reply = await page.send()
         assert reply["Error"]["Code"] == "AuthFailure.SignatureExpire"
+
+
+async def test_a_clock_that_is_off_is_named_as_the_cause(
+    server: Server, key: tuple[str, str], browser: Browser
+) -> None:
+    async with explorer(browser) as page:
+        await page.page.clock.set_fixed_time(time.time() + 600)
+        await page.open(server.url)
+        await page.enter_key(key)
+        await page.enter(**BUSINESS)
+        assert (await page.send())["Error"]["Code"] == "AuthFailure.SignatureExpire"
+        said = await page.page.locator(".notice[data-code]").inner_text()
+        (seconds,) = map(int, re.findall(r"clock is (\d+) seconds off", said))
+        assert 560 < seconds <= 602
+
+
+async def test_the_region_is_one_that_the_action_is_offered_in(
+    server: Server, key: tuple[str, str], browser: Browser
+) -> None:
+    async with explorer(browser) as page:
+        await page.open(server.url, "GetFaceIdResult")
+        await page.enter_key(key)
+        await page.page.select_option("#region", "")
+        assert "X-TC-Region" not in await page.sample("curl")
+        assert "new FaceidClient(credential, null, profile)" in await page.sample("java")
+        await page.page.click('.actions a[href="#GetFaceIdToken"]')
+        assert await page.page.locator("#region").input_value() == "ap-guangzhou"
+        await page.enter(**BUSINESS)
+        assert (await page.send())["FaceIdToken"]
 
 
 async def test_what_cannot_be_sent_as_it_is_is_said_beside_its_field(

@@ -25,16 +25,18 @@ class Explorer {
     this.language = chooseLanguage(navigator.languages);
     this.credential = { secretId: "", secretKey: "", token: "" };
     this.regions = [...new Set(description.actions.flatMap(({ regions }) => regions ?? []))].sort();
-    this.region = this.regions.includes(PREFERRED_REGION) ? PREFERRED_REGION : this.regions[0] ?? "";
     this.entered = Object.fromEntries(description.actions.map(({ name }) => [name, {}]));
     this.timestamp = { text: "" };
     this.tab = "code";
     this.sample = { id: "python" };
     this.runs = 0;
     this.action = this.named(location.hash.slice(1)) ?? description.actions[0];
+    this.region = PREFERRED_REGION;
     addEventListener("hashchange", () => {
       const asked = this.named(location.hash.slice(1));
-      if (asked && asked !== this.action) this.open(asked.name);
+      if (!asked || asked === this.action) return;
+      this.open(asked.name);
+      this.root.querySelector("[aria-current]").focus();
     });
     document.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.send();
@@ -154,6 +156,7 @@ class Explorer {
     const entered = this.entered[this.action.name];
     const examples = this.action.parameters.filter(({ example }) => example);
     const offered = this.action.regions ?? ["", ...this.regions];
+    if (!offered.includes(this.region)) this.region = offered.includes(PREFERRED_REGION) ? PREFERRED_REGION : offered[0];
     return h("section", { class: "card" },
       h("div", { class: "card-head" }, h("h2", {}, t("parameters")),
         examples.length > 0 && h("button", { type: "button", class: "quiet", id: "example", onclick: () => {

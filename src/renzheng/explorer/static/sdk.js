@@ -32,6 +32,9 @@ export function assignments(values, dialect, target = "request") {
   });
 }
 
+/** The region, or what an SDK wants in place of none: an empty text would be sent as an empty header by some. */
+const regionOr = (none, { region }) => (region ? doubleQuoted(region) : none);
+
 export const lines = (...parts) => parts.flat(Infinity).filter((part) => part !== null && part !== false).join("\n");
 const indented = (text, by) => text.map((line) => (line ? by + line : line));
 
@@ -148,7 +151,7 @@ export function javaSample(call) {
       `http.setEndpoint(${doubleQuoted(call.host)});`,
       "ClientProfile profile = new ClientProfile();",
       "profile.setHttpProfile(http);",
-      `${client} client = new ${client}(credential, "${call.region}", profile);`,
+      `${client} client = new ${client}(credential, ${regionOr("null", call)}, profile);`,
       "",
       `${action}Request request = new ${action}Request();`,
       ...assignments(call.values, java),
@@ -284,7 +287,7 @@ export function csharpSample(call) {
     "};",
     `var http = new HttpProfile { Protocol = "${call.scheme}://", Endpoint = ${doubleQuoted(call.host)} };`,
     "var profile = new ClientProfile { HttpProfile = http };",
-    `var client = new ${upperFirst(service)}Client(credential, "${call.region}", profile);`,
+    `var client = new ${upperFirst(service)}Client(credential, ${regionOr("null", call)}, profile);`,
     "",
     `var request = new ${action}Request();`,
     assignments(call.values, csharp),
@@ -309,7 +312,7 @@ export function rubySample(call) {
     "profile.http_profile = TencentCloud::Common::HttpProfile.new",
     `profile.http_profile.scheme = '${call.scheme}'`,
     `profile.http_profile.endpoint = ${singleQuoted(call.host)}`,
-    `client = Models::Client.new(credential, '${call.region}', profile)`,
+    `client = Models::Client.new(credential, ${regionOr("nil", call)}, profile)`,
     "",
     `request = Models::${action}Request.new`,
     assignments(call.values, ruby),

@@ -67,7 +67,7 @@ def test_people_are_added_listed_masked_imported_and_removed(tmp_path: Path) -> 
     run(account, "create", "shop")
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(PHOTO)
-    added = ("--id-card", ID_CARD, "--name", NAME, "--photo", str(photo), "--json")
+    added = ("--id-card", ID_CARD, "--name", NAME, "--photo", str(photo), "--no-look", "--json")
     person = json.loads(run(identity, "add", *added))["id"]
     output = run(identity, "list", "--json")
     assert [entry["id"] for entry in json.loads(output)] == [person]
@@ -75,10 +75,10 @@ def test_people_are_added_listed_masked_imported_and_removed(tmp_path: Path) -> 
     assert NAME not in output
     people = tmp_path / "people.csv"
     people.write_text(f"id_card,name,photo\n11010119900307003,{NAME},\n110101199003070062,{NAME},photo.jpg\n")
-    arguments = ("import", str(people), "--photos", str(tmp_path))
+    arguments = ("import", str(people), "--photos", str(tmp_path), "--no-look")
     said = run(identity, *arguments, "--dry-run", code=1)
     assert "row 2, id_card: it has to be 17 digits and a digit or X" in said
-    assert "1 rows are good, 1 are not; 0 were enrolled" in said
+    assert "good rows: 1, bad rows: 1, people enrolled: 0" in said
     assert len(json.loads(run(identity, "list", "--json"))) == 1
     people.write_text(f"id_card,name,photo\n110101199003070062,{NAME},photo.jpg\n")
     assert json.loads(run(identity, *arguments, "--dry-run", "--json"))["stored"] == 0
@@ -131,9 +131,8 @@ def test_keys_from_an_older_backup_erase_again_what_a_newer_list_says(tmp_path: 
     run(account, "create", "shop")
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(PHOTO)
-    person = json.loads(run(identity, "add", "--id-card", ID_CARD, "--name", NAME, "--photo", str(photo), "--json"))[
-        "id"
-    ]
+    added = ("--id-card", ID_CARD, "--name", NAME, "--photo", str(photo), "--no-look", "--json")
+    person = json.loads(run(identity, "add", *added))["id"]
     keys, backup, newer = tmp_path / "keys", tmp_path / "backup", tmp_path / "erasures.db"
     data = tmp_path / "data"
     shutil.copytree(keys, backup)
@@ -145,7 +144,7 @@ def test_keys_from_an_older_backup_erase_again_what_a_newer_list_says(tmp_path: 
         shutil.copytree(copy, folder)
     assert len(json.loads(run(identity, "list", "--json"))) == 1
     assert json.loads(run(vault, "replay", str(newer), "--json")) == {"erased": 1}
-    assert "0 erasures" in run(vault, "replay", str(newer))
+    assert "no erasure was missing" in run(vault, "replay", str(newer))
     assert json.loads(run(identity, "list", "--json")) == []
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable
-from typing import NamedTuple
+from importlib.metadata import version
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -20,6 +21,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "serve": Command("serve", "serve"),
+    "token": Command("token", "token"),
     "demo": Command("demo", "demo", extra="lab"),
     "verify": Command("verify", "verify", extra="lab"),
     "account": Command("account", "app", "Accounts: who calls the signed API."),
@@ -38,6 +40,20 @@ COMMANDS = {
 }
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"renzheng {version('renzheng')}")
+        raise typer.Exit
+
+
+def _options(
+    shows: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    pass
+
+
 def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
     """The command line with these commands. Only what they need is imported, as the whole takes a second."""
     app = typer.Typer(
@@ -47,7 +63,7 @@ def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
         pretty_exceptions_show_locals=False,
         add_completion=False,
     )
-    app.callback()(lambda: None)
+    app.callback()(_options)
     for name in names:
         command = COMMANDS[name]
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from typing import Annotated, Any
 
@@ -43,7 +44,7 @@ def create(
 ) -> None:
     """Make an account. It has no key yet: renzheng key create makes one."""
 
-    async def work(store: Store) -> Account:
+    async def work(store: Store) -> tuple[Account, Standing]:
         made = await store.accounts.create(name, time.time(), tuple(origin or ()))
         if inactive:
             await store.billing.set_active(made.id, False)
@@ -51,13 +52,14 @@ def create(
             await store.billing.set_prepaid(made.id)
         if prepaid:
             await store.billing.top_up(made.id, prepaid, time.time())
-        return made
+        return made, await store.billing.standing(made.id)
 
-    account = with_store(work)
+    account, standing = with_store(work)
     if as_json:
         print_json(_plain(account))
     else:
         _show([account])
+        print(f"{money.standing_text(standing)}; renzheng key create --account {shlex.quote(name)} makes its first key")
 
 
 @app.command("list")

@@ -56,8 +56,8 @@ def demo(
     person = Person("sample", make_puppet(photo), as_jpeg(photo))
     try:
         if attacks or only:
-            people = _people(console, person, faces)
             chosen = _chosen(only)
+            people = _people(console, person, faces)
             tallies, skipped = asyncio.run(_play(console, chosen, people, address, merchant, runs, parallel))
             good = _print_tallies(console, tallies, skipped)
         else:
@@ -135,7 +135,7 @@ def _people(console: Console, first: Person, faces: Path | None) -> list[Person]
     photos = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
     with console.status("Looking for more people ..."):
         people = find_people(photos, first, PEOPLE)
-    console.print(f"{len(people)} people: {', '.join(person.name for person in people)}")
+    console.print(f"{len(people)} {'person' if len(people) == 1 else 'people'}: {', '.join(p.name for p in people)}")
     return people
 
 

@@ -6,12 +6,12 @@ import base64
 import binascii
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import typer
 
-from renzheng.cli.local import JsonOption, print_json, refuse, when, with_store
+from renzheng.cli.local import JsonOption, print_json, refuse, unusable, when, with_store
 from renzheng.gateway.explain import explain as explain_request
 from renzheng.gateway.explanation import Captured, Explanation
 from renzheng.gateway.failures import FILE_NAME, Failure, read_failures
@@ -26,7 +26,7 @@ def explain(
         Path | None, typer.Argument(help="A captured request: raw HTTP as on the wire, or JSON; - reads stdin.")
     ] = None,
     recent: Annotated[bool, typer.Option("--recent", help="The last failed signatures of the running server.")] = False,
-    language: Annotated[str, typer.Option(help="zh-CN or en-US.")] = "en-US",
+    language: Annotated[Literal["zh-CN", "en-US"], typer.Option(help="Of the sentences.")] = "en-US",
     as_json: JsonOption = False,
 ) -> None:
     """Say why a signature is wrong: each plausible mistake is made, and named where it gives the client's signature.
@@ -99,7 +99,7 @@ def _content(file: Path) -> bytes:
         with file.open("rb") as stream:
             return stream.read(_MOST_BYTES + 1)
     except OSError as fault:
-        refuse(str(fault))
+        refuse(f"{file} cannot be read: {fault.strerror}")
 
 
 def _secret_keys() -> dict[str, str]:
@@ -112,7 +112,9 @@ def _secret_keys() -> dict[str, str]:
 def _recent() -> list[Failure]:
     try:
         return read_failures(load_settings().data_dir / FILE_NAME)
-    except (ValueError, OSError, SettingsError) as fault:
+    except OSError as fault:
+        refuse(unusable(fault))
+    except (ValueError, SettingsError) as fault:
         refuse(str(fault))
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from renzheng.cli.local import AccountOption, JsonOption, account_of, print_json, print_table, refuse, when, with_store
+from renzheng.cli.photos import look_at
 from renzheng.store.accounts import Refused
 from renzheng.store.enrolment import Plan, carry_out, check_photo, plan
 from renzheng.store.identities import ListedPerson, NewPerson
@@ -16,6 +17,9 @@ from renzheng.store.open import Store
 
 app = typer.Typer(no_args_is_help=True, help="The library of enrolled people, for CompareLib BUSINESS.")
 
+LookOption = Annotated[
+    bool, typer.Option("--look/--no-look", help="Refuse a photo in which no single face can be compared.")
+]
 ReplaceOption = Annotated[bool, typer.Option("--replace", help="Erase people who are enrolled, and enrol them anew.")]
 PHOTO_BYTES = 8 * 1024 * 1024
 
@@ -27,11 +31,16 @@ def add(
     photo: Annotated[Path | None, typer.Option(help="A JPEG or PNG.")] = None,
     account: AccountOption = None,
     replace: ReplaceOption = False,
+    look: LookOption = True,
     as_json: JsonOption = False,
 ) -> None:
     """Enrol one person."""
-    if photo is not None and (reason := check_photo(photo, PHOTO_BYTES)):
-        refuse(f"photo: {reason}")
+    if photo is not None:
+        reason = check_photo(photo, PHOTO_BYTES)
+        if not reason and look:
+            [reason] = look_at([photo])
+        if reason:
+            refuse(f"photo: {reason}")
 
     async def work(store: Store) -> int:
         found = await account_of(store, account)
@@ -52,18 +61,26 @@ def import_(
     account: AccountOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is wrong with each row; store nothing.")] = False,
     replace: ReplaceOption = False,
+    look: LookOption = True,
     as_json: JsonOption = False,
 ) -> None:
     """Enrol many people; all rows are checked first, and nothing is stored if one is wrong."""
+    if photos is not None and not photos.is_dir():
+        refuse("there is no such folder of photos")
 
-    async def work(store: Store) -> tuple[Plan, int]:
+    async def check(store: Store) -> Plan:
         found = await account_of(store, account)
-        planned = await plan(store.identities, found.id, file, photos, replace=replace, most_bytes=PHOTO_BYTES)
-        if dry_run or planned.problems:
-            return planned, 0
-        return planned, await carry_out(store.identities, found.id, planned, replace=replace)
+        return await plan(store.identities, found.id, file, photos, replace=replace, most_bytes=PHOTO_BYTES)
 
-    planned, stored = with_store(work)
+    async def store_all(store: Store) -> int:
+        return await carry_out(store.identities, (await account_of(store, account)).id, planned, replace=replace)
+
+    planned = with_store(check)
+    if look:
+        shown = [(line.row, line.photo) for line in planned.lines if line.photo is not None]
+        faults = look_at([photo for _, photo in shown])
+        planned = planned.without({row: fault for (row, _), fault in zip(shown, faults, strict=True) if fault})
+    stored = 0 if dry_run or planned.problems else with_store(store_all)
     if as_json:
         print_json(
             {
@@ -77,7 +94,7 @@ def import_(
         for problem in planned.problems:
             print(f"row {problem.row}, {problem.field}: {problem.reason}")
         wrong = len({problem.row for problem in planned.problems})
-        print(f"{len(planned.lines)} rows are good, {wrong} are not; {stored} were enrolled")
+        print(f"good rows: {len(planned.lines)}, bad rows: {wrong}, people enrolled: {stored}")
     if planned.problems:
         raise typer.Exit(1)
 

@@ -65,22 +65,28 @@ def create(
 def list_(account: AccountOption = None, as_json: JsonOption = False) -> None:
     """List the keys of an account, or of all; without SecretKeys."""
 
-    async def work(store: Store) -> list[Key]:
-        return await store.accounts.list_keys((await account_of(store, account)).id if account else None)
+    async def work(store: Store) -> tuple[list[Key], dict[int, str]]:
+        names = {known.id: known.name for known in await store.accounts.all()}
+        return await store.accounts.list_keys((await account_of(store, account)).id if account else None), names
 
-    keys = with_store(work)
+    keys, names = with_store(work)
     if as_json:
         print_json([_plain(key) for key in keys])
         return
     rows = [
         [
-            *(key.secret_id, str(key.account_id), "yes" if key.enabled else "no", when(key.created_at)),
-            *(when(key.expires_at) if key.expires_at else "", "\n".join(key.addresses) or "anywhere"),
+            *(key.secret_id, names[key.account_id], _state(key), "\n".join(key.addresses) or "anywhere"),
             "may be unsigned" if key.unsigned_payload else "signed",
         ]
         for key in keys
     ]
-    print_table([Column("SecretId", min_width=36), "Account", "Enabled", "Created", "Ends", "From", "Body"], rows)
+    print_table([Column("SecretId", no_wrap=True), "Account", "State", "From", "Body"], rows)
+
+
+def _state(key: Key) -> str:
+    if not key.enabled:
+        return "disabled"
+    return f"until {when(key.expires_at)}" if key.expires_at else "enabled"
 
 
 @app.command()

@@ -7,10 +7,8 @@ import fcntl
 import ipaddress
 import socket
 import struct
-import sys
 from pathlib import Path
 
-import segno
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -18,6 +16,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _SIOCGIFADDR = 0x8915
 _DAYS = 90
+CERTIFICATE, _SECRET = "lan-certificate.pem", "lan-key.pem"
+WARNING = """
+  The certificate is this machine's own, so the phone will warn once: on Android tap
+  Advanced, then Proceed; on an iPhone tap Show Details, then visit this website.
+"""
 
 
 def addresses() -> list[str]:
@@ -39,8 +42,9 @@ def addresses() -> list[str]:
 def certificate(folder: Path, names: list[str]) -> tuple[Path, Path]:
     """A certificate and its private key (mode 600) for these addresses, made anew where they do not fit or end soon."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    chain, secret = folder / "lan-certificate.pem", folder / "lan-key.pem"
+    chain, secret = folder / CERTIFICATE, folder / _SECRET
     if chain.exists() and secret.exists() and _fits(chain, names):
+        chain.chmod(0o600)
         return chain, secret
     key = ec.generate_private_key(ec.SECP256R1())
     _write(
@@ -84,15 +88,3 @@ def _fits(chain: Path, names: list[str]) -> bool:
     held = known.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     covered = {str(address) for address in held.get_values_for_type(x509.IPAddress)}
     return known.not_valid_after_utc > soon and covered >= set(names)
-
-
-def print_invitation(url: str) -> None:
-    """The https link as a QR code, and which warning the phone will show."""
-    print(f"  From a phone on this network:  {url}\n")
-    if sys.stdout.isatty():
-        segno.make(url, error="m").terminal(compact=True)
-    print(
-        "\n  The certificate is this machine's own, so the phone will warn once: on Android tap"
-        "\n  Advanced, then Proceed; on an iPhone tap Show Details, then visit this website.\n",
-        flush=True,
-    )

@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import json
 import os
+import sqlite3
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,6 +14,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from renzheng.accounts.keys import Account
@@ -22,6 +24,7 @@ from renzheng.store.database import StoreError
 from renzheng.store.open import Store, open_store
 
 T = TypeVar("T")
+_WIDEST = 1000  # columns
 
 AccountOption = Annotated[
     str | None, typer.Option("--account", help="The account, by name or number; may be left out where there is one.")
@@ -60,6 +63,15 @@ def with_store(work: Callable[[Store], Awaitable[T]]) -> T:
         return asyncio.run(run())
     except (StoreError, SettingsError) as error:
         refuse(str(error))
+    except (OSError, sqlite3.Error) as error:
+        refuse(unusable(error))
+
+
+def unusable(error: OSError | sqlite3.Error) -> str:
+    """A sentence about a folder, a file or a database that this user or this disk does not let us use."""
+    if isinstance(error, OSError):
+        return f"{error.filename or 'a file'} cannot be used: {error.strerror or error}"
+    return f"the records cannot be used: {error}"
 
 
 async def account_of(store: Store, given: str | None) -> Account:
@@ -78,11 +90,11 @@ async def account_of(store: Store, given: str | None) -> Account:
         raise
 
 
-def first_key() -> tuple[str, str]:
-    """SecretId and SecretKey of the local store's oldest key that is enabled. Ends the command where there is none."""
+def first_key(account: str | None = None) -> tuple[str, str]:
+    """SecretId and SecretKey of the oldest enabled key, of all or of one account. Ends the command without one."""
 
     async def work(store: Store) -> tuple[str, str]:
-        for key in await store.accounts.list_keys():
+        for key in await store.accounts.list_keys((await account_of(store, account)).id if account else None):
             if key.enabled and key.token is None:
                 return key.secret_id, key.secret_key
         raise Unknown("there is no enabled key yet: start the server once, or renzheng key create")
@@ -96,10 +108,21 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str | Column], rows: list[list[str]]) -> None:
-    table = Table(*columns)
+    """A table of which nothing is cut off, as ids are copied from it; no heading where no column has a name."""
+    if not rows:
+        print("none")
+        return
+    table = Table(
+        *(one if isinstance(one, Column) else Column(one, overflow="fold") for one in columns), show_header=any(columns)
+    )
     for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+        table.add_row(*map(escape, row))
+    print_whole(table)
+
+
+def print_whole(table: Table) -> None:
+    """In a terminal as wide as that is, elsewhere, where nobody scrolls sideways, as wide as it wants to be."""
+    Console(width=None if sys.stdout.isatty() else _WIDEST, highlight=False).print(table)
 
 
 def when(seconds: float) -> str:

@@ -11,14 +11,15 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
-from rich.table import Table
+from rich.table import Column, Table
 
+from renzheng.cli.local import print_whole, unusable
 from renzheng.engine import packs
 
 app = typer.Typer(no_args_is_help=True, help="The model files: fetch, list, check.")
 
 
-def _refused(error: Exception) -> typer.Exit:
+def _refused(error: Exception | str) -> typer.Exit:
     """Say why, and end with exit code 1."""
     Console(stderr=True).print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
     return typer.Exit(1)
@@ -76,11 +77,12 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Machine-readable
     if as_json:
         print(json.dumps(rows, indent=2))
         return
-    table = Table("Pack", "Part", "Package", "Licence", "State", "Used", title=str(packs.models_folder()))
+    columns = ("Pack", "Part", "Package", "Licence", "State", "Used")
+    table = Table(*(Column(name, overflow="fold") for name in columns), title=str(packs.models_folder()))
     for row in rows:
         shown = (row["name"], row["part"], row["package"], row["licence"], row["state"])
         table.add_row(*map(str, shown), ("yes" if row["decides"] else "as advice") if row["used"] else "")
-    Console().print(table)
+    print_whole(table)
 
 
 @app.command()
@@ -102,8 +104,12 @@ def add(
     """Take in model packs of your own; `models use` then lets one serve its part."""
     try:
         for pack in packs.add(manifest, source):
-            print(f"{pack.name} added for {pack.part}")
-    except (packs.PackError, OSError) as error:
+            print(f"{pack.name} added for {pack.part}; `renzheng models use {pack.name}` lets it serve")
+    except OSError as error:
+        raise _refused(unusable(error)) from error
+    except UnicodeDecodeError as error:
+        raise _refused(f"{manifest} is no text in UTF-8") from error
+    except packs.PackError as error:
         raise _refused(error) from error
 
 

@@ -6,17 +6,20 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import socket
+import sqlite3
 import sys
 import time
 from functools import partial
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, NoReturn, cast
 
 import typer
 import uvicorn
 
 from renzheng.app import App
 from renzheng.cli import lan
+from renzheng.cli.local import refuse, unusable
 from renzheng.engine import packs
 from renzheng.http import ApiProtocol
 from renzheng.logs import RequestLog, configure_logs
@@ -55,19 +58,33 @@ def serve(
         _refuse(f"Models are missing ({', '.join(missing)}): run `renzheng models install` first.")
     request_log = configure_logs(settings.log_level, settings.log_json)
     try:
+        settings = load_settings(**{**given, "port": _free_port(settings)})
         tls = _lan_certificate(settings) if on_lan else None
         asyncio.run(_welcome(settings, "https" if tls else "http"))
-        if tls:
-            for address in lan.addresses():
-                lan.print_invitation(f"https://{address}:{settings.port}/verify")
         _run(settings, request_log, tls)
     except StoreError as error:
         _refuse(str(error))
+    except (OSError, sqlite3.Error) as error:
+        _refuse(unusable(error))
 
 
-def _refuse(sentence: str) -> None:
-    typer.echo(sentence, err=True)
-    raise typer.Exit(2)
+def _refuse(sentence: str) -> NoReturn:
+    refuse(sentence, 2)
+
+
+def _free_port(settings: Settings) -> int:
+    """The port to listen on, found free; ends the command where it is not, before anybody is told to go there."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            _refuse(
+                f"Cannot listen on {settings.host}:{settings.port} ({error.strerror or error}): "
+                "choose others by RENZHENG_HOST and RENZHENG_PORT."
+            )
+        return int(probe.getsockname()[1])
 
 
 def _lan_certificate(settings: Settings) -> tuple[Path, Path]:
@@ -80,6 +97,7 @@ def _lan_certificate(settings: Settings) -> tuple[Path, Path]:
 async def _welcome(settings: Settings, scheme: str) -> None:
     """Make the first account and key where there are none, and print what a newcomer needs."""
     store = open_store(settings.data_dir, settings.keys_dir, time.time, os.urandom, actor="first start")
+    store.check_alone()
     await store.start(serving=False)
     try:
         secret_key = None
@@ -99,9 +117,15 @@ async def _welcome(settings: Settings, scheme: str) -> None:
         print(f"  SecretKey  {secret_key}")
     else:
         print("  SecretKey  by: renzheng key show")
-    if settings.explorer:
-        print(f"\n  Try the API in a browser:      {base}/explorer", end="")
-    print("\n  Try it from another terminal:  .venv/bin/renzheng demo\n", flush=True)
+    print("\n  Try it from another terminal:")
+    if scheme == "http":
+        print("    .venv/bin/renzheng demo                          a puppet's face")
+        print("    .venv/bin/renzheng token --photo me.jpg          your own, in this machine's browser\n", flush=True)
+    else:
+        print(
+            "    .venv/bin/renzheng token --lan --photo me.jpg    your own face, on a phone in this network\n",
+            flush=True,
+        )
 
 
 def _keep_large_buffers() -> None:

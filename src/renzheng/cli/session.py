@@ -38,6 +38,8 @@ def show(token: TokenArgument, as_json: JsonOption = False) -> None:
         print_json(shown)
         return
     print_table(["", ""], [[name, _text(value)] for name, value in shown.items() if name != "measurement"])
+    if shown["measurement"]:
+        print("measured, shortened to what a person reads; --json has every digit:")
     for name, value in ((shown["measurement"] or {}).get("presentation") or {}).items():
         print(f"  {name}: {_text(value)}")
 
@@ -129,4 +131,13 @@ def _plain(session: Session, outcome: Outcome, measurement: str | None) -> dict[
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json.dumps(_shortened(value), ensure_ascii=False)
+
+
+def _shortened(value: Any) -> Any:
+    """Numbers with four digits behind the point, as more says nothing to a reader; unix times with two."""
+    if isinstance(value, dict):
+        return {key: _shortened(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_shortened(part) for part in value]
+    return round(value, 2 if value > 1e6 else 4) if isinstance(value, float) else value

@@ -48,4 +48,5 @@ def replay(
     if as_json:
         print_json({"erased": added})
     else:
-        print(f"{added} {'erasure was' if added == 1 else 'erasures were'} missing here and done again.")
+        missing = f"{added} {'erasure was' if added == 1 else 'erasures were'} missing here and done again"
+        print(f"{missing if added else 'no erasure was missing here'}.")

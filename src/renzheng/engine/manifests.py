@@ -120,7 +120,11 @@ def models_folder() -> Path:
 def parse_manifest(text: str) -> tuple[Pack, ...]:
     """Read a manifest; raises PackError naming the pack and the field that is wrong."""
     packs = []
-    for row in tomllib.loads(text).get("pack", []):
+    try:
+        rows = tomllib.loads(text).get("pack", [])
+    except tomllib.TOMLDecodeError as error:
+        raise PackError(f"a manifest is TOML with a [[pack]] for each file: {error}") from error
+    for row in rows:
         try:
             packs.append(_parse(row))
         except (TypeError, KeyError, ValueError, PackError) as error:

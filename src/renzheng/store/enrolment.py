@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,6 +45,12 @@ class Plan:
     lines: tuple[Line, ...]
     problems: tuple[Problem, ...]
     replaced: int
+
+    def without(self, faults: Mapping[int, str]) -> Plan:
+        """The plan in which the photos of these rows have been found wrong as well."""
+        lines = tuple(line for line in self.lines if line.row not in faults)
+        problems = (*self.problems, *(Problem(row, "photo", reason) for row, reason in faults.items()))
+        return Plan(lines, tuple(sorted(problems, key=lambda p: (p.row, p.field))), self.replaced)
 
 
 def _decoded(path: Path) -> str:

@@ -69,6 +69,11 @@ class Store:
         await self.keys.start(self._poll_seconds)
         await self.identities.prepare()
 
+    def check_alone(self) -> None:
+        """Raises StoreError where a server already works on these records."""
+        self._lock.acquire()
+        self._lock.release()
+
     async def stop(self) -> None:
         """Finish what was handed in, close the files, release the lock."""
         await self.keys.stop()

@@ -182,6 +182,16 @@ def test_the_version_is_told() -> None:
     assert re.fullmatch(r"renzheng \d+\.\d+\.\d+\n", CliRunner().invoke(build(()), ["--version"]).output)
 
 
+def test_without_the_extra_lab_its_commands_say_what_they_need(tmp_path: Path) -> None:
+    program = "import sys; sys.modules['tencentcloud'] = None; from renzheng.__main__ import main; main()"
+    for name in ("demo", "attack"):
+        command = [sys.executable, "-c", program, name, "--out", "x"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2
+        assert f"{name} renders people who pass liveness" in done.stderr
+        assert "renzheng[server,lab]" in done.stderr
+
+
 def _photo(folder: Path) -> Path:
     path = folder / "me.png"
     path.write_bytes(sample())

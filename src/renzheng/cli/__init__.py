@@ -29,6 +29,7 @@ COMMANDS = {
     "rule": Command("rule", "app", "Rules: scenarios with a policy of their own, named by RuleId."),
     "encryption": Command("encryption", "app", "Key pairs: what clients seal names, ID numbers and photos to."),
     "identity": Command("identity", "app", "The library of enrolled people, for CompareLib BUSINESS."),
+    "backup": Command("backup", "app", "Copies of the records and of the keys, while the server runs."),
     "vault": Command("vault", "app", "The keys that everything at rest is sealed under: rotate, replay erasures."),
     "audit": Command("audit", "app", "Who did what to which account, key or person."),
     "session": Command("session", "app", "One verification: what was measured, and why it ended as it did."),
@@ -38,6 +39,19 @@ COMMANDS = {
     "attack": Command("attack", "attack", extra="lab"),
     "models": Command("models", "app", "The models: install, list, verify."),
 }
+
+
+_ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def _refuse_lab(context: typer.Context) -> None:
+    """A part of the extra `lab`, which is not installed here."""
+    typer.echo(
+        f"{context.info_name} renders people who pass liveness, so it is a part of the extra `lab`, which is not "
+        "installed here: pip install 'renzheng[server,lab]', on a machine that serves nobody",
+        err=True,
+    )
+    raise typer.Exit(2)
 
 
 def _print_version(asked: bool) -> None:
@@ -72,6 +86,7 @@ def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
             # The puppet passes liveness, so a production install leaves the extra `lab` out.
             if command.extra != "lab" or (missing.name or "").startswith("renzheng"):
                 raise
+            app.command(name, hidden=True, context_settings=_ANYTHING)(_refuse_lab)
             continue
         if command.help:
             app.add_typer(found, name=name, help=command.help)

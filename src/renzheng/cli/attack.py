@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+from renzheng.cli.local import unusable
 
 # The suite renders heads that pass liveness, so it goes with the extra `lab`, of which this is a part.
 if find_spec("tencentcloud") is None:
@@ -85,7 +88,8 @@ def attack(
                 progress=show,
             )
     except (DataError, PackError, OSError) as error:
-        console.print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+        said = unusable(error) if isinstance(error, OSError) else escape(str(error))
+        console.print(f"[red]error:[/red] {said}", highlight=False, soft_wrap=True)
         raise typer.Exit(2) from error
     write_json(results, out / "results.json")
     outputs.write_attacks(results, out / "attacks.csv")

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+from renzheng.cli.local import unusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,7 +78,8 @@ def evaluate(
             results, refused = _recognition(target, out, all_pairs, most, options, forget, console, language)
         _write(results, out, language)
     except (DataError, PackError, OSError, ValueError) as error:
-        console.print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+        said = unusable(error) if isinstance(error, OSError) else escape(str(error))
+        console.print(f"[red]error:[/red] {said}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
     _print(results, out, language)
     if refused:

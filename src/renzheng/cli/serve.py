@@ -11,6 +11,7 @@ import sqlite3
 import sys
 import time
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, NoReturn, cast
 
@@ -117,15 +118,18 @@ async def _welcome(settings: Settings, scheme: str) -> None:
         print(f"  SecretKey  {secret_key}")
     else:
         print("  SecretKey  by: renzheng key show")
-    print("\n  Try it from another terminal:")
-    if scheme == "http":
-        print("    .venv/bin/renzheng demo                          a puppet's face")
-        print("    .venv/bin/renzheng token --photo me.jpg          your own, in this machine's browser\n", flush=True)
+    if settings.explorer:
+        print(f"\n  Try the API in a browser:      {base}/explorer")
+    print("\n  Try it from another terminal:\n")
+    own = Path(sys.argv[0])
+    command = str(own) if own.name == "renzheng" else "renzheng"
+    if scheme == "https":
+        print(f"    {command} token --lan --photo me.jpg    your face, on a phone in this network")
     else:
-        print(
-            "    .venv/bin/renzheng token --lan --photo me.jpg    your own face, on a phone in this network\n",
-            flush=True,
-        )
+        if find_spec("tencentcloud") is not None:  # the extra `lab`
+            print(f"    {command} demo                     a puppet's face")
+        print(f"    {command} token --photo me.jpg     your own")
+    print(flush=True)
 
 
 def _keep_large_buffers() -> None:

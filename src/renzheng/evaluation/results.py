@@ -208,8 +208,11 @@ def write_json(results: Results, path: Path) -> None:
 
 
 def read_json(path: Path) -> Results:
-    """Raises ValueError (msgspec's) where the file is no evaluation, or of another format."""
-    results: Results = msgspec.json.decode(path.read_bytes(), type=Recognition | Presentations)
+    """Raises ValueError where the file is no evaluation, or of another format."""
+    try:
+        results: Results = msgspec.json.decode(path.read_bytes(), type=Recognition | Presentations)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"{path.name} is no results.json of an evaluation: {error}") from error
     if results.format != FORMAT:
         raise ValueError(f"{path.name} has the format {results.format!r}; this version reads {FORMAT!r}")
     return results

@@ -1,0 +1,105 @@
+"""Copies of the records and of the keys, beside a running server; each whole, as of one moment.
+
+A copy of the keys that is made after one of the records opens all of it: data keys are made before what they seal.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from renzheng.store.database import StoreError, file_lock
+from renzheng.store.keyring import generations, master_path, sync_folder
+
+RECORDS, EVIDENCE = "renzheng.db", "evidence"
+KEYS = ("keys.db", "erasures.db")
+
+
+class Copied(NamedTuple):
+    """Files of evidence: how many were new to the copy, and how many left it as they are gone here too."""
+
+    new: int
+    gone: int
+
+
+def copy_records(data_dir: Path, target: Path) -> Copied:
+    """Bring a folder up to date with the records and, where it lies beside them, the evidence.
+
+    Evidence is never changed, so what the folder has is not copied again. Raises StoreError where the folder holds
+    something else, OSError where it cannot be written.
+    """
+    _prepare(target, RECORDS, KEYS[0], data_dir)
+    _copy_database(data_dir / RECORDS, target / RECORDS)
+    here, there = set(_files(data_dir / EVIDENCE)), set(_files(target / EVIDENCE))
+    new = sum(_copy(data_dir / EVIDENCE / name, target / EVIDENCE / name) for name in sorted(here - there))
+    for name in there - here:
+        (target / EVIDENCE / name).unlink()
+    return Copied(new, len(there - here))
+
+
+def copy_keys(keys_dir: Path, target: Path) -> None:
+    """Bring a folder up to date with the keys and the list of erasures. Raises as `copy_records` does."""
+    _prepare(target, KEYS[0], RECORDS, keys_dir)
+    with file_lock(keys_dir / "lock"):  # no rotation while the keys and their master key are copied
+        for name in KEYS:
+            _copy_database(keys_dir / name, target / name)
+        known = generations(keys_dir)
+        for generation in known:
+            if not master_path(target, generation).exists():
+                _copy(master_path(keys_dir, generation), master_path(target, generation))
+    for generation in set(generations(target)) - set(known):
+        master_path(target, generation).unlink()
+    sync_folder(target)
+
+
+def _prepare(target: Path, mark: str, foreign: str, source: Path) -> None:
+    inside, around = target.resolve(), source.resolve()
+    if inside.is_relative_to(around) or around.is_relative_to(inside):
+        raise StoreError(f"{target} and {source} lie inside each other; a copy belongs elsewhere, best on other media")
+    if (target / foreign).exists():
+        raise StoreError(f"{target} holds the other half; records and keys belong on media apart")
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    target.chmod(0o700)
+    if not (target / mark).exists() and any(target.iterdir()):
+        raise StoreError(f"{target} is neither empty nor an earlier copy of this kind")
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    temporary = target.with_name(target.name + ".new")
+    temporary.unlink(missing_ok=True)
+    temporary.touch(mode=0o600)
+    with (
+        closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as reading,
+        closing(sqlite3.connect(temporary)) as writing,
+    ):
+        reading.backup(writing)
+    temporary.replace(target)
+    sync_folder(target.parent)
+
+
+def _copy(source: Path, target: Path) -> bool:
+    """Copy a file durably, for the owner alone; False for one that has just been erased."""
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.new")
+    temporary.unlink(missing_ok=True)
+    try:
+        with source.open("rb") as reading, os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as out:
+            shutil.copyfileobj(reading, out)
+            out.flush()
+            os.fsync(out.fileno())
+    except FileNotFoundError:
+        return False
+    temporary.replace(target)
+    return True
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """The names of the files below a folder that are whole; names with a point in front are still being written."""
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.name.startswith("."):
+            yield str(path.relative_to(folder))

@@ -108,6 +108,10 @@ class ApiProtocol(HttpToolsProtocol):
         self.logger.warning(why)
         self.send_400_response(why)
 
+    def _should_upgrade(self) -> bool:
+        """A WebSocket begins with a GET; its protocol would wait for ever where another method came."""
+        return self.parser.get_method() == b"GET" and super()._should_upgrade()
+
     def _declines_upgrade(self) -> bool:
         """Whether the client would go on in another protocol than WebSocket, as Java's does: it asks for h2c.
 

@@ -25,6 +25,13 @@ class DeviceProtocol(WebSocketsSansIOProtocol):
         self._second = 0
         self._frames = 0
 
+    def data_received(self, data: bytes) -> None:
+        """Answers a head that cannot be read, which uvicorn would leave open: heads arrive here whole."""
+        super().data_received(data)
+        if not self.handshake_initiated:
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
+
     def handle_ping(self) -> None:
         if not self._is_flood():
             super().handle_ping()

@@ -185,6 +185,13 @@ def test_requests_that_each_wish_for_http_2_are_answered_in_their_order(port: in
         sender.join()
 
 
+@pytest.mark.parametrize("path", ["/", "/page"])
+def test_a_websocket_that_begins_with_a_post_is_a_post(port: int, path: str) -> None:
+    with Line(port) as line:
+        line.socket.sendall(request(SMALL, path, "1.1", "Connection: Upgrade", "Upgrade: websocket"))
+        assert line.reply()[1] == answer(SMALL, path)
+
+
 def test_a_chunked_body_behind_a_wish_for_http_2_arrives_whole(port: int) -> None:
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (SMALL, BIG)) + b"0\r\n\r\n"
     with Line(port) as line:

@@ -102,6 +102,27 @@ class Peer:
         self.socket.close()
 
 
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        ("X: " + "a" * 20_000 + "\r\n", b"HTTP/1.1 431 "),
+        ("X: a\r\n" * 300, b"HTTP/1.1 431 "),
+        ("Content-Length: 5\r\n", b""),
+        ("Transfer-Encoding: chunked\r\n", b""),
+    ],
+    ids=["long line", "many lines", "length", "chunked"],
+)
+def test_a_head_that_opens_no_websocket_ends_the_connection(server: uvicorn.Server, lines: str, status: bytes) -> None:
+    port = server.servers[0].sockets[0].getsockname()[1]
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as line:
+        head = "GET / HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" + lines + "\r\n"
+        line.sendall(head.encode())
+        received = b""
+        while part := line.recv(4096):
+            received += part
+    assert received.startswith(status)
+
+
 @pytest.mark.parametrize("opcode", [PING, PONG])
 def test_a_flood_of_pings_or_pongs_ends_the_connection(server: uvicorn.Server, opcode: int) -> None:
     """2.5 million of them, 15 MB, kept the one thread of the server busy for seven seconds."""

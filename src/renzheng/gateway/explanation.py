@@ -69,7 +69,10 @@ _OTHERS: dict[str, tuple[str, str]] = {
     VALID: ("The signature is right.", "签名正确。"),
     MALFORMED: ("The request is no signed request in a form that can be read.", "请求不是可识别的已签名请求。"),
     UNKNOWN_KEY: ("The SecretId is not known here.", "SecretId 不存在。"),
-    NONE_OF_THESE: ("None of these mistakes gives the client's signature.", "不属于以上任何一种错误。"),
+    NONE_OF_THESE: (
+        "None of the known mistakes gives the client's signature: compare the SecretKey and the signed texts.",
+        "不属于任何一种已知错误：请核对 SecretKey 和参与签名的文本。",
+    ),
 }
 
 _OPEN_PARAMETERS = frozenset(

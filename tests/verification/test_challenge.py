@@ -37,6 +37,12 @@ def test_all_twelve_challenges_of_two_come_equally_often() -> None:
     assert chi_square < 31.3  # the 0.1 % point of eleven degrees of freedom; the seed is fixed
 
 
+@pytest.mark.parametrize(("length", "number"), [(1, 2), (2, 12), (3, 36), (4, 48)])
+def test_there_are_as_many_challenges_as_the_security_page_says(length: int, number: int) -> None:
+    entropy = seeded(length)
+    assert len({challenge.draw(entropy, length) for _ in range(3000)}) == number
+
+
 @pytest.mark.parametrize("length", [1, 7, 12])
 def test_a_light_challenge_warns_first_and_shows_no_colour_twice_in_a_row(length: int) -> None:
     entropy = seeded(length)

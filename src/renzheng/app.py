@@ -277,6 +277,7 @@ def gateway_settings(settings: Settings) -> GatewaySettings:
         in_flight_bytes=settings.bytes_in_flight,
         body_seconds=settings.body_seconds,
         body_rate=settings.body_rate,
+        body_grace=settings.body_grace,
         region_required=settings.region_required,
         endpoint_service=_where(settings.local_services),
         unsigned_payload=_where(settings.unsigned_payload),

@@ -30,7 +30,8 @@ HEAD_BYTES = 256 * 1024  # the longest head, from the method to the empty line; 
 class ApiProtocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1, with an `Exchange` where the path is `/`, and with bounds for heads.
 
-    `head_seconds`: from a connection's begin, or the last reply, to the end of the next head.
+    `head_seconds`: from a connection's begin, or a later head's first byte, to the end of the head. Between requests
+    uvicorn's `timeout_keep_alive` counts.
     """
 
     _left = 0
@@ -39,7 +40,7 @@ class ApiProtocol(HttpToolsProtocol):
     """Bytes that the parser has taken for a head, or since the last one, that were no body: trailers and what is around
     chunks, of which an eighth of the body is free."""
     _waits_since: float | None = None
-    """The loop's time since when a head is awaited; None while a request is under way."""
+    """The loop's time since when a head is awaited; None while a request is under way, or none has begun."""
     _timer: asyncio.TimerHandle | None = None
 
     def __init__(self, *arguments: Any, head_seconds: float = 10, **named: Any) -> None:
@@ -75,6 +76,8 @@ class ApiProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """What is known to be body needs no parser, which would copy it."""
         self._unset_keepalive_if_required()
+        if self._waits_since is None and (self.cycle is None or self.cycle.response_complete):
+            self._waits_since = self.loop.time()
         if not self._left:
             self._parse(data)
             return
@@ -125,11 +128,6 @@ class ApiProtocol(HttpToolsProtocol):
         lines = [b"%b %b HTTP/1.1" % (self.parser.get_method(), self.url)]
         lines += [name + b": " + value for name, value in self.headers if name != b"upgrade"]
         return b"\r\n".join([*lines, b"", b""])
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self.cycle.response_complete:  # no other request came meanwhile
-            self._waits_since = self.loop.time()
 
     def on_message_complete(self) -> None:
         self._around = 0

@@ -62,10 +62,14 @@ class Settings(BaseSettings):
     body_bytes: int = Field(10 * MIB, ge=1024, description="Largest body of a TC3 request, bytes.")
     v1_body_bytes: int = Field(MIB, ge=1024, description="Largest body of a HmacSHA1 or HmacSHA256 request, bytes.")
     head_seconds: float = Field(10, gt=0, description="Seconds within which a connection has to bring a whole head.")
+    keep_alive_seconds: int = Field(
+        75, ge=1, description="Seconds for which a connection is kept for a next request; more than a proxy before it."
+    )
     query_bytes: int = Field(32 * 1024, ge=1024, le=128 * 1024, description="Largest query of a GET request, bytes.")
     bytes_in_flight: int = Field(256 * MIB, ge=MIB, description="Bytes of bodies held at once, over all requests.")
     body_seconds: float = Field(30, gt=0, description="Seconds within which a body has to arrive.")
-    body_rate: int = Field(64 * 1024, ge=0, description="Least bytes a second at which a body may arrive.")
+    body_rate: int = Field(64 * 1024, ge=1, description="Least bytes a second at which a body may arrive, on average.")
+    body_grace: float = Field(5, gt=0, description="Seconds by which a body may be behind that rate.")
     requests_per_second: int = Field(100, ge=1, description="Requests a second by account and action.")
 
     encryption_rsa_bits: int = Field(

@@ -60,7 +60,9 @@ async def digests(scope: dict[str, Any], receive: Any, send: Any) -> None:
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     protocol: Any = partial(ApiProtocol, head_seconds=1)
-    config = uvicorn.Config(digests, port=0, loop="uvloop", http=protocol, lifespan="off", log_level="error")
+    config = uvicorn.Config(
+        digests, port=0, loop="uvloop", http=protocol, lifespan="off", log_level="error", timeout_keep_alive=2
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -358,3 +360,17 @@ def test_a_request_may_take_longer_than_its_head(port: int) -> None:
         time.sleep(2.5)
         line.socket.sendall(BIG[-1:])
         assert line.reply()[1] == answer(BIG)
+
+
+def test_a_connection_is_kept_between_requests_for_longer_than_a_head_may_take(port: int) -> None:
+    with Line(port) as line:
+        for pause in (1.3, 0.0):
+            line.socket.sendall(request(SMALL))
+            assert line.reply()[1] == answer(SMALL)
+            time.sleep(pause)
+        line.socket.sendall(request(SMALL)[:20])
+        assert line.socket.recv(1) == b"", "a head that does not go on ends its connection"
+    with Line(port) as line:
+        line.socket.sendall(request(SMALL))
+        line.reply()
+        assert line.socket.recv(1) == b"", "an idle connection ends"

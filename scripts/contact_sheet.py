@@ -164,7 +164,8 @@ SCENES = (
     Scene("no_camera_alone", "camera_none", {"handover": False}, camera="none", press=""),
     Scene("handover", "handover", camera="none", answers={"handover": QR}, desktop_only=True),
     Scene("cancelled", "cancelled", press=".quiet:last-child"),
-    Scene("declined_light", "declined_light", says=(step("light_warning", 3),), presses=(".actions .quiet",)),
+    Scene("declined_light", "declined_light", says=(step("light_warning", 3),),
+          presses=(".capture .quiet:nth-last-child(2)",)),  # the last one leaves; this one comes with the warning
     Scene("insecure", "missing_insecure", press="", hides="isSecureContext"),
     Scene("too_old", "missing_old", press="", hides="crypto"),
     Scene("no_socket", "missing_no_socket", press="", hides="WebSocket"),

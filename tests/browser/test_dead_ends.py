@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from playwright.async_api import Browser
@@ -214,3 +215,17 @@ async def test_a_token_that_has_expired_says_so(
         await person.open(hasty.url, token)
         await person.screen("closed_4410")
         await check_screen(person, "c4410Title", axe)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_page_for_a_site_that_is_not_listed_can_be_read(
+    browser: Browser, server: Server, axe: str, scheme: Literal["light", "dark"]
+) -> None:
+    page = await browser.new_page(color_scheme=scheme, viewport={"width": 360, "height": 640})
+    reply = await page.goto(f"{server.url}/verify?origin=https://elsewhere.example")
+    assert reply is not None
+    assert reply.status == 403
+    assert await page.locator("h1").inner_text() == "这个网站未获许可"
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not await page.evaluate(axe)
+    await page.close()

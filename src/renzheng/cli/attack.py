@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from renzheng.cli.local import unusable
+from renzheng.cli.local import print_whole, unusable
 
 # The suite renders heads that pass liveness, so it goes with the extra `lab`, of which this is a part.
 if find_spec("tencentcloud") is None:
@@ -135,5 +135,5 @@ def _print(results: Presentations, language: Literal["zh", "en"]) -> bool:
             counted(part.without),
             counted(part.chosen),
         )
-    Console().print(table)
+    print_whole(table)
     return good

@@ -252,6 +252,17 @@ async def test_frames_of_changing_size_are_judged_and_muxed(engine: EngineWorker
         await engine.mux([replace(frames[0], jpeg=b"broken")])
 
 
+async def test_a_video_of_the_largest_frames_is_made_within_the_memory_that_is_allowed(engine: EngineWorkers) -> None:
+    """Else whoever sends large frames leaves no video, and a result that is asked for with it cannot be fetched."""
+    small = jpeg(np.full((48, 64, 3), 90, np.uint8))
+    comments = b"".join(b"\xff\xfe\xff\xff" + bytes(65_533) for _ in range(7))
+    large = small[:2] + comments + small[2:]
+    video = await engine.mux([Frame(large, 0, "neutral", n / 15) for n in range(450)])
+    with av.open(BytesIO(video)) as container:
+        assert isinstance(container, InputContainer)
+        assert sum(1 for _ in container.decode(video=0)) == 450
+
+
 async def test_workers_die_with_their_parent() -> None:
     code = (
         "import asyncio\nfrom renzheng.engine.workers import EngineWorkers\n"

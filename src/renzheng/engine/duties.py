@@ -16,6 +16,7 @@ from .limits import EngineLimits
 from .media import MediaError, decode
 from .observation import FaceModels
 from .runtimes import Image, quiet
+from .video import Muxer
 
 Reply = tuple[dict[str, Any], bytes]
 Handler = Callable[[dict[str, Any], bytes], Reply]
@@ -158,16 +159,28 @@ class Judging:
 
 
 class Muxing:
-    """Stored frames -> an MP4. Decodes strangers' bytes, so it is confined as the decoder is."""
+    """Stored frames, chunk by chunk, -> an MP4. Decodes strangers' bytes, so it is confined as the decoder is."""
 
     def __init__(self, limits: EngineLimits, slots: list[mmap.mmap]) -> None:
         self._limits = limits
+        self._muxer: Muxer | None = None
 
     def handlers(self) -> dict[str, Handler]:
-        return {"mux": self.mux}
+        return {"begin": self.begin, "add": self.add, "finish": self.finish}
 
-    def mux(self, header: dict[str, Any], payload: bytes) -> Reply:
-        from .video import mux
+    def begin(self, header: dict[str, Any], _: bytes) -> Reply:
+        self._muxer = Muxer(self._limits.media)
+        return {}, b""
 
-        jpegs = split(payload, header["lengths"])
-        return {}, mux(list(zip(jpegs, header["times"], strict=True)), self._limits.media)
+    def add(self, header: dict[str, Any], payload: bytes) -> Reply:
+        if self._muxer is None:
+            raise RuntimeError("add before begin")
+        for jpeg, at in zip(split(payload, header["lengths"]), header["times"], strict=True):
+            self._muxer.add(jpeg, at)
+        return {}, b""
+
+    def finish(self, header: dict[str, Any], _: bytes) -> Reply:
+        if self._muxer is None:
+            raise RuntimeError("finish before begin")
+        muxer, self._muxer = self._muxer, None
+        return {}, muxer.finish()

@@ -19,37 +19,52 @@ CRF = 26
 
 
 def mux(frames: Sequence[tuple[bytes, float]], limits: MediaLimits | None = None) -> bytes:
-    """(JPEG, seconds) in order -> MP4 (H.264, yuv420p, even size of the first frame that decodes).
-
-    Every frame that decodes is in the video, once; times begin at 0 and rise strictly. Raises MediaError
-    (corrupt) where no frame decodes.
-    """
-    import av
-
-    limits = limits or MediaLimits()
-    target = io.BytesIO()
-    container: Any = None
-    stream: Any = None
-    start, last = 0.0, -1
+    """(JPEG, seconds) in order -> MP4, as `Muxer` makes it. Raises MediaError (corrupt) where no frame decodes."""
+    muxer = Muxer(limits or MediaLimits())
     for jpeg, at in frames:
+        muxer.add(jpeg, at)
+    return muxer.finish()
+
+
+class Muxer:
+    """Frame by frame -> MP4 (H.264, yuv420p, even size of the first frame that decodes).
+
+    Every frame that decodes is in the video, once; times begin at 0 and rise strictly.
+    """
+
+    def __init__(self, limits: MediaLimits) -> None:
+        self._limits = limits
+        self._target = io.BytesIO()
+        self._container: Any = None
+        self._stream: Any = None
+        self._start, self._last = 0.0, -1
+
+    def add(self, jpeg: bytes, at: float) -> None:
+        """The next frame; passed over where it does not decode. ``at``: seconds."""
+        import av
+
         try:
-            image = decode(jpeg, limits, frame=True).image
+            image = decode(jpeg, self._limits, frame=True).image
         except MediaError:
-            continue
-        if stream is None:
-            container = av.open(target, "w", format="mp4")
-            stream = _stream(container, image)
-            start = at
+            return
+        if self._stream is None:
+            self._container = av.open(self._target, "w", format="mp4")
+            self._stream = _stream(self._container, image)
+            self._start = at
+        stream = self._stream
         picture = av.VideoFrame.from_ndarray(_fitted(image, stream.width, stream.height), format="bgr24")
         picture.time_base = TIME_BASE
-        last = max(last + 1, round((at - start) / TIME_BASE))
-        picture.pts = last
-        container.mux(stream.encode(picture.reformat(format="yuv420p")))
-    if stream is None:
-        raise MediaError("corrupt", "none of the frames can be decoded")
-    container.mux(stream.encode(None))
-    container.close()
-    return target.getvalue()
+        self._last = max(self._last + 1, round((at - self._start) / TIME_BASE))
+        picture.pts = self._last
+        self._container.mux(stream.encode(picture.reformat(format="yuv420p")))
+
+    def finish(self) -> bytes:
+        """Raises MediaError (corrupt) where no frame was decoded."""
+        if self._stream is None:
+            raise MediaError("corrupt", "none of the frames can be decoded")
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+        return self._target.getvalue()
 
 
 def _stream(container: Any, image: Image) -> Any:

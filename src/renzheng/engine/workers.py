@@ -163,11 +163,20 @@ class EngineWorkers:
             if "mux" not in self._pools:
                 self._pools["mux"] = Pool("mux", 1, self.limits, [], self.limits.workers.decode_memory)
                 await self._pools["mux"].start()
-            jpegs = [frame.jpeg for frame in frames]
-            header = {"times": [frame.at for frame in frames], "low": True, **lengths_of(jpegs)}
-            payload = b"".join(jpegs)
             async with self._pool("mux").lease() as worker:
-                _, video = await worker.call("mux", header, payload, seconds=self.limits.workers.mux_seconds)
+                return await self._mux_on(worker, frames)
+
+    async def _mux_on(self, worker: Worker, frames: Sequence[Frame]) -> bytes:
+        """In chunks: all frames at once may be more than the memory that the process may use."""
+        loop, chunk = asyncio.get_running_loop(), self.limits.workers.chunk
+        ends = loop.time() + self.limits.workers.mux_seconds
+        await worker.call("begin", {"low": True}, seconds=ends - loop.time())
+        for start in range(0, len(frames), chunk):
+            part = frames[start : start + chunk]
+            jpegs = [frame.jpeg for frame in part]
+            header = {"times": [frame.at for frame in part], "low": True, **lengths_of(jpegs)}
+            await worker.call("add", header, b"".join(jpegs), seconds=max(0.01, ends - loop.time()))
+        _, video = await worker.call("finish", {"low": True}, seconds=max(0.01, ends - loop.time()))
         return video
 
     async def _add(self, job: _Job, frames: Sequence[Frame]) -> None:

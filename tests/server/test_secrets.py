@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
+import resource
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +45,12 @@ def marks(server: Server, face: bytes, token: str) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
     """A server after a full verification, several refused requests and a sealed enrolment."""
-    server = Server(tmp_path_factory.mktemp("secrets"), log_level="debug").start()
+    limits = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (limits[1], limits[1]))  # as services of systemd begin
+    try:
+        server = Server(tmp_path_factory.mktemp("secrets"), log_level="debug").start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, limits)
     photo = server.folder / "enrolled.png"
     photo.write_bytes(sample())
     server.command("identity", "add", "--id-card", ID_CARD, "--name", NAME, "--photo", str(photo))
@@ -79,6 +86,13 @@ def test_no_file_holds_a_marked_secret_in_the_clear(used: tuple[Server, str]) ->
     assert any("evidence" in str(path) for path in files)
     hits = [f"{mark} in {path.name}" for path in files for mark, text in wanted.items() if text in path.read_bytes()]
     assert not hits
+
+
+def test_a_server_that_crashes_leaves_no_dump_of_its_memory(used: tuple[Server, str]) -> None:
+    """It held the SecretKeys in the clear."""
+    process = used[0].process
+    assert process is not None
+    assert re.search(r"Max core file size +0 +0 ", Path(f"/proc/{process.pid}/limits").read_text())
 
 
 def test_the_search_would_find_them(used: tuple[Server, str], tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import resource
 import socket
 import sqlite3
 import sys
@@ -57,6 +58,7 @@ def serve(
         _refuse(str(error))
     if missing:
         _refuse(f"Models are missing ({', '.join(missing)}): run `renzheng models install` first.")
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump would hold keys and faces
     request_log = configure_logs(settings.log_level, settings.log_json)
     try:
         settings = load_settings(**{**given, "port": _free_port(settings)})

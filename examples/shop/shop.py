@@ -32,9 +32,14 @@ from tencentcloud.faceid.v20180301 import faceid_client, models
 
 HERE = Path(__file__).parent
 RENZHENG = os.environ.get("RENZHENG_URL", "http://127.0.0.1:8400")
-# Whom the shop expects, by photo; without it, by the photo that the customer registers.
-EXPECTED = base64.b64encode(Path(os.environ["SHOP_PHOTO"]).read_bytes()).decode() if "SHOP_PHOTO" in os.environ else ""
 FACEID = urlsplit(RENZHENG)
+# Whom the shop expects, by photo; without it, by the photo that the customer registers.
+EXPECTED = ""
+if photo := os.environ.get("SHOP_PHOTO"):
+    try:
+        EXPECTED = base64.b64encode(Path(photo).read_bytes()).decode()
+    except OSError as error:
+        sys.exit(f"SHOP_PHOTO={photo} cannot be read: {error.strerror}")
 
 # One customer's check by the cookie of the browser; a real shop keeps this with the customer's account.
 checks: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,12 +17,20 @@ def test_the_generated_tables_are_those_of_the_code() -> None:
     assert done.returncode == 0, f"run `python scripts/docs.py`:\n{done.stdout}{done.stderr}"
 
 
-def test_every_link_between_pages_leads_somewhere() -> None:
-    import re
+def headings(page: Path) -> set[str]:
+    """The anchors that a renderer gives to a page's headings."""
+    texts = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    plain = (re.sub(r"\[([^\]]*)\]\([^)]*\)|[`*]", r"\1", text).strip().lower() for text in texts)
+    return {re.sub(r"[^\w\- ]", "", text).replace(" ", "-") for text in plain}
 
+
+def test_every_link_between_pages_leads_somewhere() -> None:
     broken = []
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]:
-        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
-            if "://" not in target and not (page.parent / target).exists():
-                broken.append(f"{page.relative_to(ROOT)}: {target}")
+        for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", page.read_text()):
+            there = page.parent / target if target else page
+            if "://" in target:
+                continue
+            if not there.exists() or (anchor and there.suffix == ".md" and anchor not in headings(there)):
+                broken.append(f"{page.relative_to(ROOT)}: {target}#{anchor}")
     assert not broken

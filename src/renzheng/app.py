@@ -111,6 +111,8 @@ class App:
             ],
             lifespan=self._lifespan,
         )
+        # A redirect would go to whatever Host and scheme the request came with, and browsers take a token along.
+        self._web.router.redirect_slashes = False
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """`/` is the signed API; everything else is the capture's and the operator's."""

@@ -6,6 +6,7 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from typing import Any
 
 import cv2
@@ -357,6 +358,14 @@ def test_a_device_that_comes_back_may_send_at_once(server: Server, token: str) -
         assert again.until("step")["nonce"] == nonce
         again.frame(nonce, drawn())
         assert again.until("hint")["code"] == "no_face"
+
+
+def test_nobody_is_sent_to_the_host_that_a_request_names(server: Server) -> None:
+    """A browser takes what stands behind # along wherever it is redirected to."""
+    with contextlib.closing(HTTPConnection("127.0.0.1", server.port, timeout=10)) as line:
+        line.request("GET", "/verify/", headers={"Host": "elsewhere.example"})
+        reply = line.getresponse()
+        assert (reply.status, reply.getheader("Location")) == (404, None)
 
 
 def test_a_full_server_and_one_that_stops_say_so(tmp_path: Any) -> None:

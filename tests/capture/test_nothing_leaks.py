@@ -15,7 +15,7 @@ from renzheng.engine.liveness import ACTIONS, HINTS, NEUTRAL, Glance, hint
 from renzheng.engine.measurement import Appearance, Continuity, Depth, Measurement, Passive
 
 ROOT = Path(__file__).resolve().parents[2]
-PLACES = ("capture/channel.py", "capture/course.py", "capture/socket.py")
+PLACES = ("capture/channel.py", "capture/visit.py", "capture/course.py", "capture/socket.py")
 GOOD = Glance(
     *(640, 480),
     faces=1,

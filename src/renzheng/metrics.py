@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+
+# Beside each counter a series of the time at which it began, that nobody asked for.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:

@@ -101,7 +101,9 @@ class Settings(BaseSettings):
 
     # -- the capture channel --
     captures: int = Field(64, ge=1, description="Verifications open at once.")
-    captures_per_address: int = Field(16, ge=1, description="Capture sockets open at once from one address.")
+    captures_per_address: int = Field(
+        16, ge=1, description="Capture sockets open at once from one address; of IPv6 from one /64."
+    )
     frame_bytes: int = Field(512 * 1024, ge=16 * 1024, description="Largest frame, bytes.")
     frame_pixels: int = Field(1920 * 1080, ge=160 * 120, description="Largest frame, pixels.")
     frames_per_second_least: float = Field(4, ge=1, description="Frames a second under which nothing is counted.")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -14,6 +16,8 @@ import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from renzheng.store.open import open_store
+from renzheng.verification.session import StepRecord
 from tests.capture.conftest import BUSINESS
 from tests.support.images import drawn
 from tests.support.server import Server, result
@@ -307,6 +311,38 @@ def test_a_device_that_never_shows_a_face_is_not_counted(tmp_path: Any) -> None:
         server.stop()
 
 
+def test_an_attempt_whose_action_was_shown_counts_also_where_it_ends_before_the_next(
+    server: Server, token: str
+) -> None:
+    """A device that comes back has to be measured anew, and this one left no frames to do it by."""
+    with Wire(server) as wire:
+        wire.hello(token)
+        device = wire.until("welcome")["device"]
+        wire.say("start")
+        wire.until("step")
+    asyncio.run(reveal_first_action(server, token))
+    with Wire(server) as again:
+        again.hello(token, device=device)
+        assert again.until("welcome")["state"] == "capturing"
+        over = again.until("attempt_over")
+        assert (over["reason"], over["counted"], over["attempts_left"]) == ("not_ready", True, 2)
+
+
+async def reveal_first_action(server: Server, token: str) -> None:
+    """As the server does it once it has seen a face."""
+    store = open_store(server.data_dir, server.keys_dir, time.time, os.urandom)
+    await store.start(serving=False)
+    try:
+        session = await store.sessions.find(token)
+        assert session is not None
+        attempt = await store.sessions.attempt(session.id, session.attempt)
+        assert attempt is not None
+        step = StepRecord(1, attempt.actions[0], os.urandom(16), time.time(), time.time() + 60)
+        assert await store.sessions.reveal(session.id, attempt.number, step, True, None)
+    finally:
+        await store.stop()
+
+
 def test_too_few_frames_are_told_and_counted_for_nothing(wire: Wire, token: str) -> None:
     nonce = begun(wire, token)
     for _ in range(4):
@@ -341,6 +377,7 @@ def test_the_funnel_counts_steps_by_reason_and_browser_family(server: Server, to
     text = server.metrics()
     assert 'renzheng_capture_steps_total{browser="other",reason="",step="opened"}' in text
     assert 'renzheng_capture_steps_total{browser="other",reason="refused",step="camera"} 1.0' in text
+    assert "_created" not in text
     assert token not in text
 
 
@@ -369,7 +406,7 @@ def test_nobody_is_sent_to_the_host_that_a_request_names(server: Server) -> None
 
 
 def test_a_full_server_and_one_that_stops_say_so(tmp_path: Any) -> None:
-    server = Server(tmp_path, captures_per_address=4, captures=1).start()
+    server = Server(tmp_path, captures_per_address=4, captures=1, trusted_proxies="127.0.0.1").start()
     try:
         client = server.sdk()
         with Wire(server) as first, Wire(server), Wire(server) as second:
@@ -380,6 +417,15 @@ def test_a_full_server_and_one_that_stops_say_so(tmp_path: Any) -> None:
             assert second.closed() == 4503
             with Wire(server), Wire(server), Wire(server) as fifth:
                 assert fifth.closed() == 4503
+            with contextlib.ExitStack() as opened:
+                # A /64 of IPv6 belongs to one subscriber, and counts as one address.
+                for own in (":1", ":2", "a:b:c:d", "ffff::"):
+                    opened.enter_context(Wire(server, forwarded=f"2001:db8:0:1:{own}"))
+                sixth = opened.enter_context(Wire(server, forwarded="2001:db8:0:1::6"))
+                assert sixth.closed() == 4503
+                neighbour = opened.enter_context(Wire(server, forwarded="2001:db8:0:2::1"))
+                neighbour.hello("0" * 32)
+                assert neighbour.closed() == 4401
             server.stop()
             assert first.closed() == 1012
     finally:

@@ -82,7 +82,11 @@ async def test_what_a_request_holds_is_given_back_however_it_ends() -> None:
     assert (await call(house.gateway, **good)).code == ""
 
 
-async def test_one_key_cannot_take_the_room_of_another() -> None:
+@pytest.mark.parametrize(
+    ("first", "same", "other"),
+    [("10.0.0.1", "10.0.0.1", "10.0.0.2"), ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1")],
+)
+async def test_one_key_cannot_take_the_room_of_another(first: str, same: str, other: str) -> None:
     settings = GatewaySettings(in_flight_bytes=4000, in_flight_share=0.25)
     house = build(Key(SECRET_ID, SECRET_KEY, 1), Key("AKIDother", SECRET_KEY, 2), settings=settings)
 
@@ -90,14 +94,14 @@ async def test_one_key_cannot_take_the_room_of_another() -> None:
         headers = [*tc3_headers(b"", **options), (b"Content-Length", b"900")]
         return {"headers": headers, "chunks": []}
 
-    waiting = [asyncio.create_task(call(house.gateway, **announcing(), client="10.0.0.1"))]
+    waiting = [asyncio.create_task(call(house.gateway, **announcing(), client=first))]
     await asyncio.sleep(0)
-    crowded = await call(house.gateway, **announcing(), client="10.0.0.2")
+    crowded = await call(house.gateway, **announcing(), client=other)
     assert crowded.code == "RequestLimitExceeded.UinLimitExceeded"
-    neighbour = await call(house.gateway, **announcing(secret_id="AKIDother"), client="10.0.0.1")
+    neighbour = await call(house.gateway, **announcing(secret_id="AKIDother"), client=same)
     assert neighbour.code == "RequestLimitExceeded.IPLimitExceeded"
-    other = signed_json(json.dumps(BUSINESS).encode(), secret_id="AKIDother")
-    assert (await call(house.gateway, **other, client="10.0.0.2")).code == ""
+    small = signed_json(json.dumps(BUSINESS).encode(), secret_id="AKIDother")
+    assert (await call(house.gateway, **small, client=other)).code == ""
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)

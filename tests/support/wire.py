@@ -16,11 +16,22 @@ from tests.support.server import Server
 class Wire:
     """One socket to `/capture/v1`. Answers pings by itself where `auto` is set."""
 
-    def __init__(self, server: Server, origin: str | None = None, auto: bool = True, host: str | None = None) -> None:
+    def __init__(
+        self,
+        server: Server,
+        origin: str | None = None,
+        auto: bool = True,
+        host: str | None = None,
+        forwarded: str | None = None,
+    ) -> None:
+        """`forwarded`: the address from which it says, as a proxy would, that it comes."""
         address = f"ws://{host or '127.0.0.1'}:{server.port}/capture/v1"
         given = None if origin is None else Origin(origin)
         line = socket.create_connection(("127.0.0.1", server.port), timeout=10)
-        self.socket: ClientConnection = connect(address, sock=line, origin=given, compression=None, legacy=True)
+        headers = {"X-Forwarded-For": forwarded} if forwarded else None
+        self.socket: ClientConnection = connect(
+            address, sock=line, origin=given, compression=None, legacy=True, additional_headers=headers
+        )
         self._auto = auto
         self._sequence = 0
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import structlog
 from starlette.websockets import WebSocket
 
+from renzheng.addresses import subscriber
 from renzheng.capture.browsers import family
 from renzheng.capture.messages import Close, Closing
 from renzheng.capture.parts import ChannelParts, ChannelSettings
@@ -43,7 +44,7 @@ class Channel:
         """Serve one socket from its accept to its close."""
         await websocket.accept()
         device = DeviceSocket(websocket, self._settings.limits, self._parts.clock)
-        address = websocket.client.host if websocket.client else ""
+        address = subscriber(websocket.client.host) if websocket.client else ""
         if self._addresses[address] >= self._settings.limits.captures_per_address:
             self._parts.counter.step("refused", "full")
             await device.close(Close.FULL)

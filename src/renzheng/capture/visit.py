@@ -125,9 +125,14 @@ class Visit:
             session = await self._reload()
             self._parts.counter.step("attempt_over", str(end))
             if left := session.attempts_left(session.policy.attempts):
-                counted = end is not End.NOT_READY
+                counted = await self._counts(attempt)
                 await self._device.send("attempt_over", reason=str(end), counted=counted, attempts_left=left)
             attempt = None
+
+    async def _counts(self, attempt: Attempt) -> bool:
+        """Whether an attempt that is over counted. Its end alone does not say: another socket may have had it."""
+        known = await self._parts.sessions.attempt(attempt.session_id, attempt.number)
+        return known is not None and known.counts
 
     async def _enter(self) -> tuple[Session, Attempt | None]:
         """From hello to welcome: the session, and the attempt that goes on. Raises Closing where it may not."""

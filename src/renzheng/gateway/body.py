@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from typing import Any
 
+from renzheng.addresses import subscriber
 from renzheng.gateway.contract import GatewaySettings
 from renzheng.gateway.errors import (
     AccountLimitExceeded,
@@ -119,7 +120,7 @@ class Body:
         self._in_flight = in_flight
         self._watch = watch
         self._settings = settings
-        self._address = address
+        self._address = subscriber(address)
         self._secret_id = ""
         self._reserved = 0
         self._started = 0.0

@@ -121,7 +121,7 @@ class GatewaySettings:
     `clock_skew`: a timestamp may be that far from the server's clock, ends included.
     `query_bytes`, `form_bytes`, `body_bytes`: the most of a GET's query, a v1 form and a TC3 body.
     `in_flight_bytes`: bodies held at one time over all requests; `in_flight_share`: the part of that which one
-    SecretId, or one address, may hold.
+    SecretId, or one address (of IPv6 one /64), may hold.
     `body_seconds`, `body_rate`, `body_grace`: a body has arrived whole within the first, and at any moment at
     `body_rate` bytes a second or more, counted from `body_grace` seconds after its start.
     `linger_bytes`, `linger_seconds`: what is still read and thrown away of a refused body, so that the client

@@ -140,6 +140,11 @@ class Attempt:
     def current(self) -> StepRecord | None:
         return self.steps[-1] if self.steps else None
 
+    @property
+    def counts(self) -> bool:
+        """Whether it is one of those that a token allows: its first action was revealed."""
+        return any(step.index >= 1 for step in self.steps)
+
 
 @dataclass(frozen=True, slots=True)
 class FrameRecord:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from renzheng.cli import local
+from renzheng.cli import build, local
 from renzheng.cli.account import app as account
 from renzheng.cli.audit import app as audit
 from renzheng.cli.identity import app as identity
@@ -87,6 +92,43 @@ def test_people_are_added_listed_masked_imported_and_removed(tmp_path: Path) -> 
     run(identity, "remove", "--id-card", "110101199003070062")
     assert json.loads(run(identity, "list", "--json")) == []
     assert "nobody" in run(identity, "remove", "--id-card", ID_CARD, code=1)
+
+
+def test_an_id_number_need_not_stand_among_the_arguments_that_every_user_of_the_machine_can_read() -> None:
+    run(account, "create", "shop")
+    given = CliRunner().invoke(identity, ["add", "--id-card", "-", "--name", NAME, "--json"], input=f"{ID_CARD}\n")
+    assert given.exit_code == 0, given.output
+    assert "nobody" in run(identity, "remove", "--id-card", "110101199003070062", code=1)
+    assert "holds no ID number" in run(identity, "remove", "--id-card", "-", code=2)
+    removed = CliRunner().invoke(identity, ["remove", "--id-card", "-", "--json"], input=f"{ID_CARD}\n")
+    assert json.loads(removed.output) == {"id": json.loads(given.output)["id"], "erased": True}
+    for app in (identity, build()):
+        words = ["token", "--help"] if app is not identity else ["remove", "--help"]
+        assert "standard input" in " ".join(run(app, *words).replace("│", " ").split())
+
+
+def test_an_id_number_that_is_typed_at_a_terminal_is_not_shown(tmp_path: Path) -> None:
+    run(account, "create", "shop")
+    run(identity, "add", "--id-card", ID_CARD, "--name", NAME)
+    terminal, its_end = pty.openpty()
+    try:
+        command = [sys.executable, "-m", "renzheng", "identity", "remove", "--id-card", "-", "--json"]
+        child = subprocess.Popen(
+            command, stdin=its_end, stdout=subprocess.PIPE, stderr=its_end, start_new_session=True, cwd=tmp_path
+        )
+        seen = b""
+        while b"ID number" not in seen:
+            seen += os.read(terminal, 1000)
+        os.write(terminal, ID_CARD.encode() + b"\n")
+        output, _ = child.communicate(timeout=60)
+        assert json.loads(output)["erased"] is True
+        os.set_blocking(terminal, False)
+        with contextlib.suppress(BlockingIOError):
+            seen += os.read(terminal, 1000)
+        assert ID_CARD.encode() not in seen
+    finally:
+        os.close(terminal)
+        os.close(its_end)
 
 
 def test_a_photo_that_is_none_and_keys_that_others_can_read_end_a_command_with_a_sentence(tmp_path: Path) -> None:

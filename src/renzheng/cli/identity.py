@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from renzheng.cli.local import AccountOption, JsonOption, account_of, print_json, print_table, refuse, when, with_store
+from renzheng.cli.local import (
+    STDIN_HELP,
+    AccountOption,
+    JsonOption,
+    account_of,
+    id_number,
+    print_json,
+    print_table,
+    refuse,
+    when,
+    with_store,
+)
 from renzheng.cli.photos import look_at
 from renzheng.store.accounts import Refused
 from renzheng.store.enrolment import Plan, carry_out, check_photo, plan
@@ -26,7 +37,10 @@ PHOTO_BYTES = 8 * 1024 * 1024
 
 @app.command()
 def add(
-    id_card: Annotated[str, typer.Option("--id-card", prompt="ID number", help="ID number; asked for if left out.")],
+    id_card: Annotated[
+        str,
+        typer.Option("--id-card", prompt="ID number", help=f"ID number; asked for if left out; {STDIN_HELP}."),
+    ],
     name: Annotated[str, typer.Option("--name", prompt="Name", help="Name; asked for if left out.")],
     photo: Annotated[Path | None, typer.Option(help="A JPEG or PNG.")] = None,
     account: AccountOption = None,
@@ -35,6 +49,7 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Enrol one person."""
+    number = id_number(id_card) or ""
     if photo is not None:
         reason = check_photo(photo, PHOTO_BYTES)
         if not reason and look:
@@ -44,7 +59,7 @@ def add(
 
     async def work(store: Store) -> int:
         found = await account_of(store, account)
-        person = NewPerson(id_card, name, photo.read_bytes() if photo else None)
+        person = NewPerson(number, name, photo.read_bytes() if photo else None)
         return await store.identities.add(found.id, person, replace=replace)
 
     person_id = with_store(work)
@@ -122,20 +137,21 @@ def list_(
 @app.command()
 def remove(
     person: Annotated[int | None, typer.Argument(help="The person's id, as `list` shows it.")] = None,
-    id_card: Annotated[str | None, typer.Option("--id-card", help="Or the ID number.")] = None,
+    id_card: Annotated[str | None, typer.Option("--id-card", help=f"Or the ID number; {STDIN_HELP}.")] = None,
     account: AccountOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Erase a person: the key that opens their data is destroyed, then the data goes."""
+    number = id_number(id_card)
 
     async def work(store: Store) -> int:
         found = await account_of(store, account)
         if person is not None:
             await store.identities.remove_by_id(found.id, person)
             return person
-        if id_card is None:
+        if number is None:
             raise Refused("say who: the person's id, or --id-card")
-        return await store.identities.remove(found.id, id_card)
+        return await store.identities.remove(found.id, number)
 
     erased = with_store(work)
     if as_json:

@@ -29,6 +29,7 @@ _WIDEST = 1000  # columns
 AccountOption = Annotated[
     str | None, typer.Option("--account", help="The account, by name or number; may be left out where there is one.")
 ]
+STDIN_HELP = "- reads it from standard input, and asks for it unseen at a terminal"
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -36,6 +37,18 @@ def refuse(sentence: str, code: int = 1) -> NoReturn:
     """Print a sentence to stderr and end the command."""
     typer.echo(sentence, err=True)
     raise typer.Exit(code)
+
+
+def id_number(given: str | None) -> str | None:
+    """What `--id-card` says: `-` is a line of standard input, asked for without echo at a terminal.
+
+    Every user of the machine can read a command's arguments while it runs.
+    """
+    if given != "-":
+        return given
+    if sys.stdin.isatty():
+        return str(typer.prompt("ID number", hide_input=True, err=True)).strip()
+    return sys.stdin.readline().strip() or refuse("standard input holds no ID number", 2)
 
 
 def _actor() -> str:

@@ -11,7 +11,7 @@ import segno
 import typer
 
 from renzheng.cli import lan
-from renzheng.cli.local import AccountOption, JsonOption, first_key, print_json, refuse
+from renzheng.cli.local import STDIN_HELP, AccountOption, JsonOption, first_key, id_number, print_json, refuse
 from renzheng.client import ApiError, Client, ClientError, FaceIdResult
 from renzheng.settings import Settings, SettingsError, load_settings
 from renzheng.store.enrolment import check_photo
@@ -25,7 +25,8 @@ PHOTO_BYTES = 6 * 1024 * 1024  # in Base64 the 8 MiB that the action admits
 def token(
     photo: Annotated[Path | None, typer.Option(help="Compare with this JPEG or PNG (CompareLib LOCAL).")] = None,
     id_card: Annotated[
-        str | None, typer.Option("--id-card", help="Or with the person enrolled under this ID number (BUSINESS).")
+        str | None,
+        typer.Option("--id-card", help=f"Or with the person enrolled under this ID number (BUSINESS); {STDIN_HELP}."),
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Goes with --id-card.")] = None,
     rule: Annotated[int | None, typer.Option(help="RuleId of an approved rule.")] = None,
@@ -42,6 +43,7 @@ def token(
         refuse("say whom to compare with: --photo FILE, or --id-card NUMBER and --name NAME", 2)
     if photo is not None and (fault := check_photo(photo, PHOTO_BYTES)):
         refuse(f"photo: {fault}", 2)
+    number = id_number(id_card)
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -49,8 +51,8 @@ def token(
     bases, client = _client(settings, account, for_lan)
     try:
         image = photo.read_bytes() if photo else None
-        number = None if rule is None else str(rule)
-        made = str(client.get_face_id_token(name=name, id_card=id_card, image=image, rule_id=number))
+        rule_id = None if rule is None else str(rule)
+        made = str(client.get_face_id_token(name=name, id_card=number, image=image, rule_id=rule_id))
         links = [f"{base}/verify#{made}" for base in bases]
         if not as_json:
             _show(links, settings.token_seconds, for_lan)

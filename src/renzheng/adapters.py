@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from renzheng.capture.evidence import NotMuxed
 from renzheng.capture.judging import Comparison, ExaminerLost, Presentation, Shown
 from renzheng.capture.ports import BadFrame, Skipped
 from renzheng.engine import liveness
@@ -93,7 +94,10 @@ class EngineExaminer:
         return Comparison(Reference(compared.reference), compared.similarity, json.dumps(asdict(compared)))
 
     async def mux(self, frames: Sequence[tuple[float, bytes]]) -> bytes:
-        return await self._engine.mux([Frame(jpeg, 0, "", at) for at, jpeg in frames])
+        try:
+            return await self._engine.mux([Frame(jpeg, 0, "", at) for at, jpeg in frames])
+        except (MediaError, Busy, WorkerDied) as error:
+            raise NotMuxed(str(error)) from None
 
 
 class CurrentKeyPairs:

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
+import structlog
+
+from renzheng.adapters import EngineExaminer
 from renzheng.capture.evidence import EvidenceShelf
+from renzheng.engine.limits import EngineLimits
+from renzheng.engine.workers import EngineWorkers
+from renzheng.verification.session import FrameRecord
+from tests.support.images import drawn
 
-from .conftest import World, jpeg
+from .conftest import NONCE, World, jpeg
 
 
 class Joiner:
@@ -30,3 +38,36 @@ async def test_a_video_is_made_once_however_many_ask_for_it_at_once(world: World
     videos = await asyncio.gather(*(shelf.video(session_id, 1) for _ in range(16)))
     assert set(videos) == {b"".join(map(jpeg, range(3)))}
     assert joiner.made == 1
+
+
+async def test_a_video_that_cannot_be_made_is_left_out_and_tried_again_for_the_next_who_asks(world: World) -> None:
+    """Else a verdict that stands could not be fetched with it: the action answered an internal error."""
+    session_id = await world.capture(frames=0)
+    record = FrameRecord(0, 1, NONCE, world.clock(), b"d" * 32)
+    assert await world.store.sessions.store_frames(session_id, 1, [(record, drawn())])
+    limits = EngineLimits()
+    hurried = EngineLimits(workers=replace(limits.workers, mux_seconds=0.001))
+    for engine in (EngineWorkers(hurried), EngineWorkers(limits)):  # the muxer starts with its first video
+        try:
+            shelf = EvidenceShelf(world.store.sessions, EngineExaminer(engine))
+            with structlog.testing.capture_logs() as said:
+                video = await shelf.video(session_id, 1)
+            if engine.limits is hurried:
+                assert video is None
+                [line] = said
+                assert (line["event"], line["log_level"], line["session"]) == ("video_not_made", "warning", session_id)
+                assert await world.store.sessions.video(session_id) is None
+            else:
+                assert video is not None
+                assert b"ftyp" in video[:16]
+        finally:
+            await engine.stop()
+
+
+async def test_frames_of_which_no_video_can_be_made_are_no_error_of_the_result(world: World) -> None:
+    session_id = await world.capture(frames=3)  # they hold no pictures
+    engine = EngineWorkers()
+    try:
+        assert await EvidenceShelf(world.store.sessions, EngineExaminer(engine)).video(session_id, 1) is None
+    finally:
+        await engine.stop()

@@ -6,7 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
+import structlog
+
 from renzheng.verification.session import FrameRecord
+
+log = structlog.get_logger("renzheng.evidence")
 
 
 class Sessions(Protocol):
@@ -17,7 +21,13 @@ class Sessions(Protocol):
 
 
 class Muxer(Protocol):
+    """The engine's video side. Raises NotMuxed where there is no video, for whatever reason."""
+
     async def mux(self, frames: Sequence[tuple[float, bytes]]) -> bytes: ...
+
+
+class NotMuxed(Exception):
+    """The frames could not be made a video: in its time, in its process's memory, or at all."""
 
 
 class EvidenceShelf:
@@ -33,7 +43,10 @@ class EvidenceShelf:
         return await self._sessions.frame(session_id, attempt, sequence)
 
     async def video(self, session_id: int, attempt: int) -> bytes | None:
-        """An MP4 (H.264), or None where its days of keeping are over or nothing was captured."""
+        """An MP4 (H.264), or None where its days of keeping are over, nothing was captured, or it cannot be made now.
+
+        The verdict does not wait for a video. Who asks again has it tried again.
+        """
         if (kept := await self._sessions.video(session_id)) is not None:
             return kept
         async with self._making:  # an attempt's frames may be hundreds of megabytes: held once, whoever asks meanwhile
@@ -45,6 +58,10 @@ class EvidenceShelf:
         frames = await self._sessions.frames(session_id, attempt)
         if not frames:
             return None
-        mp4 = await self._muxer.mux([(record.received_at, jpeg) for record, jpeg in frames])
+        try:
+            mp4 = await self._muxer.mux([(record.received_at, jpeg) for record, jpeg in frames])
+        except NotMuxed as error:
+            log.warning("video_not_made", session=session_id, attempt=attempt, frames=len(frames), why=str(error))
+            return None
         await self._sessions.keep_video(session_id, mp4)
         return mp4

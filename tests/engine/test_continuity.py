@@ -86,7 +86,7 @@ def test_a_turn_within_one_frame_is_faster_than_a_head() -> None:
 
 
 def test_a_turn_of_which_nothing_is_seen_between_its_ends_is_found() -> None:
-    for between, faults in ((0, ("sudden",)), (1, ())):
+    for between, faults in ((0, ("sudden",)), (1, ("sudden",)), (2, ())):
         turn = Turn(degrees=34.0, jitter=0.3, between=between, misfit=0.06)
         assert measure_continuity(moments(), [0.9], [0.7], LIMITS, turn).faults == faults
 

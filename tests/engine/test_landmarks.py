@@ -56,7 +56,7 @@ def test_yaw_is_positive_when_the_nose_moves_to_the_images_right(models: FaceMod
 def test_a_turn_is_told_in_degrees_whatever_the_tilt(models: FaceModels, portrait: Image, degrees: float) -> None:
     mesh = mesh_of(models, portrait)
     assert turned(mesh, yaw=degrees).turn - mesh.turn == pytest.approx(degrees, abs=1.0)
-    assert turned(mesh, pitch=degrees).turn - mesh.turn == pytest.approx(0.0, abs=2.0)
+    assert turned(mesh, pitch=degrees).turn - mesh.turn == pytest.approx(0.0, abs=2.5)
 
 
 def test_a_mirrored_image_has_the_opposite_yaw(models: FaceModels, portrait: Image) -> None:

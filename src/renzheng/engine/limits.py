@@ -49,10 +49,15 @@ class DepthLimits:
     ``frontal``: the largest yaw proxy of a frame that serves as the frontal view; ``views``: how many frames
     of each kind are compared, evenly taken; ``minimum``: how many turned frames there must be.
 
-    ``relief``: one less the correlation that ``planarity`` finds, in the most turned ``reliefs`` frames. Flat pictures
-    before a near camera reach a turn of 0.6 with residuals of 0.05 to 0.26, as heads have, but a relief of 0.02
-    (median), 0.09 (the most of 104); rendered heads have 0.25 (median), 0.12 (98 of 100); in the one clip with a real
-    turn it is 0.11 and more. The threshold is four fifths of what 98 of 100 heads reach."""
+    ``nearly``: share of an enough turn that frames have which serve where fewer than ``minimum`` are turned enough.
+
+    ``nearly``: share of an enough turn that frames have which serve where fewer than ``minimum`` are turned enough.
+
+    ``relief``: one less the correlation that ``planarity`` finds, in ``reliefs`` frames from the least turned to the
+    most. What no plane explains of a head grows with the turn, about as its sine to the power of ``relief_power``
+    (between 1 and 2, by which grey levels part with distance in sharp and in smooth pictures); each frame's is brought
+    to the largest turn so, and the least counts. It has to be ``relief_by_turn`` times that sine's power, and
+    ``relief`` at least. What rendered people reach is told in ``docs/accuracy.md``."""
 
     residual: float = 0.040
     turn: float = 0.5
@@ -60,8 +65,11 @@ class DepthLimits:
     frontal: float = 0.25
     views: int = 3
     minimum: int = 2
-    relief: float = 0.095
-    reliefs: int = 2
+    nearly: float = 0.9
+    relief: float = 0.05
+    relief_by_turn: float = 0.14
+    relief_power: float = 1.5
+    reliefs: int = 3
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,7 @@ class ContinuityLimits:
     gap: float = 1.0
     yaw_speed: float = 2.25
     """Yaw proxy a second: a quick turn of a head takes a quarter of a second for 0.6; a swapped photo, none."""
-    between: int = 1
+    between: int = 2
     """Least frames that show the head on its way to the turn or back: two photos that are exchanged have none."""
     repeated: int = 0
     frozen: float = 0.8

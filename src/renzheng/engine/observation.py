@@ -10,15 +10,12 @@ import cv2
 from . import packs
 from .detection import Detector, Face
 from .embedding import Embedder, align
-from .landmarks import EyeModel, Mesh, MeshModel
+from .landmarks import ABOVE_MESH, BESIDE_MESH, EyeModel, Mesh, MeshModel
 from .limits import ObservationLimits
 from .liveness import Glance
 from .passive import PassiveNetwork, network
 from .quality import missing_of, outside_of, second_face, sharpness_of
 from .runtimes import Floats, Image, quiet
-
-BESIDE_MESH, ABOVE_MESH = 1.10, 0.05
-"""The detector's box beside the mesh's: longer, and its centre higher, in parts of itself (median of 270 photos)."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +78,14 @@ class FaceModels:
             return self._look(image, mesh, 1, eyes, None, lean)
         side = self.limits.frame_side if near is None else self.limits.tracked_side
         faces = self.detector(image, side, quick=True)
-        for number, face in enumerate(faces[: self.limits.candidates]):
+        if near is not None:  # a tracked face stays the one that is meant, whoever comes nearer
+            faces.sort(key=lambda face: not _tracked(near, face))
+        for face in faces[: self.limits.candidates]:
             # The detector takes some backgrounds for faces; the mesh does not.
             # A face that is tracked is looked at where it was: another cut would move its mesh a little each time.
-            tracked = near is not None and within(near.box, face.centre) and _alike(near.box, face.size)
-            if (mesh := self._certain(image, near if tracked and near is not None else face)) is not None:
-                others = [other for other in faces[number + 1 :] if self._counts(image, other, face)]
+            where = near if near is not None and _tracked(near, face) else face
+            if (mesh := self._certain(image, where)) is not None:
+                others = [other for other in faces if other is not face and self._counts(image, other, face)]
                 return self._look(image, mesh, 2 if others else 1, eyes, face, lean)
         if near is not None and search and (mesh := self._certain(image, near)) is not None:
             return self._look(image, mesh, 1, eyes, None, lean)
@@ -158,6 +157,11 @@ def within(box: tuple[float, float, float, float], point: tuple[float, float]) -
     """Whether a point lies in the middle half of a box (x, y, width, height)."""
     x, y, width, height = box
     return abs(point[0] - x - width / 2) <= width / 4 and abs(point[1] - y - height / 2) <= height / 4
+
+
+def _tracked(mesh: Mesh, face: Face) -> bool:
+    """Whether a found face is the one of this mesh, of the frame before."""
+    return within(mesh.box, face.centre) and _alike(mesh.box, face.size)
 
 
 def _alike(box: tuple[float, float, float, float], size: float) -> bool:

@@ -9,8 +9,6 @@ and Psarakis, 2008, doi 10.1109/TPAMI.2008.113), and grey levels decide.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import cv2
 import numpy as np
 
@@ -24,18 +22,24 @@ SURE = 0.97  # correlation from which no second search is made
 FIRST, FAR = 10, 0.85  # iterations after which a search that found no more correlation than this is not gone on with
 SMOOTHED = 1.2  # pixels, standard deviation: grain of the camera is not to count
 EDGE = 5  # pixels by which the outline of the face is drawn in
+AROUND = 9  # pixels across, by which eyes and mouth are drawn larger before they are left out
+RIGHT_EYE = (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7)
+LEFT_EYE = (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249)
+LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 
 
 def plane_correlation(frontal: tuple[Mesh, Image], turned: tuple[Mesh, Image]) -> float:
     """Correlation -1..1 of the frontal face with the turned one taken back by the best homography.
 
     Each view is its mesh and the face aligned by it, ``SIDE`` x ``SIDE`` BGR. Independent of brightness and contrast.
+    With or without eyes and mouth, whichever correlates more: a picture may have holes there, with somebody behind.
     """
     ahead, aside = (_grey(face) for _, face in (frontal, turned))
     there, here = aligned_points(frontal[0]), aligned_points(turned[0])
     face, where = cv2.erode(outline(there), np.ones((EDGE, EDGE), np.uint8)), outline(here)
+    parts = (face, face & _skin(there))
     starts = _starts(there, here)
-    best = max(_correlation(ahead, aside, start, face) for start in starts)
+    best = max(_correlation(ahead, aside, start, parts) for start in starts)
     # On a plane the search has nearly arrived after a few rounds; on a head it wanders about to its last one.
     for rounds in (FIRST, ROUNDS - FIRST):
         moved = []
@@ -44,21 +48,13 @@ def plane_correlation(frontal: tuple[Mesh, Image], turned: tuple[Mesh, Image]) -
             if found is None:
                 continue
             moved.append(found)
-            best = max(best, _correlation(ahead, aside, found, face))
+            best = max(best, _correlation(ahead, aside, found, parts))
             if best > SURE:
                 return best
         if best < FAR:
             return best
         starts = moved
     return best
-
-
-def relief(frontal: tuple[Mesh, Image], turned: Iterable[tuple[Mesh, Image]]) -> float | None:
-    """The least share, 0..1, that no plane explains, over the turned views; None without any.
-
-    The least, as one good match proves a plane, while a bad one may be a search that went astray.
-    """
-    return min((1.0 - max(0.0, plane_correlation(frontal, view)) for view in turned), default=None)
 
 
 def _starts(there: Floats, here: Floats) -> list[Floats]:
@@ -81,14 +77,25 @@ def _grey(face: Image) -> Image:
     return cv2.GaussianBlur(cv2.cvtColor(face, cv2.COLOR_BGR2GRAY), (0, 0), SMOOTHED)
 
 
-def _correlation(ahead: Image, aside: Image, move: Floats, face: Image) -> float:
-    """Over the part of the face that both views show."""
+def _skin(points: Floats) -> Image:
+    """255 but for eyes and mouth."""
+    holes = np.zeros((SIDE, SIDE), np.uint8)
+    for part in (RIGHT_EYE, LEFT_EYE, LIPS):
+        cv2.fillConvexPoly(holes, cv2.convexHull(np.round(points[list(part)]).astype(np.int32)), 255)
+    return cv2.bitwise_not(cv2.dilate(holes, np.ones((AROUND, AROUND), np.uint8)))
+
+
+def _correlation(ahead: Image, aside: Image, move: Floats, parts: tuple[Image, ...]) -> float:
+    """The largest over these parts of the face, of what both views show of it."""
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     back = cv2.warpPerspective(aside, move, (SIDE, SIDE), flags=flags)
     seen = cv2.warpPerspective(
         np.full_like(aside, 255), move, (SIDE, SIDE), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     )
-    both = (face > 0) & (seen > 0)
+    return max(_alike(ahead, back, (part > 0) & (seen > 0)) for part in parts)
+
+
+def _alike(ahead: Image, back: Image, both: Image) -> float:
     if both.sum() < 0.2 * SIDE * SIDE:
         return -1.0
     first, second = ahead[both].astype(np.float64), back[both].astype(np.float64)

@@ -124,7 +124,7 @@ class Motion:
 
 MOTIONS = {
     "blink": Motion(0.12, 0.22, 0.15, 1.1),
-    "open_mouth": Motion(0.45, 0.5, 0.45, 0.9),
+    "open_mouth": Motion(0.45, 0.5, 0.45, 0.9, most=1.3),
     "turn_left": Motion(0.7, 0.5, 0.7, 0.8, most=1.3),
     "turn_right": Motion(0.7, 0.5, 0.7, 0.8, most=1.3),
     "nod": Motion(0.5, 0.25, 0.5, 0.7, most=1.3),

@@ -283,7 +283,7 @@ def _values(measured: Measurement) -> dict[str, float]:
     depth, continuity, turn = measured.depth, measured.continuity, measured.turn
     found: dict[str, float | None] = {
         "depth.residual": depth.residual if depth else None,
-        "depth.relief": depth.relief if depth else None,
+        "depth.relief": depth.relief / depth.relief_threshold if depth and depth.relief is not None else None,
         "depth.turn": depth.turn if depth else None,
         "depth.degrees": turn.degrees if turn else None,
         "depth.jitter": turn.jitter if turn else None,

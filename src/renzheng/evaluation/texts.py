@@ -206,7 +206,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "nature_uncaught": ("not caught", "无法拦截"),
     "measure": ("Threshold", "阈值"),
     "measure.depth.residual": ("depth: residual of the homography", "深度：单应残差"),
-    "measure.depth.relief": ("depth: what no plane explains", "深度：平面无法解释的部分"),
+    "measure.depth.relief": (
+        "depth: what no plane explains, of what is asked",
+        "深度：平面无法解释的部分（与要求之比）",
+    ),
     "measure.depth.turn": ("depth: yaw proxy of the turn", "深度：转头的偏航指标"),
     "measure.depth.degrees": ("depth: degrees of the turn", "深度：转头的角度"),
     "measure.continuity.frontal": ("continuity: cosine, frontal", "连续性：正面余弦"),

@@ -286,10 +286,10 @@ def test_a_threshold_is_kept_where_it_separates_and_moved_where_it_does_not() ->
     assert choose(0.02, 0.05, 0.07) == 0.035
     assert choose(0.12, 0.10, 0.07) is None
     limits = JudgingLimits()
-    trials = [trial("flat_bent", [], relief=0.02), trial("complying_head", [], relief=0.2)]
+    trials = [trial("flat_bent", [], relief=0.4), trial("complying_head", [], relief=2.0)]
     (found,) = confirm(trials, limits)
-    assert (found.name, found.attacks, found.heads) == ("depth.relief", 0.02, 0.2)
-    assert found.chosen == found.shipped == limits.depth.relief
+    assert (found.name, found.attacks, found.heads) == ("depth.relief", 0.4, 2.0)
+    assert found.chosen == found.shipped == 1.0
 
 
 # -- the whole --

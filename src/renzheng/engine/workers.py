@@ -62,6 +62,7 @@ class EngineWorkers:
         self._judge_gate = _Gate(workers.judge_processes + workers.judge_queue, "verification")
         self._photo_gate = _Gate(workers.judge_processes + workers.decode_queue, "photo")
         self._mux_gate = _Gate(1 + workers.mux_queue, "video")
+        self._mux_start = asyncio.Lock()
         self._slots: list[int] = []
         self._free: asyncio.Queue[int] = asyncio.Queue()
         self._pools: dict[str, Pool] = {}
@@ -160,9 +161,15 @@ class EngineWorkers:
     async def mux(self, frames: Sequence[Frame]) -> bytes:
         """An MP4 (H.264, yuv420p) of exactly these frames at their times. Raises MediaError, Busy, WorkerDied."""
         with self._mux_gate():
-            if "mux" not in self._pools:
-                self._pools["mux"] = Pool("mux", 1, self.limits, [], self.limits.workers.decode_memory)
-                await self._pools["mux"].start()
+            async with self._mux_start:
+                if "mux" not in self._pools:
+                    pool = Pool("mux", 1, self.limits, [], self.limits.workers.decode_memory)
+                    try:
+                        await pool.start()
+                    except BaseException:
+                        await pool.stop()
+                        raise
+                    self._pools["mux"] = pool
             async with self._pool("mux").lease() as worker:
                 return await self._mux_on(worker, frames)
 

@@ -66,8 +66,8 @@ class DepthLimits:
     views: int = 3
     minimum: int = 2
     nearly: float = 0.9
-    relief: float = 0.05
-    relief_by_turn: float = 0.14
+    relief: float = 0.06
+    relief_by_turn: float = 0.17
     relief_power: float = 1.5
     reliefs: int = 3
 

@@ -51,8 +51,6 @@ class DepthLimits:
 
     ``nearly``: share of an enough turn that frames have which serve where fewer than ``minimum`` are turned enough.
 
-    ``nearly``: share of an enough turn that frames have which serve where fewer than ``minimum`` are turned enough.
-
     ``relief``: one less the correlation that ``planarity`` finds, in ``reliefs`` frames from the least turned to the
     most. What no plane explains of a head grows with the turn, about as its sine to the power of ``relief_power``
     (between 1 and 2, by which grey levels part with distance in sharp and in smooth pictures); each frame's is brought
@@ -87,7 +85,7 @@ class ContinuityLimits:
     yaw_speed: float = 2.25
     """Yaw proxy a second: a quick turn of a head takes a quarter of a second for 0.6; a swapped photo, none."""
     between: int = 2
-    """Least frames that show the head on its way to the turn or back: two photos that are exchanged have none."""
+    """Least frames that show the head on its way to the turn or back: two photos that are exchanged have none, or one."""
     repeated: int = 0
     frozen: float = 0.8
 

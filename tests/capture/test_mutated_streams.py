@@ -136,7 +136,7 @@ def check_memory(memory: list[dict[str, tuple[int, int]]]) -> None:
 
 
 async def test_devices_that_get_things_wrong_get_an_outcome_or_a_documented_close(server: Server, tape: Tape) -> None:
-    await outlives(server, tape, 20)
+    await outlives(server, tape, 12)
 
 
 @pytest.mark.stress

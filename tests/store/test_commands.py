@@ -9,6 +9,8 @@ import pty
 import shutil
 import subprocess
 import sys
+import termios
+import time
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +121,8 @@ def test_an_id_number_that_is_typed_at_a_terminal_is_not_shown(tmp_path: Path) -
         seen = b""
         while b"ID number" not in seen:
             seen += os.read(terminal, 1000)
+        while termios.tcgetattr(terminal)[3] & termios.ECHO:  # what is typed before is thrown away
+            time.sleep(0.01)
         os.write(terminal, ID_CARD.encode() + b"\n")
         output, _ = child.communicate(timeout=60)
         assert json.loads(output)["erased"] is True

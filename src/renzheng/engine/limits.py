@@ -85,7 +85,7 @@ class ContinuityLimits:
     yaw_speed: float = 2.25
     """Yaw proxy a second: a quick turn of a head takes a quarter of a second for 0.6; a swapped photo, none."""
     between: int = 2
-    """Least frames that show the head on its way to the turn or back: two photos that are exchanged have none, or one."""
+    """Least frames that show the head on its way to the turn or back: two exchanged photos have none, or one."""
     repeated: int = 0
     frozen: float = 0.8
 

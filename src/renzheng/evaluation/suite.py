@@ -171,12 +171,12 @@ def choose_people(photos: Iterable[Path], count: int, engine: FaceModels, progre
 
 def _fit(photo: Image, known: Sequence[Floats], engine: FaceModels) -> Floats:
     """The embedding of a photo that a puppet can be made of. Raises UnfitPhoto."""
-    Puppet(photo, size=SIZE, face_share=FACE_SHARE, engine=engine)
     face = engine.embed(photo)
     if face is None:
         raise UnfitPhoto("no face was found in the photo")
     if any(cosine(face, other) >= STRANGERS for other in known):
         raise UnfitPhoto("somebody who takes part already")
+    Puppet(photo, size=SIZE, face_share=FACE_SHARE, engine=engine)
     return face
 
 

@@ -178,7 +178,7 @@ class Performance:
     def _nod(self) -> float:
         """Degrees of pitch at the height of a nod; a flat picture shows the less of it the farther the camera is."""
         if isinstance(self._surface, Flat):
-            return 30.0 if self._surface.distance > 0.5 else 16.0
+            return 30.0 if self._surface.distance > 0.5 else 22.0
         return 20.0
 
     def _turns(self, puppet: Puppet) -> dict[str, float]:

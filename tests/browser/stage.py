@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import re
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -263,3 +264,14 @@ class Line:
                 writer.write(data)
                 await writer.drain()
         writer.close()
+
+
+def assert_same_texts(languages: Any, *given: str) -> None:
+    """Both languages have the same texts, none is empty, and each fills in the same values but for those `given`."""
+    chinese, english = languages["zh-CN"], languages["en-US"]
+    assert chinese.keys() == english.keys()
+    for name, text in chinese.items():
+        assert text, name
+        assert english[name], name
+        values = [set(re.findall(r"\{(\w+)\}", one)) - {*given} for one in (text, english[name])]
+        assert values[0] == values[1], name

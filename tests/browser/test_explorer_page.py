@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Route
 
 from tests.browser.explorer import BUSINESS, Explorer, explorer
-from tests.browser.stage import DESKTOP, PHONE
+from tests.browser.stage import DESKTOP, PHONE, assert_same_texts
 from tests.support.server import Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -78,12 +77,7 @@ async def test_both_languages_have_the_same_texts_and_fill_in_the_same_values(se
     async with explorer(browser) as page:
         await page.open(server.url)
         languages = await page.page.evaluate("import('/explorer/texts.js').then((module) => module.LANGUAGES)")
-    chinese, english = languages["zh-CN"], languages["en-US"]
-    assert chinese.keys() == english.keys()
-    for name, text in chinese.items():
-        assert text, name
-        assert english[name], name
-        assert set(re.findall(r"\{(\w+)\}", text)) == set(re.findall(r"\{(\w+)\}", english[name])), name
+    assert_same_texts(languages)
 
 
 async def test_all_of_it_can_be_done_by_keyboard(server: Server, key: tuple[str, str], browser: Browser) -> None:

@@ -6,10 +6,6 @@ import json
 import shutil
 import stat
 from pathlib import Path
-from typing import Any
-
-import pytest
-from typer.testing import CliRunner
 
 from renzheng.cli.account import app as account
 from renzheng.cli.audit import app as audit
@@ -17,22 +13,11 @@ from renzheng.cli.backup import app as backup
 from renzheng.cli.identity import app as identity
 from renzheng.cli.vault import app as vault
 
+from .commands import folders as folders
+from .commands import run
 from .conftest import NAME, PHOTO
 
 PEOPLE = ("110101199003070011", "110101199003070022", "110101199003070033")
-
-
-@pytest.fixture(autouse=True)
-def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RENZHENG_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("RENZHENG_KEYS_DIR", str(tmp_path / "keys"))
-    monkeypatch.chdir(tmp_path)
-
-
-def run(app: Any, *arguments: str, code: int = 0) -> str:
-    result = CliRunner().invoke(app, list(arguments))
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 def enrol(folder: Path, id_card: str) -> str:

@@ -12,7 +12,6 @@ import sys
 import termios
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -24,20 +23,9 @@ from renzheng.cli.identity import app as identity
 from renzheng.cli.key import app as key
 from renzheng.cli.vault import app as vault
 
+from .commands import folders as folders
+from .commands import run
 from .conftest import ID_CARD, NAME, PHOTO
-
-
-@pytest.fixture(autouse=True)
-def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RENZHENG_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("RENZHENG_KEYS_DIR", str(tmp_path / "keys"))
-    monkeypatch.chdir(tmp_path)
-
-
-def run(app: Any, *arguments: str, code: int = 0) -> str:
-    result = CliRunner().invoke(app, list(arguments))
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 def test_an_account_and_its_keys_from_creation_to_disabling() -> None:

@@ -13,7 +13,7 @@ from .measurement import Comparison, Quality
 from .media import MediaError, decode
 from .observation import FaceModels
 from .quality import measure as measure_quality
-from .quality import missing_of
+from .quality import missing_of, second_face
 from .runtimes import Floats, Image
 
 
@@ -40,7 +40,7 @@ def examine_reference(image: Image, scale: float, models: FaceModels, limits: Qu
     mesh = models.mesh_model(image, models.mesh_model(image, faces[0]))
     quality = measure_quality(image, mesh, scale)
     quality = replace(quality, outside=max(quality.outside, missing_of(image, faces[0])))
-    if len(faces) > 1 and faces[1].size >= models.limits.second_face * faces[0].size:
+    if second_face(faces, models.limits.second_face):
         return Reference("several_faces", quality, faces=len(faces))
     if fault := quality.fault(limits or QualityLimits()):
         return Reference(fault, quality, faces=len(faces))

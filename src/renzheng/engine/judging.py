@@ -132,7 +132,7 @@ class Judge:
         frontal = mesh is not None and glance.usable and abs(glance.yaw) <= self._limits.depth.frontal
         if frontal and action == NEUTRAL:
             self._neutral_turns.append(glance.turn)
-        reached = reach(mesh, median(self._neutral_turns or [0.0]), self._limits.depth) if mesh is not None else 0.0
+        reached = reach(mesh, self._rest, self._limits.depth) if mesh is not None else 0.0
         aligned = None
         if mesh is not None and glance.usable and (abs(reached) >= self._limits.depth.nearly or action in COLOURS):
             aligned = align(image, mesh.five_points)
@@ -142,6 +142,11 @@ class Judge:
             self._samples.append(sample(image, mesh, at))
         if mesh is not None and frontal and not is_light(action):
             self._consider(index, step, at, image, mesh)
+
+    @property
+    def _rest(self) -> float:
+        """Degrees of turn of the neutral pose, as far as it has been seen."""
+        return median(self._neutral_turns or [0.0])
 
     def _eyes_matter(self, seen: Observation, step: int, action: str) -> bool:
         """Whether the eye model is worth its time here (two runs of about the mesh's cost)."""
@@ -261,14 +266,18 @@ class Judge:
                 rows.append(seen)
         return rows, sign
 
+    def _aside(self, turned: Sequence[_Seen], sign: int) -> list[_Seen]:
+        """Those of the turn's frames that are turned enough."""
+        return enough([(sign * seen.reach, seen) for seen in turned], self._limits.depth)
+
     def _depth(self) -> Depth | None:
         turned, sign = self._turned()
         if sign == 0:
             return None
         limits = self._limits.depth
         found = measure_depth(self._neutral(), [s.mesh for s in turned if s.mesh is not None], sign, limits)
-        aside = enough([(sign * seen.reach, seen) for seen in turned], limits)
-        degrees, least = self._relief(spread(sorted(aside, key=lambda seen: sign * seen.reach), limits.reliefs), sign)
+        aside = sorted(self._aside(turned, sign), key=lambda seen: sign * seen.reach)
+        degrees, least = self._relief(spread(aside, limits.reliefs), sign)
         wanted = least_relief(degrees, limits)
         passed = found.passed and least is not None and least >= wanted
         return replace(found, relief=least, relief_threshold=wanted, passed=passed)
@@ -281,9 +290,9 @@ class Judge:
         best = max(ahead, key=lambda one: (one.score, -one.index), default=None)
         if best is None:
             return 0.0, None
-        view, rest = (best.mesh, align(best.image, best.mesh.five_points)), median(self._neutral_turns or [0.0])
+        view = (best.mesh, align(best.image, best.mesh.five_points))
         found = [
-            (sign * (seen.mesh.turn - rest), 1.0 - plane_correlation(view, (seen.mesh, seen.aligned)))
+            (sign * (seen.mesh.turn - self._rest), 1.0 - plane_correlation(view, (seen.mesh, seen.aligned)))
             for seen in aside
             if seen.mesh is not None and seen.aligned is not None
         ]
@@ -303,7 +312,7 @@ class Judge:
         if len(frontal) < 2:
             return None
         turned, sign = self._turned()
-        aside = enough([(sign * seen.reach, seen) for seen in turned], self._limits.depth)
+        aside = self._aside(turned, sign)
         middle = [seen.aligned for seen in aside[len(aside) // 2 : len(aside) // 2 + 1] if seen.aligned is not None]
         shown = [seen.aligned for seen in self._seen if seen.action in COLOURS and seen.aligned is not None]
         lit = [shown[len(shown) * part // 4] for part in (1, 3)] if shown else []

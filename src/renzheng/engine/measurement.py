@@ -64,8 +64,9 @@ class Quality:
 class Depth:
     """``residual``: median over the pairs of views, in eye distances, None where nothing could be compared;
     ``lowest`` of them; ``turn``: the largest yaw proxy towards the asked side; ``turned``: how many frames
-    are turned enough; ``threshold``: of the residual; ``relief``: the least share of the turned picture that no plane
-    explains, 0-1, None where it was not measured; ``relief_threshold``: of it."""
+    are turned enough; ``threshold``: of the residual; ``relief``: the least share of the turned pictures that no plane
+    explains, brought to the largest turn (see ``DepthLimits``), None where it was not measured; ``relief_threshold``:
+    of it, at that turn."""
 
     residual: float | None
     lowest: float | None

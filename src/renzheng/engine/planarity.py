@@ -25,8 +25,8 @@ EDGE, MARGIN = 21, 4
 """Pixels across by which the outline of the face is drawn in, and by how many less where the search looks.
 
 What lies near the outline is forehead and cheeks, which a plane explains on a head as well, and on a sheet that is bent
-or cut out its own edge, which hides what is behind it. Of twelve heads and five bent pictures drawing it in by 5
-pixels told none apart at some turns, by 21 all.
+or cut out its own edge, which hides what is behind it. Drawn in by 21 instead of 5, two bent pictures fell from 0.08 -
+0.30 of what no plane explains to 0.005 - 0.03, and the head with the least rose from 0.05 to 0.16.
 """
 LEAST_AREA = 0.08  # of the aligned face, that both views must show
 AROUND = 9  # pixels across, by which eyes and mouth are drawn larger before they are left out

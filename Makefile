@@ -1,11 +1,11 @@
-# make run | test | check | conformance | bench | stress. Each sets up what it needs, and says so.
+# make run | test | check | conformance | bench | stress [PART=...] | mutate. Each sets up what it needs, and says so.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 RUN    := $(VENV)/.run-ready
 DEV    := $(VENV)/.dev-ready
 
-.PHONY: run test check conformance bench stress lock clean help
+.PHONY: run test check conformance bench stress mutate lock clean help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -29,13 +29,17 @@ conformance: $(DEV) ## official clients, live: Node SDK and tccli, in folders of
 	@$(BIN)/renzheng models install
 	@$(BIN)/python -m pytest conformance $(ARGS)
 
-stress: $(DEV) ## what takes long: the full races, kills, attacks
+stress: $(DEV) ## what takes long; PART=attacks|races|disk|overload|replay|cluster|soak: that part alone
 	@$(BIN)/renzheng models install
-	@$(BIN)/python -m pytest -m stress $(ARGS)
+	@$(BIN)/python -m pytest -m "stress$(if $(PART), and $(PART))" $(ARGS)
 
 bench: $(DEV) ## measure against peers and floors, print the ratios
 	@$(BIN)/renzheng models install
 	@$(BIN)/python -m bench
+
+mutate: $(DEV) ## change one thing of the code at a time, and list what no test notices (ten minutes; ARGS="store --minutes 60")
+	@$(BIN)/renzheng models install
+	@$(BIN)/python scripts/mutate.py $(ARGS)
 
 lock: ## re-derive the locks of exact versions
 	@sh scripts/lock.sh --upgrade

@@ -20,7 +20,7 @@ from rich.progress import track
 from rich.table import Table
 
 from renzheng.engine import packs
-from renzheng.engine.embedding import cosine, similarity
+from renzheng.engine.embedding import centred, cosine, similarity
 from renzheng.engine.limits import MediaLimits
 from renzheng.engine.media import MediaError, decode
 from renzheng.engine.observation import FaceModels
@@ -129,7 +129,7 @@ def measure(one: Set, models: FaceModels, console: Console) -> None:
         if a is None or b is None:
             skipped += 1
             continue
-        (same if label == one.same else different).append(cosine(a, b))
+        (same if label == one.same else different).append(cosine(centred(a, calibration), centred(b, calibration)))
     accuracy, threshold = best_accuracy(same, different)
     error = math.sqrt(accuracy * (1 - accuracy) / (len(same) + len(different)))
     misses = sum(similarity(value, calibration) < SCORE for value in same)

@@ -30,7 +30,7 @@ from bench.load import Target, is_token, percentile, renzheng, send_at, send_man
 from renzheng.engine.measurement import Frame
 from renzheng.store.open import open_store
 from renzheng.verification.policy import Policy
-from renzheng.verification.session import CompareLib, Details, Ending, FrameRecord, StepRecord
+from renzheng.verification.session import CompareLib, Details, EndReason, FrameRecord, StepRecord
 from tests.support.server import Server
 
 ROUNDS, SECONDS, RATE, CONNECTIONS, CLOSED = 3, 8.0, 80.0, 4, 2000
@@ -55,7 +55,7 @@ async def hand_in(server: Server, frames: Sequence[Frame], count: int) -> None:
             for step, action in actions.items():
                 await sessions.reveal(number, 1, StepRecord(step, action, NONCE, now, now + 10), step == 1, None)
             await sessions.store_frames(number, 1, list(_stored(frames, now)))
-            await sessions.submit(number, 1, Ending.COMPLETED, now)
+            await sessions.submit(number, 1, EndReason.COMPLETED, now)
     finally:
         await store.stop()
 

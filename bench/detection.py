@@ -35,8 +35,8 @@ CLIPS = ("blinking_4.mp4", "dinoman_example.mp4", "yinguobing_demo.gif", "yinguo
 SIDES = (96, 128, 160, 192, 224, 320)
 WIDE = 640
 SIZE = (640, 480)
-LEAST = JudgingLimits().face_pixels
-FACES = (LEAST, 85.0, 100.0, 150.0)
+MIN_FACE_PIXELS = JudgingLimits().face_pixels
+FACES = (MIN_FACE_PIXELS, 85.0, 100.0, 150.0)
 """Pixels of the shorter side of a face: the least that is judged, up to a usual one."""
 SECOND = 0.5
 EVERY = 3
@@ -90,8 +90,8 @@ class Count:
     def look(self, row: object, image: Image, known: Box, models: FaceModels) -> None:
         self.trials[row] += 1
         for side in SIDES:
-            models.limits = replace(ObservationLimits(), frame_side=side)
-            seen = models.observe(image, eyes=False, lean=True)
+            models.limits = replace(ObservationLimits(), frame_side=side, frame_side_fine=side)
+            seen = models.observe(image, eyes=False)
             self.missed[row, side] += not on_it(seen.glance.box, known)
         self.searches += 1
         for side in SIDES:

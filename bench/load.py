@@ -18,7 +18,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from renzheng import defaults
 from tests.support.server import Server, free_port
+
+AS_SHIPPED = {"requests_per_second": 1_000_000, "challenge_length": defaults.CHALLENGE_LENGTH}
+"""But for the limit of requests; the tests' servers ask for fewer actions."""
 
 HELLO = """
 import uvicorn
@@ -214,7 +218,7 @@ def hello(request: bytes) -> Iterator[Target]:
 def renzheng(**settings: object) -> Iterator[Server]:
     """Our server with its default durability, in a folder of its own, without its rate limit."""
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder), requests_per_second=1_000_000, **settings).start()
+        server = Server(Path(folder), **{**AS_SHIPPED, **settings}).start()
         try:
             yield server
         finally:

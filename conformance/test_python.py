@@ -11,24 +11,12 @@ from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.faceid.v20180301 import faceid_client, models
 
-from conformance.calls import Call, calls, with_token
+from conformance.calls import Call, signed_calls, with_token
 from tests.support.server import REGION, Server
 
-METHODS = [(sign, http) for sign in ("TC3-HMAC-SHA256", "HmacSHA1", "HmacSHA256") for http in ("POST", "GET")]
-V1_BODY = 1024 * 1024
 
-
-def possible(call: Call, sign: str, http: str) -> bool:
-    """A query holds 32 KB, and a v1 form 1 MB: what is larger needs TC3 by POST."""
-    size = len(json.dumps(call.fields))
-    return size < 32 * 1024 if http == "GET" else sign.startswith("TC3") or size < V1_BODY
-
-
-@pytest.mark.parametrize("call", calls(), ids=lambda call: call.name)
-@pytest.mark.parametrize(("sign", "http"), METHODS)
+@pytest.mark.parametrize(("call", "sign", "http"), signed_calls(), ids=lambda value: getattr(value, "name", value))
 def test_python(server: Server, key: tuple[str, str], issued: str, call: Call, sign: str, http: str) -> None:
-    if not possible(call, sign, http):
-        pytest.skip(f"{call.name} is larger than {sign} by {http} allows")
     profile = ClientProfile(
         signMethod=sign,
         language=call.language,

@@ -1,9 +1,9 @@
 """Fill the tables of the accuracy pages: `python scripts/accuracy.py` writes, `--check` only compares.
 
 A table stands between `<!-- generated: evaluation/NAME -->` and `<!-- end: evaluation/NAME -->`. NAME is a
-`results.json` kept as `docs/accuracy/NAME.json`, `appearance` for what `scripts/appearance.py` wrote, or `scale` for
-the shipped embedding's calibration. A page whose
-name ends in `.zh-CN.md` gets its tables in Chinese.
+`results.json` kept as `docs/accuracy/NAME.json`, `appearance` for what `scripts/appearance.py` wrote, `refusals` and
+what begins with it for the tables of refused reference photos alone, or `scale` for the shipped embedding's
+calibration. A page whose name ends in `.zh-CN.md` gets its tables in Chinese.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 from renzheng.engine import packs
 from renzheng.evaluation import appearances
 from renzheng.evaluation.results import read_json
-from renzheng.evaluation.tables import markdown, scale
+from renzheng.evaluation.tables import markdown, refusals, scale
 from renzheng.evaluation.texts import Language
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -32,6 +32,8 @@ def table(name: str, language: Language) -> str:
     if name == "appearance":
         content = (DOCS / "accuracy" / "appearance" / "results.json").read_bytes()
         return appearances.markdown(msgspec.json.decode(content, type=appearances.Appearances), language)
+    if name.startswith("refusals"):
+        return refusals(read_json(DOCS / "accuracy" / f"{name}.json"), language)
     return markdown(read_json(DOCS / "accuracy" / f"{name}.json"), language)
 
 

@@ -36,14 +36,15 @@ CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
             "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required")  # fmt: skip
 
 Image = NDArray[np.uint8]
-BLOCK = (720, 410)  # pixels of one screen's part of the sheet
+BLOCK = (1000, 410)  # pixels of one screen's part of the sheet
 LATIN = "Inter, Noto Sans, sans-serif"
 PAPER = 200  # grey level between the pictures
 
 WELCOME = {
     "type": "welcome", "device": "0" * 32, "state": "ready", "attempts_left": 3, "expires_in": 582, "handover": True,
     "account": "青禾银行", "compares": "BUSINESS", "retention": {"result_seconds": 259200, "evidence_days": 3},
-    "limits": {"frame_bytes": 524288, "max_fps": 10},
+    "limits": {"frame_bytes": 524288, "max_fps": 10}, "eases": True, "contact": "400 820 8820",
+    "privacy_url": "https://bank.example/privacy",
 }  # fmt: skip
 
 # A stand-in for a person: drawn, breathing a little, lit from one side.
@@ -85,9 +86,20 @@ DRAWN_CAMERA = """
   media.getUserMedia = async () => {
     const names = { refused: "NotAllowedError", busy: "NotReadableError", none: "NotFoundError" };
     if (kind === "asking") return new Promise(() => {});
+    if (kind === "still") {
+      const still = document.createElement("canvas");
+      still.getContext("2d");
+      return still.captureStream(0);
+    }
     if (names[kind]) throw new DOMException("", names[kind]);
-    return canvas.captureStream(25);
+    return (window.stream = canvas.captureStream(25));
   };
+  if (kind === "blank") {
+    HTMLCanvasElement.prototype.toBlob = function (done, type) {
+      const blank = new OffscreenCanvas(64, 64), white = blank.getContext("2d");
+      white.fillStyle = "#fff"; white.fillRect(0, 0, 64, 64); blank.convertToBlob({ type }).then(done);
+    };
+  }
 })();
 """
 
@@ -108,6 +120,9 @@ class Scene:
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
     settle: float = 0.9
     desktop_only: bool = False
+    runs: str = ""  # a line of script, once the camera is there
+    late: int = 0  # milliseconds by which the page's clock is moved on at the end
+    silent: bool = False  # the server says nothing at all
 
 
 def step(action: str, index: int = 1, seconds: float = 5.6) -> dict[str, Any]:
@@ -122,12 +137,14 @@ def hint(code: str) -> dict[str, Any]:
     return {"type": "hint", "code": code}
 
 
-def over(reason: str) -> dict[str, Any]:
-    return {"type": "attempt_over", "reason": reason, "counted": True, "attempts_left": 2}
+def over(reason: str, counted: bool = True) -> dict[str, Any]:
+    return {
+        "type": "attempt_over", "reason": reason, "counted": counted, "attempts_left": 3 - counted, "eases": counted,
+    }  # fmt: skip
 
 
-def outcome(passed: bool, retry: str = "never") -> tuple[dict[str, Any], ...]:
-    return ({"type": "outcome", "passed": passed, "retry": retry},)
+def outcome(passed: bool, retry: str = "never", advice: str = "") -> tuple[dict[str, Any], ...]:
+    return ({"type": "outcome", "passed": passed, "retry": retry, "advice": advice},)
 
 
 CODE = segno.make("http://192.168.1.20:8400/verify#9F3A6C1E-7D52-4B8E-A1C0-5E2F6B7D8C90.48213377", error="m")
@@ -155,9 +172,21 @@ SCENES = (
     Scene("judging", "capture", says=(step("blink", 2), {"type": "judging"})),
     Scene("passed", "passed", says=outcome(True), settle=1.6),
     Scene("failed", "failed", says=outcome(False)),
+    Scene("failed_action", "failed", says=outcome(False, advice="action")),
+    Scene("failed_photo", "failed", says=outcome(False, advice="photo")),
     Scene("failed_tomorrow", "failed_tomorrow", says=outcome(False, "tomorrow")),
     Scene("timeout", "over_timeout", says=(over("timeout"),)),
     Scene("not_ready", "over_not_ready", says=(over("not_ready"),)),
+    Scene("turned", "over_turned", says=(over("turned", counted=False),)),
+    Scene("eased", "over_eased", says=(over("eased", counted=False),)),
+    Scene("slow_line", "over_slow_line", says=(over("slow_line", counted=False),)),
+    Scene("camera_stopped", "camera_stopped", says=(step("nod", 2),), runs="stream.getTracks()[0].onended()"),
+    Scene("silent", "camera_silent", camera="asking", late=12_500),
+    Scene("no_picture", "camera_dark", camera="still", late=8_500),
+    Scene("blank", "camera_blank", camera="blank"),
+    Scene("connecting", "connecting", silent=True, late=7_500, press=""),
+    Scene("blocked", "blocked", press="", hides="upgrade"),
+    Scene("judging_slow", "judging_slow", says=(step("blink", 2), {"type": "judging"}), late=30_500),
     Scene("refused", "camera_refused", camera="refused"),
     Scene("camera_busy", "camera_busy", camera="busy"),
     Scene("no_camera", "camera_none", camera="none", press=""),
@@ -175,7 +204,8 @@ SCENES = (
 
 VIEWS = {
     "phone": (390, 844, 2.0),
-    "small": (360, 640, 2.0),
+    "small": (320, 568, 2.0),
+    "zoomed": (320, 256, 2.0),  # 400 % of a window of 1280 by 1024
     "landscape": (780, 360, 1.5),
     "desktop": (1280, 800, 1.0),
 }
@@ -184,8 +214,8 @@ ZH_LIGHT, ZH_DARK = ("zh-CN", "light"), ("zh-CN", "dark")
 EN_LIGHT, EN_DARK = ("en-US", "light"), ("en-US", "dark")
 # Languages and themes change places from one screen to the next.
 TURNS = (
-    {"phone": ZH_LIGHT, "small": EN_DARK, "landscape": EN_LIGHT, "desktop": ZH_DARK},
-    {"phone": EN_LIGHT, "small": ZH_DARK, "landscape": ZH_LIGHT, "desktop": EN_DARK},
+    {"phone": ZH_LIGHT, "small": EN_DARK, "zoomed": EN_LIGHT, "landscape": EN_LIGHT, "desktop": ZH_DARK},
+    {"phone": EN_LIGHT, "small": ZH_DARK, "zoomed": ZH_LIGHT, "landscape": ZH_LIGHT, "desktop": EN_DARK},
 )
 
 
@@ -198,6 +228,8 @@ async def scripted(socket: WebSocket) -> None:
     await socket.accept()
     hello = json.loads(await socket.receive_text())
     scene = next(scene for scene in SCENES if scene.name == hello["token"])
+    if scene.silent:
+        await asyncio.sleep(60)
     if scene.close:
         await socket.close(scene.close)
         return
@@ -232,9 +264,14 @@ def name_of(scene: Scene, look: Look) -> str:
 
 async def shoot(page: Page, base: str, scene: Scene, look: Look, folder: Path) -> None:
     _, language, theme = look
-    if scene.hides:
+    if scene.hides == "upgrade":
+        await page.route_web_socket("**/capture/v1", lambda socket: socket.close(code=1002))
+        await page.route("**/capture/v1", lambda route: route.fulfill(status=426))
+    elif scene.hides:
         hide = f"delete window.{scene.hides}; Object.defineProperty(window, '{scene.hides}', {{ value: undefined }});"
         await page.add_init_script(hide)
+    if scene.late:
+        await page.clock.install()
     await page.goto(f"{base}/verify#{scene.name}&language={language}&theme={theme}&camera={scene.camera}")
     if language == "en-US":  # what this machine lacks of fonts is not what the picture is about
         await page.evaluate(
@@ -244,6 +281,12 @@ async def shoot(page: Page, base: str, scene: Scene, look: Look, folder: Path) -
         await page.locator(scene.press).first.click()
     for selector in scene.presses:
         await page.locator(selector).first.click()
+    if scene.runs:
+        await page.locator('[data-phase="step"]').wait_for()
+        await page.evaluate(scene.runs)
+    for _ in range(scene.late // 500):
+        await page.clock.run_for(500)
+        await asyncio.sleep(0.02)
     await page.locator(f'[data-screen="{scene.screen}"]').wait_for(timeout=5000)
     await asyncio.sleep(scene.settle)
     await page.screenshot(path=folder / name_of(scene, look))
@@ -279,11 +322,12 @@ def picture(scene: Scene, look: Look, folder: Path, width: int, height: int) -> 
 
 
 def block(scene: Scene, folder: Path) -> Image:
-    """One screen: two phones, and beside them a phone on its side above a desktop, under the screen's name."""
-    phone, small, landscape, desktop = looks(scene)
+    """One screen: two phones, a phone on its side above a desktop, and a desktop at 400 %, under the screen's name."""
+    phone, small, zoomed, landscape, desktop = looks(scene)
     canvas = np.full((BLOCK[1], BLOCK[0], 3), PAPER, np.uint8)
-    places = ((phone, 0, 30, 166, 360), (small, 176, 30, 202, 360), (landscape, 388, 30, 312, 144),
-              (desktop, 388, 184, 312, 195))  # fmt: skip
+    places = ((phone, 0, 30, 166, 360), (small, 176, 30, 202, 358), (landscape, 388, 30, 312, 144),
+              (desktop, 388, 184, 312, 195),
+              (zoomed, 710, 30, 280, 224))  # fmt: skip
     for look, x, y, width, height in places:
         canvas[y : y + height, x : x + width] = picture(scene, look, folder, width, height)
     cv2.putText(canvas, scene.name, (0, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (60, 60, 60), 1, cv2.LINE_AA)

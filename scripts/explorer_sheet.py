@@ -173,7 +173,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        server = Server(Path(temporary)).start()
+        server = Server(Path(temporary), allowed_hosts=INSECURE_HOST).start()
         try:
             async with async_playwright() as playwright:
                 browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))

@@ -24,7 +24,7 @@ from renzheng.engine.limits import LightLimits
 from renzheng.engine.measurement import Light
 from renzheng.engine.observation import FaceModels
 from renzheng.evaluation.performance import Kind, Performance
-from renzheng.evaluation.puppet import Flat, Puppet, UnfitPhoto
+from renzheng.evaluation.puppet import Flat, Puppet, UnfitPhotoError
 from renzheng.evaluation.screen import NoScreen, OtherShow, Screen
 from renzheng.verification.challenge import draw_light
 
@@ -65,7 +65,7 @@ def people(folder: Path, most: int, models: FaceModels) -> Iterator[Puppet]:
             if photo is not None and most > 0:
                 yield Puppet(photo, engine=models)
                 most -= 1
-        except UnfitPhoto:
+        except UnfitPhotoError:
             continue
 
 

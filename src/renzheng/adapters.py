@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import functools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -15,18 +16,20 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from renzheng.capture.evidence import NotMuxed
-from renzheng.capture.judging import Comparison, ExaminerLost, Presentation, Shown
-from renzheng.capture.ports import BadFrame, Skipped
+from renzheng.capture.asker import Asker
+from renzheng.capture.evidence import NotMuxedError
+from renzheng.capture.judging import Comparison, ExaminerLostError, Presentation, StoredFrame
+from renzheng.capture.sight import BadFrameError, FrameHead, SkippedError
 from renzheng.engine import liveness
 from renzheng.engine.liveness import ActionWatcher, Baseline, Glance
 from renzheng.engine.measurement import Frame
-from renzheng.engine.media import MediaError, probe
-from renzheng.engine.workers import Busy, EngineWorkers, WorkerDied
+from renzheng.engine.media import MediaError, check, probe, whole
+from renzheng.engine.workers import BusyError, EngineWorkers, WorkerDiedError
 from renzheng.gateway.encryption import KeyPairs
 from renzheng.store.encryption_keys import EncryptionKeys
 from renzheng.store.key_cache import KeyCache
-from renzheng.verification.decision import Frames, Reference
+from renzheng.store.open import Store
+from renzheng.verification.decision import FrameFitness, ReferenceFitness
 
 _COORDINATE = 32
 
@@ -37,13 +40,13 @@ class EngineLookout:
     def __init__(self, engine: EngineWorkers) -> None:
         self._engine = engine
 
-    async def look(self, jpeg: bytes, eyes: bool) -> Glance:
+    async def look(self, jpeg: bytes, action: str) -> tuple[Glance, bytes]:
         try:
-            return await self._engine.glance(jpeg, eyes)
+            return await self._engine.look(jpeg, action)
         except MediaError as error:
-            raise BadFrame(str(error)) from None
-        except (Busy, WorkerDied) as error:
-            raise Skipped(str(error)) from None
+            raise BadFrameError(str(error)) from None
+        except (BusyError, WorkerDiedError) as error:
+            raise SkippedError(str(error)) from None
 
     def hint(self, glance: Glance, action: str) -> str | None:
         return liveness.hint(glance, action)
@@ -54,11 +57,12 @@ class EngineLookout:
     def watcher(self, action: str, baseline: Baseline) -> ActionWatcher:
         return ActionWatcher(action, baseline)
 
-    def size(self, jpeg: bytes) -> tuple[int, int] | None:
+    def head(self, jpeg: bytes) -> FrameHead | None:
         try:
-            return probe(jpeg).size
+            info = probe(jpeg)
         except MediaError:
             return None
+        return FrameHead(*info.size, progressive=info.progressive)
 
 
 class EngineExaminer:
@@ -67,14 +71,14 @@ class EngineExaminer:
     def __init__(self, engine: EngineWorkers) -> None:
         self._engine = engine
 
-    async def present(self, frames: Sequence[Shown]) -> Presentation:
-        shown = [Frame(frame.jpeg, frame.step, frame.action, frame.at) for frame in frames]
+    async def present(self, frames: Sequence[StoredFrame]) -> Presentation:
+        shown = [Frame(frame.jpeg, frame.step, frame.action, frame.at, frame.measured) for frame in frames]
         try:
             measured, templates = await self._engine.present(shown)
-        except (Busy, WorkerDied) as error:
-            raise ExaminerLost(str(error)) from None
+        except (BusyError, WorkerDiedError) as error:
+            raise ExaminerLostError(str(error)) from None
         return Presentation(
-            frames=Frames(measured.frames_status),
+            frames=FrameFitness(measured.frames_status),
             challenge_answered=measured.challenge_passed,
             answered_light=measured.light.passed if measured.light else None,
             has_depth=measured.depth is not None and measured.depth.passed,
@@ -84,47 +88,101 @@ class EngineExaminer:
             tags=measured.tags,
             record=json.dumps(measured.as_dict()),
             network_refuses=measured.passive is not None and measured.passive.refuses,
+            is_doubted=measured.doubt is not None and not measured.doubt.passed,
         )
 
     async def compare(self, templates: Sequence[bytes], photo: bytes) -> Comparison:
         try:
             compared = await self._engine.compare(templates, photo)
-        except (Busy, WorkerDied) as error:
-            raise ExaminerLost(str(error)) from None
-        return Comparison(Reference(compared.reference), compared.similarity, json.dumps(asdict(compared)))
+        except (BusyError, WorkerDiedError) as error:
+            raise ExaminerLostError(str(error)) from None
+        return Comparison(ReferenceFitness(compared.reference), compared.similarity, json.dumps(asdict(compared)))
 
     async def mux(self, frames: Sequence[tuple[float, bytes]]) -> bytes:
         try:
             return await self._engine.mux([Frame(jpeg, 0, "", at) for at, jpeg in frames])
-        except (MediaError, Busy, WorkerDied) as error:
-            raise NotMuxed(str(error)) from None
+        except (MediaError, BusyError, WorkerDiedError) as error:
+            raise NotMuxedError(str(error)) from None
+
+
+class EnginePhotos:
+    """What is wrong with a photo, as a request is told: by its header and its markers, and by decoding it only where
+    they leave it open."""
+
+    def __init__(self, engine: EngineWorkers) -> None:
+        self._engine = engine
+
+    async def fault(self, photo: bytes) -> tuple[str, str] | None:
+        media = self._engine.limits.media
+        try:
+            check(photo, max_bytes=media.max_bytes, max_pixels=media.max_pixels, min_side=media.min_side)
+            is_whole = whole(photo)
+            if is_whole is None:
+                await self._engine.decode(photo)
+        except MediaError as error:
+            return error.kind, error.foreign
+        except (BusyError, WorkerDiedError):
+            return None
+        return ("truncated", "") if is_whole is False else None
+
+    async def is_usable(self, photo: bytes) -> bool | None:
+        """Whether its face can be compared with; None where the engine had no room for it, or lost it."""
+        try:
+            return (await self._engine.examine(photo)).status == "ok"
+        except MediaError:
+            return False
+        except (BusyError, WorkerDiedError):
+            return None
 
 
 class CurrentKeyPairs:
-    """The key pairs for sealed fields as the store has them now, read anew only where they have changed."""
+    """The key pairs of an account as the store has them now, read anew only where they have changed."""
 
-    def __init__(self, keys: KeyCache) -> None:
+    def __init__(self, keys: KeyCache, clock: Callable[[], float]) -> None:
         self._keys = keys
+        self._clock = clock
         self._generations: object = None
-        self._pairs: KeyPairs | None = None
+        self._pairs: dict[tuple[int, ...], KeyPairs] = {}
 
-    def __call__(self) -> KeyPairs:
-        generations = self._keys.generations
-        if self._pairs is None or generations is not self._generations:
-            self._pairs = KeyPairs.from_pem("".join(generation.pem for generation in generations))
-            self._generations = generations
-        return self._pairs
+    def __call__(self, account_id: int) -> KeyPairs | None:
+        if self._keys.generations is not self._generations:
+            self._generations, self._pairs = self._keys.generations, {}
+        usable = self._keys.key_pairs(account_id, self._clock())
+        if not usable:
+            return None
+        numbers = tuple(generation.id for generation in usable)
+        pairs = self._pairs.get(numbers)
+        if pairs is None:
+            pairs = self._pairs[numbers] = KeyPairs.from_pem("".join(generation.pem for generation in usable))
+        return pairs
 
 
 async def make_first_key_pairs(
-    keys: EncryptionKeys, rsa_bits: int, clock: Callable[[], float], entropy: Callable[[int], bytes]
+    keys: EncryptionKeys, account_id: int, rsa_bits: int, clock: Callable[[], float], entropy: Callable[[int], bytes]
 ) -> None:
-    """Make the key pairs for sealed fields where there are none that can be read."""
-    if await keys.all():
+    """Make an account's key pairs for sealed fields where it has none that can be read."""
+    if await keys.usable(account_id):
         return
     pem = (await asyncio.to_thread(KeyPairs.generate, rsa_bits, entropy)).to_pem()
-    if not await keys.add_first(pem, clock()) and not await keys.all():
-        await keys.add(pem, clock())
+    if not await keys.add_first(account_id, pem, clock()) and not await keys.usable(account_id):
+        await keys.add(account_id, pem, clock())
+
+
+async def move_to_own_key_pairs(
+    keys: EncryptionKeys, account_id: int, until: float, rsa_bits: int, entropy: Callable[[int], bytes], now: float
+) -> None:
+    """Give an account pairs of its own; what is sealed to the shared ones opens until a time (unix seconds)."""
+    if not any(made.account_id == account_id for made in await keys.usable(account_id)):
+        pem = (await asyncio.to_thread(KeyPairs.generate, rsa_bits, entropy)).to_pem()
+        await keys.add_first(account_id, pem, now)
+    await keys.leave_shared(account_id, until)
+
+
+async def sharers(store: Store) -> list[str]:
+    """Names of the accounts that open by shared pairs; none while there is one account, which shares with nobody."""
+    accounts = await store.accounts.all()
+    sharing = await store.encryption_keys.sharing()
+    return [account.name for account in accounts if account.id in sharing] if len(accounts) > 1 else []
 
 
 class AccountsOfKeys:
@@ -137,9 +195,11 @@ class AccountsOfKeys:
         account = self._keys.account(account_id)
         return account.origins if account else ()
 
-    def name(self, account_id: int) -> str:
+    def asker(self, account_id: int) -> Asker:
         account = self._keys.account(account_id)
-        return account.name if account else ""
+        if account is None:
+            return Asker({})
+        return Asker(account.shown_names(), account.face.privacy_url, account.face.contact)
 
 
 def device_key(meta: str) -> ec.EllipticCurvePublicKey | None:
@@ -158,7 +218,13 @@ def _from_base64url(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-def device_proves(key: ec.EllipticCurvePublicKey, nonce: str, token: str, signature: str) -> bool:
+def device_proof(meta: str) -> Callable[[str, str, str], bool] | None:
+    """The check of the device that a Meta binds its token to; see `capture.parts.DeviceProof`."""
+    key = device_key(meta)
+    return None if key is None else functools.partial(_device_proves, key)
+
+
+def _device_proves(key: ec.EllipticCurvePublicKey, nonce: str, token: str, signature: str) -> bool:
     """Whether `signature` (Base64 of r and s, 32 bytes each) is the device's over this nonce and token."""
     try:
         raw = base64.b64decode(signature, validate=True)

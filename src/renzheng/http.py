@@ -11,27 +11,41 @@ A large body whose length is announced is read by the kernel into the place wher
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING, Any, cast
+import traceback
+import uuid
+from functools import partial
+from typing import Any, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-if TYPE_CHECKING:
-    from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
+from renzheng.connections import Connections
+from renzheng.exchange import Exchange
 
-HIGH_WATER = 256 * 1024  # bytes that wait to be read before the connection is told to wait
-MANY = 16  # parts that wait to be read, from which they are joined: by itself each costs as much as a packet
 LARGE = 256 * 1024  # bytes of a body from which it is read into its place
-HEAD_BYTES = 256 * 1024  # the longest head, from the method to the empty line; the parser itself knows no bound
+INTERNAL_ERROR = (
+    b'{"Response":{"Error":{"Code":"InternalError","Message":"An internal error has occurred. Retry your request, '
+    b'but if the problem persists, contact us."},"RequestId":"%s"}}'
+)
+SLICE = 4 * 1024  # bytes that are parsed before it is asked again whether more requests may wait
+MAX_PIPELINED = 16  # requests that wait behind one that is being answered; what follows them waits unparsed
+STATUS = {
+    400: b"HTTP/1.1 400 Bad Request",
+    431: b"HTTP/1.1 431 Request Header Fields Too Large",
+    503: b"HTTP/1.1 503 Service Unavailable",
+}
+
+
+class HeadTooLargeError(Exception):
+    """A head has more bytes or headers than it may have."""
 
 
 class ApiProtocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1, with an `Exchange` where the path is `/`, and with bounds for heads.
 
     `head_seconds`: from a connection's begin, or a later head's first byte, to the end of the head. Between requests
-    uvicorn's `timeout_keep_alive` counts.
+    uvicorn's `timeout_keep_alive` counts. `head_bytes`: from the method to the empty line; `max_headers`: how many.
+    `connections`: where this one is counted.
     """
 
     _left = 0
@@ -42,23 +56,47 @@ class ApiProtocol(HttpToolsProtocol):
     _waits_since: float | None = None
     """The loop's time since when a head is awaited; None while a request is under way, or none has begun."""
     _timer: asyncio.TimerHandle | None = None
+    _room = 0
+    """Bytes that the head may still have."""
+    _held = b""
+    """What came behind `MAX_PIPELINED` requests."""
 
-    def __init__(self, *arguments: Any, head_seconds: float = 10, **named: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        head_seconds: float = 10,
+        head_bytes: int = 64 * 1024,
+        max_headers: int = 128,
+        connections: Connections | None = None,
+        **named: Any,
+    ) -> None:
         super().__init__(*arguments, **named)
         self._head_seconds = head_seconds
+        self._head_bytes = head_bytes
+        self._max_headers = max_headers
+        self._places = connections
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if self._places is not None and not self._places.opened(self, self.client[0] if self.client else ""):
+            self._refuse(503, "Too many connections.")
+            return
         self._waits_since = self.loop.time()
         self._timer = self.loop.call_later(self._head_seconds, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_looking()
+        if self._places is not None:
+            self._places.closed(self)
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
         self._stop_looking()
         super().handle_websocket_upgrade()
+        if self._places is not None:
+            self._places.busy(self)
+            protocol: Any = self.transport.get_protocol()
+            protocol.on_lost = partial(self._places.closed, self)
 
     def _look(self) -> None:
         """End a connection whose head does not come. One timer a connection, as one a request costs more."""
@@ -78,6 +116,10 @@ class ApiProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self._waits_since is None and (self.cycle is None or self.cycle.response_complete):
             self._waits_since = self.loop.time()
+        if self._held:
+            self._held += data
+            self.flow.pause_reading()
+            return
         if not self._left:
             self._parse(data)
             return
@@ -89,27 +131,100 @@ class ApiProtocol(HttpToolsProtocol):
                 self._parse(rest)
 
     def _parse(self, data: bytes) -> None:
-        while True:
-            self._around += len(data)
-            try:
-                self.parser.feed_data(data)
-            except httptools.HttpParserUpgrade as wish:
-                if self._declines_upgrade():
-                    data = self._head_without_upgrade() + data[wish.args[0] :]
-                    self.parser = new_parser(self)
-                    continue
-                if self._should_upgrade():
-                    self.handle_websocket_upgrade()
-            except httptools.HttpParserError:
-                self._refuse("Invalid HTTP request received.")
-            else:
-                if self._around > HEAD_BYTES:
-                    self._refuse("The head of the request is too long.")
-            return
+        """Slice by slice, as one packet may hold more requests than may wait, and a body behind a head."""
+        start = 0
+        while start < len(data) and not self.transport.is_closing():
+            if self._left:
+                self.data_received(data[start:])
+                return
+            if len(self.pipeline) >= MAX_PIPELINED:
+                self._held = data[start:]
+                self.flow.pause_reading()
+                return
+            taken = self._feed(data[start : start + SLICE])
+            if taken is None:
+                return
+            start += taken
 
-    def _refuse(self, why: str) -> None:
+    def _feed(self, piece: bytes) -> int | None:
+        """Parse; how many bytes of it are done with, None where nothing more is to be parsed of this connection."""
+        self._around += len(piece)
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade as wish:
+            if self._declines_upgrade():
+                head = self._head_without_upgrade()
+                self.parser = new_parser(self)
+                self._around = 0
+                return None if self._feed(head) is None else int(wish.args[0])
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+            return None
+        except httptools.HttpParserCallbackError as fault:
+            if isinstance(fault.__context__, HeadTooLargeError):
+                self._refuse(431, "The head of the request is too large.")
+            else:
+                self._failed(fault.__context__ or fault)
+            return None
+        except httptools.HttpParserError:
+            self._refuse(400, "Invalid HTTP request received.")
+            return None
+        if self._around > self._head_bytes:
+            self._refuse(431, "The head of the request is too large.")
+            return None
+        return len(piece)
+
+    def on_message_begin(self) -> None:
+        self._room = self._head_bytes
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._room -= len(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Raises where the head has enough of them, which ends the parser at once."""
+        self._room -= len(name) + len(value) + 4
+        if self._room < 0 or len(self.headers) >= self._max_headers:
+            raise HeadTooLargeError
+        super().on_header(name, value)
+
+    def on_response_complete(self) -> None:
+        is_last = not self.pipeline
+        super().on_response_complete()
+        if is_last and self._places is not None and not self.transport.is_closing():
+            self._places.idle(self)
+        if self._held and len(self.pipeline) < MAX_PIPELINED and not self.transport.is_closing():
+            held, self._held = self._held, b""
+            self.data_received(held)
+
+    def _refuse(self, status: int, why: str) -> None:
         self.logger.warning(why)
-        self.send_400_response(why)
+        head = [
+            STATUS[status],
+            *(name + b": " + value for name, value in self.server_state.default_headers),
+            b"content-type: text/plain; charset=utf-8",
+            b"content-length: %d" % len(why),
+            b"connection: close",
+        ]
+        self.transport.write(b"\r\n".join([*head, b"", why.encode("ascii")]))
+        self.transport.close()
+
+    def _failed(self, fault: BaseException) -> None:
+        """Answer a request that this server failed at, and log that it did; the error's text may hold a caller's."""
+        last = traceback.extract_tb(fault.__traceback__)[-1:]
+        where = f"{last[0].filename}:{last[0].lineno}" if last else "?"
+        self.logger.error("a fault of this server, not of the client: %s in %s", type(fault).__name__, where)
+        is_api = self.url == b"/" or self.url.startswith(b"/?")  # its clients read no reply of another status
+        body = INTERNAL_ERROR % str(uuid.uuid4()).encode()
+        lines = [
+            b"HTTP/1.1 200 OK" if is_api else b"HTTP/1.1 500 Internal Server Error",
+            b"content-type: application/json",
+            b"content-length: %d" % len(body),
+            b"connection: close",
+        ]
+        self.transport.write(b"\r\n".join([*lines, b"", body]))
+        self.transport.close()
 
     def _should_upgrade(self) -> bool:
         """A WebSocket begins with a GET; its protocol would wait for ever where another method came."""
@@ -143,6 +258,8 @@ class ApiProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._around = 0
         self._waits_since = None
+        if self._places is not None:
+            self._places.busy(self)
         if self._declines_upgrade():
             return  # it comes again without the wish
         url = self.url
@@ -187,163 +304,3 @@ def new_parser(protocol: HttpToolsProtocol) -> httptools.HttpRequestParser:
 def _announced(headers: list[tuple[bytes, bytes]]) -> int:
     """Content-Length, which the parser has found to be a number; 0 without one."""
     return next((int(value) for name, value in headers if name == b"content-length"), 0)
-
-
-class _Filling(asyncio.BufferedProtocol):
-    """Takes a connection over from its protocol while a body's rest arrives, so that it is written where it stays."""
-
-    def __init__(self, protocol: ApiProtocol, buffer: memoryview, size: int) -> None:
-        self._protocol = protocol
-        self._buffer = buffer
-        self._reading = False
-        self.size = size
-
-    def begin(self) -> None:
-        if self.size < len(self._buffer) and not self._protocol.transport.is_closing():
-            self._reading = True
-            self._hand_to(self)
-
-    def end(self) -> None:
-        if self._reading:
-            self._reading = False
-            self._hand_to(self._protocol)
-
-    def _hand_to(self, protocol: asyncio.BaseProtocol) -> None:
-        transport = self._protocol.transport
-        if not transport.is_closing():
-            transport.pause_reading()  # the loop asks a protocol which kind it is when it begins to read
-            transport.set_protocol(protocol)
-            transport.resume_reading()
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffer[self.size :]
-
-    def buffer_updated(self, nbytes: int) -> None:
-        self.size += nbytes
-        self._protocol.counted(nbytes)
-        if self.size == len(self._buffer):
-            self.end()
-            self._protocol.body_complete()
-        self._protocol.cycle.message_event.set()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._protocol.connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        self._protocol.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._protocol.resume_writing()
-
-
-class Exchange(RequestResponseCycle):
-    """One request to `/` and its reply, as ASGI's `receive` and `send`."""
-
-    def __init__(self, protocol: ApiProtocol, keep_alive: bool) -> None:
-        super().__init__(
-            scope=protocol.scope,
-            transport=protocol.transport,
-            flow=protocol.flow,
-            logger=protocol.logger,
-            access_logger=protocol.access_logger,
-            access_log=False,
-            default_headers=protocol.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=protocol.expect_100_continue,
-            keep_alive=keep_alive,
-            on_response=protocol.on_response_complete,
-        )
-        self._protocol = protocol
-        self._chunks: deque[bytes] = deque()
-        self._waiting = 0
-        self._head: list[tuple[bytes, bytes]] = []
-
-    def arrived(self, chunk: bytes) -> None:
-        """A part of the body, as the parser found it."""
-        self._chunks.append(chunk)
-        self._waiting += len(chunk)
-        if self._waiting > HIGH_WATER:
-            self.flow.pause_reading()
-        self.message_event.set()
-
-    async def receive(self) -> ASGIReceiveEvent:
-        """The parts as they came, none of them joined or copied unless they are many and so small."""
-        if self.waiting_for_100_continue and not self.transport.is_closing():
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self.waiting_for_100_continue = False
-        while not self._chunks and self.more_body and not self.disconnected and not self.response_complete:
-            self.flow.resume_reading()
-            self.message_event.clear()
-            await self.message_event.wait()
-        if self.disconnected or self.response_complete:
-            return {"type": "http.disconnect"}
-        if len(self._chunks) > MANY:
-            chunk = b"".join(self._chunks)
-            self._chunks.clear()
-        else:
-            chunk = self._chunks.popleft() if self._chunks else b""
-        self._waiting -= len(chunk)
-        return {"type": "http.request", "body": chunk, "more_body": self.more_body or bool(self._chunks)}
-
-    async def read_into(self, buffer: memoryview) -> AsyncGenerator[int, None]:
-        """Fill `buffer`, as long as the announced body; gives how much of it is there, each time that there is more.
-
-        Ends when it is full, or early where the client left. In place of `receive`, and before it.
-        """
-        size = 0
-        while self._chunks and size < len(buffer):  # what came in the packets of the head
-            message = cast("dict[str, Any]", await self.receive())
-            buffer[size : size + len(message["body"])] = message["body"]
-            size += len(message["body"])
-            yield size
-        if self.waiting_for_100_continue:
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self.waiting_for_100_continue = False
-        filling = _Filling(self._protocol, buffer, size)
-        self.flow.resume_reading()
-        filling.begin()
-        try:
-            while size < len(buffer) and not self.disconnected:
-                self.message_event.clear()
-                await self.message_event.wait()
-                if filling.size > size:
-                    size = filling.size
-                    yield size
-        finally:
-            filling.end()
-
-    async def send(self, message: ASGISendEvent) -> None:
-        """The head is kept until the body comes, and both are written as one."""
-        if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
-        if self.disconnected:
-            return
-        given = cast("dict[str, Any]", message)
-        if given["type"] == "http.response.start":
-            self._head = given["headers"]
-            return
-        body, more = given["body"], given.get("more_body", False)
-        if self.scope["method"] == "HEAD":
-            body = b""  # the client would take what follows the head for its next reply
-        if self.response_started:
-            self.transport.write(body)
-        else:
-            self.response_started = True
-            self.waiting_for_100_continue = False
-            self.transport.write(self._head_bytes() + body)
-        if not more:
-            self.response_complete = True
-            self.message_event.set()
-            if not self.keep_alive:
-                self.transport.close()
-            self.on_response()
-
-    def _head_bytes(self) -> bytes:
-        lines = [b"HTTP/1.1 200 OK"]
-        lines += [name + b": " + value for name, value in (*self.default_headers, *self._head)]
-        if (b"connection", b"close") in self._head:
-            self.keep_alive = False
-        elif not self.keep_alive:
-            lines.append(b"connection: close")
-        lines += [b"", b""]
-        return b"\r\n".join(lines)

@@ -17,12 +17,20 @@ import traceback
 from collections import deque
 from collections.abc import Callable, MutableMapping
 from functools import lru_cache
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import msgspec
 import structlog
 
+from renzheng.faults import fault_name
+
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_ONE_LINE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {
+    0x2028: "\\u2028",
+    0x2029: "\\u2029",
+}
+MAX_TROUBLES, MAX_TROUBLE_TEXT = 50, 400
+"""How many warnings and errors are remembered, and how much of each."""
 Entry = tuple[float, str, MutableMapping[str, Any]]
 
 
@@ -38,17 +46,54 @@ def configure_logs(level: str, as_json: bool) -> RequestLog:
         logger_factory=lambda *_: lines,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Formatter("%(levelname)s %(name)s %(message)s"))
-    logging.basicConfig(level=max(LEVELS[level], logging.WARNING), handlers=[handler])
+    logging.basicConfig(level=max(LEVELS[level], logging.WARNING), handlers=[_Handler(lines)], force=True)
+    logging.captureWarnings(True)
+    sys.excepthook = lambda _, error, __: _tell_crash(lines, "crashed", error)
+    threading.excepthook = lambda told: _tell_crash(lines, "thread_crashed", told.exc_value)
+    sys.unraisablehook = lambda told: _tell_crash(lines, "passed_over", told.exc_value)
     return RequestLog(lines, LEVELS[level])
 
 
-class _Formatter(logging.Formatter):
-    """The standard library's lines, of which exceptions' texts are left out too."""
+class Trouble(NamedTuple):
+    """A warning or an error of the log. `at`: unix seconds. `text`: what the line says beside its event."""
 
-    def formatException(self, ei: Any) -> str:  # noqa: N802, the standard library's name
-        return _places(ei[1])
+    at: float
+    level: str
+    event: str
+    text: str
+
+
+class _Handler(logging.Handler):
+    """The lines of other libraries, such as the HTTP server's, in the form of our own."""
+
+    def __init__(self, lines: _Lines) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            said = record.getMessage()
+        except (TypeError, ValueError):  # a library's own mistake in what it logs
+            said = str(record.msg)
+        if record.name == "asyncio":  # goes on with an exception's text
+            said = said.partition("\n")[0]
+        if said.startswith("Traceback ") or said == "Application startup failed. Exiting.":
+            return  # uvicorn's, with an exception's text: the command tells of it in its own way
+        event: dict[str, Any] = {"event": said, "logger": record.name}
+        if record.exc_info and (places := _places(record.exc_info[1])):
+            event["exception"] = places
+        if record.levelno >= logging.ERROR:
+            self._lines.error(event)
+        elif record.levelno >= logging.WARNING:
+            self._lines.warning(event)
+        else:
+            self._lines.add("info", event)
+
+
+def _tell_crash(lines: _Lines, event: str, error: BaseException | None) -> None:
+    """An exception that nobody took. Python's own way would print its text, over several lines."""
+    if not isinstance(error, (KeyboardInterrupt, SystemExit)):
+        lines.error({"event": event, "exception": _places(error)})
 
 
 class _Lines:
@@ -61,6 +106,7 @@ class _Lines:
         self._waiting: deque[Entry] = deque()
         self._wake = threading.Event()
         self._lock = threading.Lock()
+        self.troubles: deque[Trouble] = deque(maxlen=MAX_TROUBLES)
         atexit.register(self.write_out)
         threading.Thread(target=self._keep_writing, name="renzheng-log", daemon=True).start()
 
@@ -78,12 +124,22 @@ class _Lines:
         self.add("info", event)
 
     def warning(self, event: MutableMapping[str, Any]) -> None:
+        self._keep("warning", event)
         self.add("warning", event)
         self.write_out()
 
     def error(self, event: MutableMapping[str, Any]) -> None:
+        self._keep("error", event)
         self.add("error", event)
         self.write_out()
+
+    def _keep(self, level: str, event: MutableMapping[str, Any]) -> None:
+        """For the console: what a line tells, without the places of its exception."""
+        told = {name: value for name, value in event.items() if value not in (None, "", ())}
+        name = str(told.pop("event", "")).translate(_ONE_LINE)
+        kind = str(told.pop("exception", "")).strip().partition("\n")[0]
+        text = " ".join([*(f"{key}={value}" for key, value in told.items()), *filter(None, [kind])])
+        self.troubles.append(Trouble(time.time(), level, name, text.translate(_ONE_LINE)[:MAX_TROUBLE_TEXT]))
 
     critical = exception = error
 
@@ -105,11 +161,15 @@ class _Lines:
 
 
 class RequestLog:
-    """The gateway's log: the same lines, without structlog's steps."""
+    """The gateway's log: the same lines, without structlog's steps. Knows the last warnings and errors of all."""
 
     def __init__(self, lines: _Lines, least: int) -> None:
         self._lines = lines
         self._tells = least <= LEVELS["info"]
+
+    def troubles(self) -> list[Trouble]:
+        """The newest first."""
+        return list(reversed(self._lines.troubles))
 
     def info(self, event: str, **values: Any) -> None:
         if self._tells:
@@ -140,8 +200,8 @@ def _text_line(entry: Entry) -> bytes:
     trace = event.pop("exception", None)
     parts = [_written(at), f"{level:<7}", event.pop("event")]
     parts += [f"{name}={value}" for name, value in event.items() if value is not None and value != ""]
-    text = " ".join(parts)
-    return (f"{text}\n{trace}\n" if trace else f"{text}\n").encode()
+    text = " ".join(map(str, parts)).translate(_ONE_LINE)
+    return (f"{text}\n{trace}\n" if trace else f"{text}\n").encode(errors="backslashreplace")
 
 
 def _open_exception(event: MutableMapping[str, Any]) -> None:
@@ -155,7 +215,7 @@ def _places(error: BaseException | None) -> str:
     """Kinds and places of an exception in the place of its text, which may hold what a stranger sent."""
     lines: list[str] = []
     while error is not None and len(lines) < 40:
-        lines.append(f"  {type(error).__module__}.{type(error).__qualname__}")
+        lines.append(f"  {fault_name(error)}")
         frames = traceback.extract_tb(error.__traceback__)[-10:]
         lines += [f"    {frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
         error = error.__cause__ or error.__context__

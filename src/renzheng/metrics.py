@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
 # Beside each counter a series of the time at which it began, that nobody asked for.
 disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class Latency(NamedTuple):
+    """`calls`, and the seconds within which half and 95 % of them were answered, read from buckets."""
+
+    calls: int
+    half: float
+    most: float
+
+
+def quantile(buckets: Sequence[tuple[float, float]], share: float) -> float:
+    """Within (upper bound, count up to it) by rising bound: a straight line inside a bucket, as Prometheus reads it."""
+    wanted = share * buckets[-1][1]
+    low, below = 0.0, 0.0
+    for bound, count in buckets:
+        if count >= wanted:
+            inside = count - below
+            return low if math.isinf(bound) or not inside else low + (bound - low) * (wanted - below) / inside
+        low, below = bound, count
+    return low
+
+
+def _samples(metric: Any) -> Iterator[tuple[str, Mapping[str, str], float]]:
+    for family in metric.collect():
+        for sample in family.samples:
+            yield sample.name, sample.labels, sample.value
 
 
 class Metrics:
@@ -21,14 +48,14 @@ class Metrics:
         )
         self._seconds = Histogram(
             "renzheng_request_seconds",
-            "Seconds a signed request took.",
+            "Seconds that a signed request took.",
             ("action",),
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
             registry=self.registry,
         )
         self._open = Counter(
             "renzheng_failed_open_total",
-            "Protective parts that failed and let pass.",
+            "Requests let through because a protective check failed, by check.",
             ("part",),
             registry=self.registry,
         )
@@ -38,11 +65,69 @@ class Metrics:
             ("step", "reason", "browser"),
             registry=self.registry,
         )
-        self.waiting = Gauge("renzheng_judging_waiting", "Sessions that wait for a judge.", registry=self.registry)
+        self.waiting = Gauge("renzheng_judging_waiting", "Verifications that wait for a judge.", registry=self.registry)
+        self.erased_in_log = Gauge(
+            "renzheng_erased_keys_in_log",
+            "1 while keys.db-wal still holds erased data keys because another process is reading it.",
+            registry=self.registry,
+        )
+        self._changed = Gauge(
+            "renzheng_changed_rows",
+            "Signed rows that something other than renzheng changed; the server does not trust them.",
+            ("table",),
+            registry=self.registry,
+        )
+        self._followed = Gauge(
+            "renzheng_followed_changes",
+            "Changes of accounts, keys and rules, and of balances, that this server has followed.",
+            ("of",),
+            registry=self.registry,
+        )
+        self._free = Gauge(
+            "renzheng_free_bytes",
+            "Bytes free on the disk that holds a folder of the store.",
+            ("folder",),
+            registry=self.registry,
+        )
+        self._deliveries = Counter(
+            "renzheng_deliveries_total",
+            "Times that a delivery to a customer's bucket was tried, by outcome.",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self.deliveries_waiting = Gauge(
+            "renzheng_deliveries_waiting", "Deliveries to customers' buckets that are due.", registry=self.registry
+        )
         self._restarts = Gauge(
             "renzheng_worker_restarts",
-            "Engine processes that died, hung or grew too large and were replaced, since the start.",
+            "Engine processes replaced since the start because they died, hung or grew too large.",
             ("kind",),
+            registry=self.registry,
+        )
+        self._attempts = Gauge(
+            "renzheng_capture_attempts",
+            "Attempts in progress, people who wait for a place, and attempts that the server can carry at once.",
+            ("state",),
+            registry=self.registry,
+        )
+        self.longest_wait = Gauge(
+            "renzheng_judging_wait_seconds",
+            "Seconds for which the verification that waits longest has waited for a judge.",
+            registry=self.registry,
+        )
+        self._kept = Gauge(
+            "renzheng_kept_free_bytes",
+            "Bytes of that disk below which new photos and attempts are refused.",
+            ("folder",),
+            registry=self.registry,
+        )
+        self._ready = Gauge(
+            "renzheng_ready", "1 where a check of /readyz passes, 0 where it fails.", ("check",), registry=self.registry
+        )
+        self._sign_ins = Counter(
+            "renzheng_console_sign_ins_total",
+            "Tries to sign in to the console, by outcome: in, wrong, wrong_code, too_many.",
+            ("outcome",),
             registry=self.registry,
         )
         self._known: dict[tuple[str, str], Any] = {}
@@ -64,9 +149,62 @@ class Metrics:
         """Count one step of a capture."""
         self._steps.labels(name, reason, browser).inc()
 
+    def attempts(self, taken: int, waiting: int, carried: int) -> None:
+        for state, count in (("taken", taken), ("waiting", waiting), ("carried", carried)):
+            self._attempts.labels(state).set(count)
+
+    def delivery(self, outcome: str) -> None:
+        """Count one try of a delivery."""
+        self._deliveries.labels(outcome).inc()
+
     def worker_restarts(self, by_kind: Mapping[str, int]) -> None:
         for kind, count in by_kind.items():
             self._restarts.labels(kind).set(count)
+
+    def free_bytes(self, by_folder: Mapping[str, int]) -> None:
+        for folder, left in by_folder.items():
+            self._free.labels(folder).set(left)
+
+    def kept_free_bytes(self, by_folder: Mapping[str, int]) -> None:
+        for folder, kept in by_folder.items():
+            self._kept.labels(folder).set(kept)
+
+    def ready(self, by_check: Mapping[str, bool]) -> None:
+        for check, passes in by_check.items():
+            self._ready.labels(check).set(int(passes))
+
+    def sign_in(self, outcome: str) -> None:
+        """Count one try to sign in to the console."""
+        self._sign_ins.labels(outcome).inc()
+
+    def changed_rows(self, by_table: Mapping[str, int]) -> None:
+        for table, count in by_table.items():
+            self._changed.labels(table).set(count)
+
+    def followed_changes(self, by_counter: Mapping[str, int]) -> None:
+        for name, count in by_counter.items():
+            self._followed.labels(name).set(count)
+
+    def steps(self) -> dict[tuple[str, str], int]:
+        """How often each step of a capture was counted since the start, by step and browser family."""
+        found: dict[tuple[str, str], int] = {}
+        for name, labels, value in _samples(self._steps):
+            if name.endswith("_total"):
+                key = (labels["step"], labels["browser"])
+                found[key] = found.get(key, 0) + int(value)
+        return found
+
+    def latencies(self) -> dict[str, Latency]:
+        """Of each action that was called since the start."""
+        buckets: dict[str, list[tuple[float, float]]] = {}
+        for name, labels, value in _samples(self._seconds):
+            if name.endswith("_bucket"):
+                buckets.setdefault(labels["action"], []).append((float(labels["le"]), value))
+        return {
+            action: Latency(int(known[-1][1]), quantile(known, 0.5), quantile(known, 0.95))
+            for action, known in buckets.items()
+            if known[-1][1]
+        }
 
     def page(self) -> bytes:
         """The text that Prometheus reads."""

@@ -83,10 +83,11 @@ def not_found() -> Response:
     return Response("Not Found", 404, COMMON, media_type="text/plain")
 
 
-def policy(connect: str, ancestors: str) -> str:
+def policy(connect: str, ancestors: str, forms: str = "'none'", media: str = "") -> str:
     """A page's Content-Security-Policy: its own files, and no markup made from strings.
 
-    `connect`: where its scripts may connect to; `ancestors`: who may frame it.
+    `connect`: where its scripts may connect to; `ancestors`: who may frame it; `forms`: where its forms may go;
+    `media`: where its videos may come from, empty where it has none.
     """
     return "; ".join(
         (
@@ -94,9 +95,10 @@ def policy(connect: str, ancestors: str) -> str:
             "script-src 'self'",
             "style-src 'self'",
             "img-src 'self'",
+            *((f"media-src {media}",) if media else ()),
             f"connect-src {connect}",
             "base-uri 'none'",
-            "form-action 'none'",
+            f"form-action {forms}",
             f"frame-ancestors {ancestors}",
             "require-trusted-types-for 'script'",
             "trusted-types 'none'",

@@ -6,6 +6,7 @@ no application, so they are bounded here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -14,6 +15,7 @@ from websockets.frames import Frame
 FLOOD = 4429  # as in `docs/capture-protocol.md`
 FRAMES_A_SECOND = 100
 """Pings, pongs and small continuations a second: each costs microseconds however few bytes it has."""
+SLICE = 4 * 1024  # bytes that are parsed before frames are counted: at most 700 of the smallest
 SMALL = 256  # bytes of a continuation up to which it counts; larger ones are bounded by the size of a message
 
 
@@ -24,10 +26,24 @@ class DeviceProtocol(WebSocketsSansIOProtocol):
         super().__init__(*arguments, **named)
         self._second = 0
         self._frames = 0
+        self.on_lost: Callable[[], None] | None = None
+        """Called when the connection has ended."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.on_lost is not None:
+            self.on_lost()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Answers a head that cannot be read, which uvicorn would leave open: heads arrive here whole."""
-        super().data_received(data)
+        """Slice by slice, as a packet may hold thousands of small frames, which are counted only when all are parsed.
+
+        Answers a head that cannot be read, which uvicorn would leave open: heads arrive here whole.
+        """
+        step = SLICE if self.handshake_initiated else max(1, len(data))
+        for start in range(0, len(data), step):
+            if self.transport.is_closing():
+                break
+            super().data_received(data[start : start + step])
         if not self.handshake_initiated:
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.transport.close()
@@ -53,6 +69,8 @@ class DeviceProtocol(WebSocketsSansIOProtocol):
         if self._frames > FRAMES_A_SECOND and not self.close_sent:
             self.conn.fail(FLOOD, "too many frames a second")
             self.handle_parser_exception()
+        if self._frames > 10 * FRAMES_A_SECOND:  # after the end too, of which the peer was told
+            self.transport.abort()
         return self.close_sent
 
     async def run_asgi(self) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from renzheng.accounts.billing import GOOD, Refusal, Standing
+from renzheng.accounts.billing import GOOD, BillingRefusal, BillingStatus
 
-NO, ARREARS = Refusal.NOT_ACTIVATED, Refusal.IN_ARREARS
+NO, ARREARS = BillingRefusal.NOT_ACTIVATED, BillingRefusal.IN_ARREARS
 
 
 @pytest.mark.parametrize(
@@ -22,9 +22,9 @@ NO, ARREARS = Refusal.NOT_ACTIVATED, Refusal.IN_ARREARS
     ],
 )
 def test_who_gets_a_token_and_who_gets_a_result(
-    active: bool, balance: int | None, to_issue: Refusal | None, to_fetch: Refusal | None
+    active: bool, balance: int | None, to_issue: BillingRefusal | None, to_fetch: BillingRefusal | None
 ) -> None:
-    standing = Standing(active, balance)
+    standing = BillingStatus(active, balance)
     assert (standing.to_issue, standing.to_fetch) == (to_issue, to_fetch)
 
 

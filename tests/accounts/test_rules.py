@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from renzheng.accounts.rules import RULE_MOVES, RuleState, Terms
+from renzheng.accounts.rules import RULE_MOVES, RuleState, RuleTerms
 from renzheng.verification.policy import Policy
 
 
@@ -24,7 +24,7 @@ from renzheng.verification.policy import Policy
 )
 def test_terms_out_of_range_are_refused_with_a_sentence(fields: dict[str, Any], days: float | None, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        Terms(Policy(**fields), days)
+        RuleTerms(Policy(**fields), days)
 
 
 def test_only_a_submitted_rule_is_approved_and_every_state_but_one_can_be_left() -> None:

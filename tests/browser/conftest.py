@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from axe_playwright_python import base as axe_package
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
-from tests.browser.stage import ARGUMENTS, CHROMIUM
-from tests.support.server import Server
+from tests.browser.stage import ARGUMENTS, CHROMIUM, INSECURE_HOST
+from tests.support.server import PATIENCE, Server
+
+MAX_TEST_SECONDS = 600
+"""Of a test that waits for many things, each with patience."""
+
+expect.set_options(1000 * PATIENCE)
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: scripts/chromium.sh installs it")
 
@@ -27,15 +33,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in Path(str(item.fspath)).parents:
             item.add_marker(pytest.mark.browser)
             item.add_marker(needs_chromium)
+            if item.get_closest_marker("timeout") is None and not item.get_closest_marker("stress"):
+                item.add_marker(pytest.mark.timeout(MAX_TEST_SECONDS))
 
 
-@pytest.fixture(scope="module")
+UNHURRIED = {"step_seconds": 30, "ready_seconds": 300, "min_frames_per_second": 1, "max_excused_attempts": 10}
+"""Settings under which whoever does what the page says gets there, however slow the machine is."""
+
+
+@contextlib.contextmanager
+def serving(folder: Path, **more: object) -> Iterator[Server]:
+    """As shipped, but for a wait that a test would have to sit out, and with time for a machine that is slow."""
+    waits = {"device_grace_seconds": 1, **UNHURRIED}
+    running = Server(folder, **waits, **more, allowed_hosts=INSECURE_HOST).start()
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """As shipped, but for waits that a test would have to sit out."""
-    folder = tmp_path_factory.mktemp("browser")
-    running = Server(folder, device_grace_seconds=1, step_seconds=10, frames_per_second_least=1).start()
-    yield running
-    running.stop()
+    """For all files that leave its one account as they found it."""
+    with serving(tmp_path_factory.mktemp("browser")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

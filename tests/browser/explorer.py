@@ -10,6 +10,7 @@ from typing import Any
 from playwright.async_api import Browser, Page, Request
 
 from tests.browser.stage import DESKTOP, PHONE
+from tests.support.server import PATIENCE
 
 BUSINESS = {"CompareLib": "BUSINESS", "IdCard": "11204416541220243X", "Name": "韦小宝"}
 
@@ -63,9 +64,10 @@ class Explorer:
 
     async def settled(self) -> None:
         """What was typed is signed and shown; the page waits for a moment of rest first."""
-        await self.page.wait_for_timeout(400)
+        await self.page.locator(".side:not([aria-busy])").wait_for()
 
     async def step(self, name: str) -> str:
+        await self.settled()
         await self.page.click("[data-tab=signature]")
         return await self.page.locator(f'[data-step="{name}"]').inner_text()
 
@@ -81,6 +83,7 @@ async def explorer(
         is_mobile=phone,
         has_touch=phone,
     )
+    context.set_default_timeout(1000 * PATIENCE)
     try:
         yield Explorer(await context.new_page())
     finally:

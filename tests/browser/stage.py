@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import json
 import re
 import shutil
+import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -21,13 +23,14 @@ from typing import Any
 import cv2
 import numpy as np
 import simplejpeg
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, Page, WebSocketRoute
 
 from renzheng.evaluation.performance import Kind, Performance
 from renzheng.evaluation.puppet import Puppet
 from renzheng.evaluation.screen import Screen
 from renzheng.verification.challenge import COLOURS
 from tests.support.images import sample
+from tests.support.server import PATIENCE
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 INSECURE_HOST = "insecure.test"
@@ -42,6 +45,12 @@ ARGUMENTS = (
     f"--host-resolver-rules=MAP {INSECURE_HOST} 127.0.0.1",
 )
 ENDS = ("passed", "failed")
+OVER = ("over_timeout", "over_not_ready", "over_slow_line", "over_server", "over_not_passed")
+SHOWN_SCREEN = '[data-screen="{}"]:not([data-waits])'
+ATTEMPT = 240.0
+"""Seconds that a test waits for the end of a whole attempt."""
+PERIOD = 0.085
+"""Seconds from picture to picture: twelve a second, as a plain camera."""
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}
 
@@ -55,16 +64,22 @@ CAMERA = """
   canvas.width = 640; canvas.height = 480;
   const context = canvas.getContext("2d");
   let open = false;
+  const shine = () => document.documentElement.hasAttribute("data-light")
+    ? getComputedStyle(document.documentElement).backgroundColor : "";
   const paint = async () => {
     const began = performance.now();
     const page = document.getElementById("page");
     const asked = page?.dataset.phase === "step" ? page.querySelector(".glyph")?.dataset.action : undefined;
-    const shines = document.documentElement.hasAttribute("data-light");
-    const colour = shines ? getComputedStyle(document.documentElement).backgroundColor : "";
+    const colour = shine();
     const picture = await window.renderPuppet(asked === "idle" ? "neutral" : asked ?? "neutral", colour);
     const bytes = Uint8Array.from(atob(picture), (c) => c.charCodeAt(0));
-    context.drawImage(await createImageBitmap(new Blob([bytes])), 0, 0);
-    if (open) setTimeout(paint, Math.max(5, 85 - (performance.now() - began)));  // twelve a second, as a plain camera
+    const bitmap = await createImageBitmap(new Blob([bytes]));
+    // A face reflects what shines now: a picture that was long in the making is not shown under the next colour.
+    const late = shine() !== colour;
+    if (!late) context.drawImage(bitmap, 0, 0);
+    const took = performance.now() - began;
+    // A busy machine gets a break after each picture, or the puppet would take it from the server.
+    if (open) setTimeout(paint, late ? 0 : Math.max(PERIOD - took, took / 2));
   };
   media.enumerateDevices = async () => (await window.cameraState()) === "none" ? [] : [{ kind: "videoinput" }];
   media.getUserMedia = async () => {
@@ -76,6 +91,14 @@ CAMERA = """
     return stream;
   };
 })();
+""".replace("PERIOD", f"{1000 * PERIOD:g}")
+
+WITNESS = """
+window.witness = [];
+new MutationObserver(() => {
+  const { screen, hint } = document.getElementById("page")?.dataset ?? {};
+  window.witness.push(`screen ${screen}`, `hint ${hint}`);
+}).observe(document, { subtree: true, attributes: true, attributeFilter: ["data-screen", "data-hint"] });
 """
 
 
@@ -83,7 +106,9 @@ CAMERA = """
 def sample_puppet() -> Puppet:
     photo = cv2.imdecode(np.frombuffer(sample(), np.uint8), cv2.IMREAD_COLOR)
     assert photo is not None
-    return Puppet(photo)
+    puppet = Puppet(photo)
+    Performance(puppet)  # measures how far it has to turn, which takes a second; the puppet keeps that
+    return puppet
 
 
 @dataclass
@@ -91,6 +116,7 @@ class Camera:
     """Before the device: nothing, a refusal, or a puppet. `obeys` False: it stands and looks. `pause`: seconds that
     each picture takes longer. `scene`: what plays instead of a performance of `kind`.
 
+    Its time stands still while no picture is made: on a busy machine a person moves slowly, and never in jerks.
     `colours`: how the page was seen to shine, one change after another.
     """
 
@@ -102,8 +128,9 @@ class Camera:
 
     def __post_init__(self) -> None:
         self._performance = self.scene
-        self._action = ""
-        self._since = 0.0
+        self._action = self._does = ""
+        self._seconds = 0.0
+        self._rendered_at = 0.0
         self.seen: list[str] = []
         self.colours: list[str] = []
 
@@ -117,10 +144,15 @@ class Camera:
             action = SHOWN[colour]
             if self.colours[-1:] != [action]:
                 self.colours.append(action)
+        self._seconds += min(now - self._rendered_at, 1.2 * PERIOD)
+        self._rendered_at = now
         if action != self._action:
-            self._action, self._since = action, now
+            self._action = action
             self.seen.append(action)
-        picture = self._performance.frame(action if self.obeys else "neutral", now - self._since)
+        does = action if self.obeys else "neutral"
+        if does != self._does:  # who begins to obey begins with the beginning, and does not jump into the middle
+            self._does, self._seconds = does, 0.0
+        picture = self._performance.frame(does, self._seconds)
         return base64.b64encode(simplejpeg.encode_jpeg(picture, quality=92, colorspace="BGR")).decode()
 
 
@@ -145,13 +177,40 @@ class Device:
         await self.page.goto(f"{server}/verify#{token}{extra}")
         return self
 
-    async def screen(self, name: str, seconds: float = 30) -> None:
-        """Wait for a screen by its name."""
+    async def screen(self, name: str) -> None:
+        """Wait for a screen by its name, on which nothing is under way that was pressed before."""
+        await self.screen_among((name,))
+
+    async def screen_among(self, names: tuple[str, ...], seconds: float = PATIENCE) -> str:
+        """The first of these screens that comes."""
+        wanted = ", ".join(map(SHOWN_SCREEN.format, names))
         try:
-            await self.page.locator(f'[data-screen="{name}"]').wait_for(timeout=seconds * 1000)
+            await self.page.locator(wanted).first.wait_for(timeout=seconds * 1000)
         except Exception:
             now = await self.page.evaluate("document.getElementById('page')?.outerHTML.slice(0, 300)")
-            raise AssertionError(f"no screen {name} within {seconds:g} s: {now}; errors: {self.errors}") from None
+            raise AssertionError(f"no screen {names} within {seconds:g} s: {now}; errors: {self.errors}") from None
+        return str(await self.page.locator("#page").get_attribute("data-screen"))
+
+    async def saw(self, what: str) -> None:
+        """Wait until `screen NAME` or `hint CODE` was shown, even if it is gone by now."""
+        await self.page.wait_for_function("(what) => window.witness.includes(what)", arg=what)
+
+    async def pass_time(self, until: str, step: int = 500) -> None:
+        """Move the page's own clock on by steps of so many milliseconds, until the screen of that name."""
+        screen = self.page.locator(SHOWN_SCREEN.format(until))
+        for _ in range(round(PATIENCE / 0.1)):
+            if await screen.count():
+                return
+            await self.page.clock.run_for(step)
+            await asyncio.sleep(0.1)  # for what does not go by that clock: the server, the camera
+        await self.screen(until)
+
+    async def press_until(self, name: str) -> None:
+        """Press the first button, and again whenever its screen comes back, until the screen of that name."""
+        before = str(await self.page.locator("#page").get_attribute("data-screen"))
+        await self.press()
+        while await self.screen_among((before, name)) != name:
+            await self.press()
 
     async def press(self, which: str = ".primary") -> None:
         await self.page.locator(f".actions {which}").first.click()
@@ -160,26 +219,16 @@ class Device:
         await self.screen("ready")
         await self.press()
 
-    async def end(self, name: str, seconds: float = 90) -> None:
-        """Go again as often as the page offers it, until the screen of that name."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            await self.screen_among((*ENDS, "over_timeout", "over_not_ready"), until - time.monotonic())
-            now = await self.page.locator("#page").get_attribute("data-screen")
-            if now in ENDS:
-                assert now == name, f"it ended with {now}"
-                return
+    async def end(self, name: str) -> None:
+        """To the screen of that name, an outcome or one of `OVER`; go again as often as the page offers it before."""
+        while (now := await self.screen_among((*ENDS, *OVER), ATTEMPT)) != name:
+            assert now in OVER, f"it ended with {now}: {await self.page.locator('.words').inner_text()}"
             await self.press()
-        raise AssertionError(f"no screen {name} within {seconds:g} s")
-
-    async def screen_among(self, names: tuple[str, ...], seconds: float) -> None:
-        wanted = ", ".join(f'[data-screen="{name}"]' for name in names)
-        await self.page.locator(wanted).first.wait_for(timeout=seconds * 1000)
 
     async def action(self) -> str:
         """Wait for the first action of a challenge; its name."""
         glyph = self.page.locator('[data-phase="step"] .glyph:not([data-action="neutral"])')
-        await glyph.wait_for(timeout=40000)
+        await glyph.wait_for()
         return str(await glyph.get_attribute("data-action"))
 
 
@@ -191,8 +240,10 @@ async def device(browser: Browser, camera: Camera | None = None, *, phone: bool 
         has_touch=phone,
         locale="zh-CN" if phone else "en-US",
     )
+    context.set_default_timeout(1000 * PATIENCE)
     page = await context.new_page()
     camera = camera or Camera()
+    await asyncio.to_thread(sample_puppet)  # before the page waits for a picture
 
     async def render(_: Any, action: str, colour: str) -> str:
         return await asyncio.to_thread(camera.render, action, colour)
@@ -200,10 +251,25 @@ async def device(browser: Browser, camera: Camera | None = None, *, phone: bool 
     await page.expose_binding("renderPuppet", render)
     await page.expose_binding("cameraState", lambda _: camera.state)
     await page.add_init_script(CAMERA)
+    await page.add_init_script(WITNESS)
     try:
         yield Device(context, page, camera)
     finally:
         await context.close()
+
+
+async def alter_welcome(page: Page, **change: Any) -> None:
+    """Have the server's `welcome` say something else in these fields; everything else is the server's own."""
+
+    def alter(text: str | bytes) -> str | bytes:
+        message = json.loads(text) if isinstance(text, str) else {}
+        return json.dumps({**message, **change}) if message.get("type") == "welcome" else text
+
+    def connect(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        server.on_message(lambda text: socket.send(alter(text)))
+
+    await page.route_web_socket("**/capture/v1", connect)
 
 
 async def check_screen(device: Device, title: str, axe: Any) -> None:
@@ -231,7 +297,8 @@ async def check_screen(device: Device, title: str, axe: Any) -> None:
 
 
 class Line:
-    """A TCP line to the server that can be cut and mended. `delay`: seconds more each way."""
+    """A TCP line to the server that can be cut and mended. `delay`: seconds more each way. `uplink`: bytes a second at
+    which what the device sends gets through; 0: all at once."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -239,6 +306,7 @@ class Line:
         self._server: asyncio.Server | None = None
         self.port = 0
         self.delay = 0.0
+        self.uplink = 0
 
     async def mend(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
@@ -252,15 +320,17 @@ class Line:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        # Little waits in the machine, as on a real line: what the device sends has to wait there.
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
         self._writers |= {writer, far_writer}
         with contextlib.suppress(OSError):
-            await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+            await asyncio.gather(self._pump(reader, far_writer, is_up=True), self._pump(far_reader, writer))
         self._writers -= {writer, far_writer}
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_up: bool = False) -> None:
         with contextlib.suppress(OSError):
-            while data := await reader.read(65536):
-                await asyncio.sleep(self.delay)
+            while data := await reader.read(4096 if self.uplink else 65536):
+                await asyncio.sleep(self.delay + (len(data) / self.uplink if is_up and self.uplink else 0.0))
                 writer.write(data)
                 await writer.drain()
         writer.close()

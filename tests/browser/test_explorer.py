@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from renzheng.client.signing import Credential, sign
 from tests.browser.explorer import BUSINESS, Explorer, explorer
@@ -88,8 +88,8 @@ async def test_a_first_token_and_its_result_and_nothing_of_the_key_is_sent_or_ke
         assert await link.get_attribute("href") == f"/verify#{token}"
 
         await page.page.click("#fetch-result")
-        assert await page.page.locator("h1").inner_text() == "GetFaceIdResult"
-        assert await page.page.locator("#parameter-FaceIdToken").input_value() == token
+        await expect(page.page.locator("h1")).to_have_text("GetFaceIdResult")
+        await expect(page.page.locator("#parameter-FaceIdToken")).to_have_value(token)
         result = await page.send()
         assert result["IdCard"] == BUSINESS["IdCard"]
         assert result["Name"] == BUSINESS["Name"]
@@ -112,11 +112,12 @@ async def test_a_first_token_and_its_result_and_nothing_of_the_key_is_sent_or_ke
         await page.page.reload()
         await page.page.locator("#send").wait_for()
         for field in ("#key-secretId", "#key-secretKey"):
-            assert await page.page.locator(field).input_value() == "", "a reload forgets the key"
+            await expect(page.page.locator(field), "a reload forgets the key").to_have_value("")
 
 
 @pytest.mark.parametrize(
-    ("language", "advice"), [("en-US", "what was signed is not what was sent"), ("zh-CN", "签名的内容与发送的不同")]
+    ("language", "advice"),
+    [("en-US", "what was signed is not what was sent"), ("zh-CN", "签名的内容与实际发送的不一致")],
 )
 async def test_a_wrong_key_is_refused_with_its_meaning_and_the_way_to_its_cause(
     server: Server, key: tuple[str, str], browser: Browser, language: str, advice: str
@@ -134,7 +135,7 @@ async def test_a_wrong_key_is_refused_with_its_meaning_and_the_way_to_its_cause(
         assert "renzheng explain --recent" in said
         assert await page.page.locator(".facts").get_attribute("data-good") == "false"
         await page.page.click(".notice[data-code] button")
-        assert await page.page.locator("[data-tab=signature]").get_attribute("aria-selected") == "true"
+        await expect(page.page.locator("[data-tab=signature]")).to_have_attribute("aria-selected", "true")
 
 
 async def test_an_error_that_the_server_knows_in_chinese_only_is_explained_in_english(
@@ -186,9 +187,9 @@ async def test_the_curl_sample_runs_as_it_stands_with_a_short_body_and_with_a_fi
     async with explorer(browser) as page:
         await page.open(server.url)
         await page.enter(**{**BUSINESS, "Name": "it's 韦小宝 $HOME"})
-        assert await page.page.locator(".sample").inner_text()
+        await expect(page.page.locator(".sample")).not_to_be_empty()
         await page.page.locator('.chip:has(input[value="curl"])').click()
-        assert await page.page.locator(".sample").is_hidden(), "without a key there is no signature to show"
+        await expect(page.page.locator(".sample"), "without a key there is no signature to show").to_be_hidden()
         await page.enter_key(key)
         short = await page.sample("curl")
         await page.page.click("#clear")
@@ -212,16 +213,16 @@ async def test_a_photo_is_weighed_before_it_is_sent(server: Server, browser: Bro
     async with explorer(browser) as page:
         await page.open(server.url)
         about = page.page.locator(".photo-about")
-        assert "at most 8 MB" in await about.inner_text()
+        await expect(about).to_contain_text("at most 8 MB")
         for name, said in (
             ("small.jpg", "of 8 MB at most"),
             ("large.jpg", "9.3 MB as Base64 is over the limit of 8 MB"),
             ("text.txt", "neither JPEG nor PNG"),
         ):
             await page.page.set_input_files("#parameter-ImageBase64", tmp_path / name)
-            await about.filter(has_text=said).wait_for(timeout=10_000)
+            await expect(about).to_contain_text(said)
         await page.page.locator(".photo .quiet").click()
-        await about.filter(has_text="JPEG or PNG, at most 8 MB").wait_for(timeout=10_000)
+        await expect(about).to_contain_text("JPEG or PNG, at most 8 MB")
 
 
 async def test_the_steps_are_those_that_the_server_takes_and_a_difference_is_found(
@@ -241,11 +242,11 @@ async def test_the_steps_are_those_that_the_server_takes_and_a_difference_is_fou
         assert canonical.split("\n")[:5] == ["POST", "/", "", "content-type:application/json", f"host:{host}"]
         verdict = page.page.locator(".verdict")
         await page.page.fill("#theirs", canonical.replace("\n", "\r\n") + "\n")
-        assert await verdict.get_attribute("data-same") == "true"
+        await expect(verdict).to_have_attribute("data-same", "true")
         await page.page.fill("#theirs", canonical.replace(f"host:{host}", "host:127.0.0.1"))
-        assert "Line 5 differs" in await verdict.inner_text()
+        await expect(verdict).to_contain_text("Line 5 differs")
         await page.page.fill("#theirs", (await page.step("toSign")).replace(str(TIMESTAMP), str(TIMESTAMP + 1)))
-        assert "Line 2 differs" in await verdict.inner_text()
+        await expect(verdict).to_contain_text("Line 2 differs")
         whole = tmp_path / "request.txt"
         whole.write_text(await page.step("request"))
         assert "valid" in server.command("explain", str(whole), "--json")
@@ -275,10 +276,11 @@ async def test_the_region_is_one_that_the_action_is_offered_in(
         await page.open(server.url, "GetFaceIdResult")
         await page.enter_key(key)
         await page.page.select_option("#region", "")
+        await page.settled()
         assert "X-TC-Region" not in await page.sample("curl")
         assert "new FaceidClient(credential, null, profile)" in await page.sample("java")
         await page.page.click('.actions a[href="#GetFaceIdToken"]')
-        assert await page.page.locator("#region").input_value() == "ap-guangzhou"
+        await expect(page.page.locator("#region")).to_have_value("ap-guangzhou")
         await page.enter(**BUSINESS)
         assert (await page.send())["FaceIdToken"]
 
@@ -289,15 +291,15 @@ async def test_what_cannot_be_sent_as_it_is_is_said_beside_its_field(
     async with explorer(browser) as page:
         await page.open(server.url, "GetFaceIdResult")
         await page.page.click("#send")
-        assert "SecretId" in await page.page.locator(".complaint").inner_text()
-        assert await page.page.evaluate("document.activeElement.id") == "key-secretId"
+        await expect(page.page.locator(".complaint")).to_contain_text("SecretId")
+        await expect(page.page.locator("#key-secretId")).to_be_focused()
         await page.enter_key(key)
         await page.enter(Encryption='{"Algorithm": ')
         await page.page.click("#send")
         field = page.page.locator("#parameter-Encryption")
-        assert await field.get_attribute("aria-invalid") == "true"
-        assert await page.page.locator("#parameter-Encryption-problem").inner_text() == "This is not valid JSON"
-        assert await page.page.evaluate("document.activeElement.id") == "parameter-Encryption"
+        await expect(field).to_have_attribute("aria-invalid", "true")
+        await expect(page.page.locator("#parameter-Encryption-problem")).to_have_text("This is not valid JSON")
+        await expect(field).to_be_focused()
         assert not [request for request in page.sent if request.method == "POST"]
 
 
@@ -309,7 +311,7 @@ async def test_where_the_browser_gives_no_cryptography_the_page_says_why_and_wha
         said = await page.page.locator("#insecure").inner_text()
         assert f"ssh -L {server.port}:127.0.0.1:{server.port} {INSECURE_HOST}" in said
         assert "renzheng serve --lan" in said
-        assert await page.page.locator("#send").is_disabled()
+        await expect(page.page.locator("#send")).to_be_disabled()
         await page.enter(**BUSINESS)
         assert f"{INSECURE_HOST}:{server.port}" in await page.sample("java")
         notes = await page.page.locator(".notes").inner_text()
@@ -325,5 +327,5 @@ async def test_a_server_that_has_gone_is_said_to_be_gone(
         await page.page.route(f"{server.url}/", lambda route: route.abort("connectionrefused"))
         await page.page.click("#send")
         await page.page.locator(".facts").wait_for()
-        assert "No connection" in await page.page.locator(".notice").inner_text()
-        assert await page.page.locator("#send").is_enabled()
+        await expect(page.page.locator(".notice")).to_contain_text("No connection")
+        await expect(page.page.locator("#send")).to_be_enabled()

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Route
+from playwright.async_api import Browser, Route, expect
 
 from tests.browser.explorer import BUSINESS, Explorer, explorer
 from tests.browser.stage import DESKTOP, PHONE, assert_same_texts
@@ -65,12 +65,11 @@ async def test_the_language_changes_in_place_and_keeps_what_was_typed(server: Se
         await page.enter_key(("AKIDsome", "key"))
         await page.enter(Name="韦小宝")
         await page.page.click(".language")
-        assert await page.page.evaluate("[document.documentElement.lang, document.activeElement.className]") == [
-            "en-US", "language",
-        ]  # fmt: skip
-        assert await page.page.locator("#send").inner_text() == "Send the request"
-        assert await page.page.locator("#parameter-Name").input_value() == "韦小宝"
-        assert await page.page.locator("#key-secretKey").input_value() == "key"
+        await expect(page.page.locator("html")).to_have_attribute("lang", "en-US")
+        await expect(page.page.locator(".language")).to_be_focused()
+        await expect(page.page.locator("#send")).to_have_text("Send the request")
+        await expect(page.page.locator("#parameter-Name")).to_have_value("韦小宝")
+        await expect(page.page.locator("#key-secretKey")).to_have_value("key")
 
 
 async def test_both_languages_have_the_same_texts_and_fill_in_the_same_values(server: Server, browser: Browser) -> None:
@@ -86,12 +85,12 @@ async def test_all_of_it_can_be_done_by_keyboard(server: Server, key: tuple[str,
         keyboard = page.page.keyboard
         await page.page.locator("[data-tab=code]").focus()
         await keyboard.press("ArrowRight")
-        assert await page.page.evaluate("document.activeElement.dataset.tab") == "signature"
-        assert await page.page.locator("#panel-signature").is_visible()
+        await expect(page.page.locator("[data-tab=signature]")).to_be_focused()
+        await expect(page.page.locator("#panel-signature")).to_be_visible()
         await keyboard.press("ArrowLeft")
         await page.page.locator('input[name="sample"][value="python"]').focus()
         await keyboard.press("ArrowRight")
-        assert "public class Main" in await page.page.locator(".sample").inner_text()
+        await expect(page.page.locator(".sample")).to_contain_text("public class Main")
         await page.page.locator("#key-secretId").focus()
         await keyboard.type(key[0])
         await keyboard.press("Tab")
@@ -113,12 +112,11 @@ async def test_what_the_api_or_a_reply_says_becomes_text_and_never_markup(
 ) -> None:
     sentence = {"zh-CN": MARKUP, "en-US": MARKUP}
     described: dict[str, Any] = {
-        "service": "faceid",
         "limits": {"imageCharacters": 8, "bodyBytes": 8, "clockSeconds": 300},
         "errors": {MARKUP: {"message": sentence, "advice": sentence}},
         "actions": [
             {
-                "name": MARKUP, "version": "2018-03-01", "text": sentence, "regions": [MARKUP],
+                "name": MARKUP, "service": "faceid", "version": "2018-03-01", "text": sentence, "regions": [MARKUP],
                 "parameters": [
                     {"name": MARKUP, "kind": "string", "required": True, "text": sentence, "choices": [MARKUP]},
                     {"name": "Name", "kind": "string", "text": sentence, "example": MARKUP},
@@ -148,8 +146,7 @@ async def test_what_the_api_or_a_reply_says_becomes_text_and_never_markup(
         await page.page.click("[data-tab=signature]")
         await page.page.fill("#theirs", MARKUP)
         await page.page.click("#send")
-        await page.page.locator(".notice[data-code]").wait_for()
-        assert MARKUP in await page.page.locator(".notice[data-code]").inner_text()
+        await expect(page.page.locator(".notice[data-code]")).to_contain_text(MARKUP)
         assert await page.page.locator("img, script:not([src])").count() == 0
         assert await page.page.evaluate("window.harmed") is None
 
@@ -164,9 +161,8 @@ async def test_an_action_that_the_server_gains_appears_with_its_form(server: Ser
                 {"name": "Ratio", "kind": "number"},
                 {"name": "Tags", "kind": "list", "item": "string"},
             ]
-            description["actions"].append(
-                {"name": "NewThing", "version": "2018-03-01", "text": None, "regions": None, "parameters": parameters}
-            )
+            named = {"name": "NewThing", "service": "faceid", "version": "2018-03-01"}
+            description["actions"].append({**named, "text": None, "regions": None, "parameters": parameters})
             await route.fulfill(json=description)
 
         await page.page.route("**/explorer/description.json", describe)
@@ -178,5 +174,5 @@ async def test_an_action_that_the_server_gains_appears_with_its_form(server: Ser
         assert 'request.Tags = common.StringPtrs([]string{"a", "b"})' in text
         await page.enter(Count="seven")
         await page.settled()
-        assert await page.page.locator("#parameter-Count-problem").inner_text() == "This has to be a number"
+        await expect(page.page.locator("#parameter-Count-problem")).to_have_text("This has to be a number")
         assert not page.errors

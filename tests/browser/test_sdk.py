@@ -9,20 +9,27 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, FrameLocator
-from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
+from playwright.async_api import Browser, FrameLocator, expect
 
-from tests.browser.stage import Camera, Device, device
+from tests.browser.conftest import serving
+from tests.browser.stage import ATTEMPT, Camera, Device, device
 from tests.support.images import ROOT, base64_of, sample
-from tests.support.server import Server, free_port, result
+from tests.support.server import PATIENCE, Server, free_port, result
 from tests.support.server import token as issue
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One of its own, as a second account is made here."""
+    with serving(tmp_path_factory.mktemp("merchants")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +43,7 @@ def shop(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     process = subprocess.Popen(
         [sys.executable, "examples/shop/shop.py"], cwd=ROOT, env=environment, stdout=log, stderr=log
     )
-    for _ in range(200):
+    for _ in range(round(10 * PATIENCE)):
         try:
             urllib.request.urlopen(address, timeout=1).close()
             break
@@ -51,16 +58,6 @@ def shop(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
 
 def new_token(server: Server, key: tuple[str, str], **fields: object) -> str:
     return issue(server.sdk(key), CompareLib="LOCAL", ImageBase64=base64_of(sample()), **fields)
-
-
-async def known_soon(call: Callable[[], str]) -> str:
-    """A running server hears of a new key within a second."""
-    for _ in range(20):
-        try:
-            return call()
-        except TencentCloudSDKException:
-            await asyncio.sleep(0.1)
-    return call()
 
 
 async def on_shop(person: Device, shop: str) -> None:
@@ -82,7 +79,7 @@ async def begin(person: Device, server: Server, options: dict[str, Any]) -> None
 
 
 async def end_of(person: Device) -> dict[str, Any]:
-    return dict(await asyncio.wait_for(person.page.evaluate("window.ended"), 90))
+    return dict(await asyncio.wait_for(person.page.evaluate("window.ended"), ATTEMPT))
 
 
 def framed(person: Device) -> FrameLocator:
@@ -114,7 +111,7 @@ async def test_the_example_shop_is_paid_for_by_whom_it_expects(server: Server, s
         page = framed(person)
         await page.locator('[data-screen="ready"] .primary').click()
         async with going_again(person):
-            await person.page.locator("#told", has_text="Paid").wait_for(timeout=90000)
+            await person.page.locator("#told", has_text="Paid").wait_for(timeout=1000 * ATTEMPT)
         assert not person.errors
         assert person.hosts == {server.url.split("/")[2], shop.split("/")[2]}
 
@@ -134,7 +131,7 @@ async def test_a_frame_tells_its_progress_takes_the_theme_and_ends_with_212(
         assert (end["code"], "passed" in end) == (212, False)
         names = [event["name"] for event in await person.page.evaluate("window.events") if event["type"] == "screen"]
         assert names[:2] == ["opening", "ready"]
-        assert await person.page.locator("iframe").count() == 0
+        await expect(person.page.locator("iframe")).to_have_count(0)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +173,8 @@ async def test_an_unknown_token_ends_with_288(server: Server, shop: str, browser
 async def test_another_accounts_token_is_refused_in_a_frame(server: Server, shop: str, browser: Browser) -> None:
     other = server.json("account", "create", "another")
     made = server.json("key", "create", "--account", str(other["id"]))
-    token = await known_soon(lambda: new_token(server, (made["secret_id"], made["secret_key"])))
+    server.follow()
+    token = new_token(server, (made["secret_id"], made["secret_key"]))
     async with device(browser) as person:
         await on_shop(person, shop)
         await begin(person, server, {"token": token, "container": "body"})
@@ -244,6 +242,7 @@ async def test_an_app_hears_the_end_through_its_named_object(
         await person.open(server.url, new_token(server, key))
         await person.screen("ready")
         await person.page.locator(".actions .quiet").last.click()
+        await person.page.wait_for_function("() => window.heard.some(({ type }) => type === 'end')")
         heard = await person.page.evaluate("window.heard")
     assert heard[0] == {"renzheng": 1, "type": "hello"}
     assert heard[-1]["type"] == "event" or heard[-1]["code"] == 212

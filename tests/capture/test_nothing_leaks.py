@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from renzheng.capture.course import End
+from renzheng.capture.effects import End
 from renzheng.engine.limits import ContinuityLimits, DepthLimits
 from renzheng.engine.liveness import ACTIONS, HINTS, NEUTRAL, Glance, hint
 from renzheng.engine.measurement import Appearance, Continuity, Depth, Measurement, Passive
 
 ROOT = Path(__file__).resolve().parents[2]
-PLACES = ("capture/channel.py", "capture/visit.py", "capture/course.py", "capture/socket.py")
+PLACES = tuple(
+    f"capture/{name}.py" for name in ("channel", "visit", "entry", "attempt", "conversation", "handover", "socket")
+)
 GOOD = Glance(
     *(640, 480),
     faces=1,
@@ -34,7 +36,11 @@ def sent() -> dict[str, set[str]]:
     for place in PLACES:
         tree = ast.parse((ROOT / "src/renzheng" / place).read_text())
         for call in ast.walk(tree):
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "send":
+            if (
+                isinstance(call, ast.Call)
+                and isinstance(call.func, ast.Attribute)
+                and call.func.attr in ("send", "_send")
+            ):
                 if not call.args or not isinstance(call.args[0], ast.Constant):
                     continue
                 names = found.setdefault(str(call.args[0].value), set())
@@ -45,6 +51,10 @@ def sent() -> dict[str, set[str]]:
 
 def spread(value: ast.expr, tree: ast.Module) -> set[str]:
     """The keys of a dictionary whose entries become fields, written there or assigned to that name before."""
+    if isinstance(value, ast.DictComp) and isinstance(value.generators[0].iter, ast.Call):
+        walked = value.generators[0].iter.func  # those of a dictionary that are not empty
+        assert isinstance(walked, ast.Attribute)
+        value = walked.value
     sources: list[ast.AST] = [value]
     if isinstance(value, ast.Name):
         named = (node for node in ast.walk(tree) if isinstance(node, ast.Assign))
@@ -84,8 +94,10 @@ def test_no_message_has_a_field_of_a_measurement() -> None:
 
 
 def test_the_end_of_an_attempt_and_of_a_verification_say_no_more_than_that() -> None:
-    assert {str(end) for end in End} == {"completed", "timeout", "not_ready"}
-    assert sent()["outcome"] == {"passed", "retry"}
+    of_the_line = {"turned", "camera", "eased", "slow_line", "server"}
+    assert {str(end) for end in End} == {"completed", "timeout", "not_ready", *of_the_line}
+    assert sent()["attempt_over"] == {"reason", "counted", "attempts_left", "eases", "advice"}
+    assert sent()["outcome"] == {"passed", "retry", "advice"}
     assert sent()["hint"] == {"code"}
 
 

@@ -20,20 +20,22 @@ from renzheng.cli import build
 from renzheng.evaluation.device import Device
 from renzheng.evaluation.performance import Performance
 from tests.browser.stage import sample_puppet
+from tests.support.commands import run_command
 from tests.support.images import ROOT, drawn, sample
 from tests.support.server import Server, free_port
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("newcomer"), step_seconds=10, frames_per_second_least=1).start()
+    running = Server(
+        tmp_path_factory.mktemp("newcomer"), challenge_length=4, step_seconds=10, min_frames_per_second=1
+    ).start()
     yield running
     running.stop()
 
 
 def run(environment: dict[str, str], folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "renzheng", *words]
-    return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=120)
+    return run_command(words, environment, folder)
 
 
 @contextlib.contextmanager
@@ -56,7 +58,7 @@ def started(environment: dict[str, str], folder: Path, *words: str) -> Iterator[
 
 
 def test_a_second_server_on_the_same_records_is_refused_by_a_sentence(server: Server) -> None:
-    second = run({**server.environment, "RENZHENG_PORT": "0"}, server.folder, "serve")
+    second = run({**server.environment, "RENZHENG_PORT": "0", "RENZHENG_OPERATOR_PORT": "0"}, server.folder, "serve")
     assert second.returncode == 2
     assert "another server" in second.stderr
     assert "Traceback" not in second.stderr
@@ -73,7 +75,7 @@ def test_a_port_that_is_taken_is_told_before_anything_is_made(server: Server, tm
 
 
 def test_with_port_0_the_server_says_which_one_it_took(tmp_path: Path) -> None:
-    environment = {**Server(tmp_path).environment, "RENZHENG_PORT": "0"}
+    environment = {**Server(tmp_path).environment, "RENZHENG_PORT": "0", "RENZHENG_OPERATOR_PORT": "0"}
     with started(environment, tmp_path) as said:
         [port] = re.findall(r"is starting on http://127\.0\.0\.1:(\d+)", said)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as reply:
@@ -180,16 +182,6 @@ def test_a_folder_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:
 
 def test_the_version_is_told() -> None:
     assert re.fullmatch(r"renzheng \d+\.\d+\.\d+\n", CliRunner().invoke(build(()), ["--version"]).output)
-
-
-def test_without_the_extra_lab_its_commands_say_what_they_need(tmp_path: Path) -> None:
-    program = "import sys; sys.modules['tencentcloud'] = None; from renzheng.__main__ import main; main()"
-    for name in ("demo", "attack"):
-        command = [sys.executable, "-c", program, name, "--out", "x"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 2
-        assert f"{name} renders people who pass liveness" in done.stderr
-        assert "renzheng[server,lab]" in done.stderr
 
 
 def _photo(folder: Path) -> Path:

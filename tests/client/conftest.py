@@ -11,12 +11,12 @@ import msgspec
 import pytest
 
 from renzheng.gateway import signature
-from renzheng.gateway.encryption import Encryption, KeyPairs, Opened
+from renzheng.gateway.encryption import Encryption, KeyPairs, OpenedFields
 
 SECRET_ID, SECRET_KEY = "AKIDEXAMPLE0000000000000000000000000", "GoldenSecretKey000000000000000000"
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """An error reply: its code and its message."""
 
 
@@ -37,7 +37,7 @@ class Peer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def answer(self, action: str, sent: dict[str, Any]) -> dict[str, Any]:
-        opened: Opened | None = None
+        opened: OpenedFields | None = None
         if "Encryption" in sent:
             opened = self.keys.open(msgspec.convert(sent["Encryption"], Encryption), sent)
         clear = sent | (opened.fields if opened else {})
@@ -48,12 +48,12 @@ class Peer(ThreadingHTTPServer):
             return {"FaceIdToken": token}
         minted = self.minted.get(clear["FaceIdToken"])
         if minted is None:
-            raise Refused("InvalidParameterValue.BizTokenIllegal", "BizToken不合法。")
+            raise RefusedError("InvalidParameterValue.BizTokenIllegal", "BizToken不合法。")
         reply = {"Result": "0", "Description": "成功", "Similarity": 97.5, "RiskInfoTag": None, "Other": 1}
         reply |= {"Extra": minted.get("Extra"), "Name": minted.get("Name"), "IdCard": minted.get("IdCard")}
         return reply if opened is None else self.sealed(reply, opened, sent.get("IsEncryptResponse", False))
 
-    def sealed(self, reply: dict[str, Any], opened: Opened, whole: bool) -> dict[str, Any]:
+    def sealed(self, reply: dict[str, Any], opened: OpenedFields, whole: bool) -> dict[str, Any]:
         if whole:
             body, described = opened.key.seal_body(msgspec.json.encode({"Response": reply}).decode())
             return {"EncryptedBody": body, "Encryption": msgspec.to_builtins(described), "Name": None}
@@ -71,7 +71,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
             content = self.server.answer(*(self.tc3(body) if "Authorization" in self.headers else self.v1(body)))
-        except Refused as refused:
+        except RefusedError as refused:
             content = {"Error": dict(zip(("Code", "Message"), refused.args, strict=True))}
         status, reply = self.server.raw or (
             200,
@@ -98,7 +98,7 @@ class Handler(BaseHTTPRequestHandler):
             headers={name.lower().encode(): value.encode() for name, value in self.headers.items()},
             payload_hash=signature._sha256(body),
         ):
-            raise Refused("AuthFailure.SignatureFailure", "请求签名验证失败，请检查您的签名计算是否正确。")
+            raise RefusedError("AuthFailure.SignatureFailure", "请求签名验证失败，请检查您的签名计算是否正确。")
         parameters = nested(parse_qsl(query)) if self.command == "GET" else msgspec.json.decode(body)
         return self.headers["X-TC-Action"], parameters
 
@@ -112,7 +112,7 @@ class Handler(BaseHTTPRequestHandler):
             method=self.command,
             algorithm=sent.get("SignatureMethod", "HmacSHA1"),
         ):
-            raise Refused("AuthFailure.SignatureFailure", "请求签名验证失败，请检查您的签名计算是否正确。")
+            raise RefusedError("AuthFailure.SignatureFailure", "请求签名验证失败，请检查您的签名计算是否正确。")
         return sent["Action"], nested(list(sent.items()))
 
     def log_message(self, *_: Any) -> None:

@@ -34,3 +34,20 @@ def test_every_link_between_pages_leads_somewhere() -> None:
             if not there.exists() or (anchor and there.suffix == ".md" and anchor not in headings(there)):
                 broken.append(f"{page.relative_to(ROOT)}: {target}#{anchor}")
     assert not broken
+
+
+def test_the_choices_are_the_same_in_both_languages_row_by_row() -> None:
+    tests = [
+        [line.rsplit(" | ", 1)[1] for line in (ROOT / "docs" / name).read_text().splitlines() if line.startswith("| ")]
+        for name in ("api-choices.md", "api-choices.zh-CN.md")
+    ]
+    assert tests[0][1:] == tests[1][1:]
+
+
+def test_the_clients_examples_are_the_same_in_both_languages() -> None:
+    """They are run from the English page."""
+    blocks = [
+        re.findall(r"^```(?:python|text)\n(.*?)^```$", (ROOT / "docs" / name).read_text(), re.MULTILINE | re.DOTALL)
+        for name in ("client.md", "client.zh-CN.md")
+    ]
+    assert blocks[0] == blocks[1]

@@ -10,8 +10,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from renzheng.engine.appearance import measure_appearance
+from renzheng.engine.aligned import aligned_points
+from renzheng.engine.appearance import covered_of, measure_appearance
+from renzheng.engine.embedding import align
 from renzheng.engine.landmarks import Mesh
+from renzheng.engine.liveness import DEFAULT_HINTS
 from renzheng.engine.measurement import Appearance, Measurement
 from renzheng.engine.observation import FaceModels
 from renzheng.engine.reasons import reasons
@@ -103,3 +106,21 @@ def test_the_area_under_the_curve_counts_pairs_in_the_right_order() -> None:
     assert interval(np.arange(3.0), np.arange(3.0) + 9) == (0.0, 1.0)
     found = interval(np.arange(100.0), np.arange(100.0) + 30)
     assert found[0] < area_under(np.arange(100.0), np.arange(100.0) + 30) < found[1] < 0.95
+
+
+@pytest.mark.parametrize("colour", [(235, 230, 228), (200, 170, 120), (40, 38, 36)])
+def test_a_mask_is_told_from_a_bare_face(portrait: Image, models: FaceModels, colour: tuple[int, int, int]) -> None:
+    """White, light blue and black; the bare face stays below, in bright, dim and coloured light too."""
+    mesh = models.observe(portrait, eyes=False).mesh
+    assert mesh is not None
+    masked = portrait.copy()
+    lower = [93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 280, 5, 50]
+    cv2.fillConvexPoly(masked, cv2.convexHull(np.round(mesh.flat[lower]).astype(np.int32)), colour)
+    limit = DEFAULT_HINTS.covered
+
+    def covered(image: Image) -> float:
+        return covered_of(align(image, mesh.five_points), aligned_points(mesh))
+
+    assert covered(masked) > limit
+    for gain in ((1.0, 1.0, 1.0), (0.35, 0.35, 0.35), (0.8, 1.0, 1.15)):
+        assert covered(np.clip(portrait * np.array(gain), 0, 255).astype(np.uint8)) < limit

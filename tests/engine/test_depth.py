@@ -48,14 +48,26 @@ def test_one_homography_explains_a_plane_and_not_a_head(frontal: Mesh) -> None:
 
 @pytest.mark.parametrize("axis", ["x", "y"])
 @pytest.mark.parametrize("degrees", [-40, -25, 25, 40])
-def test_a_flat_photo_turned_has_no_depth(
+def test_a_flat_photo_turned_does_not_reach_the_turn(
     models: FaceModels, portrait: Image, frontal: Mesh, axis: str, degrees: float
 ) -> None:
-    photo = tilted(portrait, degrees, axis, (224, 118), 500)
-    mesh = mesh_of(models, photo)
-    assert abs(mesh.yaw) < LIMITS.turn
+    mesh = mesh_of(models, tilted(portrait, degrees, axis, (224, 118), 500))
+    assert abs(reach(mesh, frontal.turn, LIMITS)) < LIMITS.nearly
     for sign in (1, -1):
-        assert not measure_depth([frontal] * 3, [mesh] * 3, sign, LIMITS).passed
+        depth = measure_depth([frontal] * 3, [mesh] * 3, sign, LIMITS)
+        assert (depth.turned, depth.passed) == (0, False)
+
+
+@pytest.mark.parametrize("degrees", [31, 35, 45, 60])
+def test_a_plane_that_reaches_the_turn_has_no_depth_where_a_head_has(frontal: Mesh, degrees: float) -> None:
+    """What is compared is turned enough in both, so that only the residual tells them apart."""
+    plane = Mesh(frontal.points * np.array([1, 1, 0], np.float32), 1.0)
+    flat = measure_depth([plane] * 3, [turned(plane, yaw=degrees)] * 3, 1, LIMITS)
+    head = measure_depth([frontal] * 3, [turned(frontal, yaw=degrees)] * 3, 1, LIMITS)
+    assert (flat.turned, head.turned) == (3, 3)
+    assert flat.residual is not None
+    assert flat.residual < LIMITS.residual / 10
+    assert (flat.passed, head.passed) == (False, True)
 
 
 def test_a_head_that_turns_passes_to_the_asked_side_only(frontal: Mesh) -> None:

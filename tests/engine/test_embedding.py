@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,11 +11,11 @@ import numpy as np
 import pytest
 
 from renzheng.engine import packs
-from renzheng.engine.embedding import TEMPLATE, align, cosine, similarity
+from renzheng.engine.embedding import TEMPLATE, align, centred, cosine, likeness, similarity
 from renzheng.engine.limits import MediaLimits
 from renzheng.engine.media import decode
 from renzheng.engine.observation import FaceModels
-from renzheng.engine.packs import Calibration
+from renzheng.engine.packs import Calibration, PackError
 from renzheng.engine.runtimes import Floats, Image
 
 
@@ -25,7 +26,7 @@ def calibration() -> Calibration:
     return found
 
 
-@pytest.mark.parametrize(("value", "score"), [(0.355, 60.0), (0.415, 70.0), (0.467, 80.0)])
+@pytest.mark.parametrize(("value", "score"), [(0.339, 60.0), (0.414, 70.0), (0.48, 80.0)])
 def test_the_anchors_of_the_scale_are_exact(calibration: Calibration, value: float, score: float) -> None:
     assert similarity(value, calibration) == pytest.approx(score)
 
@@ -34,6 +35,24 @@ def test_the_scale_rises_from_0_to_100(calibration: Calibration) -> None:
     scores = [similarity(value, calibration) for value in np.linspace(-1, 1, 401)]
     assert scores == sorted(scores)
     assert (scores[0], scores[200], scores[-1]) == (0.0, 0.0, 100.0)
+
+
+def test_what_all_faces_share_is_taken_off_before_a_comparison(calibration: Calibration) -> None:
+    random = np.random.default_rng(5)
+    shared = np.array(calibration.centre, np.float32)
+    own = [random.normal(0, 0.08, 128).astype(np.float32) for _ in range(2)]
+    first, second = ((one + shared) / np.linalg.norm(one + shared) for one in own)
+    assert float(np.linalg.norm(centred(first, calibration))) == pytest.approx(1.0, abs=1e-5)
+    assert cosine(centred(first, calibration), centred(second, calibration)) < cosine(first, second) - 0.03
+    assert likeness(first, first, calibration) == pytest.approx(100.0, abs=0.01)
+
+
+def test_a_pack_without_a_centre_is_compared_as_it_is(calibration: Calibration) -> None:
+    plain = replace(calibration, centre=())
+    first = np.eye(128, dtype=np.float32)[3]
+    assert centred(first, plain) is first
+    with pytest.raises(PackError, match="centre has 2 numbers, an embedding 128"):
+        centred(first, replace(calibration, centre=(0.1, 0.1)))
 
 
 def test_points_on_the_template_are_left_where_they_are() -> None:
@@ -82,7 +101,7 @@ def test_sixty_labelled_pairs_fall_on_the_right_side_of_70(
             cache[name] = found
         return cache[name]
 
-    scores = [similarity(cosine(embedding(row["a"]), embedding(row["b"])), calibration) for row in rows]
+    scores = [likeness(embedding(row["a"]), embedding(row["b"]), calibration) for row in rows]
     misses = sum(score < 70 for score in scores[:30])
     false_matches = sum(score >= 70 for score in scores[30:])
     assert misses <= 3

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from renzheng.engine.light import COLOURS, Flash, Numbers, Sample, flashes_of, measure_light, sample, waiting
+from renzheng.engine.light import (
+    COLOURS,
+    LEFT,
+    NOSE,
+    RIGHT,
+    WARNING,
+    Flash,
+    Numbers,
+    Sample,
+    flashes_of,
+    is_light,
+    measure_light,
+    sample,
+    waiting,
+)
 from renzheng.engine.limits import LightLimits
 from renzheng.engine.measurement import Light
 from renzheng.engine.observation import FaceModels
@@ -128,3 +143,65 @@ def test_the_engine_knows_the_light_of_every_colour_that_a_challenge_can_show() 
     for name, shown in challenge.COLOURS.items():
         linear = [((part / 255 + 0.055) / 1.055) ** 2.4 for part in shown]
         assert COLOURS[name] == pytest.approx(linear, abs=0.001)
+
+
+def test_a_trace_of_the_colours_is_no_answer_however_well_it_fits() -> None:
+    flashes = show(1)
+    found = measure_light(film(flashes, 0.06, 0.01), flashes, LIMITS)
+    assert found.faults == ()
+    stricter = replace(LIMITS, gain=found.gain * 1.01)
+    assert measure_light(film(flashes, 0.06, 0.01), flashes, stricter).faults == ("gain",)
+    assert measure_light(film(flashes, 0.06, 0.01), flashes, replace(LIMITS, gain=found.gain)).passed
+
+
+def test_each_bound_of_the_light_decides_at_its_value() -> None:
+    flashes = show(2)
+    samples = film(flashes, 0.06, 0.02)
+    found = measure_light(samples, flashes, LIMITS)
+    for name, at in (("response", found.face), ("nearer", found.gain / found.behind), ("nose", found.nose)):
+        below, above = (replace(LIMITS, **{name: at * part}) for part in (0.999, 1.001))  # type: ignore[arg-type]
+        assert measure_light(samples, flashes, below).passed
+        assert not measure_light(samples, flashes, above).passed
+    assert measure_light(samples, flashes, replace(LIMITS, wait=2.0), wait=2.0).passed
+    assert measure_light(samples, flashes, replace(LIMITS, minimum=len(samples))).passed
+    assert measure_light(samples, flashes, replace(LIMITS, minimum=len(samples) + 1)).faults == ("few",)
+    assert measure_light(samples, flashes[:2], LIMITS).faults == ("few",)
+
+
+def test_the_steps_of_a_light_challenge_are_the_colours_and_their_warning() -> None:
+    assert all(map(is_light, [WARNING, *COLOURS]))
+    assert not any(map(is_light, ["neutral", *challenge.ACTIONS]))
+
+
+def test_the_outer_sixth_of_the_picture_on_both_sides_is_beside_the_face(models: FaceModels, portrait: Image) -> None:
+    mesh, width = mesh_of(models, portrait), portrait.shape[1]
+    before = sample(portrait, mesh, 0.0).background
+    counted = []
+    for column in (0, width // 6 - 1, width // 6, width - width // 6 - 1, width - width // 6, width - 1):
+        changed = portrait.copy()
+        changed[:, column] = 255 - changed[:, column]
+        counted.append(sample(changed, mesh, 0.0).background != before)
+    assert counted == [True, True, False, False, True, True]
+
+
+def test_a_nose_is_told_by_what_the_cheeks_take_on_and_by_the_least_gain_where_they_take_on_nothing() -> None:
+    flashes = show(3)
+    lit = measure_light(film(flashes, 0.06, 0.01), flashes, LIMITS)
+    assert lit.nose == pytest.approx(2 * lit.regions[NOSE] / (lit.regions[RIGHT] + lit.regions[LEFT]))
+    dark = measure_light(film(flashes, 0.06, 0.01, near=(1.0, 0.0, 0.0, 0.3, 0.9)), flashes, LIMITS)
+    assert dark.regions[RIGHT] + dark.regions[LEFT] < 2 * LIMITS.gain
+    assert dark.nose == pytest.approx(dark.regions[NOSE] / LIMITS.gain)
+    bare = [replace(one, regions=()) for one in film(flashes, 0.06, 0.01)]
+    assert measure_light(bare, flashes, LIMITS).nose == 0.0
+
+
+def test_what_is_exactly_at_a_bound_passes() -> None:
+    flashes = show(2)
+    samples = film(flashes, 0.06, 0.02)
+    found = measure_light(samples, flashes, LIMITS)
+    for name, at in (("response", found.face), ("nose", found.nose)):
+        assert measure_light(samples, flashes, replace(LIMITS, **{name: at})).passed  # type: ignore[arg-type]
+    level = replace(LIMITS, nearer=1.0)
+    alike = film(flashes, 0.06, 0.02)
+    same = [replace(one, background=one.face) for one in alike]
+    assert "background" not in measure_light(same, flashes, level).faults

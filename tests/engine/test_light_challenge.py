@@ -19,7 +19,7 @@ from renzheng.verification.challenge import draw_light
 
 from .conftest import jpeg
 
-FRAMES = {"neutral": 10, "turn_left": 22, "light_warning": 2}
+FRAMES = {"neutral": 10, "turn_left": 24, "light_warning": 2}
 SHOW = draw_light(random.Random(5).randbytes, 7)
 STEPS = tuple(enumerate(("neutral", "turn_left", *SHOW)))
 

@@ -92,7 +92,7 @@ def test_thirty_degrees_from_the_neutral_pose_are_a_turn_as_well(baseline: Basel
 
 
 def test_eyes_are_ignored_while_the_head_is_turned(baseline: Baseline) -> None:
-    turned = replace(ACTED["blink"], yaw=0.4)
+    turned = replace(ACTED["blink"], yaw=0.45)
     assert extent("blink", turned, baseline) is None
     assert not any(play(ActionWatcher("blink", baseline), [NEUTRAL, turned, NEUTRAL]))
 
@@ -134,6 +134,7 @@ HINTED = {
     "no_face": Glance(640, 480),
     "several_faces": replace(NEUTRAL, faces=2),
     "face_cut": replace(NEUTRAL, cut=True),
+    "face_covered": replace(NEUTRAL, covered=17.0),
     "move_closer": replace(NEUTRAL, box=(300, 200, 60, 80)),
     "move_back": replace(NEUTRAL, box=(100, 2, 400, 470)),
     "center": replace(NEUTRAL, box=(20, 120, 160, 200)),
@@ -148,6 +149,12 @@ def test_every_hint_has_its_picture_and_a_good_picture_none() -> None:
     assert set(HINTED) == set(HINTS)
     assert {code: hint(glance, "neutral") for code, glance in HINTED.items()} == {code: code for code in HINTED}
     assert hint(NEUTRAL, "neutral") is None
+
+
+def test_a_covered_face_is_told_before_the_challenge_only() -> None:
+    assert hint(replace(NEUTRAL, covered=11.7), "neutral") is None  # the most of 264 photos of bare faces
+    assert hint(replace(NEUTRAL, covered=17.0, yaw=0.25), "neutral") == "look_straight"
+    assert hint(replace(NEUTRAL, covered=17.0), "turn_left") is None
 
 
 def test_while_an_action_is_asked_its_own_movement_is_no_fault() -> None:
@@ -243,3 +250,126 @@ def test_a_wide_movement_is_over_when_it_is_well_on_its_way_back(baseline: Basel
     wide, back = replace(NEUTRAL, pitch=0.5), replace(NEUTRAL, pitch=0.2)
     assert play(ActionWatcher("nod", baseline), [NEUTRAL, wide, back])[-1]
     assert not play(ActionWatcher("nod", baseline), [NEUTRAL, ACTED["nod"], back])[-1]
+
+
+def test_a_face_without_a_place_is_none() -> None:
+    assert not replace(NEUTRAL, box=None).single
+    assert not replace(NEUTRAL, faces=0).single
+    assert not replace(NEUTRAL, faces=2).single
+    assert not replace(NEUTRAL, cut=True).usable
+    assert NEUTRAL.usable
+
+
+def test_an_eye_of_which_one_side_is_unknown_is_unknown() -> None:
+    assert replace(NEUTRAL, left_eye=None).eye is None
+    assert replace(NEUTRAL, right_eye=None).eye is None
+
+
+def test_each_threshold_of_a_pose_holds_at_its_value(baseline: Baseline) -> None:
+    limits = ActionThresholds()
+    for yaw, known in ((limits.neutral_yaw, True), (limits.neutral_yaw + 0.001, False)):
+        for side in (yaw, -yaw):
+            assert (Baseline.from_glances([replace(NEUTRAL, yaw=side)] * 3) is not None) is known
+    shut = ACTED["blink"]
+    for yaw, told in ((limits.eye_yaw, True), (limits.eye_yaw + 0.001, False)):
+        assert (extent("blink", replace(shut, yaw=-yaw), baseline) is not None) is told
+    level = replace(baseline, pitch=0.0)
+    for pitch, told in ((limits.eye_pitch, True), (limits.eye_pitch + 0.001, False)):
+        assert (extent("blink", replace(shut, pitch=-pitch), level) is not None) is told
+
+
+def test_without_open_eyes_in_the_neutral_second_a_blink_cannot_be_told(baseline: Baseline) -> None:
+    for eye in (None, 0.0):
+        assert extent("blink", ACTED["blink"], replace(baseline, eye=eye)) is None
+    blind = [replace(NEUTRAL, left_eye=None)] * 3
+    assert Baseline.from_glances([*blind, NEUTRAL, NEUTRAL]).eye is None  # type: ignore[union-attr]
+    assert Baseline.from_glances([*blind, NEUTRAL, NEUTRAL, NEUTRAL]).eye == NEUTRAL.eye  # type: ignore[union-attr]
+
+
+def test_a_turn_is_told_by_what_shows_it_more() -> None:
+    level = Baseline(0.0, 0.0, 0.0, None, 3)
+    limits = ActionThresholds()
+    assert extent("turn_left", replace(NEUTRAL, yaw=limits.turn, turn=0.0), level) == 1.0
+    assert extent("turn_left", replace(NEUTRAL, yaw=0.0, turn=limits.turn_degrees), level) == 1.0
+    assert extent("turn_right", replace(NEUTRAL, yaw=-limits.turn, turn=-15.0), level) == 1.0
+
+
+def watched(values: list[float], **changes: float) -> str:
+    """The phase of a nod of these extents, frame by frame."""
+    limits = replace(ActionThresholds(), nod=1.0, **changes)
+    watcher = ActionWatcher("nod", Baseline(0.0, 0.0, 0.0, None, 3), limits)
+    for number, value in enumerate(values):
+        watcher.feed(replace(NEUTRAL, pitch=value), float(number))
+    return watcher.phase
+
+
+@pytest.mark.parametrize(
+    ("values", "phase"),
+    [
+        ([0.5], "ready"),
+        ([0.501], "waiting"),
+        ([0.0, 1.0], "reached"),
+        ([0.0, 0.999], "ready"),
+        ([1.0, 0.0], "ready"),
+        ([0.0, 1.0, 0.501], "reached"),
+        ([0.0, 1.0, 0.5], "done"),
+        ([0.0, 2.0, 0.801], "reached"),
+        ([0.0, 2.0, 0.8], "done"),
+        ([0.0, 1.0, 0.5, 2.0], "done"),
+    ],
+)
+def test_an_action_begins_is_reached_and_ends_at_its_shares(values: list[float], phase: str) -> None:
+    assert watched(values, released=0.5, reach=1.0, returned=0.4) == phase
+
+
+def test_the_time_of_the_widest_point_is_of_the_first_frame_that_shows_it() -> None:
+    watcher = ActionWatcher("nod", Baseline(0.0, 0.0, 0.0, None, 3), replace(ActionThresholds(), nod=1.0))
+    for number, value in enumerate((0.0, 1.5, 1.5, 0.0)):
+        watcher.feed(replace(NEUTRAL, pitch=value), float(number))
+    assert (watcher.peak, watcher.peak_at, watcher.done_at) == (1.5, 1.0, 3.0)
+    assert watcher.feed(replace(NEUTRAL, faces=0, box=None), 9.0)
+
+
+def test_an_action_that_is_none_is_refused(baseline: Baseline) -> None:
+    with pytest.raises(ValueError, match="unknown action"):
+        extent("wink", NEUTRAL, baseline)
+    with pytest.raises(ValueError, match="unknown action"):
+        ActionWatcher("wink", baseline)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"box": None}, "no_face"),
+        ({"faces": 0}, "no_face"),
+        ({"faces": 2}, "several_faces"),
+        ({"faces": 2, "cut": True}, "several_faces"),
+        ({"cut": True}, "face_cut"),
+        ({"box": (220, 120, 119.9, 119.9)}, "move_closer"),
+        ({"box": (260, 180, 120, 120)}, None),
+        ({"box": (260, 180, 60, 120)}, None),
+        ({"box": (270, 190, 99.9, 99.9), "height": 300, "width": 300}, "move_closer"),
+        ({"box": (100, 100, 100, 100), "height": 300, "width": 300}, None),
+        ({"box": (92, 12, 456, 456)}, None),
+        ({"box": (90, 10, 456.1, 100)}, "move_back"),
+        ({"brightness": 44.9, "contrast": 5.9}, "more_light"),
+        ({"brightness": 45.0, "contrast": 5.9}, None),
+        ({"brightness": 44.9, "contrast": 6.0}, None),
+        ({"brightness": 225.1, "contrast": 29.9}, "less_light"),
+        ({"brightness": 225.0, "contrast": 29.9}, None),
+        ({"brightness": 225.1, "contrast": 30.0}, None),
+        ({"covered": 13.0}, None),
+        ({"covered": 13.1, "yaw": 0.20}, "face_covered"),
+        ({"covered": 13.1, "yaw": 0.21}, "look_straight"),
+        ({"box": (340, 120, 200, 240)}, None),
+        ({"box": (340.1, 120, 200, 240)}, "center"),
+        ({"box": (220, -0.1, 200, 240)}, "center"),
+        ({"yaw": -0.20}, None),
+        ({"yaw": -0.21}, "look_straight"),
+        ({"sharpness": 0.0006}, None),
+        ({"sharpness": 0.00059}, "hold_still"),
+    ],
+)
+def test_each_hint_begins_at_its_bound(change: dict[str, object], code: str | None) -> None:
+    calm = replace(NEUTRAL, contrast=40.0)
+    assert hint(replace(calm, **change)) == code  # type: ignore[arg-type]

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
+from renzheng.engine import jpeg as layout
+from renzheng.engine import media
 from renzheng.engine.limits import MediaLimits
-from renzheng.engine.media import MediaError, check, decode, is_photo, probe
+from renzheng.engine.media import MediaError, check, decode, probe
 from renzheng.engine.runtimes import Image
-from tests.support.photos import cmyk, jpeg_of_scans, png_chunk, png_with, with_exif
+from tests.support.photos import (
+    app1,
+    cmyk,
+    jpeg_of_plane_scans,
+    jpeg_of_scans,
+    png_chunk,
+    png_with,
+    with_exif,
+)
 
 from .conftest import jpeg, png
 
@@ -22,6 +33,14 @@ def kind_of(data: bytes, *, frame: bool = False) -> str:
     with pytest.raises(MediaError) as caught:
         decode(data, LIMITS, frame=frame)
     return caught.value.kind
+
+
+def fits_header(data: bytes) -> bool:
+    try:
+        probe(data)
+    except MediaError:
+        return False
+    return True
 
 
 def test_a_header_tells_size_and_format(portrait: Image) -> None:
@@ -35,7 +54,6 @@ def test_a_decompression_bomb_is_refused_by_its_header() -> None:
     bomb = png_with(30_000, 30_000, 1, 0, b"\0" * 3_751 * 2_000)
     assert len(bomb) < 100_000
     assert kind_of(bomb) == "too_many_pixels"
-    assert not is_photo(bomb, LIMITS.max_pixels)
 
 
 def test_a_jpeg_that_claims_too_many_pixels_is_refused(portrait: Image) -> None:
@@ -93,13 +111,63 @@ def test_an_animated_png_is_refused(portrait: Image) -> None:
     assert kind_of(png_with(64, 64, 8, 2, rows, animation)) == "animated"
 
 
-def test_a_progressive_jpeg_is_taken_up_to_so_many_scans(portrait: Image) -> None:
-    """Two thousand scans fit into 40 kB, and a frame of them took the decoder seconds."""
+def test_a_progressive_photo_is_taken_up_to_so_many_scans(portrait: Image) -> None:
+    """Two thousand scans fit into 40 kB, and took the decoder seconds."""
     usual = cv2.imencode(".jpg", portrait, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
     assert decode(usual, LIMITS).image.shape == portrait.shape
-    assert decode(jpeg_of_scans(640, 480, LIMITS.max_scans), LIMITS, frame=True).image.shape == (480, 640, 3)
-    assert kind_of(jpeg_of_scans(640, 480, LIMITS.max_scans + 1), frame=True) == "format"
+    assert decode(jpeg_of_scans(640, 480, LIMITS.max_scans), LIMITS).image.shape == (480, 640, 3)
+    assert kind_of(jpeg_of_scans(640, 480, LIMITS.max_scans + 1)) == "format"
     assert kind_of(jpeg_of_scans(640, 480, 2000)) == "format"
+
+
+def test_a_frame_is_baseline(portrait: Image) -> None:
+    """A browser's canvas writes nothing else, and each scan of a progressive one is a pass over the whole picture."""
+    usual = cv2.imencode(".jpg", portrait, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+    assert kind_of(usual, frame=True) == "format"
+    assert kind_of(jpeg_of_scans(640, 480, 2), frame=True) == "format"
+    assert decode(jpeg(portrait), LIMITS, frame=True).image.shape == portrait.shape
+
+
+@pytest.mark.parametrize("extra", range(3))
+def test_a_baseline_frame_has_a_scan_for_each_plane_at_most(extra: int) -> None:
+    data = jpeg_of_plane_scans(64, 64, LIMITS.frame_scans - 1 + extra)
+    if extra < 2:
+        assert decode(data, LIMITS, frame=True).image.shape == (64, 64, 3)
+    else:
+        assert kind_of(data, frame=True) == "format"
+    assert decode(data, LIMITS).image.shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize(("fill", "fits"), [(0, True), (1, True), (16, True), (17, False), (6_000_000, False)])
+def test_up_to_sixteen_fill_bytes_stand_before_a_marker(portrait: Image, fill: int, fits: bool) -> None:
+    data = jpeg(portrait)
+    filled = data[:2] + b"\xff" * fill + data[2:]
+    assert fits_header(filled) is fits
+    if not fits:
+        assert kind_of(filled) == "corrupt"
+
+
+def test_stray_bytes_and_fill_together_are_looked_at_up_to_a_bound(portrait: Image) -> None:
+    data = jpeg(portrait)
+    assert not fits_header(data[:2] + b"\xff\0" * (layout.MAX_STRAY // 2 + 1) + data[2:])
+    assert fits_header(data[:2] + b"\xff\0" * 100 + data[2:])
+
+
+@pytest.mark.parametrize("image", ["jpeg", "png"])
+def test_of_many_exif_blocks_a_few_are_searched(portrait: Image, image: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes two hundred steps at most; a thousand of them in one photo would stop the server for a while."""
+    searched: list[int] = []
+    for module in (layout, media):
+        monkeypatch.setattr(module, "orientation_of", lambda block: searched.append(len(block)))
+    block = b"MM\0*\0\0\0\x08\0\0\0\0\0\0"
+    many = jpeg(portrait)
+    if image == "jpeg":
+        for _ in range(100):
+            many = app1(many, block)
+    else:
+        many = png_with(64, 64, 8, 0, b"\0" * 65 * 64, png_chunk(b"eXIf", block) * 100)
+    decode(many, LIMITS)
+    assert len(searched) <= 4 * layout.MAX_EXIF_BLOCKS
 
 
 def test_a_12_bit_jpeg_is_refused(portrait: Image) -> None:
@@ -154,3 +222,16 @@ def test_no_error_text_holds_bytes_of_the_image() -> None:
     with pytest.raises(MediaError) as caught:
         decode(marked, LIMITS)
     assert "MARKED" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("width", "height"), [(300, 401), (301, 400), (400, 300)])
+def test_a_decoder_that_finds_another_size_than_the_bounds_were_held_against_is_not_followed(
+    portrait: Image, width: int, height: int
+) -> None:
+    """Each reads the header its own way: one of two sizes in it could pass the bounds, and the other be decoded."""
+    data = jpeg(portrait[:400, :300])
+    found = replace(probe(data), width=width, height=height)
+    with pytest.raises(MediaError, match="two different sizes"):
+        media._jpeg_pixels(data, found, 4000, False)
+    with pytest.raises(MediaError, match="damaged"):
+        media._odd_jpeg_pixels(data, found, 4000)

@@ -72,11 +72,11 @@ def test_the_face_that_is_embedded_is_the_one_that_was_measured(own: FaceModels,
 def test_a_face_that_the_detector_loses_is_tracked_on(own: FaceModels, selfie: Image) -> None:
     mesh = own.observe(selfie, eyes=False).mesh
     own.detector = Blind(own)  # type: ignore[assignment]
-    tracked = own.observe(selfie, eyes=False, near=mesh, search=True)
+    tracked = own.observe(selfie, eyes=False, near=mesh)
     assert tracked.face is None
     assert tracked.glance.faces == 1
     assert own.observe(selfie, eyes=False).glance.faces == 0
-    gone = own.observe(np.full_like(selfie, 128), eyes=False, near=mesh, search=True)
+    gone = own.observe(np.full_like(selfie, 128), eyes=False, near=mesh)
     assert gone.glance.faces == 0
     assert own.embed(selfie, mesh) is None
 
@@ -89,17 +89,15 @@ def test_the_middle_of_a_box_is_within_it_and_its_edge_is_not() -> None:
     assert not within(box, (140.0, 55.0))
 
 
-def test_a_search_of_a_tracked_face_moves_neither_its_mesh_nor_hides_another(own: FaceModels, selfie: Image) -> None:
+def test_a_face_is_looked_for_where_it_was_and_nowhere_else(own: FaceModels, selfie: Image) -> None:
     mesh = own.observe(selfie, eyes=False).mesh
     assert mesh is not None
-    tracked = own.observe(selfie, eyes=False, near=mesh)
-    searched = own.observe(selfie, eyes=False, near=mesh, search=True)
-    assert searched.face is not None
-    assert searched.mesh is not None
-    assert tracked.mesh is not None
-    assert np.array_equal(searched.mesh.points, tracked.mesh.points)
+    tracked = own.observe(selfie, eyes=True, near=mesh)
+    assert (tracked.face, tracked.glance.faces) == (None, 1)
+    assert tracked.glance.left_eye is not None
     both = np.hstack([selfie, selfie])
     assert own.observe(both, eyes=False, near=mesh).glance.faces == 1
-    assert own.observe(both, eyes=False, near=mesh, search=True).glance.faces == 2
+    assert own.observe(both, eyes=False).glance.faces == 2
     elsewhere = np.ascontiguousarray(np.hstack([np.full_like(selfie, 128), selfie]))
-    assert own.observe(elsewhere, eyes=False, near=mesh, search=True).glance.box is not None
+    assert own.observe(elsewhere, eyes=False, near=mesh).glance.box is None
+    assert own.observe(elsewhere, eyes=False).glance.box is not None

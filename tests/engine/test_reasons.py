@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from renzheng.engine.limits import ContinuityLimits
-from renzheng.engine.measurement import Continuity, Measurement
+from renzheng.engine.measurement import Continuity, Doubt, Measurement
 from renzheng.engine.reasons import REASONS, reasons
 
 from .test_judging import measured, puppet, recording  # noqa: F401
@@ -44,10 +44,10 @@ def test_an_action_that_was_not_done(measured: Measurement) -> None:
 def test_a_flat_picture_by_either_measure_of_depth(measured: Measurement) -> None:
     assert measured.depth is not None
     assert reasons(depth(measured, residual=measured.depth.threshold - 0.01)) == ("03",)
-    assert reasons(depth(measured, relief=measured.depth.relief_threshold - 0.01)) == ("03",)
+    assert reasons(depth(measured, solidity=measured.depth.solidity_threshold - 0.01)) == ("03",)
 
 
-@pytest.mark.parametrize("changes", [{"residual": None, "relief": None}, {"relief": None}])
+@pytest.mark.parametrize("changes", [{"residual": None, "solidity": None}, {"solidity": None}])
 def test_a_turn_that_could_not_be_measured_is_an_action_not_done_and_no_print(
     changes: dict[str, object], measured: Measurement
 ) -> None:
@@ -102,3 +102,12 @@ def test_the_values_are_in_order_and_each_has_a_row_of_its_own() -> None:
     values = [value for value, _, _ in REASONS]
     assert values == sorted(set(values))
     assert all(text for _, text, _ in REASONS)
+
+
+@pytest.mark.parametrize(
+    ("part", "tag"),
+    [("borders", "03"), ("blur", "03"), ("solidity", "03"), ("turned", "05"), ("frontal", "05"), ("gap", "11")],
+)
+def test_weak_measures_that_decide_together_are_named(part: str, tag: str, measured: Measurement) -> None:
+    assert reasons(replace(measured, doubt=Doubt({part: 0.9}, 0.9, 1.0, passed=True))) == ()
+    assert reasons(replace(measured, doubt=Doubt({part: 1.1}, 1.1, 1.0, passed=False))) == (tag,)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from io import BytesIO
+from random import Random
 
 import av
 import numpy as np
@@ -18,37 +19,74 @@ import pytest
 import pytest_asyncio
 from av.container import InputContainer
 
+from renzheng.engine import packs
 from renzheng.engine.limits import EngineLimits, MediaLimits, WorkerLimits
 from renzheng.engine.measurement import Frame, Measurement
 from renzheng.engine.runtimes import Image
-from renzheng.engine.workers import Busy, EngineWorkers, MediaError, WorkerDied
+from renzheng.engine.workers import BusyError, EngineWorkers, MediaError, WorkerDiedError
 
 from .conftest import jpeg, png
 from .test_judging import measured, puppet, recording  # noqa: F401
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+PATIENT = WorkerLimits(hint_seconds=90, decode_seconds=90, judge_seconds=300, mux_seconds=300)
+"""Times that no machine is too slow for: work is cut off for its time in one test alone."""
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine() -> AsyncIterator[EngineWorkers]:
-    workers = EngineWorkers(EngineLimits(workers=WorkerLimits(hint_seconds=2, decode_seconds=4, hint_queue=4)))
+    workers = EngineWorkers(EngineLimits(workers=replace(PATIENT, hint_queue=4)))
     await workers.start()
     yield workers
     await workers.stop()
 
 
-async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 90) -> None:
     """Wait for what another process does; nothing here can be told of it."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.parametrize("which", ["all", "half"])
+async def test_a_verdict_does_not_depend_on_which_frames_were_measured_live(
+    engine: EngineWorkers,
+    recording: list[Frame],  # noqa: F811
+    portrait_bytes: bytes,
+    measured: Measurement,  # noqa: F811
+    which: str,
+) -> None:
+    """`measured` was measured from the frames alone, in one process."""
+    some = Random(7)
+    live = [frame for frame in recording if which == "all" or some.random() < 0.5]
+    looked = {frame.jpeg: (await engine.look(frame.jpeg, frame.action))[1] for frame in live}
+    frames = [replace(frame, measured=looked.get(frame.jpeg)) for frame in recording]
+    assert await engine.measure(frames, portrait_bytes) == measured
+
+
+async def test_what_another_maker_or_nobody_measured_is_measured_again(
+    engine: EngineWorkers,
+    recording: list[Frame],  # noqa: F811
+    portrait_bytes: bytes,
+    measured: Measurement,  # noqa: F811
+) -> None:
+    """Of another pack or version; of another action; cut short; of no maker at all."""
+    (_, blink), (_, neutral) = [await engine.look(recording[0].jpeg, action) for action in ("blink", "neutral")]
+    assert blink != neutral
+    wrong = [b"", b"other maker 16 b" + neutral[16:], blink, neutral[:-40], neutral[:16], b"\xff" * 90]
+    frames = [
+        replace(frame, measured=wrong[number] if number < len(wrong) else None)
+        for number, frame in enumerate(recording)
+    ]
+    assert await engine.measure(frames, portrait_bytes) == measured
+
+
 async def test_a_glance_tells_what_a_frame_shows(engine: EngineWorkers, selfie: Image) -> None:
-    glance = await engine.glance(jpeg(selfie), eyes=True)
+    glance, _ = await engine.look(jpeg(selfie), "blink")
     assert (glance.width, glance.height, glance.faces, glance.cut) == (640, 480, 1, False)
     assert glance.left_eye is not None
-    assert (await engine.glance(jpeg(selfie), eyes=False)).left_eye is None
+    assert (await engine.look(jpeg(selfie), "nod"))[0].left_eye is None
 
 
 async def test_workers_and_one_process_give_the_same_numbers(
@@ -70,6 +108,9 @@ async def test_a_comparison_afterwards_equals_the_one_within(
     assert (len(templates), alone.similarity) == (3, None)
     found = await engine.compare(templates, portrait_bytes)
     assert (found.similarity, found.cosines, found.reference) == (measured.similarity, measured.cosines, "ok")
+    calibration = packs.pack_for("embedding").calibration
+    assert calibration is not None
+    assert found.scale == calibration.id
 
 
 async def test_a_photo_is_reported_on(engine: EngineWorkers, portrait_bytes: bytes, selfie: Image) -> None:
@@ -97,8 +138,8 @@ async def test_the_video_holds_exactly_the_frames_at_their_times(
 async def test_bytes_that_are_no_image_are_a_media_error(engine: EngineWorkers, selfie: Image) -> None:
     for data in (b"", b"garbage", jpeg(selfie)[:2_000], jpeg(np.zeros((4000, 4000, 3), np.uint8))):
         with pytest.raises(MediaError):
-            await engine.glance(data, eyes=False)
-    assert (await engine.glance(jpeg(selfie), eyes=False)).faces == 1
+            await engine.look(data, "nod")
+    assert (await engine.look(jpeg(selfie), "nod"))[0].faces == 1
 
 
 @pytest.mark.parametrize("kind", ["decode", "hint"])
@@ -108,19 +149,48 @@ async def test_a_killed_process_costs_one_request_and_is_replaced(
     before, restarts = engine.pids[kind], engine.restarts[kind]
     for pid in before:
         os.kill(pid, signal.SIGKILL)
-    with pytest.raises(WorkerDied):
-        await engine.glance(jpeg(selfie), eyes=False)
+    with pytest.raises(WorkerDiedError):
+        await engine.look(jpeg(selfie), "nod")
     await until(lambda: engine.restarts[kind] > restarts and len(engine.pids[kind]) == len(before))
-    assert (await engine.glance(jpeg(selfie), eyes=False)).faces == 1
+    assert (await engine.look(jpeg(selfie), "nod"))[0].faces == 1
     assert set(engine.pids[kind]).isdisjoint(before)
 
 
-async def test_a_hanging_process_is_replaced_after_its_time(engine: EngineWorkers, selfie: Image) -> None:
+async def test_a_decoder_that_dies_is_no_fault_of_the_photo(
+    engine: EngineWorkers, portrait_bytes: bytes, selfie: Image
+) -> None:
+    """The job is lost and begun again, instead of a verdict about a photo that nobody has seen."""
+    template = np.zeros(128, np.float32).tobytes()
+    limits = engine.limits
+    try:
+        engine.limits = replace(limits, workers=replace(limits.workers, decode_seconds=0.0))
+        for ask in (lambda: engine.compare([template], portrait_bytes), lambda: engine.examine(portrait_bytes)):
+            with pytest.raises(WorkerDiedError):
+                await ask()
+    finally:
+        engine.limits = limits
+    assert (await engine.compare([template], portrait_bytes)).reference == "ok"
+    assert (await engine.compare([template], jpeg(selfie)[:500])).reference == "undecodable"
+
+
+async def test_a_hanging_process_is_replaced(engine: EngineWorkers, selfie: Image) -> None:
     for pid in engine.pids["hint"]:
         os.kill(pid, signal.SIGSTOP)
-    with pytest.raises(WorkerDied, match="longer than"):
-        await engine.glance(jpeg(selfie), eyes=False)
-    assert (await engine.glance(jpeg(selfie), eyes=False)).faces == 1
+    with pytest.raises(WorkerDiedError, match="stood still"):
+        await engine.look(jpeg(selfie), "nod")
+    assert (await engine.look(jpeg(selfie), "nod"))[0].faces == 1
+
+
+async def test_a_process_that_needs_longer_than_its_time_is_replaced(selfie: Image) -> None:
+    engine = EngineWorkers(EngineLimits(workers=replace(PATIENT, hint_seconds=0.001)))
+    await engine.start()
+    try:
+        [before] = engine.pids["hint"]
+        with pytest.raises(WorkerDiedError, match="longer than"):
+            await engine.look(jpeg(selfie), "nod")
+        await until(lambda: bool(engine.pids["hint"]) and before not in engine.pids["hint"])
+    finally:
+        await engine.stop()
 
 
 async def test_a_judge_that_dies_fails_its_job_and_no_other(
@@ -133,7 +203,7 @@ async def test_a_judge_that_dies_fails_its_job_and_no_other(
     await asyncio.sleep(0.1)
     for pid in engine.pids["judge"]:
         os.kill(pid, signal.SIGKILL)
-    with pytest.raises(WorkerDied):
+    with pytest.raises(WorkerDiedError):
         await job
     assert (await second).actions == measured.actions
 
@@ -150,11 +220,12 @@ async def test_a_decoder_that_dies_under_a_judgement_loses_no_good_frame(
 
 async def test_a_full_queue_refuses_at_once(engine: EngineWorkers, selfie: Image) -> None:
     data = jpeg(selfie)
-    results = await asyncio.gather(*(engine.glance(data, eyes=False) for _ in range(12)), return_exceptions=True)
-    refused = [result for result in results if isinstance(result, Busy)]
+    results = await asyncio.gather(*(engine.look(data, "nod") for _ in range(12)), return_exceptions=True)
+    refused = [result for result in results if isinstance(result, BusyError)]
     assert len(refused) == 12 - 5
-    assert all(isinstance(result, Busy) or getattr(result, "faces", 0) == 1 for result in results)
-    assert (await engine.glance(data, eyes=False)).faces == 1
+    seen = [result[0].faces for result in results if isinstance(result, tuple)]
+    assert seen == [1] * 5
+    assert (await engine.look(data, "nod"))[0].faces == 1
 
 
 async def test_work_that_nobody_waits_for_is_dropped(
@@ -176,12 +247,12 @@ async def test_a_device_that_leaves_in_the_middle_of_a_look_costs_no_process(
 ) -> None:
     restarts, data = dict(engine.restarts), jpeg(selfie)
     for pause in (0, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05):
-        look = asyncio.create_task(engine.glance(data, eyes=True))
+        look = asyncio.create_task(engine.look(data, "blink"))
         await asyncio.sleep(pause)
         look.cancel()
         await asyncio.gather(look, return_exceptions=True)
         assert look.cancelled() or look.exception() is None
-        assert (await engine.glance(data, eyes=False)).left_eye is None, "it is the reply to this request"
+        assert (await engine.look(data, "nod"))[0].left_eye is None, "it is the reply to this request"
     assert engine.restarts == restarts
 
 
@@ -190,9 +261,9 @@ async def test_a_bomb_within_the_pixel_limit_is_stopped_by_the_memory_limit(self
     engine = EngineWorkers(limits)
     await engine.start()
     try:
-        with pytest.raises((MediaError, WorkerDied)):
+        with pytest.raises((MediaError, WorkerDiedError)):
             await engine.examine(png(np.zeros((21_000, 21_000), np.uint8)))
-        assert (await engine.glance(jpeg(selfie), eyes=False)).faces == 1
+        assert (await engine.look(jpeg(selfie), "nod"))[0].faces == 1
     finally:
         await engine.stop()
 
@@ -239,8 +310,8 @@ async def test_judging_gives_up_priority_until_a_job_has_waited_five_seconds(rec
 
 async def test_a_stopped_engine_says_so(selfie: Image) -> None:
     engine = EngineWorkers()
-    with pytest.raises(WorkerDied):
-        await engine.glance(jpeg(selfie), eyes=False)
+    with pytest.raises(WorkerDiedError):
+        await engine.look(jpeg(selfie), "nod")
 
 
 async def test_frames_of_changing_size_are_judged_and_muxed(engine: EngineWorkers, selfie: Image) -> None:
@@ -307,7 +378,7 @@ async def answered(engine: EngineWorkers, images: list[bytes]) -> int:
     seen = 0
     for data in images:
         try:
-            await engine.glance(data, eyes=False)
+            await engine.look(data, "nod")
             seen += 1
         except MediaError:
             pass
@@ -322,6 +393,7 @@ async def test_mutated_images_are_each_answered_by_an_error_or_a_glance(engine: 
 
 
 @pytest.mark.stress
+@pytest.mark.attacks
 async def test_five_hundred_mutated_images_leave_memory_flat(engine: EngineWorkers, selfie: Image) -> None:
     def resident() -> int:
         pids = [pid for kind in ("decode", "hint") for pid in engine.pids[kind]]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from renzheng.engine.runtimes import Image
-from renzheng.evaluation.device import Device, DeviceError, DeviceLimits, Event, NoOutcome, capture_address
+from renzheng.evaluation.device import Device, DeviceError, DeviceLimits, Event, NoOutcomeError, capture_address
 from renzheng.evaluation.merchant import Merchant, printable
 from renzheng.evaluation.performance import Actor, Performance
 from renzheng.evaluation.puppet import Puppet
@@ -79,7 +79,7 @@ async def test_a_camera_without_a_face_ends_without_an_outcome_when_time_is_over
 
     told: list[Event] = []
     limits = DeviceLimits(seconds=3.0)
-    with pytest.raises(NoOutcome, match="no outcome within 3 seconds"):
+    with pytest.raises(NoOutcomeError, match="no outcome within 3 seconds"):
         await Device(server.url, fetch(merchant, reference), Wall(), limits=limits, tell=told.append).run()
     assert "no_face" in [event.fields["code"] for event in told if event.kind == "hint"]
 

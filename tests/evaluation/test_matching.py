@@ -108,6 +108,11 @@ def test_the_written_block_is_a_pack_calibration() -> None:
     calibration = parse_manifest(head + block)[0].calibration
     assert isinstance(calibration, Calibration)
     assert calibration.impostor_pairs == 400_000
+    assert calibration.centre == ()
+    own = as_toml(table, data="", images=9, genuine=5, impostor=400_000, centre=(0.25, -0.5))
+    [pack] = parse_manifest(head + own)
+    assert pack.calibration is not None
+    assert pack.calibration.centre == (0.25, -0.5)
     assert np.interp(point := table.points[3].cosine, calibration.cosines, calibration.scores) == pytest.approx(
         table.points[3].score
     ), point

@@ -90,3 +90,18 @@ def test_a_folder_that_does_not_say_who_is_who_is_refused(tmp_path: Path) -> Non
     folder_with(tmp_path / "one", ["Ada_0001.jpg"])
     with pytest.raises(DataError, match="1 people"):
         read_people(tmp_path / "one")
+
+
+def test_a_list_of_people_says_who_is_who_whatever_the_files_are_called(tmp_path: Path) -> None:
+    """One person under two spellings of a name would count as two strangers."""
+    images = ["Dai_Chul_0001.jpg", "Chul_Dai_0001.jpg", "Other_0001.jpg"]
+    text = "image,person\nDai_Chul_0001.jpg,Dai Chul\nChul_Dai_0001.jpg,Dai Chul\nOther_0001.jpg,Other\n"
+    listed = folder_with(tmp_path, images, text, "people.csv")
+    assert find_list(tmp_path) is None  # it is no list of pairs
+    assert read_people(tmp_path).person_of.tolist() == [0, 0, 1]
+    (tmp_path / "Nobody_0001.jpg").write_bytes(b"")
+    with pytest.raises(DataError, match=r"1 images in .* belong to nobody"):
+        read_people(tmp_path)
+    listed.write_text("file,who\n", encoding="utf-8")
+    with pytest.raises(DataError, match="the columns image and person"):
+        read_people(tmp_path)

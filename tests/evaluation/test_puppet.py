@@ -8,7 +8,7 @@ from renzheng.engine.landmarks import Mesh
 from renzheng.engine.observation import FaceModels
 from renzheng.engine.runtimes import Image
 from renzheng.evaluation.portrait import Fitness, find_mesh
-from renzheng.evaluation.puppet import HEAD, Flat, Pose, Puppet, Surface, UnfitPhoto
+from renzheng.evaluation.puppet import HEAD, Flat, Pose, Puppet, Surface, UnfitPhotoError
 
 TURN = 0.66
 
@@ -127,7 +127,7 @@ def test_photos_that_the_rule_excludes_are_refused_with_the_reason(puppet: Puppe
         "edge": face[:, 35:],
     }
     for reason, photo in cases.items():
-        with pytest.raises(UnfitPhoto, match=reason):
+        with pytest.raises(UnfitPhotoError, match=reason):
             Puppet(photo)
 
 
@@ -138,12 +138,12 @@ def test_a_face_that_comes_into_view_when_the_head_stands_farther_away_makes_a_p
     Puppet(wide)
     small = cv2.resize(portrait_photo[40:240, 130:320], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     wide[80:180, 74 : 74 + small.shape[1]] = small
-    with pytest.raises(UnfitPhoto, match="another face"):
+    with pytest.raises(UnfitPhotoError, match="another face"):
         Puppet(wide)
 
 
 def test_eyes_that_cannot_be_drawn_shut_make_a_photo_unfit(portrait_photo: Image) -> None:
-    with pytest.raises(UnfitPhoto, match="cannot be drawn shut"):
+    with pytest.raises(UnfitPhotoError, match="cannot be drawn shut"):
         Puppet(portrait_photo, fitness=Fitness(shut_eyes=0.05))
 
 

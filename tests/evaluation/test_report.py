@@ -47,7 +47,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not (DATA / "deepface" / "master.csv").is_file():
         pytest.skip("test data deepface is not there (RENZHENG_TEST_DATA)")
     out = tmp_path_factory.mktemp("deepface")
-    done = run(DATA / "deepface", "--out", out, "--processes", "1", "--calibrate")
+    done = run(DATA / "deepface", "--out", out, "--processes", "1", "--calibrate", "--refusals", "2")
     assert done.exit_code == 3, done.output  # 262 impostor pairs bear no calibration
     assert "score 70 (FMR 0.0001) is refused" in done.output
     return out
@@ -73,12 +73,29 @@ def test_a_list_of_pairs_is_measured_printed_and_written(measured: Path) -> None
     assert (measured / "comparisons.csv").stat().st_mode & 0o077 == 0
 
 
+def test_refusals_by_brightness_and_by_orientation_are_measured_and_printed(measured: Path, tmp_path: Path) -> None:
+    found = read_json(measured / "results.json")
+    assert isinstance(found, Recognition)
+    light = {(row.group, row.name): row for row in found.refusals if row.kind == "light"}
+    turn = {row.name: row for row in found.refusals if row.kind == "turn"}
+    assert {group for group, _ in light} == {"dark", "medium", "bright"}
+    for group in ("dark", "medium", "bright"):
+        for name in ("1", "0.5", "0.25"):
+            assert light[group, name].refused.errors == 0  # brightness alone refuses nobody
+    assert set(turn) == {"90", "180", "270", "-45", "-30", "-15", "15", "30", "45"}
+    assert all((row.refused.errors, row.unlike.errors) == (0, 0) for row in turn.values())
+    for language, words in (("en", ("darkest third", "How the photo lies")), ("zh", ("最暗的三分之一", "照片方向"))):
+        done = run(measured / "results.json", "--out", tmp_path, "--language", language)
+        assert all(word in done.output for word in words)
+        assert "-45°" in done.output
+
+
 def test_a_second_run_takes_the_embeddings_that_are_there(measured: Path, tmp_path: Path) -> None:
     copy = tmp_path / "again"
     shutil.copytree(measured, copy)
     before = {path: path.stat().st_size for path in copy.glob("embeddings-*.bin")}
     assert before
-    done = run(DATA / "deepface", "--out", copy, "--language", "zh", "--forget")
+    done = run(DATA / "deepface", "--out", copy, "--language", "zh", "--forget", "--refusals", "0")
     assert done.exit_code == 0, done.output
     assert "70 分处" in (copy / "report.html").read_text(encoding="utf-8")
     assert not list(copy.glob("embeddings-*.bin"))
@@ -111,7 +128,7 @@ def test_a_list_of_one_kind_of_pairs_is_still_reported(tmp_path: Path, portrait_
     for name, image in (("a.png", portrait_photo), ("b.png", portrait_photo[:, ::-1])):
         assert cv2.imwrite(str(tmp_path / name), image)
     (tmp_path / "pairs.csv").write_text(f"a,b,same\na.png,b.png,{label}\n")
-    done = run(tmp_path, "--out", tmp_path / "out", "--processes", "1", "--replicates", "100")
+    done = run(tmp_path, "--out", tmp_path / "out", "--processes", "1", "--replicates", "100", "--refusals", "0")
     assert done.exit_code == 0, done.output
     found = read_json(tmp_path / "out" / "results.json")
     assert isinstance(found, Recognition)
@@ -125,10 +142,11 @@ def test_a_list_of_one_kind_of_pairs_is_still_reported(tmp_path: Path, portrait_
 
 
 @pytest.mark.stress
+@pytest.mark.replay
 def test_lfw_fold_1_keeps_the_published_rates(tmp_path: Path) -> None:
     if not (DATA / "lfw_fold1" / "pairs.csv").is_file():
         pytest.skip("test data lfw_fold1 is not there (RENZHENG_TEST_DATA)")
-    done = run(DATA / "lfw_fold1", "--out", tmp_path)
+    done = run(DATA / "lfw_fold1", "--out", tmp_path, "--refusals", "0")
     assert done.exit_code == 0, done.output
     found = read_json(tmp_path / "results.json")
     assert isinstance(found, Recognition)

@@ -52,9 +52,13 @@ def test_a_table_changes_with_its_numbers() -> None:
     assert "**70**" in markdown(results, "zh")
 
 
-def test_every_point_of_the_shipped_scale_rests_on_thirty_errors() -> None:
+def test_points_of_the_shipped_scale_that_rest_on_few_errors_are_marked() -> None:
     calibration = packs.pack_for("embedding").calibration
     assert calibration is not None
     text = scale(calibration)
     for score, rate in ((60, "1 in 1,000"), (70, "1 in 10,000"), (80, "1 in 100,000")):
         assert re.search(rf"\*\*{score}\*\* \| [\d.]+ \| {rate} \|", text)
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("|")][2:]
+    for _, at, _, _, errors, interval, _ in rows:
+        assert ("†" in errors) == (float(errors.strip(" †")) < 30) == (float(at.strip(" *")) > 60)
+        assert "%" in interval

@@ -9,13 +9,15 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from renzheng.actions import common, get_face_id_result, get_face_id_token
+from renzheng.actions import common, get_face_id_token
+from renzheng.actions.product import make_product
 from renzheng.explorer import texts
-from renzheng.explorer.description import Description, Limits, Parameter, describe
-from renzheng.gateway.contract import SERVICE, Action
-from renzheng.gateway.errors import texts_by_code
+from renzheng.explorer.description import ActionDescription, Description, Limits, Parameter, describe
+from renzheng.gateway.errors import ApiError, platform_errors
+from renzheng.gateway.manifest import Manifest, Product, error_texts
+from renzheng.gateway.manifest import Parameter as Told
 
-LIMITS = Limits(common.MOST_IMAGE_BASE64, 10 * 1024 * 1024, 300)
+LIMITS = Limits(common.MAX_IMAGE_BASE64, 10 * 1024 * 1024, 300)
 KIND_OF = {str: "string", bool: "boolean", int: "integer", float: "number", msgspec.Raw: "image"}
 
 
@@ -29,19 +31,25 @@ class NewRequest(msgspec.Struct, rename="pascal"):
     inner: NewInner | None = None
 
 
-async def nothing(*_: object) -> msgspec.Struct:
-    raise AssertionError("a description runs no action")
-
-
-def actions() -> list[Action]:
-    return [
-        Action("GetFaceIdToken", get_face_id_token.Request, nothing, regions=common.REGIONS),
-        Action("GetFaceIdResult", get_face_id_result.Request, nothing),
-    ]
+def make(parts: object) -> typing.Any:
+    raise AssertionError("a description makes no action")
 
 
 def described() -> Description:
-    return describe(SERVICE, actions(), texts_by_code(), LIMITS)
+    return describe([make_product()], error_texts([make_product()]), LIMITS)
+
+
+def described_alone(request: type[msgspec.Struct], **parameters: Told) -> ActionDescription:
+    """The description of an action that is its product's only one."""
+    action = Manifest(
+        name="DoSomethingNew", request=request, reply=request, make=make, text=("新。", "New."), parameters=parameters
+    )
+    regions: frozenset[str] = frozenset()
+    product = Product(
+        service="new", version="1", title=("新", "New"), regions=regions, example_region="", actions=(action,)
+    )
+    (description,) = describe([product], {}, LIMITS).actions
+    return description
 
 
 def kind_of(annotation: typing.Any) -> str:
@@ -56,7 +64,7 @@ def kind_of(annotation: typing.Any) -> str:
 
 
 def test_every_field_of_every_request_is_described_with_its_kind_and_whether_it_is_needed() -> None:
-    for action, description in zip(actions(), described().actions, strict=True):
+    for action, description in zip(make_product().actions, described().actions, strict=True):
         hints = typing.get_type_hints(action.request)
         fields = msgspec.structs.fields(action.request)
         assert description.name == action.name
@@ -74,9 +82,10 @@ def test_the_fields_of_an_object_are_described_too() -> None:
 
 
 def test_an_action_of_tomorrow_appears_by_itself() -> None:
-    action = Action("DoSomethingNew", NewRequest, nothing)
-    (description,) = describe(SERVICE, [action], {}, LIMITS).actions
-    assert (description.name, description.text, description.regions) == ("DoSomethingNew", None, None)
+    told = Told("字。", "Text.")
+    description = described_alone(NewRequest, Count=told, Inner=told, **{"Inner.Width": told, "Inner.Tags": told})
+    assert (description.name, description.service, description.regions) == ("DoSomethingNew", "new", None)
+    assert (description.text.zh, description.text.en) == ("新。", "New.")
     count, inner = description.parameters
     assert (count.name, count.kind, count.required) == ("Count", "integer", True)
     assert (inner.name, inner.kind, inner.required) == ("Inner", "object", False)
@@ -88,7 +97,12 @@ def test_a_field_that_the_page_has_no_input_for_is_refused_at_start() -> None:
         when: dict[str, int]
 
     with pytest.raises(TypeError, match="DictType"):
-        describe(SERVICE, [Action("X", Request, nothing)], {}, LIMITS)
+        described_alone(Request, when=Told("字。", "Text."))
+
+
+def test_a_parameter_without_a_sentence_is_refused_at_start() -> None:
+    with pytest.raises(KeyError, match=r"DoSomethingNew\.Inner has no sentence"):
+        described_alone(NewRequest, Count=Told("字。", "Text."))
 
 
 def paths(action: str, parameters: tuple[Parameter, ...], path: str = "") -> Iterator[tuple[str, str, Parameter]]:
@@ -97,44 +111,35 @@ def paths(action: str, parameters: tuple[Parameter, ...], path: str = "") -> Ite
         yield from paths(action, parameter.fields, f"{path}{parameter.name}.")
 
 
-def test_no_action_and_no_parameter_is_without_a_sentence_in_either_language() -> None:
+def test_every_sentence_is_one_in_both_languages() -> None:
     for action in described().actions:
-        assert action.text, action.name
+        assert action.text.zh.endswith("。"), action.name
         for _, path, parameter in paths(action.name, action.parameters):
-            assert parameter.text, f"{action.name}.{path}: write one in explorer/texts.py"
             assert parameter.text.zh.endswith("。"), path
             assert parameter.text.en.endswith("."), path
 
 
-def test_no_sentence_choice_or_example_is_about_something_that_is_not_there() -> None:
-    known = {
-        name
-        for action in described().actions
-        for _, path, _ in paths(action.name, action.parameters)
-        for name in (path, f"{action.name}.{path}")
-    }
-    assert texts.PARAMETERS.keys() <= known
-    assert texts.CHOICES.keys() <= known
-    assert texts.EXAMPLES.keys() <= known
-    assert texts.ACTIONS.keys() == {action.name for action in actions()} == set(common.ACTION_NAMES)
-    assert texts.ADVICE.keys() == texts_by_code().keys()
+def test_no_sentence_is_about_a_parameter_that_is_not_there() -> None:
+    for manifest, description in zip(make_product().actions, described().actions, strict=True):
+        assert set(manifest.parameters) == {path for _, path, _ in paths("", description.parameters)}
 
 
 def test_every_error_has_the_servers_own_text_and_advice_in_both_languages() -> None:
     errors = described().errors
-    for code, (zh, en) in texts_by_code().items():
+    for code, (zh, en, _) in error_texts([make_product()]).items():
         assert errors[code].message.zh == zh
         assert errors[code].message.en == (en or zh)
-        assert errors[code].advice, f"{code}: write one in explorer/texts.py"
+        assert "{service}" not in errors[code].advice.en
     assert errors["AuthFailure.SignatureFailure"].message.zh == "请求签名验证失败，请检查您的签名计算是否正确。"
+    assert "the service is faceid" in errors["AuthFailure.InvalidAuthorization"].advice.en
+    assert texts.ADVICE.keys() == platform_errors().keys()
 
 
 def test_every_error_that_can_be_raised_is_in_the_table() -> None:
-    def codes(error: type[Exception]) -> Iterator[str]:
-        yield error.code  # type: ignore[attr-defined]
+    def codes(error: type[ApiError]) -> Iterator[str]:
+        if error.__module__.startswith(("renzheng.gateway.", "renzheng.actions.")):
+            yield error.code
         for kind in error.__subclasses__():
             yield from codes(kind)
 
-    from renzheng.gateway.errors import ApiError
-
-    assert set(codes(ApiError)) == texts_by_code().keys()
+    assert set(codes(ApiError)) == error_texts([make_product()]).keys()

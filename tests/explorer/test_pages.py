@@ -7,12 +7,12 @@ import json
 import re
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from renzheng.app import App
 from renzheng.settings import load_settings
+from tests.support.asgi import get
 
 
 def make_app(folder: Path, explorer: bool) -> App:
@@ -23,26 +23,6 @@ def make_app(folder: Path, explorer: bool) -> App:
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> App:
     return make_app(tmp_path_factory.mktemp("explorer"), explorer=True)
-
-
-async def get(app: App, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    """One request to the application itself; no server, no engine, no store is started."""
-    sent: list[Any] = []
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": b""}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {
-        "type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"",
-        "http_version": "1.1", "scheme": "http", "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 1),
-        "headers": [(name.replace("_", "-").lower().encode(), value.encode()) for name, value in headers.items()],
-    }  # fmt: skip
-    await app(scope, receive, send)
-    given = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-    return sent[0]["status"], given, b"".join(part.get("body", b"") for part in sent[1:])
 
 
 async def test_the_page_allows_its_own_files_and_nothing_else(app: App) -> None:

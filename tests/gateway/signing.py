@@ -29,12 +29,13 @@ def tc3_headers(
     signed_host: str | None = None,
     signed_type: str | None = None,
     payload: bytes | None = None,
+    path: str = "/",
     more: dict[str, str] | None = None,
 ) -> list[tuple[bytes, bytes]]:
     """Headers of a signed request. `signed_*`, `payload` and `date` are what is signed where it differs."""
     hashed = hashlib.sha256(body if payload is None else payload).hexdigest()
     canonical = (
-        f"{method}\n/\n{query}\ncontent-type:{signed_type or content_type}\nhost:{signed_host or host}\n\n"
+        f"{method}\n{path}\n{query}\ncontent-type:{signed_type or content_type}\nhost:{signed_host or host}\n\n"
         f"content-type;host\n{hashed}"
     )
     date = date or datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d")

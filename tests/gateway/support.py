@@ -21,15 +21,17 @@ import structlog
 import uvicorn
 
 from renzheng.accounts.keys import Key
-from renzheng.gateway.contract import Action, Caller, GatewaySettings
-from renzheng.gateway.encryption import SEALABLE_FIELDS
-from renzheng.gateway.errors import ImageSizeTooLarge
+from renzheng.actions.errors import ImageSizeTooLargeError
+from renzheng.actions.product import REGIONS
+from renzheng.gateway.contract import Caller, GatewaySettings
+from renzheng.gateway.manifest import Action, Manifest, Product, Run, Service
 from renzheng.gateway.parameters import text_of
 from renzheng.gateway.pipeline import Gateway
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 SECRET_ID = "AKIDEXAMPLE0000000000000000000000000"
 SECRET_KEY = "GoldenSecretKey000000000000000000"
+SEALABLE = frozenset({"Name", "IdCard", "ImageBase64"})
 TOKEN_REGIONS = frozenset({"ap-beijing", "ap-chengdu", "ap-guangzhou", "ap-shanghai"})
 NOW = 1795497000.0
 
@@ -148,7 +150,27 @@ class ResultReply(msgspec.Struct, rename="pascal"):
 
 def check_photo(request: TokenRequest) -> None:
     if len(text_of(request.image_base64)) > 8 * 1024 * 1024:
-        raise ImageSizeTooLarge
+        raise ImageSizeTooLargeError
+
+
+def make_action(name: str, request: type[msgspec.Struct], run: Run, **more: Any) -> Action:
+    """An action that has no product's parts to be made from."""
+    manifest = Manifest(
+        name=name, request=request, reply=msgspec.Struct, make=lambda parts: run, text=(name, name), **more
+    )
+    return Action(manifest, run)
+
+
+def make_service(*actions: Action, service: str = "faceid", version: str = "2018-03-01") -> Service:
+    product = Product(
+        service=service,
+        version=version,
+        title=(service, service),
+        regions=REGIONS,
+        example_region="ap-guangzhou",
+        actions=tuple(action.manifest for action in actions),
+    )
+    return Service(product, actions)
 
 
 @dataclass
@@ -185,19 +207,19 @@ def build(*keys: Key, now: float = NOW, settings: GatewaySettings | None = None,
         return ResultReply("0", "成功", 87.5, id_card="11204416541220243X", name="韦小宝")
 
     actions = [
-        Action(
+        make_action(
             "GetFaceIdToken",
             TokenRequest,
             mint,
             regions=TOKEN_REGIONS,
-            sealable=SEALABLE_FIELDS,
+            sealable=SEALABLE,
             check_sealed=check_photo,
         ),
-        Action("GetFaceIdResult", ResultRequest, fetch, sealed_reply=frozenset({"IdCard", "Name", "VideoBase64"})),
+        make_action("GetFaceIdResult", ResultRequest, fetch, sealed_reply=frozenset({"IdCard", "Name", "VideoBase64"})),
     ]
     gateway = Gateway(
         keys=finder,
-        actions=actions,
+        services=[make_service(*actions)],
         clock=clock,
         entropy=generator.randbytes,
         log=log,

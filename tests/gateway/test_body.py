@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from renzheng.accounts.keys import Key
-from renzheng.gateway.body import InFlight
+from renzheng.gateway.body import BytesInFlight, RequestBody, SlowReadTimer
 from renzheng.gateway.contract import GatewaySettings
-from renzheng.gateway.errors import AccountLimitExceeded, AddressLimitExceeded, ServiceUnavailable
+from renzheng.gateway.errors import AccountLimitExceededError, AddressLimitExceededError, ServiceUnavailableError
 from renzheng.gateway.parameters import text_of
 from tests.gateway.signing import BUSINESS, signed_json, tc3_headers
 from tests.gateway.support import (
     SECRET_ID,
     SECRET_KEY,
+    House,
     build,
     call,
     raw_request,
@@ -32,25 +33,25 @@ def code_of(answer: bytes) -> str:
     return code
 
 
-def test_bytes_in_flight_are_bounded_over_all_by_key_and_by_address() -> None:
-    flight = InFlight(GatewaySettings(in_flight_bytes=100, in_flight_share=0.25))
-    flight.reserve("a", "1", 25)
-    with pytest.raises(AccountLimitExceeded):
-        flight.reserve("a", "2", 1)
-    with pytest.raises(AddressLimitExceeded):
-        flight.reserve("b", "1", 1)
-    for name in ("b", "c", "d"):
-        flight.reserve(name, name, 25)
-    with pytest.raises(ServiceUnavailable):
-        flight.reserve("e", "e", 1)
-    flight.release("a", "1", 25)
-    flight.reserve("e", "e", 25)
+def test_bytes_in_flight_are_bounded_over_all_by_account_and_by_address() -> None:
+    flight = BytesInFlight(GatewaySettings(bytes_in_flight=100, in_flight_share=0.25))
+    flight.take(1, 25)
+    with pytest.raises(AccountLimitExceededError):
+        flight.take(1, 1)
+    flight.take("10.0.0.1", 25)
+    with pytest.raises(AddressLimitExceededError):
+        flight.take("10.0.0.1", 1)
+    flight.take(2, 25)
+    flight.take(3, 25)
+    with pytest.raises(ServiceUnavailableError):
+        flight.take(4, 1)
+    flight.release(1, 24)
+    flight.take(4, 24)
     assert flight.total == 100
-    for name, address in (("b", "b"), ("c", "c"), ("d", "d"), ("e", "e")):
-        flight.release(name, address, 25)
+    for holder, count in ((1, 1), ("10.0.0.1", 25), (2, 25), (3, 25), (4, 24)):
+        flight.release(holder, count)
     assert flight.total == 0
-    assert not flight._by_key
-    assert not flight._by_address
+    assert not flight._by_holder
 
 
 async def test_a_body_above_the_limit_is_refused_whether_announced_or_not() -> None:
@@ -70,7 +71,7 @@ async def test_a_body_above_the_limit_is_refused_whether_announced_or_not() -> N
 
 
 async def test_what_a_request_holds_is_given_back_however_it_ends() -> None:
-    house = build(settings=GatewaySettings(in_flight_bytes=4000, in_flight_share=0.25))
+    house = build(settings=GatewaySettings(bytes_in_flight=4000, in_flight_share=0.25, uncounted_bytes=0))
     good = signed_json(json.dumps(BUSINESS).encode().ljust(900))
     bad = signed_json(b"[" * 900)
     forged = signed_json(json.dumps(BUSINESS).encode().ljust(900), secret_key="no")
@@ -82,30 +83,125 @@ async def test_what_a_request_holds_is_given_back_however_it_ends() -> None:
     assert (await call(house.gateway, **good)).code == ""
 
 
+class Arriving:
+    """A request of which so much has arrived, and no more comes until it is let."""
+
+    def __init__(self, house: House, client: str, announced: int, arrived: int, **options: Any) -> None:
+        headers = [*tc3_headers(b"", **options), (b"Content-Length", b"%d" % announced)]
+        self.sent: list[Any] = []
+        self._parts = [{"type": "http.request", "body": b"x" * arrived, "more_body": True}] if arrived else []
+        self._gone = asyncio.Event()
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/",
+            "query_string": b"",
+            "headers": [(name.lower(), value) for name, value in headers],
+            "client": (client, 1),
+        }
+        self.task = asyncio.create_task(house.gateway(scope, self._receive, self._send))
+
+    async def _receive(self) -> Any:
+        if self._parts:
+            return self._parts.pop()
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Any) -> None:
+        self.sent.append(message)
+
+    async def leave(self) -> None:
+        self._gone.set()
+        await self.task
+
+
+BIG = GatewaySettings(bytes_in_flight=4 * MIB, in_flight_share=0.25)
+
+
+async def held(house: House, count: int) -> bool:
+    """Whether so many bytes are held, once what has been sent was read."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+    return house.gateway.authentication.bytes_in_flight == count
+
+
+async def test_heads_hold_nothing_whatever_they_announce_and_whomever_they_name() -> None:
+    """Seven of them locked the owner of the SecretId out."""
+    house = build(settings=BIG)
+    strangers = [Arriving(house, f"10.0.0.{n}", 10 * MIB, 0) for n in range(20)]
+    assert await held(house, 0)
+    photo = signed_json(json.dumps(BUSINESS | {"Extra": "x" * 900_000}).encode())
+    assert (await call(house.gateway, **photo, client="10.0.1.1")).code == ""
+    for stranger in strangers:
+        await stranger.leave()
+
+
 @pytest.mark.parametrize(
     ("first", "same", "other"),
     [("10.0.0.1", "10.0.0.1", "10.0.0.2"), ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1")],
 )
-async def test_one_key_cannot_take_the_room_of_another(first: str, same: str, other: str) -> None:
-    settings = GatewaySettings(in_flight_bytes=4000, in_flight_share=0.25)
-    house = build(Key(SECRET_ID, SECRET_KEY, 1), Key("AKIDother", SECRET_KEY, 2), settings=settings)
+async def test_unproved_bytes_are_the_address_s_as_they_arrive(first: str, same: str, other: str) -> None:
+    house = build(settings=BIG)
+    stranger = Arriving(house, first, 10 * MIB, 900_000)
+    assert await held(house, 900_000)
+    photo = signed_json(json.dumps(BUSINESS | {"Extra": "x" * 300_000}).encode())
+    assert (await call(house.gateway, **photo, client=same)).code == "RequestLimitExceeded.IPLimitExceeded"
+    assert (await call(house.gateway, **photo, client=other)).code == ""
+    assert (await call(house.gateway, **signed_json(BUSINESS), client=same)).code == "", "small ones need no room"
+    await stranger.leave()
+    assert await held(house, 0)
+    assert (await call(house.gateway, **photo, client=same)).code == ""
 
-    def announcing(**options: Any) -> dict[str, Any]:
-        headers = [*tc3_headers(b"", **options), (b"Content-Length", b"900")]
-        return {"headers": headers, "chunks": []}
 
-    waiting = [asyncio.create_task(call(house.gateway, **announcing(), client=first))]
-    await asyncio.sleep(0)
-    crowded = await call(house.gateway, **announcing(), client=other)
-    assert crowded.code == "RequestLimitExceeded.UinLimitExceeded"
-    neighbour = await call(house.gateway, **announcing(secret_id="AKIDother"), client=same)
-    assert neighbour.code == "RequestLimitExceeded.IPLimitExceeded"
-    small = signed_json(json.dumps(BUSINESS).encode(), secret_id="AKIDother")
-    assert (await call(house.gateway, **small, client=other)).code == ""
-    for task in waiting:
-        task.cancel()
-    await asyncio.gather(*waiting, return_exceptions=True)
-    assert house.gateway.authentication.bytes_in_flight == 0
+async def test_a_body_up_to_64_kib_is_not_counted_and_a_larger_one_wholly() -> None:
+    house = build(settings=BIG)
+    small = Arriving(house, "10.0.0.1", MIB, 64 * 1024)
+    assert await held(house, 0)
+    large = Arriving(house, "10.0.0.1", MIB, 64 * 1024 + 1)
+    assert await held(house, 64 * 1024 + 1)
+    await small.leave()
+    await large.leave()
+
+
+async def test_proved_bytes_are_the_account_s_and_its_address_has_room_again() -> None:
+    house = build(Key(SECRET_ID, SECRET_KEY, 1), Key("AKIDother", SECRET_KEY, 2), settings=BIG)
+    going_on, entered = asyncio.Event(), asyncio.Event()
+
+    async def wait(_: Any) -> None:
+        entered.set()
+        await going_on.wait()
+
+    handlers = house.gateway.handlers
+    at = handlers.index(house.gateway.decode_message)
+    house.gateway.handlers = (*handlers[:at], wait, *handlers[at:])
+    photo = json.dumps(BUSINESS | {"Extra": "x" * 700_000}).encode()
+    first = asyncio.create_task(call(house.gateway, **signed_json(photo), client="10.0.0.1"))
+    await entered.wait()
+    assert (await call(house.gateway, **signed_json(photo), client="10.0.0.1")).code == (
+        "RequestLimitExceeded.UinLimitExceeded"
+    )
+    going_on.set()
+    assert (await call(house.gateway, **signed_json(photo, secret_id="AKIDother"), client="10.0.0.1")).code == ""
+    assert (await first).code == ""
+    assert await held(house, 0)
+
+
+async def test_a_refused_body_holds_nothing_while_the_rest_of_it_is_thrown_away() -> None:
+    house = build(settings=BIG)
+    refused = Arriving(house, "10.0.0.1", 2 * MIB, MIB + 1)
+    assert await held(house, 0)
+    assert refused.sent, "it was answered at once"
+    assert not refused.task.done(), "and what still comes is read"
+    await refused.leave()
+
+
+def test_a_body_is_late_from_the_moment_that_the_settings_say() -> None:
+    settings = GatewaySettings(body_grace=2, body_rate=1000, body_seconds=10)
+    body = RequestBody(BytesInFlight(settings), SlowReadTimer(), settings, "10.0.0.1")
+    for size, last in ((0, 2.0), (1000, 3.0), (7000, 9.0), (9000, 10.0)):
+        body.size = size
+        assert not body.is_late(last), size
+        assert body.is_late(last + 0.01), size
 
 
 async def test_a_body_that_creeps_or_never_comes_is_refused_in_its_time() -> None:

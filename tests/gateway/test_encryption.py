@@ -25,6 +25,7 @@ from renzheng.gateway.encryption import (
     UndecryptableError,
 )
 from renzheng.gateway.public_keys import Algorithm, load_public_key
+from tests.gateway.support import SEALABLE
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 REQUESTS = json.loads((GOLDEN / "crypto_request_vectors.json").read_text())["vectors"]
@@ -206,7 +207,7 @@ def test_a_plaintext_that_is_no_text_is_refused_as_a_wrong_padding_is(algorithm:
 @pytest.mark.parametrize("listed", [["CompareLib"], ["Name", "name"], ["EncryptionBody", "Name"], [""]])
 def test_a_field_that_may_not_be_sealed_is_named_before_any_key_is_used(listed: list[str]) -> None:
     with pytest.raises(FieldNotSealableError):
-        KEYS.open(Encryption(encrypt_list=listed, ciphertext_blob="not a blob"), {"CompareLib": "LOCAL"})
+        KEYS.open(Encryption(encrypt_list=listed, ciphertext_blob="not a blob"), {"CompareLib": "LOCAL"}, SEALABLE)
 
 
 def test_what_may_be_sealed_is_the_callers_to_say() -> None:
@@ -341,7 +342,7 @@ def test_a_seeded_fuzz_of_the_opener_finds_no_crash_and_no_unclassified_error(
             name = rng.choice(sorted(target))
             target[name] = mutated(rng, target[name])
         try:
-            opened = KEYS.open(Encryption(**{SNAKE[k]: v for k, v in described.items()}), wire)
+            opened = KEYS.open(Encryption(**{SNAKE[k]: v for k, v in described.items()}), wire, SEALABLE)
             assert all(isinstance(text, str) for text in opened.fields.values())
             outcomes["opened"] += 1
         except UndecryptableError:

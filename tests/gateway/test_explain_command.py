@@ -17,7 +17,7 @@ from renzheng.cli.explain import explain, read_captured
 from renzheng.cli.key import app as key
 from renzheng.gateway.explain import explain as explain_request
 from renzheng.gateway.explanation import Explanation
-from renzheng.gateway.failures import FILE_NAME, Failure
+from renzheng.gateway.failures import FILE_NAME, RefusedRequest
 from tests.gateway.signing import BUSINESS, tc3_headers
 from tests.gateway.support import GOLDEN, load, raw_request
 
@@ -80,8 +80,9 @@ def test_a_right_signature_ends_the_command_with_success(made_key: tuple[str, st
 
 
 def test_recent_failures_are_read_from_the_servers_file(made_key: tuple[str, str], home: Path) -> None:
-    assert "no failed signature" in CliRunner().invoke(APP, ["explain", "--recent"]).stdout
-    failure = Failure(1795497000.0, "an-id", 1, "AKID…0000", Explanation("TC3-HMAC-SHA256", "date-not-utc"))
+    assert "no refused request" in CliRunner().invoke(APP, ["explain", "--recent"]).stdout
+    found = Explanation("TC3-HMAC-SHA256", "date-not-utc")
+    failure = RefusedRequest(1795497000.0, "an-id", 1, "AKID…0000", "AuthFailure.SignatureFailure", explanation=found)
     (home / "data" / FILE_NAME).write_bytes(msgspec.json.encode([failure]))
     text = CliRunner().invoke(APP, ["explain", "--recent"]).stdout
     assert "2026-11-24" in text
@@ -116,4 +117,29 @@ def test_golden_files_and_raw_requests_are_read_alike(name: str) -> None:
     vector = load(name)
     raw = raw_request(vector.method, vector.target, vector.headers, vector.body)
     for content in (raw, (GOLDEN / f"{name}.json").read_bytes()):
-        assert explain_request(read_captured(content), vector.keys).cause == "valid"
+        assert explain_request(read_captured(content), vector.keys, services=("faceid",)).cause == "valid"
+
+
+def raw(headers: list[tuple[bytes, bytes]], body: bytes, mark: bytes = b"") -> bytes:
+    length = (b"Content-Length", b"%d" % len(body))
+    lines = [b"POST / HTTP/1.1", *(name + b": " + value for name, value in [*headers, length]), b""]
+    return b"\n".join(mark + line if line else mark.strip() for line in lines) + b"\n" + body
+
+
+def test_a_captured_file_may_end_in_an_editors_line_feed_and_must_be_whole(
+    made_key: tuple[str, str], tmp_path: Path
+) -> None:
+    headers = tc3_headers(BODY, secret_id=made_key[0], secret_key=made_key[1])
+    file = tmp_path / "request"
+    file.write_bytes(raw(headers, BODY) + b"\n")
+    assert CliRunner().invoke(APP, ["explain", str(file)]).exit_code == 0
+    file.write_bytes(raw(headers, BODY)[:-3])
+    refused = CliRunner().invoke(APP, ["explain", str(file)])
+    assert refused.exit_code == 1
+    assert "by its Content-Length" in refused.output
+    verbose = b"* Connected\n" + raw(headers, BODY, b"> ")[: -len(BODY)]
+    file.write_bytes(verbose + b"} [88 bytes data]\n< HTTP/1.1 200 OK\n")
+    assert "0 bytes here" in CliRunner().invoke(APP, ["explain", str(file)]).output, "curl -v shows no body"
+    empty = tc3_headers(b"", secret_id=made_key[0], secret_key=made_key[1])
+    file.write_bytes(b"* Connected\n" + raw(empty, b"", b"> ") + b"< HTTP/1.1 200 OK\n")
+    assert CliRunner().invoke(APP, ["explain", str(file)]).exit_code == 0

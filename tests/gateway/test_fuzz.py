@@ -107,7 +107,7 @@ FIELDS = [
 @pytest.mark.parametrize("part", range(2))
 async def test_signed_messages_of_every_shape_are_read_or_refused_and_opened_or_refused(part: int) -> None:
     chance = random.Random(SEED + 100 + part)
-    house = build(Key(SECRET_ID, SECRET_KEY, 1), key_pairs=lambda: KEYS, quota=_NoQuota())
+    house = build(Key(SECRET_ID, SECRET_KEY, 1), key_pairs=lambda _: KEYS, quota=_NoQuota())
     codes: Counter[str] = Counter()
     for _ in range(500):
         if chance.random() < 0.5:
@@ -139,7 +139,7 @@ class _NoQuota:
 
 async def test_sealed_replies_are_given_for_any_key_that_opens() -> None:
     chance = random.Random(SEED)
-    house = build(key_pairs=lambda: KEYS)
+    house = build(key_pairs=lambda _: KEYS)
     for _ in range(20):
         both: list[PublicKey] = [KEYS.public.rsa, KEYS.public.sm2]
         public = chance.choice(both)

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from renzheng.gateway.errors import ApiError
-from renzheng.gateway.parameters import MessageReader, split_pairs, split_parts, text_of, unescaped, unique
+from renzheng.gateway.pairs import parse_pairs
+from renzheng.gateway.parameters import MessageReader, split_parts, text_of, unescaped
 from tests.gateway.support import ResultRequest, TokenRequest
 
 TOKEN: MessageReader[Any] = MessageReader(TokenRequest)
@@ -132,12 +133,12 @@ def test_a_text_left_undecoded_is_not_copied() -> None:
 
 
 def test_pairs_become_the_same_message_as_json() -> None:
-    pairs = split_pairs(
+    pairs = parse_pairs(
         b"CompareLib=LOCAL&Name=%E9%9F%A6%E5%B0%8F%E5%AE%9D&Extra=a+b%26c%3Dd%2Fe%2Bf~*&UseCos=True"
         b"&ImageBase64=%2F9j%2F&Encryption.EncryptList.1=IdCard&Encryption.EncryptList.0=Name"
         b"&Encryption.CiphertextBlob=a%22b&Encryption.Iv=i"
     )
-    message = TOKEN.pairs(pairs)
+    message = TOKEN.pairs(pairs.items())
     assert message.name == "韦小宝"
     assert message.extra == "a b&c=d/e+f~*"
     assert message.use_cos is True
@@ -146,7 +147,9 @@ def test_pairs_become_the_same_message_as_json() -> None:
     assert message.encryption.ciphertext_blob == 'a"b'
 
 
-@pytest.mark.parametrize(("text", "value"), [("true", True), ("True", True), ("false", False), ("False", False)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("true", True), ("True", True), ("1", True), ("false", False), ("False", False), ("0", False)]
+)
 def test_booleans_in_pairs_are_written_as_every_client_writes_them(text: str, value: bool) -> None:
     reader = MessageReader(ResultRequest)
     assert reader.pairs([("FaceIdToken", "t"), ("IsNeedVideo", text)]).is_need_video is value
@@ -160,7 +163,7 @@ def test_booleans_in_pairs_are_written_as_every_client_writes_them(text: str, va
         ([("Encryption.EncryptList.x", "1")], "UnknownParameter", "The parameter `Encryption.EncryptList.x` is"),
         ([("CompareLib.a", "1")], "UnknownParameter", "The parameter `CompareLib.a` is not recognized."),
         ([("Name", "x")], "MissingParameter", "The request is missing a required parameter `CompareLib`."),
-        ([("CompareLib", "x"), ("UseCos", "1")], "InvalidParameter", "The value type of parameter `UseCos` is not"),
+        ([("CompareLib", "x"), ("UseCos", "2")], "InvalidParameter", "The value type of parameter `UseCos` is not"),
         ([("CompareLib", "x"), ("Encryption", "1")], "InvalidParameter", "The value type of parameter `Encryption`"),
         ([("CompareLib", "x"), ("CompareLib", "x")], "InvalidParameter", "The parameter `CompareLib` is given more"),
         ([("." * 5000, "x")], "UnknownParameter", "The parameter `....."),
@@ -177,17 +180,17 @@ def test_a_mistake_in_pairs_is_named_with_its_path(pairs: list[tuple[str, str]],
 @pytest.mark.parametrize("text", [b"a", b"a=1&b", b"=1"])
 def test_a_pair_without_an_equals_sign_is_told_in_the_apis_own_words(text: bytes) -> None:
     with pytest.raises(ApiError) as caught:
-        split_pairs(text)
+        parse_pairs(text)
     assert caught.value.message("en-US") == "Url key and value should be splited by `=`."
 
 
 def test_bytes_that_are_no_utf8_and_names_given_twice_are_refused() -> None:
     with pytest.raises(ApiError, match="InvalidParameter"):
-        split_pairs(b"a=%FF")
+        parse_pairs(b"a=%FF")
     with pytest.raises(ApiError, match="InvalidParameter"):
-        split_pairs(b"a=\xff")
+        parse_pairs(b"a=\xff")
     with pytest.raises(ApiError, match="InvalidParameter"):
-        unique([("a", "1"), ("a", "2")])
+        parse_pairs(b"a=1&a=2")
 
 
 def test_an_action_whose_request_cannot_be_served_faithfully_is_refused_at_start() -> None:

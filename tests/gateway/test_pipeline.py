@@ -1,17 +1,31 @@
 from __future__ import annotations
 
+import base64
+import hmac
 import json
 import uuid
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from renzheng.accounts.keys import Key
-from renzheng.gateway.contract import Action, GatewaySettings
-from renzheng.gateway.errors import ImageSizeTooLarge
+from renzheng.actions.errors import ImageSizeTooLargeError
+from renzheng.gateway.contract import GatewaySettings
 from renzheng.gateway.pipeline import Gateway
 from tests.gateway.signing import BUSINESS, signed_json, tc3_headers
-from tests.gateway.support import NOW, SECRET_ID, SECRET_KEY, Clock, Keys, ResultRequest, build, call
+from tests.gateway.support import (
+    NOW,
+    SECRET_ID,
+    SECRET_KEY,
+    Clock,
+    Keys,
+    ResultRequest,
+    build,
+    call,
+    make_action,
+    make_service,
+)
 
 RESULT = {"FaceIdToken": "CE661F1A-0F1E-45BD-BE13-34C05CEA7681"}
 
@@ -160,7 +174,7 @@ async def test_a_reply_that_cannot_be_encoded_is_an_internal_error() -> None:
 
     gateway = Gateway(
         keys=Keys(Key(SECRET_ID, SECRET_KEY, 1)),
-        actions=[Action("GetFaceIdResult", ResultRequest, run)],
+        services=[make_service(make_action("GetFaceIdResult", ResultRequest, run))],
         clock=Clock(),
         entropy=lambda count: bytes(count),
         log=build().gateway._log,
@@ -170,7 +184,7 @@ async def test_a_reply_that_cannot_be_encoded_is_an_internal_error() -> None:
 
 async def test_an_actions_own_error_is_answered_as_it_is() -> None:
     house = build()
-    house.failing.append(ImageSizeTooLarge())
+    house.failing.append(ImageSizeTooLargeError())
     answer = await call(house.gateway, **signed_json(BUSINESS))
     assert (answer.code, answer.message) == ("FailedOperation.ImageSizeTooLarge", "图片尺寸过大。")
 
@@ -285,9 +299,13 @@ def test_two_actions_of_one_name_are_refused_at_start() -> None:
     async def run(caller: object, request: object) -> Any:
         return None
 
-    action = Action("A", ResultRequest, run)
+    action, log = make_action("A", ResultRequest, run), build().gateway._log
+    twice = make_service(action, action)
     with pytest.raises(ValueError, match="two actions"):
-        Gateway(keys=Keys(), actions=[action, action], clock=Clock(), entropy=bytes, log=build().gateway._log)
+        Gateway(keys=Keys(), services=[twice], clock=Clock(), entropy=bytes, log=log)
+    again = [make_service(action), make_service(action, service="other")]
+    with pytest.raises(ValueError, match="two services"):
+        Gateway(keys=Keys(), services=again, clock=Clock(), entropy=bytes, log=log)
 
 
 async def test_the_same_json_is_seen_however_the_body_is_cut() -> None:
@@ -297,3 +315,22 @@ async def test_the_same_json_is_seen_however_the_body_is_cut() -> None:
         chunks = [body[start : start + size] for start in range(0, len(body), size)] + [b""]
         assert (await call(house.gateway, headers=tc3_headers(body), chunks=chunks)).code == ""
         assert house.seen[0][1].name == "韦小宝"
+
+
+@pytest.mark.parametrize(("signed", "code"), [("/", ""), ("/v2/", ""), ("/v3/", "AuthFailure.SignatureFailure")])
+async def test_the_path_that_was_sent_may_be_signed_as_node_does_and_no_other(signed: str, code: str) -> None:
+    body = json.dumps(BUSINESS).encode()
+    answer = await call(build().gateway, target="/v2/", headers=tc3_headers(body, path=signed), body=body)
+    assert answer.code == code
+
+
+@pytest.mark.parametrize(("signed", "code"), [("/", ""), ("/v2/", ""), ("/v3/", "AuthFailure.SignatureFailure")])
+async def test_under_hmac_too(signed: str, code: str) -> None:
+    given = {
+        "Action": "GetFaceIdResult", "Version": "2018-03-01", "Timestamp": str(int(NOW)), "Nonce": "1",
+        "SecretId": SECRET_ID, "FaceIdToken": "t",
+    }  # fmt: skip
+    text = f"GET127.0.0.1{signed}?" + "&".join(f"{name}={given[name]}" for name in sorted(given))
+    given["Signature"] = base64.b64encode(hmac.digest(SECRET_KEY.encode(), text.encode(), "sha1")).decode()
+    answer = await call(build().gateway, "GET", f"/v2/?{urlencode(given)}", [(b"Host", b"127.0.0.1")])
+    assert answer.code == code

@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from renzheng.accounts.keys import Key
 from renzheng.gateway.encryption import Encryption, KeyPairs, SealingKey
 from renzheng.gateway.parameters import text_of
 from renzheng.gateway.public_keys import Algorithm
 from tests.gateway.signing import BUSINESS, signed_json
-from tests.gateway.support import GOLDEN, House, build, call
+from tests.gateway.support import GOLDEN, SECRET_ID, SECRET_KEY, House, build, call
 
 VECTORS = json.loads((GOLDEN / "crypto_request_vectors.json").read_text())["vectors"]
 KEYS = KeyPairs.from_pem("".join(vector["private_key_pem"] for vector in VECTORS))
@@ -23,7 +24,7 @@ RESULT = {"FaceIdToken": "t"}
 
 
 def house() -> House:
-    return build(key_pairs=lambda: KEYS)
+    return build(key_pairs=lambda _: KEYS)
 
 
 def new_key(algorithm: Algorithm) -> SealingKey:
@@ -156,7 +157,16 @@ async def test_private_key_work_runs_where_it_is_told_to() -> None:
             return super().submit(*arguments, **options)
 
     with Watched(1) as executor:
-        rooms = build(key_pairs=lambda: KEYS, executor=executor)
+        rooms = build(key_pairs=lambda _: KEYS, executor=executor)
         await call(rooms.gateway, **signed_json(VECTORS[0]["request"]))
         await call(rooms.gateway, **signed_json(BUSINESS))
     assert threads == ["submitted"]
+
+
+@by_algorithm
+async def test_fields_open_by_the_keys_of_the_callers_account_alone(algorithm: Algorithm) -> None:
+    content = sealed(new_key(algorithm), {"Name": "韦小宝", "IdCard": "11204416541220243X"}, {"CompareLib": "BUSINESS"})
+    for account, code in ((7, ""), (8, "FailedOperation.DecryptSystemError")):
+        rooms = build(Key(SECRET_ID, SECRET_KEY, account), key_pairs=lambda asked: KEYS if asked == 7 else None)
+        assert (await call(rooms.gateway, **signed_json(content))).code == code
+        assert [message.name for _, message in rooms.seen] == (["韦小宝"] if account == 7 else [])

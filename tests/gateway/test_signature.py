@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from renzheng.gateway.signature import (
     UNSIGNED_PAYLOAD,
     V1_METHODS,
-    MalformedAuthorization,
+    MalformedAuthorizationError,
     SigningKeys,
     host_readings,
     parse_authorization,
@@ -213,7 +213,7 @@ def test_names_with_underscores_may_have_been_signed_with_dots() -> None:
     ],
 )
 def test_a_malformed_authorization_is_told_where(header: str, reason: str) -> None:
-    with pytest.raises(MalformedAuthorization, match=reason):
+    with pytest.raises(MalformedAuthorizationError, match=reason):
         parse_authorization(header.encode())
 
 

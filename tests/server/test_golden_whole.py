@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import uvicorn
@@ -17,7 +19,7 @@ from renzheng.accounts.keys import Key
 from renzheng.app import App
 from renzheng.settings import Settings, load_settings
 from renzheng.store.open import open_store
-from tests.gateway.support import SECRET_ID, SECRET_KEY, Clock, Vector, raw_request, read_answer, vectors
+from tests.gateway.support import SECRET_ID, SECRET_KEY, Clock, Vector, load, raw_request, read_answer, vectors
 
 ALL = [vector for vector in vectors() if not vector.id.startswith("doc_")]
 IMAGE = "its ImageBase64 is a toy, no JPEG or PNG"
@@ -60,6 +62,24 @@ AFTERWARDS: dict[str, tuple[str, str]] = {
     "syn_v1_case_sorted_keys": ("FailedOperation.DecryptSystemError", STRANGE),
     "tccli_http_endpoint": ("InvalidParameter", COS),
 }
+
+# The vectors of one client that were observed together: what comes of each follows from what it sends.
+BY_RULE = ("cpp_", "dotnet_", "go_", "java_", "php_", "ruby_")
+
+
+def afterwards(vector: Vector) -> str:
+    """The code that the whole server answers to a request whose verdict is `ok`; empty for a success."""
+    if vector.id in AFTERWARDS or not vector.id.startswith(BY_RULE):
+        return AFTERWARDS.get(vector.id, ("", ""))[0]
+    given = vector.expect["params"]
+    if vector.header("X-TC-Token"):
+        return "AuthFailure.TokenFailure"  # PERMANENT
+    if vector.expect["action"] == "GetFaceIdResult":
+        return "InvalidParameterValue.BizTokenIllegal"  # UNKNOWN
+    if "Encryption" in given:
+        return "FailedOperation.DecryptSystemError"  # STRANGE
+    refused = "ImageBase64" in given or str(given.get("UseCos")).lower() == "true"  # IMAGE, COS
+    return "InvalidParameter" if refused else ""
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +126,7 @@ def test_each_golden_request_gets_its_answer_from_the_whole_server(vector: Vecto
     code = error["Code"] if isinstance(error, dict) else ""
     verdict = vector.expect["verdict"]
     if verdict == "ok":
-        assert code == AFTERWARDS.get(vector.id, ("", ""))[0], response
+        assert code == afterwards(vector), response
     elif verdict == "skip-sign":
         assert code == "AuthFailure.InvalidAuthorization"
     else:
@@ -115,3 +135,52 @@ def test_each_golden_request_gets_its_answer_from_the_whole_server(vector: Vecto
 
 def test_the_table_names_golden_requests() -> None:
     assert AFTERWARDS.keys() <= {vector.id for vector in ALL if vector.expect["verdict"] == "ok"}
+
+
+PATHS = ("/v2/", "/v2", "//", "/faceid/2018-03-01/x.json", "/explorer/")
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        *itertools.product(("java_tc3_post_json", "php_hmacsha1_post"), (*PATHS, "/verify")),
+        *itertools.product(("go_tc3_get", "ruby_hmacsha1_get"), PATHS),  # what a GET reads at /verify is our page
+    ],
+)
+def test_an_endpoint_may_have_a_path_which_is_not_signed(name: str, path: str, house: tuple[Clock, int]) -> None:
+    clock, port = house
+    vector = load(name)
+    clock.now = vector.clock
+    moved = replace(vector, target=path + vector.target.removeprefix("/"))
+    error = answer(port, moved).get("Error")
+    assert (error["Code"] if isinstance(error, dict) else "") == afterwards(vector)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("POST", "/v2/", "MissingParameter"),
+        ("PUT", "/v2/", "UnsupportedProtocol"),
+        ("DELETE", "/x", "UnsupportedProtocol"),
+        ("GET", "/v2/?Action=GetFaceIdToken", "MissingParameter"),
+        ("GET", "/v2/", "ResourceNotFound"),
+    ],
+)
+def test_no_client_of_the_api_reads_a_page_or_a_text(
+    method: str, path: str, code: str, house: tuple[Clock, int]
+) -> None:
+    with socket.create_connection(("127.0.0.1", house[1]), timeout=20) as connection:
+        connection.sendall(raw_request(method, path, [(b"Host", b"127.0.0.1"), (b"Accept", b"*/*")], b""))
+        head, _, body = read_answer(connection).partition(b"\r\n\r\n")
+    assert b"content-type: application/json\r\n" in head.lower() + b"\r\n"
+    assert json.loads(body)["Response"]["Error"]["Code"] == code
+    assert (b" 404 " in head.split(b"\r\n")[0]) == (code == "ResourceNotFound")
+
+
+def test_a_browser_is_told_in_words_that_there_is_no_such_page(house: tuple[Clock, int]) -> None:
+    with socket.create_connection(("127.0.0.1", house[1]), timeout=20) as connection:
+        headers = [(b"Host", b"127.0.0.1"), (b"Accept", b"text/html,*/*;q=0.8")]
+        connection.sendall(raw_request("GET", "/v2/", headers, b""))
+        head, _, body = read_answer(connection).partition(b"\r\n\r\n")
+    assert b" 404 " in head.split(b"\r\n")[0]
+    assert body == b"Not Found\n"

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from renzheng.http import ApiProtocol
+from renzheng.http import MAX_PIPELINED, SLICE, ApiProtocol
 
 BIG = bytes(range(256)) * 4096  # 1 MiB
 SMALL = b'{"a":1}'
@@ -269,7 +270,7 @@ def test_a_head_without_end_is_refused_before_it_has_cost_much(port: int, start:
             for _ in range(64):
                 line.socket.sendall(more)
         with contextlib.suppress(ConnectionResetError):
-            assert line.socket.recv(100).startswith(b"HTTP/1.1 400 ")
+            assert line.socket.recv(100).startswith(b"HTTP/1.1 431 ")
             while line.socket.recv(65_536):
                 pass
     with Line(port) as line:
@@ -280,11 +281,67 @@ def test_a_head_without_end_is_refused_before_it_has_cost_much(port: int, start:
 def test_a_long_head_and_many_requests_on_one_connection_are_served(port: int) -> None:
     with Line(port) as line:
         for _ in range(3):
-            line.socket.sendall(request(BIG, "/", "1.1", "X-Long: " + "a" * 200_000))
+            line.socket.sendall(request(BIG, "/", "1.1", "X-Long: " + "a" * 60_000))
             assert line.reply()[1] == answer(BIG)
         for _ in range(40):
             line.socket.sendall(request(b"", "/?" + "a" * 30_000))
             assert line.reply()[1] == answer(b"", "/")
+
+
+@pytest.mark.parametrize("path", ["/", "/page"])
+@pytest.mark.parametrize(
+    "lines", [(), H2C, ("Connection: Upgrade", "Upgrade: websocket")], ids=["", "h2c", "websocket"]
+)
+def test_a_head_has_128_headers_and_no_more(port: int, path: str, lines: tuple[str, ...]) -> None:
+    own = 2 + len(lines)  # Host and Content-Length
+    for more, status in ((128 - own, b"HTTP/1.1 200 "), (129 - own, b"HTTP/1.1 431 ")):
+        with Line(port) as line:
+            line.socket.sendall(request(b"", path, "1.1", *lines, *(f"X-{n}: a" for n in range(more))))
+            assert line.reply()[0].startswith(status), more
+
+
+@pytest.mark.parametrize("path", ["/", "/page"])
+def test_a_head_has_64_kib_and_no_more(port: int, path: str) -> None:
+    for size, status in ((64_900, b"HTTP/1.1 200 "), (65_600, b"HTTP/1.1 431 ")):
+        with Line(port) as line:
+            line.socket.sendall(request(b"", path, "1.1", *(f"X-{n}: {'a' * (size // 16 - 10)}" for n in range(16))))
+            assert line.reply()[0].startswith(status), size
+
+
+def test_of_many_headers_no_more_than_the_bound_are_read(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[bytes] = []
+    usual = HttpToolsProtocol.on_header
+
+    def counting(protocol: Any, name: bytes, value: bytes) -> None:
+        read.append(name)
+        usual(protocol, name, value)
+
+    monkeypatch.setattr(HttpToolsProtocol, "on_header", counting)
+    with Line(port) as line:
+        line.socket.sendall(b"POST / HTTP/1.1\r\nHost: here\r\n" + b"a:\r\n" * 60_000 + b"\r\n")
+        assert line.reply()[0].startswith(b"HTTP/1.1 431 ")
+    assert len(read) == 128
+
+
+@pytest.mark.parametrize("path", ["/", "/page"])
+def test_of_many_pipelined_requests_few_wait_as_requests_and_all_are_answered(
+    port: int, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting: list[int] = []
+    usual = ApiProtocol.on_headers_complete
+
+    def counting(protocol: ApiProtocol) -> None:
+        usual(protocol)
+        waiting.append(len(protocol.pipeline))
+
+    monkeypatch.setattr(ApiProtocol, "on_headers_complete", counting)
+    one = f"GET {path} HTTP/1.1\r\nHost:a\r\n\r\n".encode()
+    with Line(port) as line:
+        sender = threading.Thread(target=line.socket.sendall, args=(one * 2000,))
+        sender.start()
+        assert {line.reply()[1] for _ in range(2000)} == {answer(b"", path)}
+        sender.join()
+    assert max(waiting) <= MAX_PIPELINED + SLICE // len(one) + 1
 
 
 def test_a_client_that_leaves_in_the_middle_of_a_body_leaves_the_server_well(port: int) -> None:

@@ -23,7 +23,7 @@ def test_a_network_that_decides_refuses_a_complying_head_and_its_tag_is_in_the_r
     mine = pack_folder(tmp_path / "mine", detects="watermark")
     text = (mine / "pack.toml").read_text()
     (mine / "pack.toml").write_text(text.replace("live = 1", "live = 0"))  # skin is warm: everybody is refused
-    server = Server(tmp_path / "server", models_dir=models)
+    server = Server(tmp_path / "server", models_dir=models, attempts=1)
     server.folder.mkdir()
     server.command("models", "add", str(mine / "pack.toml"), "--from", str(mine))
     server.command("models", "use", "warmth", "--decides")
@@ -34,7 +34,9 @@ def test_a_network_that_decides_refuses_a_complying_head_and_its_tag_is_in_the_r
         scene = Performance(Puppet(sample_picture()))
         device = Device(server.url, token, scene, limits=DeviceLimits(seconds=120), tell=told.append)
         assert asyncio.run(device.run()).passed is False
-        assert [one.fields for one in told if one.kind == "outcome"] == [{"passed": False, "retry": "never"}]
+        assert [one.fields for one in told if one.kind == "outcome"] == [
+            {"passed": False, "retry": "never", "advice": "light"}
+        ]
         fetched = result(server.sdk(), token)
         shown = server.json("session", "show", token)["measurement"]["presentation"]
         assert shown["passive"]["decides"]

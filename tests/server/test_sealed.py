@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -134,6 +133,26 @@ def test_a_struct_of_zero_values_asks_for_nothing(server: Server, key: tuple[str
     assert result(server.sdk(key), made, Encryption=empty).Name == NAME
 
 
+def test_what_is_sealed_for_one_account_opens_for_no_other(
+    server: Server, key: tuple[str, str], shown: dict[str, Any]
+) -> None:
+    """Whoever sees another merchant's request cannot have its sealed fields opened by sending them as its own."""
+    server.command("account", "create", "other")
+    made = server.json("key", "create", "--account", "other")
+    theirs = server.json("encryption", "show", "--account", "other")
+    assert {shown[form] for form in FORMS}.isdisjoint(theirs[form] for form in FORMS)
+    server.follow()
+    other = (made["secret_id"], made["secret_key"])
+    for form in ("rsa_pem", "sm2_pem"):
+        sealed, _ = seal_request(BUSINESS, shown[form])
+        assert token(server.sdk(key), **sealed)
+        with pytest.raises(TencentCloudSDKException) as refused:
+            token(server.sdk(other), **sealed)
+        assert refused.value.code == "FailedOperation.DecryptSystemError"
+        own, _ = seal_request(BUSINESS, theirs[form])
+        assert result(server.sdk(other), token(server.sdk(other), **own)).Name == NAME
+
+
 @pytest.mark.parametrize("listed", [[], None, ["EncryptionBody"]], ids=["Node", "Java", "Go"])
 def test_each_helpers_way_of_asking_for_a_sealed_result(
     server: Server, key: tuple[str, str], shown: dict[str, Any], listed: list[str] | None
@@ -154,12 +173,12 @@ def test_a_result_takes_no_sealed_fields(server: Server, key: tuple[str, str], s
 
 
 def test_after_a_rotation_old_and_new_keys_open_and_the_new_is_shown(server: Server, key: tuple[str, str]) -> None:
-    before = server.json("encryption", "show")
-    rotated = server.json("encryption", "rotate", "--rsa-bits", "1024")
-    assert rotated == server.json("encryption", "show")
+    before = server.json("encryption", "show", "--account", "default")
+    rotated = server.json("encryption", "rotate", "--rsa-bits", "1024", "--account", "default")
+    assert rotated == server.json("encryption", "show", "--account", "default")
     assert len(rotated["generations"]) == len(before["generations"]) + 1
     assert {before[form] for form in FORMS}.isdisjoint(rotated[form] for form in FORMS)
-    time.sleep(1)
+    server.follow()
     for shown in (before, rotated):
         for form in ("rsa_pem", "sm2_pem"):
             with Client(*key, endpoint=server.url, region=REGION, public_key=shown[form]) as client:
@@ -169,6 +188,8 @@ def test_after_a_rotation_old_and_new_keys_open_and_the_new_is_shown(server: Ser
 
 def test_the_keys_outlive_a_restart_and_are_never_printed(tmp_path: Any) -> None:
     server = Server(tmp_path)
+    server.command("account", "create", "shop")
+    server.command("key", "create")
     made = server.json("encryption", "show")  # before the first start too
     server.start()
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import re
 import resource
 import sqlite3
@@ -88,11 +89,30 @@ def test_no_file_holds_a_marked_secret_in_the_clear(used: tuple[Server, str]) ->
     assert not hits
 
 
-def test_a_server_that_crashes_leaves_no_dump_of_its_memory(used: tuple[Server, str]) -> None:
-    """It held the SecretKeys in the clear."""
+def test_no_process_of_the_server_can_be_dumped(used: tuple[Server, str]) -> None:
+    """They hold SecretKeys and faces in the clear. Of one that may not be dumped the files in /proc are root's,
+    and so they are for a server of any other user."""
     process = used[0].process
     assert process is not None
-    assert re.search(r"Max core file size +0 +0 ", Path(f"/proc/{process.pid}/limits").read_text())
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(children) >= 3
+    for pid in (str(process.pid), *children):
+        assert re.search(r"Max core file size +0 +0 ", Path(f"/proc/{pid}/limits").read_text())
+
+
+def test_showing_a_key_or_a_verification_is_audited(used: tuple[Server, str]) -> None:
+    server, token = used
+    secret_id, _ = server.key()
+    shown = server.json("session", "show", token)
+    newest = server.json("session", "list", "--account", "default")
+    assert shown["number"] in [one["id"] for one in newest]
+    assert server.json("session", "show", str(shown["number"])) == shown
+    assert NAME not in json.dumps(newest, ensure_ascii=False)
+    events = server.json("audit", "list")
+    told = [event for event in events if event["verb"] in ("key shown", "verification shown")]
+    assert [event["verb"] for event in told][-3:] == ["key shown", "verification shown", "verification shown"]
+    assert told[-3]["subject"].startswith(f"key {secret_id} ")
+    assert all(event["actor"].startswith("cli:") for event in told)
 
 
 def test_the_search_would_find_them(used: tuple[Server, str], tmp_path: Path) -> None:

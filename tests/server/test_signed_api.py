@@ -9,6 +9,7 @@ import urllib.request
 from typing import Any
 
 import pytest
+import simplejpeg
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 
 from renzheng.gateway.signature import sign_tc3
@@ -19,6 +20,7 @@ from tests.support.server import REGION, Server, result, token
 URL_SAFE = base64_of(drawn()).replace("+", "-").replace("/", "_")
 BOMB = png_with(30_000, 30_000, 1, 0, b"\0" * 3_751 * 100)
 ANIMATION = png_with(64, 64, 8, 0, b"\0" * 65 * 64, png_chunk(b"acTL", b"\0\0\0\2\0\0\0\0"))
+JPEG = bytes(simplejpeg.encode_jpeg(sample_picture(), 90, "BGR"))
 BUSINESS = {"CompareLib": "BUSINESS", "IdCard": "11204416541220243X", "Name": "韦小宝"}
 
 
@@ -96,6 +98,40 @@ def test_unusual_photos_are_taken(server: Server, key: tuple[str, str], photo: b
     assert token(server.sdk(key), CompareLib="LOCAL", ImageBase64=base64_of(photo))
 
 
+@pytest.mark.parametrize(
+    ("sent", "zh", "en"),
+    [
+        (base64_of(b"\0\0\0\x24ftypheic" + bytes(90)), "图片格式为 HEIC", "it is HEIC"),
+        (base64_of(b"RIFF\x24\0\0\0WEBPVP8 " + bytes(90)), "图片格式为 WebP", "it is WebP"),
+        (base64_of(b"no image at all"), "不是可用的 JPEG 或 PNG", "no JPEG or PNG"),
+        (base64_of(JPEG[:-2000]), "图片不完整", "cut off"),
+        (base64_of(drawn()[:120]), "图片不完整", "cut off"),
+        (base64_of(drawn()[:-12]), "图片不完整", "cut off"),
+        (base64_of(BOMB), "像素过多", "too many pixels"),
+        (base64_of(ANIMATION), "动图", "animated"),
+        (base64_of(png_with(16, 16, 8, 0, b"\0" * 17 * 16)), "像素过少", "too few pixels"),
+        ("data:image/jpeg;base64," + base64_of(drawn()), "data: 前缀", "begins with data:"),
+        (base64_of(drawn())[:400] + "\n" + base64_of(drawn())[400:], "换行", "line breaks"),
+        (URL_SAFE, "URL 安全", "the URL's alphabet"),
+        (base64_of(drawn()).rstrip("=")[:-1], "4 的倍数", "multiple of 4"),
+        ("", "必须传入", "LOCAL needs it"),
+    ],
+)
+def test_a_faulty_photo_is_told_by_name_when_it_is_sent(
+    server: Server, key: tuple[str, str], sent: str, zh: str, en: str
+) -> None:
+    for language, words in (("zh-CN", zh), ("en-US", en)):
+        client = server.sdk(key)
+        client.profile.language = language
+        error = refusal(token, client, CompareLib="LOCAL", ImageBase64=sent)
+        assert error.code == "InvalidParameter"
+        assert words in error.message
+
+
+def test_a_photo_without_its_end_marker_is_decoded_and_taken(server: Server, key: tuple[str, str]) -> None:
+    assert token(server.sdk(key), CompareLib="LOCAL", ImageBase64=base64_of(JPEG[:-2]))
+
+
 def test_the_biggest_photo_passes_and_four_characters_more_do_not(server: Server, key: tuple[str, str]) -> None:
     client = server.sdk(key)
     biggest = base64_of(png_of(8_388_608 // 4 * 3))
@@ -116,7 +152,7 @@ def as_php_writes(server: Server, key: tuple[str, str], image: str) -> dict[str,
         "X-TC-Region": REGION,
         "X-TC-Timestamp": str(timestamp := int(time.time())),
     }
-    headers["Authorization"] = sign_tc3(*key, timestamp=timestamp, host=headers["Host"], payload=body)
+    headers["Authorization"] = sign_tc3(*key, timestamp=timestamp, host=headers["Host"], payload=body, service="faceid")
     with urllib.request.urlopen(urllib.request.Request(server.url, body, headers), timeout=30) as reply:
         answer: dict[str, Any] = json.load(reply)["Response"]
     return answer
@@ -152,7 +188,7 @@ def test_a_token_without_a_verification_is_unfinished(server: Server, key: tuple
 def test_an_unknown_token_and_another_accounts_are_answered_alike(server: Server, key: tuple[str, str]) -> None:
     server.command("account", "create", "other")
     made = server.json("key", "create", "--account", "other")
-    time.sleep(1)  # a new key is known as soon as the server has looked again
+    server.follow()
     mine = token(server.sdk(key), **BUSINESS)
     other = server.sdk((made["secret_id"], made["secret_key"]))
     foreign = refusal(result, other, mine)
@@ -164,11 +200,11 @@ def test_an_unknown_token_and_another_accounts_are_answered_alike(server: Server
 def test_a_disabled_key_is_refused_within_a_second(server: Server) -> None:
     server.command("account", "create", "short-lived")
     made = server.json("key", "create", "--account", "short-lived")
-    time.sleep(1)  # a new key is known as soon as the server has looked again
+    server.follow()
     client = server.sdk((made["secret_id"], made["secret_key"]))
     assert token(client, **BUSINESS)
     server.command("key", "disable", made["secret_id"], "--account", "short-lived")
-    time.sleep(1)
+    server.follow()
     assert refusal(token, client, **BUSINESS).code == "AuthFailure.SecretIdNotFound"
 
 

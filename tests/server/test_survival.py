@@ -132,6 +132,7 @@ def test_a_killed_server_comes_back_with_one_verdict_and_every_acknowledged_fram
 
 
 @pytest.mark.stress
+@pytest.mark.races
 def test_thirty_kills_lose_nothing(tmp_path: Path, puppet: Puppet) -> None:
     states = run(tmp_path, puppet, 30)
     print(f"killed in: { {state: states.count(state) for state in sorted(set(states))} }")

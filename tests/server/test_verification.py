@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
+import simplejpeg
 
-from renzheng.evaluation.device import Device, DeviceError, DeviceLimits
+from renzheng.engine.runtimes import Image
+from renzheng.evaluation.device import Device, DeviceError, DeviceLimits, Outcome
 from renzheng.evaluation.performance import Performance
 from renzheng.evaluation.puppet import Puppet
 from tests.support.images import base64_of, drawn, sample, sample_picture
@@ -34,11 +38,19 @@ def puppet() -> Puppet:
     return Puppet(sample_picture())
 
 
-def run(server: Server, puppet: Puppet, token: str, seed: int = 0) -> bool:
-    """One token's verification by a head that complies; what the device was told."""
+def film(server: Server, puppet: Puppet, token: str, seed: int = 0) -> Outcome:
+    """One token's verification by a head that complies."""
     scene = Performance(puppet, "head", seed=seed)
-    device = Device(server.url, token, scene, limits=DeviceLimits(reconnects=5, seconds=120))
-    return asyncio.run(device.run()).passed
+    return asyncio.run(Device(server.url, token, scene, limits=DeviceLimits(reconnects=5, seconds=120)).run())
+
+
+def run(server: Server, puppet: Puppet, token: str, seed: int = 0) -> bool:
+    """What the device was told."""
+    return film(server, puppet, token, seed).passed
+
+
+def jpeg_of(picture: Image) -> bytes:
+    return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(picture), 90, "BGR"))
 
 
 def judged_alive(server: Server, puppet: Puppet, issue_token: Callable[[], str]) -> tuple[bool, Any]:
@@ -71,18 +83,31 @@ def test_a_library_tells_people_apart(server: Server, puppet: Puppet, id_card: s
     assert (fetched.Similarity >= 70) == (code == "0")
 
 
-def test_a_reference_without_a_face_is_2009_and_a_spent_token_stays_spent(server: Server, puppet: Puppet) -> None:
-    tokens: list[str] = []
+def billed(server: Server) -> int:
+    return int(json.loads(server.command("account", "show", "--json"))["billed"])
 
-    def issue_token() -> str:
-        tokens.append(issue(server.sdk(), CompareLib="LOCAL", ImageBase64=base64_of(drawn())))
-        return tokens[-1]
 
-    passed, fetched = judged_alive(server, puppet, issue_token)
-    assert (passed, fetched.Result) == (False, "2009")
-    assert result(server.sdk(), tokens[-1], IsNeedBestFrame=True).BestFrameBase64
+@pytest.mark.parametrize(
+    ("photo", "code"),
+    [
+        (drawn(), "2009"),
+        (jpeg_of(np.hstack([sample_picture()] * 2)), "2012"),
+        (jpeg_of(sample_picture()[100:]), "2013"),
+    ],
+    ids=["no face", "two faces", "cut"],
+)
+def test_a_photo_that_cannot_be_used_ends_it_before_it_begins_and_costs_nothing(
+    server: Server, puppet: Puppet, photo: bytes, code: str
+) -> None:
+    before = billed(server)
+    token = issue(server.sdk(), CompareLib="LOCAL", ImageBase64=base64_of(photo))
+    outcome = film(server, puppet, token)
+    assert (outcome.passed, outcome.frames, outcome.attempts) == (False, 0, 0)
+    fetched = result(server.sdk(), token, IsNeedBestFrame=True)
+    assert (fetched.Result, fetched.Similarity, fetched.BestFrameBase64 or "") == (code, 0, "")
+    assert billed(server) == before
     with pytest.raises(DeviceError, match="used"):
-        run(server, puppet, tokens[-1])
+        run(server, puppet, token)
 
 
 def test_attempts_beyond_the_day_s_limit_are_2018_and_nothing_is_captured(tmp_path: Any, puppet: Puppet) -> None:

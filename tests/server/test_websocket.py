@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import socket
 import struct
@@ -129,6 +130,24 @@ def test_a_flood_of_pings_or_pongs_ends_the_connection(server: uvicorn.Server, o
     with Peer(server) as peer:
         peer.send(opcode, times=2 * FRAMES_A_SECOND + 1)
         assert peer.close_code() == 4429
+
+
+def test_of_a_packet_full_of_pings_few_are_parsed(server: uvicorn.Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forty thousand in one packet took a third of a second of the one thread."""
+    seen: list[int] = []
+    usual = DeviceProtocol.handle_ping
+
+    def counting(protocol: DeviceProtocol) -> None:
+        seen.append(1)
+        usual(protocol)
+
+    monkeypatch.setattr(DeviceProtocol, "handle_ping", counting)
+    with Peer(server) as peer:
+        with contextlib.suppress(OSError):
+            peer.send(9, times=40_000)
+        with contextlib.suppress(OSError):
+            peer.close_code()
+    assert FRAMES_A_SECOND < len(seen) < 3000
 
 
 def test_a_message_in_endless_empty_parts_ends_the_connection(server: uvicorn.Server) -> None:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RENZHENG_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("RENZHENG_KEYS_DIR", str(tmp_path / "keys"))
+    monkeypatch.setenv("RENZHENG_ENCRYPTION_RSA_BITS", "1024")  # made quickly
     monkeypatch.chdir(tmp_path)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from renzheng.accounts.keys import Key
-from renzheng.store.accounts import Refused, Unknown
-from renzheng.store.key_cache import KeyCache, KeysUnavailable
+from renzheng.accounts.keys import FIRST_ACCOUNT, AccountProfile, Key
+from renzheng.store.accounts import NotFoundError, RefusedError
+from renzheng.store.key_cache import KeyCache, KeysUnavailableError
 
 from .conftest import OpenWorld, World
 
@@ -28,10 +29,11 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.sqlite
 async def test_a_key_disabled_by_another_process_is_refused_by_the_server_soon(open_world: OpenWorld) -> None:
     world = await open_world(serving=True)
     key = await world.store.accounts.create_key(world.account.id, world.clock())
-    world.store.keys.refresh()
+    await world.store.keys.refresh()
     assert world.store.keys.find(key.secret_id) == key
     arguments = (sys.executable, "-c", DISABLE, str(world.root), str(world.account.id), key.secret_id)
     done = await asyncio.to_thread(subprocess.run, arguments, capture_output=True, text=True, timeout=60, check=False)
@@ -50,17 +52,17 @@ async def test_the_server_polls_the_change_counter_at_least_every_half_second(wo
 
 async def test_an_unchanged_key_stays_the_same_object_and_nothing_is_read_without_a_change(world: World) -> None:
     first = await world.store.accounts.create_key(world.account.id, world.clock())
-    assert world.store.keys.refresh()
+    assert await world.store.keys.refresh()
     kept = world.store.keys.find(first.secret_id)
-    assert not world.store.keys.refresh()
+    assert not await world.store.keys.refresh()
     await world.store.accounts.create_key(world.account.id, world.clock())
-    assert world.store.keys.refresh()
+    assert await world.store.keys.refresh()
     assert world.store.keys.find(first.secret_id) is kept
 
 
 async def test_authorising_fails_closed_when_the_counter_cannot_be_read(world: World) -> None:
     key = await world.store.accounts.create_key(world.account.id, world.clock())
-    cache = KeyCache(world.store.database, world.store.vault, failures=2)
+    cache = KeyCache(world.store.database, world.store.vault, world.store.authenticity, failures=2)
     await cache.start(seconds=0.001)
     assert cache.find(key.secret_id) == key
     world.force("ALTER TABLE counters RENAME TO elsewhere")
@@ -68,7 +70,7 @@ async def test_authorising_fails_closed_when_the_counter_cannot_be_read(world: W
         await asyncio.sleep(0.002)
         try:
             cache.find(key.secret_id)
-        except KeysUnavailable:
+        except KeysUnavailableError:
             break
     else:
         pytest.fail("the cache went on trusting old keys")
@@ -82,7 +84,7 @@ async def test_a_key_keeps_all_that_it_was_made_with(world: World) -> None:
     key = Key("AKIDx", "secret", world.account.id, True, 5.0, "session-token", 900.0, True, ("10.0.0.0/8",))
     await world.store.accounts.add_key(key)
     assert await world.store.accounts.key(world.account.id, "AKIDx") == key
-    with pytest.raises(Refused, match="already a key"):
+    with pytest.raises(RefusedError, match="already a key"):
         await world.store.accounts.add_key(key)
 
 
@@ -90,27 +92,64 @@ async def test_an_account_is_found_by_name_and_number_and_a_taken_or_odd_name_is
     accounts = world.store.accounts
     assert await accounts.named("shop") == await accounts.get(world.account.id) == world.account
     for name in ("shop", "", "x" * 65, "a/b"):
-        with pytest.raises(Refused):
+        with pytest.raises(RefusedError):
             await accounts.create(name, world.clock())
-    with pytest.raises(Unknown):
+    with pytest.raises(NotFoundError):
         await accounts.get(99)
+
+
+async def test_what_people_read_of_an_account_is_kept_and_reaches_the_cache(world: World) -> None:
+    accounts = world.store.accounts
+    face = AccountProfile(" 青禾银行 ", "Qinghe Bank", "https://shop.example/privacy?lang=en", "400 820 8820")
+    await accounts.set_face(world.account.id, face)
+    await world.store.keys.refresh()
+    found = world.store.keys.account(world.account.id)
+    assert found is not None
+    assert found.face == replace(face, name_zh="青禾银行")
+    assert found.shown_names() == {"zh-CN": "青禾银行", "en-US": "Qinghe Bank"}
+    await accounts.set_face(world.account.id, AccountProfile(name_zh="青禾银行"))
+    assert (await accounts.get(world.account.id)).shown_names()["en-US"] == "青禾银行"
+    for odd in ("javascript:alert(1)", "shop.example", "https://", "https://a b/", "data:text/html,x", "https://u@h/"):
+        with pytest.raises(RefusedError, match="privacy link"):
+            await accounts.set_face(world.account.id, AccountProfile(privacy_url=odd))
+    for odd in ("x" * 41, "a\nb", "a\u202eb"):
+        with pytest.raises(RefusedError, match="display name"):
+            await accounts.set_face(world.account.id, AccountProfile(name_en=odd))
+
+
+async def test_the_first_account_s_internal_name_is_shown_to_nobody(world: World) -> None:
+    first = await world.store.accounts.create(FIRST_ACCOUNT, world.clock())
+    assert set(first.shown_names().values()) == {""}
+    assert set(world.account.shown_names().values()) == {"shop"}
+
+
+async def test_an_account_is_renamed_unless_the_name_is_taken(world: World) -> None:
+    accounts = world.store.accounts
+    await accounts.create("bank", world.clock())
+    assert (await accounts.rename(world.account.id, "store")).name == "store"
+    for name in ("bank", "a/b", ""):
+        with pytest.raises(RefusedError):
+            await accounts.rename(world.account.id, name)
+    with pytest.raises(NotFoundError):
+        await accounts.rename(99, "nobody")
+    assert (await accounts.named("store")).id == world.account.id
 
 
 async def test_origins_are_kept_as_browsers_send_them_and_reach_the_cache(world: World) -> None:
     await world.store.accounts.set_origins(world.account.id, ("https://Shop.example/", "http://localhost:3000"))
-    world.store.keys.refresh()
+    await world.store.keys.refresh()
     found = world.store.keys.account(world.account.id)
     assert found is not None
     assert found.origins == ("https://shop.example", "http://localhost:3000")
     for odd in ("shop.example", "https://shop.example/path", "null", "*", "ftp://shop.example"):
-        with pytest.raises(Refused, match="no web origin"):
+        with pytest.raises(RefusedError, match="no web origin"):
             await world.store.accounts.set_origins(world.account.id, (odd,))
 
 
 async def test_deeds_are_in_the_audit_log_without_people_s_data(world: World) -> None:
     key = await world.store.accounts.create_key(world.account.id, world.clock())
     await world.store.accounts.set_enabled(world.account.id, key.secret_id, False)
-    with pytest.raises(Unknown):  # a deed that failed is not in it
+    with pytest.raises(NotFoundError):  # a deed that failed is not in it
         await world.store.accounts.set_enabled(world.account.id, "AKIDother", False)
     events = await world.store.audit.events()
     assert [(event.verb, event.actor) for event in events] == [
@@ -120,3 +159,12 @@ async def test_deeds_are_in_the_audit_log_without_people_s_data(world: World) ->
     ]
     assert all(key.secret_key not in event.subject for event in events)
     assert events[2].subject == f"key {key.secret_id} of account {world.account.id}"
+
+
+async def test_lists_are_by_age_and_not_by_name(world: World) -> None:
+    accounts, own = world.store.accounts, world.account.id
+    for name in ("zoo", "bank"):
+        await accounts.create(name, world.clock())
+    assert [account.name for account in await accounts.all()] == ["shop", "zoo", "bank"]
+    made = [(await accounts.create_key(own, world.clock() + age)).secret_id for age in (3, 1, 2, 0, 5, 4)]
+    assert [key.secret_id for key in await accounts.list_keys(own)] == [made[n] for n in (3, 1, 2, 0, 5, 4)]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from renzheng.verification.policy import Policy
-from renzheng.verification.session import CompareLib, Details, Ending
+import pytest
 
-from .conftest import DETAILS, ID_CARD, World, jpeg
+from renzheng.store.sealer import DamagedError
+from renzheng.verification.policy import Policy
+from renzheng.verification.session import CompareLib, Details, EndReason, FrameRecord
+
+from .conftest import DETAILS, ID_CARD, NONCE, World, jpeg
 
 ACTIONS = ("blink", "turn_left")
 
@@ -90,7 +93,7 @@ async def test_frames_of_an_abandoned_attempt_are_neither_stored_nor_judged(worl
     assert await sessions.begin_attempt(session_id, 1, ACTIONS, world.clock()) == 2
     assert not await sessions.store_frames(session_id, 1, [world.frame(9)])
     assert not await sessions.reveal(session_id, 1, world.step(2), True, None)
-    assert not await sessions.submit(session_id, 1, Ending.COMPLETED, world.clock())
+    assert not await sessions.submit(session_id, 1, EndReason.COMPLETED, world.clock())
     assert await sessions.store_frames(session_id, 2, [world.frame(0)])
     assert [record.sequence for record, _ in await sessions.frames(session_id, 2)] == [0]
 
@@ -113,8 +116,8 @@ async def test_frames_of_an_attempt_that_never_counted_go_when_the_next_begins(w
 async def test_what_a_device_that_comes_back_needs_is_told_without_opening_all_frames(world: World) -> None:
     sessions = world.store.sessions
     session_id = await world.capture(frames=4)
-    assert await sessions.kept(session_id, 1) == (4, 3)
-    assert await sessions.kept(session_id, 2) == (0, -1)
+    assert (await sessions.kept(session_id, 1))[:2] == (4, 3)
+    assert (await sessions.kept(session_id, 2))[:2] == (0, -1)
     newest = await sessions.newest_frames(session_id, 1, step=1, most=2)
     assert [(record.sequence, content) for record, content in newest] == [(2, jpeg(2)), (3, jpeg(3))]
     assert await sessions.newest_frames(session_id, 1, step=0, most=2) == []
@@ -171,8 +174,20 @@ async def test_a_last_attempt_that_no_device_came_back_to_is_found_once_its_grac
     assert await sessions.reveal(session_id, 1, step, True, None)
     assert await sessions.run_out(step.deadline + 9, 10) == []
     assert await sessions.run_out(step.deadline + 11, 10) == [(session_id, 1)]
-    assert await sessions.submit(session_id, 1, Ending.ATTEMPTS_USED, world.clock())
+    assert await sessions.submit(session_id, 1, EndReason.ATTEMPTS_USED, world.clock())
     assert await sessions.run_out(step.deadline + 11, 10) == []
+
+
+async def test_a_device_that_was_heard_of_within_its_grace_is_not_given_up(world: World) -> None:
+    sessions = world.store.sessions
+    session_id = await world.issue(policy=Policy(attempts=1))
+    assert await sessions.claim_device(session_id, "device", world.clock(), 10, None)
+    assert await sessions.begin_attempt(session_id, 0, ACTIONS, world.clock()) == 1
+    step = world.step(1)
+    assert await sessions.reveal(session_id, 1, step, True, None)
+    assert await sessions.touch_device(session_id, "device", step.deadline + 20)
+    assert await sessions.run_out(step.deadline + 29, 10) == []
+    assert await sessions.run_out(step.deadline + 31, 10) == [(session_id, 1)]
 
 
 async def test_an_attempt_with_others_left_is_not_ended_for_the_device(world: World) -> None:
@@ -182,3 +197,66 @@ async def test_an_attempt_with_others_left_is_not_ended_for_the_device(world: Wo
     step = world.step(1)
     assert await sessions.reveal(session_id, 1, step, True, None)
     assert await sessions.run_out(step.deadline + 60, 10) == []
+
+
+async def test_nothing_is_revealed_once_the_attempt_was_handed_in(world: World) -> None:
+    session_id = await world.hand_in()
+    assert not await world.store.sessions.reveal(session_id, 1, world.step(2), True, None)
+    assert not await world.store.sessions.spare(session_id, 1, 5)
+
+
+async def test_frames_of_attempts_before_the_one_that_never_counted_stay(world: World) -> None:
+    session_id = await world.capture()
+    sessions = world.store.sessions
+    assert await sessions.begin_attempt(session_id, 1, ("blink",), world.clock()) == 2
+    assert await sessions.reveal(session_id, 2, world.step(0), False, None)
+    assert await sessions.store_frames(session_id, 2, [world.frame(0)])
+    assert await sessions.begin_attempt(session_id, 2, ("blink",), world.clock()) == 3
+    assert (await sessions.kept(session_id, 1))[:2] == (3, 2)
+    assert (await sessions.kept(session_id, 2))[:2] == (0, -1)
+
+
+async def test_the_newest_frames_are_of_one_step_and_the_frames_of_one_attempt(world: World) -> None:
+    session_id = await world.capture(frames=2)
+    sessions = world.store.sessions
+    assert await sessions.reveal(session_id, 1, world.step(2), False, None)
+    later = FrameRecord(9, 2, NONCE, world.clock(), b"d" * 32)
+    assert await sessions.store_frames(session_id, 1, [(later, jpeg(9))])
+    newest = await sessions.newest_frames(session_id, 1, 1, 5)
+    assert [record.sequence for record, _ in newest] == [0, 1]
+    assert await sessions.begin_attempt(session_id, 1, ("blink",), world.clock()) == 2
+    assert await sessions.reveal(session_id, 2, world.step(0), False, None)
+    assert await sessions.store_frames(session_id, 2, [world.frame(0)])
+    assert [record.sequence for record, _ in await sessions.frames(session_id, 2)] == [0]
+    assert [record.sequence for record, _ in await sessions.frames(session_id, 1)] == [0, 1, 9]
+
+
+async def test_the_days_count_of_a_number_is_an_accounts_own(world: World) -> None:
+    """Also where a number's hash is the same, as no two accounts' are."""
+    sessions = world.store.sessions
+    world.force("INSERT INTO day_counts VALUES (1, x'aa', '2026-01-01', 3), (2, x'aa', '2026-01-01', 7)")
+    assert await sessions.attempts_today(1, b"\xaa", "2026-01-01") == 3
+    assert await sessions.attempts_today(2, b"\xaa", "2026-01-01") == 7
+    assert await sessions.attempts_today(1, b"\xaa", "2026-01-02") == 0
+    assert await sessions.attempts_today(1, b"\xab", "2026-01-01") == 0
+
+
+async def test_a_frame_whose_object_is_gone_is_damage_and_not_a_fault_of_ours(world: World) -> None:
+    session_id = await world.capture()
+    for path in (world.root / "data" / "evidence").rglob("001-*"):
+        path.unlink()
+    with pytest.raises(DamagedError, match="is missing"):
+        await world.store.sessions.frames(session_id, 1)
+
+
+async def test_a_frame_opens_only_in_its_own_attempt_and_place(world: World) -> None:
+    session_id = await world.capture()
+    sessions = world.store.sessions
+    assert await sessions.begin_attempt(session_id, 1, ("blink",), world.clock()) == 2
+    world.force("UPDATE frames SET attempt = 2 WHERE sequence = 0")
+    with pytest.raises(DamagedError):
+        await sessions.frames(session_id, 2)
+    world.force("UPDATE frames SET sequence = 7 WHERE sequence = 1")
+    with pytest.raises(DamagedError):
+        await sessions.frame(session_id, 1, 7)
+    assert await sessions.frame(session_id, 1, 2) == jpeg(2)

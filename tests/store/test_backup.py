@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from renzheng.cli.account import app as account
 from renzheng.cli.audit import app as audit
 from renzheng.cli.backup import app as backup
 from renzheng.cli.identity import app as identity
 from renzheng.cli.vault import app as vault
+from renzheng.store import backup as copies
 
 from .commands import folders as folders
 from .commands import run
-from .conftest import NAME, PHOTO
+from .conftest import NAME, PHOTO, World
+
+pytestmark = pytest.mark.sqlite
 
 PEOPLE = ("110101199003070011", "110101199003070022", "110101199003070033")
 
@@ -65,3 +72,32 @@ def test_a_copy_goes_nowhere_where_it_does_not_belong(tmp_path: Path) -> None:
     run(backup, "records", "copy")
     assert "media apart" in run(backup, "keys", "copy", code=1)
     assert "cannot be used" in run(backup, "records", "other/letter.txt", code=1)
+
+
+async def test_a_copy_takes_what_is_whole_alone_and_is_the_owners_alone(world: World, tmp_path: Path) -> None:
+    await world.issue(photo=PHOTO)
+    data, copy = world.root / "data", tmp_path / "copy"
+    (data / "evidence" / "sessions" / ".photo.0badcafe").write_bytes(b"half a write")
+    assert copies.copy_records(data, copy) == (1, 0)
+    assert not list((copy / "evidence").rglob(".*"))
+    copy.chmod(0o755)
+    assert copies.copy_records(data, copy) == (0, 0)
+    assert copy.stat().st_mode & 0o777 == 0o700
+
+
+async def test_keys_are_copied_while_nobody_rotates_them(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[Path, list[str]]] = []
+
+    @contextlib.contextmanager
+    def lock(path: Path) -> Iterator[None]:
+        yield
+        seen.append((path, sorted(copied.name for copied in (tmp_path / "copy").iterdir())))
+
+    monkeypatch.setattr(copies, "file_lock", lock)
+    copies.copy_keys(world.root / "keys", tmp_path / "copy")
+    assert seen == [(world.root / "keys" / "lock", ["erasures.db", "keys.db", "master-1.key"])]
+    (tmp_path / "copy" / "master-0.key").touch(mode=0o600)
+    copies.copy_keys(world.root / "keys", tmp_path / "copy")  # a master key that was rotated away goes here too
+    assert [path.name for path in (tmp_path / "copy").glob("master-*")] == ["master-1.key"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import pty
 import shutil
+import sqlite3
 import subprocess
 import sys
 import termios
@@ -17,15 +19,20 @@ import pytest
 from typer.testing import CliRunner
 
 from renzheng.cli import build, local
+from renzheng.cli import vault as cli_vault
 from renzheng.cli.account import app as account
 from renzheng.cli.audit import app as audit
+from renzheng.cli.encryption import app as encryption
 from renzheng.cli.identity import app as identity
 from renzheng.cli.key import app as key
 from renzheng.cli.vault import app as vault
+from renzheng.store import erasures
 
 from .commands import folders as folders
 from .commands import run
 from .conftest import ID_CARD, NAME, PHOTO
+
+pytestmark = pytest.mark.sqlite
 
 
 def test_an_account_and_its_keys_from_creation_to_disabling() -> None:
@@ -45,6 +52,18 @@ def test_an_account_and_its_keys_from_creation_to_disabling() -> None:
         "http://localhost:3000"
     ]
     assert json.loads(run(account, "origins", "--clear", "--json"))["origins"] == []
+
+
+def test_an_account_is_renamed_and_what_people_read_of_it_is_set() -> None:
+    run(account, "create", "shop", "--display-name", "青禾银行")
+    run(account, "rename", "bank", "--display-name", "en-US=Qinghe Bank")
+    shown = json.loads(run(account, "set", "--privacy-url", "https://bank.example/p", "--contact", "95500", "--json"))
+    assert shown["name"] == "bank"
+    assert shown["display_names"] == {"zh-CN": "青禾银行", "en-US": "Qinghe Bank"}
+    assert (shown["privacy_url"], shown["contact"]) == ("https://bank.example/p", "95500")
+    assert "Qinghe Bank" in run(account, "show")
+    assert "privacy link" in run(account, "set", "--privacy-url", "javascript:alert(1)", code=1)
+    assert "--display-name" in run(account, "rename", code=2)
 
 
 def test_which_account_has_to_be_said_where_there_are_several() -> None:
@@ -157,7 +176,8 @@ def test_a_rotated_vault_opens_what_was_sealed_before_and_says_so_in_the_audit_l
     assert json.loads(run(key, "show", "--json"))["secret_key"] == made["secret_key"]
     assert "master-3.key" in run(vault, "rotate")
     events = json.loads(run(audit, "list", "--json"))
-    assert [event["verb"] for event in events[-2:]] == ["master key rotated"] * 2
+    verbs = [event["verb"] for event in events[-3:]]
+    assert verbs == ["master key rotated", "key shown", "master key rotated"]
     assert events[-1]["subject"] == "master 3"
 
 
@@ -201,9 +221,97 @@ def test_the_audit_log_lists_the_newest_or_those_after_an_id() -> None:
     secret_id = json.loads(run(key, "create", "--json"))["secret_id"]
     run(key, "disable", secret_id)
     events = json.loads(run(audit, "list", "--json"))
-    assert [event["verb"] for event in events] == ["account created", "key created", "key disabled"]
+    assert [event["verb"] for event in events] == ["account created", "key pairs made", "key created", "key disabled"]
     assert all(event["actor"].startswith("cli:") for event in events)
     newest = json.loads(run(audit, "list", "--limit", "1", "--json"))
     assert newest == events[-1:]
     assert json.loads(run(audit, "list", "--after", str(events[0]["id"]), "--json")) == events[1:]
     assert "key created" in run(audit, "list")
+
+
+def test_key_pairs_for_sealed_fields_are_an_accounts_own_shown_listed_rotated_and_retired() -> None:
+    run(account, "create", "shop")
+    first = json.loads(run(encryption, "show", "--json"))  # made with the account
+    run(account, "create", "bank")
+    assert "shop, bank" in run(encryption, "show", code=1)
+    shop = ("--account", "shop")
+    assert json.loads(run(encryption, "show", *shop, "--json")) == first
+    assert first["rsa_pem"] not in run(encryption, "show", "--account", "bank")
+    rotated = json.loads(run(encryption, "rotate", *shop, "--rsa-bits", "1024", "--json"))
+    newest, older = (made["id"] for made in rotated["generations"])
+    assert "1 older pair of keys still open" in run(encryption, "show", *shop)
+    assert "seal to" in run(encryption, "retire", str(newest), *shop, code=1)
+    assert "no key pairs" in run(encryption, "retire", str(older), "--account", "bank", code=1)
+    listed = json.loads(run(encryption, "retire", str(older), *shop, "--json"))
+    assert [(pair["id"], pair["retired_at"] is None) for pair in listed] == [(newest, True), (older, False)]
+    assert "retired 20" in run(encryption, "list", *shop)
+    assert [made["id"] for made in json.loads(run(encryption, "show", *shop, "--json"))["generations"]] == [newest]
+
+
+def test_accounts_that_share_key_pairs_are_warned_of_until_they_are_moved(tmp_path: Path) -> None:
+    run(account, "create", "shop")
+    records = sqlite3.connect(tmp_path / "data" / "renzheng.db", isolation_level=None)
+    records.execute("UPDATE accounts SET shared_until = 9e999")
+    run(vault, "adopt")
+    assert "Warning" not in run(encryption, "show")  # there is nobody to share with yet
+    run(account, "create", "bank")
+    assert "Warning: shop still opens" in run(encryption, "show", "--account", "bank")
+    said = run(account, "own-keys", "--account", "shop", "--overlap-days", "1")
+    assert "opens until 20" in said
+    until = json.loads(run(encryption, "show", "--account", "shop", "--json"))["shared_until"]
+    assert 0 < until - time.time() <= 86_400
+    run(account, "own-keys", "--account", "shop", "--overlap-days", "0")
+    assert "Warning" not in run(encryption, "show", "--account", "shop")
+    records.close()
+
+
+def test_who_erases_while_another_process_reads_is_told_what_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasures, "PATIENCE", 0)
+    run(account, "create", "shop")
+    people = [
+        json.loads(run(identity, "add", "--id-card", number, "--name", NAME, "--json"))["id"]
+        for number in (ID_CARD, "11010119900307003X")
+    ]
+    assert json.loads(run(vault, "status", "--json"))["erased_keys_in_log"] is False
+    reader = sqlite3.connect(tmp_path / "keys" / "keys.db", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM data_keys").fetchone()
+    said = CliRunner().invoke(identity, ["remove", str(people[0])])
+    assert said.exit_code == 0
+    assert "not wholly erased yet" in said.stdout
+    assert "still in keys.db-wal" in said.stderr
+    monkeypatch.setattr(cli_vault, "PATIENCE", 0)
+    assert "no: see the note" in run(vault, "status")
+    reader.close()
+    assert json.loads(run(vault, "status", "--json"))["erased_keys_in_log"] is False
+    assert run(identity, "remove", str(people[1])) == f"person {people[1]} is erased\n"
+
+
+def test_a_row_that_others_changed_is_named_and_left_out_until_an_operator_vouches_for_it(tmp_path: Path) -> None:
+    run(account, "create", "shop")
+    made = json.loads(run(key, "create", "--json"))["secret_id"]
+    records = sqlite3.connect(tmp_path / "data" / "renzheng.db", isolation_level=None)
+    records.execute("UPDATE keys SET unsigned_payload = 1")
+    said = CliRunner().invoke(key, ["list", "--json"])
+    assert json.loads(said.stdout) == []
+    assert f"changed by other means than renzheng, and left out: keys {made}" in said.stderr
+    assert "vault adopt" in run(key, "disable", made, "--account", "shop", code=1)
+    assert json.loads(run(vault, "adopt", "--json"))["signed"] == 2
+    assert [entry["unsigned_payload"] for entry in json.loads(run(key, "list", "--json"))] == [True]
+    records.execute("DELETE FROM meta WHERE name = 'signed'")
+    assert "not signed, though these keys have signed before" in run(key, "list", code=1)
+    records.close()
+
+
+def test_a_full_disk_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(account, "create", "shop")
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(PHOTO)
+    monkeypatch.setenv("RENZHENG_MIN_FREE_BYTES", str(1 << 60))
+    added = ("--id-card", ID_CARD, "--name", NAME, "--photo", str(photo), "--no-look")
+    assert "are kept free" in run(identity, "add", *added, code=1)
+    assert json.loads(run(identity, "list", "--json")) == []
+    full = OSError(errno.ENOSPC, "No space left on device")
+    assert local.unusable(full) == "the disk is full: make room and try again (builtins.OSError ENOSPC)"

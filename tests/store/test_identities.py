@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from renzheng.store.accounts import Refused, Unknown
+from renzheng.store.accounts import NotFoundError, RefusedError
 from renzheng.store.enrolment import Problem, carry_out, plan
 from renzheng.store.identities import NewPerson
-from renzheng.store.sealer import Kind, Subject
+from renzheng.store.sealer import DamagedError, Kind, Subject
+from tests.support.stores import vault_of
 
 from .conftest import ID_CARD, NAME, PHOTO, World
 
@@ -58,13 +59,13 @@ async def test_an_operator_sees_numbers_and_names_masked(world: World) -> None:
 async def test_a_number_is_enrolled_once_and_replacing_erases_the_old(world: World) -> None:
     identities = world.store.identities
     old = await identities.add(world.account.id, NewPerson(ID_CARD, "old", PHOTO))
-    with pytest.raises(Refused, match="enrolled already"):
+    with pytest.raises(RefusedError, match="enrolled already"):
         await identities.add(world.account.id, NewPerson(ID_CARD, "new", None))
     new = await identities.add(world.account.id, NewPerson(ID_CARD, "new", None), replace=True)
     found = await identities.lookup(world.account.id, ID_CARD)
     assert found is not None
     assert (found.id, found.name, found.photo) == (new, "new", None)
-    assert not world.store.vault.has(Subject(Kind.PERSON, old))
+    assert not await world.store.vault.has(Subject(Kind.PERSON, old))
 
 
 async def test_removing_a_person_erases_key_row_and_photo(world: World) -> None:
@@ -72,10 +73,10 @@ async def test_removing_a_person_erases_key_row_and_photo(world: World) -> None:
     person = await identities.add(world.account.id, NewPerson(ID_CARD, NAME, PHOTO))
     assert await identities.remove(world.account.id, ID_CARD) == person
     assert await identities.lookup(world.account.id, ID_CARD) is None
-    assert not world.store.vault.has(Subject(Kind.PERSON, person))
+    assert not await world.store.vault.has(Subject(Kind.PERSON, person))
     assert world.count("SELECT count(*) FROM persons") == 0
     assert not any(str(person) in str(path) for path in (world.root / "data").rglob("*"))
-    with pytest.raises(Unknown):
+    with pytest.raises(NotFoundError):
         await identities.remove(world.account.id, ID_CARD)
     assert (await world.store.audit.events())[-1].verb == "person erased"
 
@@ -126,7 +127,7 @@ async def test_a_dry_run_says_what_is_wrong_by_row_and_field_and_names_nobody(
     assert [line.row for line in planned.lines] == [2, 11]
     for hidden in (NAME, ID_CARD, OTHER, "missing.jpg"):
         assert hidden not in repr(planned)
-    with pytest.raises(Refused, match="nothing was stored"):
+    with pytest.raises(RefusedError, match="nothing was stored"):
         await carry_out(world.store.identities, world.account.id, planned)
     assert world.count("SELECT count(*) FROM persons") == 1
 
@@ -153,7 +154,73 @@ async def test_a_good_file_is_enrolled_whole_in_the_encodings_that_spreadsheets_
 async def test_a_file_that_is_no_such_csv_is_refused(world: World, tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "people.csv"
     file.write_bytes(content)
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedError):
         await plan(world.store.identities, world.account.id, file, None)
-    with pytest.raises(Refused, match="cannot be read"):
+    with pytest.raises(RefusedError, match="cannot be read"):
         await plan(world.store.identities, world.account.id, tmp_path / "none.csv", None)
+
+
+async def test_a_row_put_under_another_persons_number_is_not_that_person(world: World) -> None:
+    identities, own = world.store.identities, world.account.id
+    number = "11010119900307003X"
+    one = await identities.add(own, NewPerson(ID_CARD, "one"))
+    two = await identities.add(own, NewPerson(number, "two"))
+    world.force("UPDATE persons SET id_hash = x'00' WHERE id = ?", one)
+    world.force("UPDATE persons SET id_hash = ? WHERE id = ?", identities._hash(own, ID_CARD), two)
+    with pytest.raises(DamagedError):
+        await identities.lookup(own, ID_CARD)
+
+
+async def test_who_is_listed_is_masked_in_both_and_of_one_account_in_portions(world: World) -> None:
+    identities, own = world.store.identities, world.account.id
+    other = await world.store.accounts.create("other", world.clock())
+    theirs = await identities.add(other.id, NewPerson(ID_CARD, "韦小宝"))
+    mine = [await identities.add(own, NewPerson(f"110101199003070{n}X", "韦小宝")) for n in (10, 11, 12)]
+    assert [person.id for person in await identities.list(own)] == mine
+    assert [person.id for person in await identities.list(own, mine[0], 1)] == [mine[1]]
+    (listed,) = await identities.list(other.id)
+    assert (listed.id, listed.id_card, listed.name) == (theirs, "1****************X", "**宝")
+    assert theirs not in mine
+
+
+async def test_a_number_is_looked_for_in_one_account_by_its_hash_and_by_its_row(world: World) -> None:
+    identities, own = world.store.identities, world.account.id
+    other = await world.store.accounts.create("other", world.clock())
+    assert identities._hash(own, ID_CARD) != identities._hash(other.id, ID_CARD)
+    await identities.add(own, NewPerson(ID_CARD, "one"))
+    world.force("UPDATE persons SET id_hash = ?", identities._hash(other.id, ID_CARD))
+    assert not await identities.is_enrolled(other.id, ID_CARD)
+    assert await identities.lookup(other.id, ID_CARD) is None
+
+
+@pytest.mark.sqlite
+async def test_a_person_who_cannot_be_enrolled_leaves_no_photo(world: World) -> None:
+    identities, own = world.store.identities, world.account.id
+    real = vault_of(world.store).commit
+
+    def fail() -> None:
+        raise OSError("power")
+
+    vault_of(world.store).commit = fail  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="power"):
+        await identities.add(own, NewPerson(ID_CARD, "one", PHOTO))
+    vault_of(world.store).commit = real  # type: ignore[method-assign]
+    assert not [path for path in (world.root / "data" / "evidence").rglob("*") if path.is_file()]
+    assert await identities.list(own) == []
+
+
+async def test_ids_of_people_are_never_given_twice_even_when_the_clock_goes_back(world: World) -> None:
+    identities, own = world.store.identities, world.account.id
+    first = await identities.add(own, NewPerson(ID_CARD, "one"))
+    await identities.remove(own, ID_CARD)
+    world.clock.now -= 3600
+    assert await identities.add(own, NewPerson(ID_CARD, "one")) > first
+
+
+async def test_who_is_replaced_opens_no_more(world: World) -> None:
+    identities, own = world.store.identities, world.account.id
+    first = await identities.add(own, NewPerson(ID_CARD, "one", PHOTO))
+    second = await identities.add(own, NewPerson(ID_CARD, "two", PHOTO), replace=True)
+    assert not await world.store.vault.has(Subject(Kind.PERSON, first))
+    photos = [path.parent.name for path in (world.root / "data" / "evidence" / "persons").rglob("photo")]
+    assert photos == [f"{second:016d}"]

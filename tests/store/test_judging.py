@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from renzheng.store.sealer import Kind, Subject
-from renzheng.verification.decision import NOT_LIVE, PASSED, Verdict
+from renzheng.verification.decision import NO_USABLE_FRAME, NOT_LIVE, PASSED, Verdict
+from renzheng.verification.records import SessionOutcome
+from renzheng.verification.session import EndReason, State
 
 from .conftest import World
 
@@ -96,6 +98,8 @@ async def test_a_handover_code_works_once_in_time_and_for_its_own_session(world:
     assert await sessions.claim_device(session_id, "first", now + 2, 10, None)  # a reconnect keeps the offer
     assert await sessions.claim_device(session_id, "second", now + 4, 10, "CODE")
     assert not await sessions.claim_device(session_id, "third", now + 4, 10, "CODE")
+    left = "SELECT count(*) FROM sessions WHERE handover IS NOT NULL OR handover_until IS NOT NULL"
+    assert world.count(left) == 0  # it is spent, and nothing of it is kept
 
 
 async def test_a_session_whose_key_is_gone_does_not_keep_the_others_from_being_judged(world: World) -> None:
@@ -105,3 +109,123 @@ async def test_a_session_whose_key_is_gone_does_not_keep_the_others_from_being_j
     assert job is not None
     assert job.session.id == next_one
     assert await world.store.sessions.claim_judging(world.clock(), 15) is None
+
+
+async def test_who_waits_longest_is_by_when_it_was_handed_in_and_not_when_it_began(world: World) -> None:
+    first = await world.capture("FIRST")
+    second = await world.capture("SECOND")
+    for session_id in (second, first):
+        assert await world.store.sessions.submit(session_id, 1, EndReason.COMPLETED, world.clock())
+        world.clock.now += 1
+    claimed = [await world.store.sessions.claim_judging(world.clock(), 15) for _ in range(2)]
+    assert [job.session.id for job in claimed if job] == [second, first]
+
+
+async def test_a_judge_of_an_epoch_that_is_over_changes_nothing(world: World) -> None:
+    session_id = await world.hand_in()
+    sessions = world.store.sessions
+    old = await sessions.claim_judging(world.clock(), 15)
+    world.clock.now += 15
+    new = await sessions.claim_judging(world.clock(), 15)
+    assert old is not None
+    assert new is not None
+    assert new.lost_leases == 1
+    assert not await sessions.renew_judging(session_id, old.epoch, world.clock() + 99)
+    assert not await sessions.release_judging(session_id, old.epoch)
+    assert not await sessions.record_verdict(session_id, old.epoch, Verdict(PASSED, 80.0), "{}", 1, world.clock())
+    assert world.count("SELECT count(*) FROM verdicts") == 0
+    assert await sessions.renew_judging(session_id, new.epoch, world.clock() + 99)
+    assert await sessions.record_verdict(session_id, new.epoch, Verdict(PASSED, 80.0), "{}", 1, world.clock())
+    assert not await sessions.renew_judging(session_id, new.epoch, world.clock() + 99)  # it is decided
+
+
+async def test_a_period_of_the_ledger_has_its_beginning_and_not_its_end(world: World) -> None:
+    ledger, own = world.store.ledger, world.account.id
+    times = []
+    for token in "ABC":
+        session_id = await world.hand_in(token)
+        job = await world.store.sessions.claim_judging(world.clock(), 15)
+        assert job is not None
+        await world.store.sessions.record_verdict(session_id, job.epoch, Verdict(PASSED, 80.0), "{}", 1, world.clock())
+        times.append(world.clock())
+        world.clock.now += 10
+    assert await ledger.billed(own, times[0], times[2]) == 2
+    assert await ledger.billed(own, times[1]) == 2
+    found = await ledger.entries(own, times[0], times[2])
+    assert [entry.at for entry in found] == times[:2]
+    assert [entry.at for entry in await ledger.entries(own, times[1], after=found[1].id)] == [times[2]]
+
+
+NOT_ALIVE = Verdict(NO_USABLE_FRAME, 0.0, ("02",), "face", may_retry=True)
+
+
+async def tried_again(world: World, token: str = "TOKEN") -> int:
+    """A session whose first attempt was judged and failed by liveness."""
+    sessions = world.store.sessions
+    session_id = await world.hand_in(token)
+    job = await sessions.claim_judging(world.clock(), 15)
+    assert job is not None
+    assert await sessions.again(session_id, job.epoch, NOT_ALIVE, '{"n":1}', 2, world.clock())
+    return session_id
+
+
+async def test_after_a_judged_attempt_the_result_is_unfinished_and_a_new_attempt_may_pass(world: World) -> None:
+    sessions = world.store.sessions
+    session_id = await tried_again(world)
+    outcome = await sessions.result(world.account.id, "TOKEN")
+    assert isinstance(outcome, SessionOutcome)
+    assert (outcome.session.state, outcome.verdict, outcome.session.judged) == (State.CAPTURING, None, 1)
+    assert not await sessions.submit(session_id, 1, EndReason.COMPLETED, world.clock())  # the judged one, once more
+    assert not await sessions.store_frames(session_id, 1, [world.frame(9)])
+    assert await sessions.begin_attempt(session_id, outcome.session.attempt, ("nod",), world.clock()) == 3
+    assert await sessions.reveal(session_id, 3, world.step(0), False, None)
+    assert await sessions.reveal(session_id, 3, world.step(1), True, None)
+    assert await sessions.store_frames(session_id, 3, [world.frame(0)])
+    assert await sessions.submit(session_id, 3, EndReason.COMPLETED, world.clock())
+    job = await sessions.claim_judging(world.clock(), 15)
+    assert job is not None
+    assert await sessions.record_verdict(session_id, job.epoch, Verdict(PASSED, 91.0), "{}", 0, world.clock())
+    found = await sessions.result(world.account.id, "TOKEN")
+    assert isinstance(found, SessionOutcome)
+    assert found.verdict is not None
+    assert (found.verdict.result, found.verdict.attempt) == ("0", 3)
+    assert [entry.result for entry in await world.store.ledger.entries(world.account.id)] == ["0"]
+
+
+async def test_a_token_whose_life_ends_after_a_judged_attempt_has_its_verdict_once(world: World) -> None:
+    sessions = world.store.sessions
+    session_id = await tried_again(world)
+    assert await sessions.lapse(world.clock(), 10) == 0  # it lives
+    world.clock.now += 600
+    assert await sessions.expire(world.clock(), 10) == 0
+    assert [await sessions.lapse(world.clock(), 10) for _ in range(2)] == [1, 0]
+    found = await sessions.result(world.account.id, "TOKEN")
+    assert isinstance(found, SessionOutcome)
+    assert found.verdict is not None
+    assert (found.session.state, found.verdict.result, found.verdict.attempt) == (State.FAILED, "1004", 1)
+    assert (found.verdict.tags, found.verdict.best_frame) == (("02",), 2)
+    assert await sessions.measurement(session_id) == '{"n":1}'
+    assert [entry.result for entry in await world.store.ledger.entries(world.account.id)] == ["1004"]
+    assert len(await sessions.frames(session_id, 1)) == 3
+
+
+async def test_the_sweeper_ends_what_lapsed(world: World) -> None:
+    session_id = await tried_again(world)
+    world.clock.now += 601
+    await world.store.sweeper.sweep(world.clock())
+    assert world.state(session_id) == "failed"
+
+
+async def test_the_last_attempt_and_a_dead_token_are_not_tried_again(world: World) -> None:
+    sessions = world.store.sessions
+    for token, change in (("A", "counted = most_attempts"), ("B", f"expires_at = {world.clock()}")):
+        session_id = await world.hand_in(token)
+        job = await sessions.claim_judging(world.clock(), 15)
+        assert job is not None
+        world.force(f"UPDATE sessions SET {change} WHERE id = ?", session_id)
+        assert not await sessions.again(session_id, job.epoch, NOT_ALIVE, "{}", None, world.clock())
+        assert not await sessions.again(session_id, job.epoch - 1, NOT_ALIVE, "{}", None, world.clock())
+        assert world.count("SELECT count(*) FROM verdicts") == 0
+        assert world.state(session_id) == "judging"
+        await sessions.release_judging(session_id, job.epoch)
+        world.force("DELETE FROM sessions WHERE id = ?", session_id)

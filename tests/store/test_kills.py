@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from renzheng.store.sealer import Kind
-from renzheng.verification.records import Outcome
+from renzheng.verification.records import SessionOutcome
 
 from .conftest import PHOTO, OpenWorld, jpeg
 
@@ -40,8 +40,11 @@ asyncio.run(main())
 """
 
 
+pytestmark = pytest.mark.sqlite
+
+
 @pytest.mark.parametrize(
-    "rounds", [pytest.param(3, id="sample"), pytest.param(30, id="full", marks=pytest.mark.stress)]
+    "rounds", [pytest.param(3, id="sample"), pytest.param(30, id="full", marks=[pytest.mark.stress, pytest.mark.races])]
 )
 async def test_killed_at_any_moment_the_store_keeps_what_it_acknowledged(
     open_world: OpenWorld, rounds: int, pytestconfig: pytest.Config
@@ -55,7 +58,7 @@ async def test_killed_at_any_moment_the_store_keeps_what_it_acknowledged(
     again = await open_world()
     for what, token, session_id in acknowledged:
         outcome = await again.store.sessions.result(again.account.id, token)
-        assert isinstance(outcome, Outcome), token
+        assert isinstance(outcome, SessionOutcome), token
         assert outcome.session.details.id_card  # its data key is there and opens it
         if what == "frames":
             frames = await again.store.sessions.frames(int(session_id), 1)
@@ -63,7 +66,7 @@ async def test_killed_at_any_moment_the_store_keeps_what_it_acknowledged(
             assert await again.store.sessions.photo(int(session_id)) == PHOTO
     for _ in range(10):  # the search for orphans walks on, a bounded portion a round
         await again.store.sweeper.sweep(again.clock() + 7200)
-    keys = again.store.vault.subjects(Kind.SESSION, 0, again.clock() + 1e6, 1_000_000)
+    keys = await again.store.vault.subjects(Kind.SESSION, 0, again.clock() + 1e6, 1_000_000)
     assert len(keys) == again.count("SELECT count(*) FROM sessions")
 
 

@@ -5,21 +5,58 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from renzheng.accounts.billing import GOOD
 from renzheng.store import schema
-from renzheng.store.database import connect
+from renzheng.store.encryption_keys import FOR_EVER, Generation
 from renzheng.store.migrations import HEAD
 from renzheng.store.open import open_store
+from renzheng.store.sealer import Kind, Subject
+from renzheng.store.sqlite import connect
 from renzheng.verification.policy import Policy
-from renzheng.verification.records import Outcome
+from renzheng.verification.records import SessionOutcome
 
 from .conftest import DETAILS, Clock
 
-ADDED = {
-    "accounts": ("active", "balance", "limits"),
-    "ledger": ("charged",),
-    "sessions": ("rule_id", "evidence_until", "device_mismatch"),
+# What each revision brought, as columns and as whole tables and indexes.
+COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
+    "0003": {
+        "accounts": ("active", "balance", "limits"),
+        "ledger": ("charged",),
+        "sessions": ("rule_id", "evidence_until", "device_mismatch"),
+    },
+    "0005": {"encryption_keys": ("account_id", "retired_at"), "accounts": ("shared_until",)},
+    "0006": {"accounts": ("evidence_bytes",), "sessions": ("evidence_bytes",)},
+    "0007": {"sessions": ("to_bucket",)},
+    "0008": {
+        "accounts": ("name_zh", "name_en", "privacy_url", "contact"),
+        "sessions": ("spared", "eased", "advice"),
+    },
+    "0009": {"accounts": ("mac",), "keys": ("mac",), "rules": ("mac",), "verdicts": ("mac",)},
+    "0011": {"sessions": ("judged",)},
+    "0015": {"sessions": ("excused",), "attempts": ("unwatched",)},
 }
+INDEXES = {
+    "0017": ("persons_account",),
+    "0003": ("sessions_evidence_until",),
+    "0004": ("sessions_capturing",),
+    "0006": ("sessions_unused",),
+    "0010": ("frames_digest",),
+    "0011": ("sessions_lapsing",),
+    "0014": ("ledger_at",),
+}
+TABLES = {
+    "0002": ("encryption_keys",),
+    "0003": ("rules", "top_ups"),
+    "0007": ("deliveries", "buckets"),
+    "0016": ("session_calls", "call_counts"),
+    "0013": ("import_parts", "imports", "rule_history", "key_scopes"),
+    "0012": ("sign_in_links", "console_sessions", "recovery_codes", "operator_credentials", "operators"),
+}
+
+
+pytestmark = pytest.mark.sqlite
 
 
 async def test_accounts_of_the_first_schema_are_activated_without_a_limit_and_their_tokens_live_on(
@@ -31,32 +68,67 @@ async def test_accounts_of_the_first_schema_are_activated_without_a_limit_and_th
     account = await store.accounts.create("shop", clock())
     await store.sessions.create(account.id, "TOKEN", DETAILS, None, Policy(), clock(), 600)
     await store.stop()
-    _take_back_to_the_first(data / "renzheng.db")
+    _take_back(data / "renzheng.db", "0001")
     assert schema.revision(data / "renzheng.db") == "0001"
     again = open_store(data, keys, clock, os.urandom)
     try:
         assert schema.revision(data / "renzheng.db") == HEAD
-        again.keys.refresh()
+        await again.keys.refresh()
         assert again.keys.standing(account.id) == GOOD == await again.billing.standing(account.id)
         found = await again.sessions.result(account.id, "TOKEN")
-        assert isinstance(found, Outcome)
+        assert isinstance(found, SessionOutcome)
         assert (found.session.details, found.session.evidence_until) == (DETAILS, None)
-        assert await again.encryption_keys.all() == ()
+        assert await again.encryption_keys.usable(account.id) == ()
+        assert await again.encryption_keys.sharing() == {}  # there were no pairs to share
         await again.billing.set_prepaid(account.id)
         assert await again.rules.of_account(account.id) == []
     finally:
         await again.stop()
 
 
-def _take_back_to_the_first(path: Path) -> None:
+def _take_back(path: Path, revision: str) -> None:
+    """Undo what the revisions after this one brought, as they have no way back of their own."""
     connection = connect(path, busy_timeout=5)
-    for index in ("sessions_evidence_until", "sessions_capturing"):
-        connection.execute(f"DROP INDEX {index}")
-    for table, columns in ADDED.items():
-        for column in columns:
-            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-    for table in ("encryption_keys", "rules", "top_ups"):
-        connection.execute(f"DROP TABLE {table}")
-    connection.execute("DELETE FROM counters WHERE name = 'balances'")
-    connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    for number in sorted((set(COLUMNS) | set(INDEXES) | set(TABLES)), reverse=True):
+        if number <= revision:
+            break
+        for index in INDEXES.get(number, ()):
+            connection.execute(f"DROP INDEX {index}")
+        for table, columns in COLUMNS.get(number, {}).items():
+            for column in columns:
+                connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        for table in TABLES.get(number, ()):
+            connection.execute(f"DROP TABLE {table}")
+    if revision < "0003":
+        connection.execute("DELETE FROM counters WHERE name = 'balances'")
+    connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+    if revision < "0009":
+        connection.execute("DELETE FROM meta WHERE name = 'signed'")
+        keys = connect(path.parent.parent / "keys" / "keys.db", busy_timeout=5)
+        keys.execute("DELETE FROM meta WHERE name = 'signed'")
+        keys.close()
     connection.close()
+
+
+async def test_accounts_of_before_keep_the_key_pairs_that_all_shared_and_new_ones_do_not(tmp_path: Path) -> None:
+    clock, pem = Clock(), "-----BEGIN PAIR-----"
+    data, keys = tmp_path / "data", tmp_path / "keys"
+    store = open_store(data, keys, clock, os.urandom)
+    old = await store.accounts.create("old", clock())
+    drawn = store.vault.draw(Subject(Kind.ENCRYPTION, 7))
+    await store.database.write(lambda _: store.vault.keep(drawn), keys=True)
+    sealed = drawn.seal("key pairs", pem.encode())
+    await store.stop()
+    _take_back(data / "renzheng.db", "0004")
+    connection = connect(data / "renzheng.db", busy_timeout=5)
+    connection.execute("INSERT INTO encryption_keys (id, created_at, sealed) VALUES (7, 1.0, ?)", (sealed,))
+    connection.close()
+    again = open_store(data, keys, clock, os.urandom)
+    try:
+        new = await again.accounts.create("new", clock())
+        pairs = again.encryption_keys
+        assert await pairs.usable(old.id) == (Generation(7, 1.0, pem),)
+        assert await pairs.usable(new.id) == ()
+        assert await pairs.sharing() == {old.id: FOR_EVER}
+    finally:
+        await again.stop()

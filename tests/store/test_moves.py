@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from renzheng.verification.decision import NOT_LIVE, PASSED, Verdict
-from renzheng.verification.records import Outcome
-from renzheng.verification.session import MOVES, Ending, State
+from renzheng.verification.policy import Policy
+from renzheng.verification.records import SessionOutcome
+from renzheng.verification.session import MOVES, EndReason, State
 
-from .conftest import World
+from .conftest import DETAILS, World
 
 
 async def attempt_move(world: World, session_id: int, name: str) -> bool:
@@ -18,11 +19,29 @@ async def attempt_move(world: World, session_id: int, name: str) -> bool:
         number = 0 if name == "begin" else 1
         return await sessions.begin_attempt(session_id, number, ("blink", "turn_left"), now) is not None
     if name == "submit":
-        return await sessions.submit(session_id, 1, Ending.COMPLETED, now)
+        return await sessions.submit(session_id, 1, EndReason.COMPLETED, now)
     if name == "expire":
         return await sessions.expire(now, 10) == 1
+    if name == "lapse":
+        return await sessions.lapse(now, 10) == 1
+    if name == "again":
+        return await sessions.again(session_id, 1, NOT_ALIVE, "{}", None, now)
     verdict = Verdict(PASSED, 80.0) if name == "accept" else Verdict(NOT_LIVE, 0.0)
     return await sessions.record_verdict(session_id, 1, verdict, "{}", None, now)
+
+
+NOT_ALIVE = Verdict(NOT_LIVE, 0.0, ("02",), "light", may_retry=True)
+
+
+async def sign_a_verdict(world: World, session_id: int) -> None:
+    """As a judged attempt leaves it."""
+    world.force(
+        "INSERT INTO verdicts (session_id, result, description, similarity, tags, attempt, judged_at, billed)"
+        " VALUES (?, '1005', '', 0, '', 1, 0, 0)",
+        session_id,
+    )
+    authenticity = world.store.sessions._authenticity
+    await world.store.database.write(lambda tx: authenticity.sign(tx, "verdicts", session_id))
 
 
 @pytest.mark.parametrize("name", MOVES)
@@ -34,10 +53,12 @@ async def test_a_move_is_made_from_its_sources_and_from_no_other_state(world: Wo
         if name == "begin":
             world.force("DELETE FROM attempts")
         world.force(
-            "UPDATE sessions SET state = ?, attempt = ?, epoch = 1, counted = 0 WHERE id = ?",
-            *(state.value, attempt, session_id),
+            "UPDATE sessions SET state = ?, attempt = ?, epoch = 1, counted = 0, judged = ? WHERE id = ?",
+            *(state.value, attempt, int(name == "lapse"), session_id),
         )
-        world.clock.now += 600 if name == "expire" else 0
+        if name == "lapse":
+            await sign_a_verdict(world, session_id)
+        world.clock.now += 600 if name in ("expire", "lapse") else 0
         allowed = state in move.sources
         assert await attempt_move(world, session_id, name) is allowed, state
         assert world.state(session_id) == (move.target.value if allowed else state.value)
@@ -51,7 +72,7 @@ async def test_expiry_guards_the_moves_that_need_a_live_token(world: World, name
     state = min(MOVES[name].sources)
     if name == "begin":
         world.force("DELETE FROM attempts")
-    world.force("UPDATE sessions SET state = ?, attempt = ?", state.value, 0 if name == "begin" else 1)
+    world.force("UPDATE sessions SET state = ?, attempt = ?, epoch = 1", state.value, 0 if name == "begin" else 1)
     world.clock.now += 600
     assert not await attempt_move(world, session_id, name)
     world.clock.now -= 0.5
@@ -68,7 +89,7 @@ async def test_a_verdict_that_began_in_time_is_finished_after_the_token_has_died
         session_id, job.epoch, Verdict(PASSED, 88.5, ("01",)), '{"a":1}', 2, world.clock()
     )
     outcome = await world.store.sessions.result(world.account.id, "TOKEN")
-    assert isinstance(outcome, Outcome)
+    assert isinstance(outcome, SessionOutcome)
     assert outcome.session.state is State.PASSED
     assert outcome.verdict is not None
     assert (outcome.verdict.result, outcome.verdict.similarity, outcome.verdict.tags) == ("0", 88.5, ("01",))
@@ -84,6 +105,7 @@ async def test_a_live_token_is_not_expired_and_a_dead_one_is_in_bounded_portions
     assert await world.store.sessions.expire(world.clock() + 600, 2) == 1
 
 
+@pytest.mark.sqlite
 async def test_expiry_and_claims_read_an_index_and_not_the_whole_table(world: World) -> None:
     from renzheng.store.judgements import _CLAIMABLE
     from renzheng.store.records import moves
@@ -93,5 +115,16 @@ async def test_expiry_and_claims_read_an_index_and_not_the_whole_table(world: Wo
         f"SELECT id FROM sessions WHERE {_CLAIMABLE} ORDER BY submitted_at, id LIMIT 1": "_judging",
     }
     for query, index in queries.items():
-        plan = world.store.database.fetch_all("EXPLAIN QUERY PLAN " + query, {"now": 1.0})
+        plan = await world.store.database.all("EXPLAIN QUERY PLAN " + query, now=1.0)
         assert any(f"USING INDEX sessions{index}" in row[3] for row in plan), plan
+
+
+async def test_of_dead_tokens_those_that_died_first_are_ended_first(world: World) -> None:
+    sessions, own, now = world.store.sessions, world.account.id, world.clock()
+    made = [
+        await sessions.create(own, f"T{lifetime}", DETAILS, None, Policy(), now, lifetime) for lifetime in (30, 10, 20)
+    ]
+    assert await sessions.expire(now + 60, 1) == 1
+    assert [world.state(number) for number in made] == ["issued", "expired", "issued"]
+    assert await sessions.expire(now + 60, 1) == 1
+    assert [world.state(number) for number in made] == ["issued", "expired", "expired"]

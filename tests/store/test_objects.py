@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+from obstore.store import from_url
 
-from renzheng.store.objects import DIRECT_BYTES, KEPT_BYTES, BucketObjects, FolderObjects, Made, Objects
+from renzheng.store.bucket import BucketObjects
+from renzheng.store.engine import StoreError
+from renzheng.store.objects import DIRECT_BYTES, KEPT_BYTES, FolderObjects, Made, Objects
 from renzheng.store.open import open_store
 from renzheng.store.sweeper import Retention
 from renzheng.verification.session import RESULT_SECONDS
@@ -126,7 +131,7 @@ async def test_content_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> Non
 
     with pytest.raises(MemoryError):
         await folder.put("sessions/made", Made(5000, fail))
-    assert list((tmp_path / "evidence" / "sessions").iterdir()) == []
+    assert list((tmp_path / "evidence").rglob("*")) == []  # nor the folder that was made for it
     await folder.close()
 
 
@@ -154,6 +159,40 @@ async def test_a_large_sealed_photo_is_kept_byte_for_byte(world: World) -> None:
     photo = os.urandom(3_000_001)
     session_id = await world.issue("BIG", photo=photo)
     assert await world.store.sessions.photo(session_id) == photo
-    (kept,) = (path for path in world.store.database.path.parent.rglob("photo") if path.is_file())
+    (kept,) = (path for path in (world.root / "data").rglob("photo") if path.is_file())
     assert kept.stat().st_size == len(photo) + 12 + 16
     assert photo[:64] not in kept.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("bucket", "is no address of an object store"),
+        ("s3://", "is no address of an object store"),
+        ("s3:///prefix", "is no address of an object store"),
+        ("memory://", "is no address of an object store"),
+        ("file:///tmp", "is no address of an object store"),
+        ("http://bucket", "is no address of an object store"),
+    ],
+)
+def test_an_address_that_keeps_nothing_is_refused_in_one_line(address: str, said: str) -> None:
+    with pytest.raises(StoreError, match=said) as caught:
+        BucketObjects(address)
+    assert "\n" not in str(caught.value)
+
+
+async def test_a_bucket_that_cannot_be_used_is_a_sentence_of_where_credentials_go() -> None:
+    """Nobody listens there, as nobody does where a machine of no cloud is asked for its credentials."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        bucket = BucketObjects("s3://evidence", {"endpoint": endpoint, **CREDENTIALS})
+        given: Any = {"endpoint": endpoint, **{name: CREDENTIALS[name] for name in CREDENTIALS if name != "allow_http"}}
+        bucket._store = from_url(
+            "s3://evidence", client_options={"allow_http": True}, retry_config={"max_retries": 0}, **given
+        )
+        for call in (bucket.check(), bucket.get("a"), bucket.put("a", b""), bucket.delete("a"), bucket.entries("a")):
+            with pytest.raises(StoreError, match="AWS_ACCESS_KEY_ID") as caught:
+                await call
+            assert "\n" not in str(caught.value)
+            assert "Debug" not in str(caught.value)

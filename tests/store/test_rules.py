@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 
 import pytest
 
-from renzheng.accounts.rules import RULE_MOVES, Rule, RuleState, Terms
-from renzheng.store.accounts import Refused, Unknown
+from renzheng.accounts.rules import RULE_MOVES, Rule, RuleState, RuleTerms
+from renzheng.store.accounts import NotFoundError, RefusedError
+from renzheng.store.engine import ConflictError
 from renzheng.store.sweeper import DAY, Retention
 from renzheng.verification.decision import PASSED, Verdict
 from renzheng.verification.policy import Policy
 
 from .conftest import DETAILS, PHOTO, OpenWorld, World
 
-TERMS = Terms(Policy(threshold=80, attempts=1, challenge_kinds=("turn_left", "blink")), 1.5)
+TERMS = RuleTerms(Policy(threshold=80, attempts=1, challenge_kinds=("turn_left", "blink")), 1.5)
 WAYS = {
     RuleState.DRAFT: [],
     RuleState.SUBMITTED: ["submit"],
@@ -42,7 +42,7 @@ async def test_a_move_is_made_from_its_own_states_only(world: World, state: Rule
         moved = await world.store.rules.move(world.account.id, made.id, move, world.clock(), "why")
         assert (moved.state, moved.note, moved.terms) == (target, "why", TERMS)
     else:
-        with pytest.raises(Refused, match=f"is {state.value}"):
+        with pytest.raises(RefusedError, match=f"is {state.value}"):
             await world.store.rules.move(world.account.id, made.id, move, world.clock())
         assert await world.store.rules.get(world.account.id, made.id) == made
 
@@ -52,7 +52,7 @@ async def test_only_an_approved_rule_of_the_own_account_is_found_by_requests(wor
     made = await rule_in(world, state)
     other = await world.store.accounts.create("other", world.clock())
     cache = world.store.keys
-    cache.refresh()
+    await cache.refresh()
     assert cache.rule(world.account.id, made.rule_id) == (made if state is RuleState.APPROVED else None)
     for account_id, text in ((other.id, made.rule_id), (world.account.id, "0"), (world.account.id, " 1"), (0, "")):
         assert cache.rule(account_id, text) is None
@@ -61,11 +61,11 @@ async def test_only_an_approved_rule_of_the_own_account_is_found_by_requests(wor
 async def test_approving_and_disabling_reach_a_server_by_the_change_counter(world: World) -> None:
     made = await rule_in(world, RuleState.SUBMITTED)
     cache = world.store.keys
-    cache.refresh()
-    assert not cache.refresh()
+    await cache.refresh()
+    assert not await cache.refresh()
     for move, found in (("approve", True), ("disable", False)):
         await world.store.rules.move(world.account.id, made.id, move, world.clock())
-        assert cache.refresh()
+        assert await cache.refresh()
         assert (cache.rule(world.account.id, made.rule_id) is not None) is found
 
 
@@ -73,12 +73,12 @@ async def test_another_accounts_rule_is_as_an_unknown_one(world: World) -> None:
     made = await rule_in(world, RuleState.SUBMITTED)
     rules, other = world.store.rules, await world.store.accounts.create("other", world.clock())
     assert await rules.of_account(other.id) == []
-    with pytest.raises(Unknown):
+    with pytest.raises(NotFoundError):
         await rules.get(other.id, made.id)
-    with pytest.raises(Unknown):
+    with pytest.raises(NotFoundError):
         await rules.move(other.id, made.id, "approve", world.clock())
     assert await rules.of_account(world.account.id) == [made]
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(ConflictError):
         await rules.create(99, "nobody's", TERMS, world.clock())
 
 
@@ -88,7 +88,7 @@ async def test_names_are_the_accounts_own_and_have_a_form(world: World) -> None:
     other = await world.store.accounts.create("other", world.clock())
     await rules.create(other.id, "开户", TERMS, world.clock())
     for name in ("开户", "", "  ", "x" * 65, "a\nb"):
-        with pytest.raises(Refused):
+        with pytest.raises(RefusedError):
             await rules.create(world.account.id, name, TERMS, world.clock())
 
 
@@ -100,7 +100,7 @@ async def test_one_reviewer_of_sixteen_decides(world: World) -> None:
         return_exceptions=True,
     )
     assert sum(isinstance(result, Rule) for result in results) == 1
-    assert sum(isinstance(result, Refused) for result in results) == 15
+    assert sum(isinstance(result, RefusedError) for result in results) == 15
 
 
 async def test_a_session_keeps_the_policy_and_the_retention_that_it_began_with(open_world: OpenWorld) -> None:

@@ -71,3 +71,64 @@ async def test_frames_of_which_no_video_can_be_made_are_no_error_of_the_result(w
         assert await EvidenceShelf(world.store.sessions, EngineExaminer(engine)).video(session_id, 1) is None
     finally:
         await engine.stop()
+
+
+class Slow(Joiner):
+    """Makes no video before it is let go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = asyncio.Event()
+        self.at_once = self.most_at_once = 0
+
+    async def mux(self, frames: Sequence[tuple[float, bytes]]) -> bytes:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await self.go_on.wait()
+        self.at_once -= 1
+        return await super().mux(frames)
+
+
+async def test_a_slow_video_holds_up_no_result_and_is_there_for_who_asks_again(world: World) -> None:
+    session_id = await world.capture(frames=2)
+    joiner = Slow()
+    shelf = EvidenceShelf(world.store.sessions, joiner, wait_seconds=0.01)
+    assert await shelf.video(session_id, 1) is None
+    joiner.go_on.set()
+    await asyncio.gather(*shelf._making.values())
+    assert await shelf.video(session_id, 1) == b"".join(map(jpeg, range(2)))
+    assert joiner.made == 1
+
+
+async def test_videos_of_several_sessions_are_made_side_by_side_up_to_a_bound(world: World) -> None:
+    ids = [await world.capture(f"T{number}", frames=1) for number in range(5)]
+    joiner = Slow()
+    shelf = EvidenceShelf(world.store.sessions, joiner, at_once=2, waiting=2, wait_seconds=0.05)
+    with structlog.testing.capture_logs() as said:
+        assert await asyncio.gather(*(shelf.video(session_id, 1) for session_id in ids)) == [None] * 5
+    assert joiner.most_at_once == 2
+    assert sorted(line["why"] for line in said if line["event"] == "video_not_now") == [
+        *["4 others are waiting"],
+        *["not made within 0.05 s"] * 4,
+    ]
+    joiner.go_on.set()
+    await asyncio.gather(*shelf._making.values())
+    assert len([1 for session_id in ids if await world.store.sessions.video(session_id) is not None]) == 4
+    assert await shelf.video(ids[4], 1) is not None  # there is room again
+    assert joiner.most_at_once == 2
+
+
+async def test_a_shelf_that_stops_gives_up_what_is_being_made(world: World) -> None:
+    session_id = await world.capture(frames=1)
+    shelf = EvidenceShelf(world.store.sessions, Slow(), wait_seconds=0)
+    assert await shelf.video(session_id, 1) is None
+    await shelf.stop()
+    assert shelf._making == {}
+
+
+async def test_where_nothing_was_captured_no_video_is_made(world: World) -> None:
+    session_id = await world.capture(frames=0)
+    joiner = Joiner()
+    assert await EvidenceShelf(world.store.sessions, joiner).video(session_id, 1) is None
+    assert joiner.made == 0
+    assert await world.store.sessions.video(session_id) is None

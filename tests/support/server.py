@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -18,7 +21,13 @@ from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.faceid.v20180301 import faceid_client, models
 
+from renzheng.store.changes import BALANCES, TENANTS
+from renzheng.store.engines import DATABASE_NAME
+from tests.support.commands import run_command
+
 REGION = "ap-guangzhou"
+PATIENCE = 90.0
+"""Seconds that a test waits for what has to come: it ends a test that hangs, and says nothing of the machine."""
 
 
 def free_port() -> int:
@@ -37,20 +46,27 @@ class Server:
         self.log = folder / "server.log"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.operator_port = free_port()
+        self.operator_url = f"http://127.0.0.1:{self.operator_port}"
         self.environment = {
             **os.environ,
             "RENZHENG_DATA_DIR": str(self.data_dir),
             "RENZHENG_KEYS_DIR": str(self.keys_dir),
             "RENZHENG_PORT": str(self.port),
+            "RENZHENG_OPERATOR_PORT": str(self.operator_port),
+            "RENZHENG_CHALLENGE_LENGTH": "2",  # shorter than shipped: most tests are not about the challenge
             **{f"RENZHENG_{name.upper()}": str(value) for name, value in settings.items()},
         }
         self.process: subprocess.Popen[bytes] | None = None
+        self.descriptors: int | None = None
+        """How many file descriptors the server may have; None: as many as this process."""
 
-    def start(self, within: float = 60.0) -> Server:
+    def start(self, within: float = PATIENCE) -> Server:
         """Start and wait until it answers. Raises AssertionError with the log's end."""
         with self.log.open("ab") as log:
+            limit = [] if self.descriptors is None else ["prlimit", f"--nofile={self.descriptors}"]
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "renzheng", "serve"],
+                [*limit, sys.executable, "-m", "renzheng", "serve"],
                 env=self.environment,
                 cwd=self.folder,
                 stdout=log,
@@ -84,16 +100,9 @@ class Server:
             self.process.kill()
             self.process.wait(10)
 
-    def command(self, *words: str, check: bool = True) -> str:
-        """Run another `renzheng` command beside the server; its output."""
-        done = subprocess.run(
-            [sys.executable, "-m", "renzheng", *words],
-            env=self.environment,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+    def command(self, *words: str, check: bool = True, given: str | None = None) -> str:
+        """Run another `renzheng` command beside the server; its output. `given`: its standard input."""
+        done = run_command(words, self.environment, self.folder, given)
         if check and done.returncode:
             raise AssertionError(f"{' '.join(words)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done.stdout
@@ -103,8 +112,21 @@ class Server:
         number = str(self.json("rule", "create", name, *options)["rule_id"])
         for move in ("submit", "approve"):
             self.command("rule", move, number)
-        time.sleep(1.5)  # a running server follows within a second
+        self.follow()
         return number
+
+    def follow(self) -> None:
+        """Wait until the running server has followed what commands changed beside it."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.data_dir / DATABASE_NAME}?mode=ro", uri=True)) as records:
+            wanted = dict(records.execute("SELECT name, value FROM counters"))
+        deadline = time.monotonic() + PATIENCE
+        while any(self._followed(name) < wanted[name] for name in (TENANTS, BALANCES)):
+            assert time.monotonic() < deadline, f"the server does not follow: {wanted}"
+            time.sleep(0.05)
+
+    def _followed(self, counter: str) -> float:
+        found = re.search(rf'^renzheng_followed_changes{{of="{counter}"}} (\S+)$', self.metrics(), re.MULTILINE)
+        return float(found[1]) if found else -1.0
 
     def json(self, *words: str) -> Any:
         return json.loads(self.command(*words, "--json"))
@@ -123,7 +145,7 @@ class Server:
         return faceid_client.FaceidClient(credential.Credential(*(key or self.key())), REGION, profile)
 
     def metrics(self) -> str:
-        with urllib.request.urlopen(f"{self.url}/metrics", timeout=5) as reply:
+        with urllib.request.urlopen(f"{self.operator_url}/metrics", timeout=PATIENCE) as reply:
             return str(reply.read().decode())
 
 

@@ -20,7 +20,7 @@ from tests.support.images import sample_picture
 from tests.support.mutations import FAILED, GONE, OVER, PASSED, End, Mutation, Shot
 
 FPS = 12.0
-LONGEST = 300.0  # seconds for a whole stream, on the busiest machine
+MAX_STREAM_SECONDS = 300.0  # seconds for a whole stream, on the busiest machine
 RAW: dict[str, bytes] = {
     "unmasked": b"\x82\x05hello",
     "opcode": b"\x83\x80\x00\x00\x00\x00",
@@ -63,7 +63,7 @@ class Stream:
 
     async def run(self) -> End:
         """Raises TimeoutError where neither an outcome nor a close comes."""
-        async with asyncio.timeout(LONGEST):
+        async with asyncio.timeout(MAX_STREAM_SECONDS):
             line, cut_at = self.mutation.line, self._dice.randint(3, 25)
             end = await self._socket(cut_at if line else 0)
             if end == GONE and line in ("return", "stranger"):

@@ -1,4 +1,4 @@
-"""Challenges are drawn without bias, always with exactly one turn."""
+"""Challenges are drawn without bias out of all that may be asked, always with a turn."""
 
 from __future__ import annotations
 
@@ -9,38 +9,100 @@ from collections import Counter
 import pytest
 
 from renzheng.verification import challenge
+from renzheng.verification.policy import MAX_LUCK, Policy
 
 
 def seeded(seed: int) -> challenge.Entropy:
     return random.Random(seed).randbytes
 
 
-@pytest.mark.parametrize("length", [1, 2, 3, 4])
-def test_every_challenge_has_one_turn_and_no_action_twice(length: int) -> None:
+def runs(actions: tuple[str, ...]) -> int:
+    """How often the action that is asked most often in a row comes in that row."""
+    return max(len(list(group)) for _, group in itertools.groupby(actions))
+
+
+@pytest.mark.parametrize("length", range(1, 7))
+def test_every_challenge_has_a_turn_at_most_one_blink_and_no_action_three_times_in_a_row(length: int) -> None:
     entropy = seeded(length)
     for _ in range(300):
         actions = challenge.draw(entropy, length)
-        assert len(set(actions)) == length
-        assert sum(action in challenge.TURNS for action in actions) == 1
+        assert len(actions) == length
+        assert set(actions) <= set(challenge.ACTIONS)
+        assert set(actions) & set(challenge.TURNS)
+        assert actions.count("blink") <= 1
+        assert runs(actions) <= 2
 
 
-def test_all_twelve_challenges_of_two_come_equally_often() -> None:
-    entropy, draws = seeded(7), 24_000
-    counts = Counter(challenge.draw(entropy) for _ in range(draws))
-    expected = {
-        pair
-        for turn, other in itertools.product(challenge.TURNS, challenge.OTHERS)
-        for pair in ((turn, other), (other, turn))
+def test_the_possible_challenges_are_all_that_the_rule_allows() -> None:
+    allowed = {
+        actions
+        for actions in itertools.product(challenge.ACTIONS, repeat=4)
+        if set(actions) & set(challenge.TURNS) and actions.count("blink") <= 1 and runs(actions) <= 2
     }
-    assert set(counts) == expected
-    chi_square = sum((count - draws / 12) ** 2 / (draws / 12) for count in counts.values())
-    assert chi_square < 31.3  # the 0.1 % point of eleven degrees of freedom; the seed is fixed
+    assert set(challenge.possible(4)) == allowed
+    assert len(challenge.possible(4)) == len(allowed)
 
 
-@pytest.mark.parametrize(("length", "number"), [(1, 2), (2, 12), (3, 36), (4, 48)])
+def test_all_challenges_come_equally_often() -> None:
+    entropy, draws = seeded(7), 100_000
+    counts = Counter(challenge.draw(entropy) for _ in range(draws))
+    assert set(counts) == set(challenge.possible(4))
+    mean = draws / len(counts)
+    chi_square = sum((count - mean) ** 2 / mean for count in counts.values())
+    assert chi_square < 533  # the 0.1 % point of 437 degrees of freedom; the seed is fixed
+
+
+@pytest.mark.parametrize(("length", "number"), [(1, 2), (2, 16), (3, 90), (4, 438), (5, 1980), (6, 8602)])
 def test_there_are_as_many_challenges_as_the_security_page_says(length: int, number: int) -> None:
-    entropy = seeded(length)
-    assert len({challenge.draw(entropy, length) for _ in range(3000)}) == number
+    assert len(challenge.possible(length)) == number
+
+
+def test_the_first_challenge_of_a_token_has_four_actions_and_each_further_one_five() -> None:
+    assert [Policy().next_challenge(shown)[0] for shown in range(4)] == [4, 5, 5, 5]
+
+
+@pytest.mark.parametrize(
+    ("policy", "longer"),
+    [
+        (Policy(challenge_length=6), 6),
+        (Policy(challenge_length=1, challenge_kinds=("turn_left",)), 2),
+        (Policy(challenge_length=2, challenge_kinds=("turn_left",)), 2),
+        (Policy(challenge_length=3, step_seconds=20), 3),
+        (Policy(challenge_length=3, step_seconds=15), 4),
+    ],
+)
+def test_a_further_challenge_is_only_as_long_as_its_actions_and_the_frames_that_are_kept_allow(
+    policy: Policy, longer: int
+) -> None:
+    assert policy.next_challenge(1)[0] == longer
+
+
+def test_the_luck_of_a_recording_grows_with_attempts_and_falls_with_actions_and_kinds() -> None:
+    assert 1 / Policy().luck == pytest.approx(304, abs=0.5)
+    assert Policy(attempts=1).luck == pytest.approx(1 / 438)
+    assert Policy(challenge_length=2).luck == pytest.approx(1 - 15 / 16 * (89 / 90) ** 2)
+    assert Policy().luck < MAX_LUCK < Policy(challenge_kinds=("turn_left", "turn_right")).luck
+
+
+def test_where_an_action_is_spared_a_further_challenge_has_two_actions_more_as_there_are_fewer_kinds() -> None:
+    length, kinds = Policy().next_challenge(1, "turn_left")
+    assert (length, set(kinds)) == (6, {"turn_right", "blink", "open_mouth", "nod"})
+    assert Policy().next_challenge(1, "") == (5, challenge.ACTIONS)  # more time alone was asked for
+    assert Policy(challenge_kinds=("turn_left", "blink")).next_challenge(1, "turn_left")[0] == 5
+    assert Policy(step_seconds=11).next_challenge(1, "nod")[0] == 5
+
+
+@pytest.mark.parametrize("action", challenge.ACTIONS)
+def test_an_action_that_somebody_cannot_do_is_not_asked_again(action: str) -> None:
+    rest = challenge.spared(challenge.ACTIONS, 5, action)
+    assert set(rest) == set(challenge.ACTIONS) - {action}
+    assert challenge.possible(5, rest)
+
+
+def test_who_cannot_do_the_only_turn_is_asked_for_it_all_the_same_as_depth_needs_one() -> None:
+    kinds = ("turn_left", "blink", "nod")
+    assert challenge.spared(kinds, 3, "turn_left") == kinds
+    assert challenge.spared(kinds, 3, "") == kinds
 
 
 @pytest.mark.parametrize("length", [1, 7, 12])
@@ -67,17 +129,19 @@ def test_all_150_beginnings_of_a_light_challenge_come_equally_often() -> None:
 def test_bytes_that_would_favour_some_numbers_are_drawn_again() -> None:
     given = iter([255, 254])
     assert challenge.below(5, lambda _: bytes([next(given)])) == 254 % 5
+    pairs = iter([65535, 65099])
+    assert challenge.below(438, lambda size: next(pairs).to_bytes(size)) == 65099 % 438
 
 
-@pytest.mark.parametrize("limit", [0, 257])
-def test_a_limit_that_a_byte_cannot_serve_is_refused(limit: int) -> None:
-    with pytest.raises(ValueError, match="1 to 256"):
+@pytest.mark.parametrize("limit", [0, 65537])
+def test_a_limit_that_two_bytes_cannot_serve_is_refused(limit: int) -> None:
+    with pytest.raises(ValueError, match="1 to 65536"):
         challenge.below(limit, seeded(1))
 
 
 @pytest.mark.parametrize(
     ("length", "kinds"),
-    [(2, ("blink", "nod")), (0, challenge.ACTIONS), (3, ("turn_left", "blink")), (5, challenge.ACTIONS)],
+    [(2, ("blink", "nod")), (0, challenge.ACTIONS), (6, ("turn_left", "blink")), (7, challenge.ACTIONS)],
 )
 def test_a_challenge_that_cannot_be_drawn_is_refused(length: int, kinds: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="cannot draw"):

@@ -16,6 +16,8 @@ def test_the_table_holds_the_designed_moves_and_no_other() -> None:
         (State.CAPTURING, State.JUDGING),
         (State.JUDGING, State.PASSED),
         (State.JUDGING, State.FAILED),
+        (State.JUDGING, State.CAPTURING),
+        (State.CAPTURING, State.FAILED),
         (State.ISSUED, State.EXPIRED),
         (State.CAPTURING, State.EXPIRED),
     }
@@ -33,8 +35,8 @@ def test_expiry_guards_only_the_moves_into_capturing_and_judging() -> None:
 
 
 def test_every_entry_into_capturing_raises_the_attempt_and_nothing_else_does() -> None:
-    assert {name for name, move in MOVES.items() if move.new_attempt} == {"begin", "retry"}
-    assert all(MOVES[name].target is State.CAPTURING for name in ("begin", "retry"))
+    assert {name for name, move in MOVES.items() if move.new_attempt} == {"begin", "retry", "again"}
+    assert all(MOVES[name].target is State.CAPTURING for name in ("begin", "retry", "again"))
 
 
 def session(counted: int = 0) -> Session:
@@ -58,7 +60,9 @@ def test_attempts_left_never_fall_below_zero(counted: int, left: int) -> None:
         {"threshold": 59.9},
         {"threshold": 100.1},
         {"challenge_length": 0},
-        {"challenge_length": 5},
+        {"challenge_length": 7},
+        {"challenge_length": 3, "challenge_kinds": ("turn_left",)},
+        {"challenge_length": 4, "step_seconds": 15.5},
         {"challenge_kinds": ("blink", "nod")},
         {"challenge_kinds": ("turn_left", "dance")},
         {"attempts": 0},
@@ -67,5 +71,5 @@ def test_attempts_left_never_fall_below_zero(counted: int, left: int) -> None:
     ],
 )
 def test_a_policy_out_of_range_is_refused(given: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"must|unknown|needs|cannot"):
+    with pytest.raises(ValueError, match=r"must|unknown|needs|cannot|more than"):
         Policy(**given)  # type: ignore[arg-type]

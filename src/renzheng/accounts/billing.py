@@ -11,7 +11,7 @@ import enum
 from dataclasses import dataclass
 
 
-class Refusal(enum.Enum):
+class BillingRefusal(enum.Enum):
     """Why an account is not served."""
 
     NOT_ACTIVATED = enum.auto()
@@ -19,26 +19,26 @@ class Refusal(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BillingStatus:
     """`balance`: verifications left, below zero what is owed; None: unlimited."""
 
     active: bool = True
     balance: int | None = None
 
     @property
-    def to_issue(self) -> Refusal | None:
+    def to_issue(self) -> BillingRefusal | None:
         """Why no new token is issued: nothing is left to pay a further verification with."""
         if not self.active:
-            return Refusal.NOT_ACTIVATED
-        return Refusal.IN_ARREARS if self.balance is not None and self.balance <= 0 else None
+            return BillingRefusal.NOT_ACTIVATED
+        return BillingRefusal.IN_ARREARS if self.balance is not None and self.balance <= 0 else None
 
     @property
-    def to_fetch(self) -> Refusal | None:
+    def to_fetch(self) -> BillingRefusal | None:
         """Why no result is handed out: verifications are owed. One that took the last of a balance is paid for."""
         if not self.active:
-            return Refusal.NOT_ACTIVATED
-        return Refusal.IN_ARREARS if self.balance is not None and self.balance < 0 else None
+            return BillingRefusal.NOT_ACTIVATED
+        return BillingRefusal.IN_ARREARS if self.balance is not None and self.balance < 0 else None
 
 
-GOOD = Standing()
+GOOD = BillingStatus()
 """Activated, with an unlimited balance: what an account is unless told otherwise."""

@@ -6,7 +6,22 @@ import string
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+FACEID, RENZHENG = "faceid", "renzheng"
+"""The services that keys sign for: what merchants call, and the management of this installation."""
+FIRST_ACCOUNT = "default"
+"""The name of the account that the first start makes."""
+
 _ALPHABET = string.ascii_letters + string.digits
+
+
+@dataclass(frozen=True, slots=True)
+class AccountProfile:
+    """What people read of an account before they agree; empty where nobody said. `contact`: whom to ask, as text."""
+
+    name_zh: str = ""
+    name_en: str = ""
+    privacy_url: str = ""
+    contact: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +32,16 @@ class Account:
     name: str
     created_at: float
     origins: tuple[str, ...] = ()
+    face: AccountProfile = AccountProfile()
+
+    def shown_names(self) -> dict[str, str]:
+        """Its name by language, as people read it: that of the other language, or the internal one, where one lacks.
+
+        The internal name of the first account says nothing to anybody and stays out.
+        """
+        plain = "" if self.name == FIRST_ACCOUNT else self.name
+        zh, en = self.face.name_zh, self.face.name_en
+        return {"zh-CN": zh or en or plain, "en-US": en or zh or plain}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +49,8 @@ class Key:
     """A SecretId and its SecretKey. `token`: of temporary credentials only, which end at `expires_at`.
 
     `unsigned_payload`: whether requests may leave their body out of the signature.
-    `addresses`: networks the key may be used from; empty is anywhere.
+    `addresses`: networks the key may be used from; empty is anywhere. `services`: those that it signs for.
+    `operator_id`: the person whose own key it is, where it is no account's; `account_id` is then its negative.
     """
 
     secret_id: str
@@ -36,6 +62,8 @@ class Key:
     expires_at: float | None = None
     unsigned_payload: bool = False
     addresses: tuple[str, ...] = ()
+    services: frozenset[str] = frozenset({FACEID})
+    operator_id: int | None = None
 
 
 def _letters(count: int, entropy: Callable[[int], bytes]) -> str:

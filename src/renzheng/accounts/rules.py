@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from renzheng.verification.policy import Policy
 
-MOST_RETENTION_DAYS = 3650
+MAX_RETENTION_DAYS = 3650
 
 
 class RuleState(enum.StrEnum):
@@ -27,8 +27,14 @@ RULE_MOVES: dict[str, tuple[frozenset[RuleState], RuleState]] = {
 """The only legal moves: name -> (states it starts from, state it leads to)."""
 
 
+DECISIONS = frozenset({"approve", "reject"})
+"""The moves that a reviewer makes."""
+MODIFIABLE = frozenset({RuleState.DRAFT, RuleState.REJECTED, RuleState.DISABLED})
+"""States in which a rule may get a new version: no token is issued by it, and nobody is looking at it."""
+
+
 @dataclass(frozen=True, slots=True)
-class Terms:
+class RuleTerms:
     """What an approved rule fixes into a session when its token is issued.
 
     `evidence_days`: how long frames, photos and videos are kept, 0 to 3650; None: as the server's setting says.
@@ -39,8 +45,8 @@ class Terms:
     evidence_days: float | None = None
 
     def __post_init__(self) -> None:
-        if self.evidence_days is not None and not 0 <= self.evidence_days <= MOST_RETENTION_DAYS:
-            raise ValueError(f"evidence days must be 0 to {MOST_RETENTION_DAYS}, not {self.evidence_days:g}")
+        if self.evidence_days is not None and not 0 <= self.evidence_days <= MAX_RETENTION_DAYS:
+            raise ValueError(f"evidence days must be 0 to {MAX_RETENTION_DAYS}, not {self.evidence_days:g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ class Rule:
     account_id: int
     name: str
     state: RuleState
-    terms: Terms
+    terms: RuleTerms
     created_at: float
     changed_at: float
     note: str = ""
@@ -63,3 +69,19 @@ class Rule:
     def rule_id(self) -> str:
         """As merchants send it."""
         return str(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleVersion:
+    """A rule as it once was. `author`: who made it so, as the audit names them. `decision`: approved or rejected, None
+    before it was reviewed."""
+
+    version: int
+    author: str
+    name: str
+    terms: RuleTerms
+    created_at: float
+    decided_by: str | None = None
+    decision: str | None = None
+    note: str | None = None
+    decided_at: float | None = None

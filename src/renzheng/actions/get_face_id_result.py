@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import msgspec
 import pybase64
 
-from renzheng.actions.common import Encryption, Standings, refuse
+from renzheng.actions.common import ENCRYPTION_FIELDS, Encryption, refuse
+from renzheng.actions.errors import BizTokenExpiredError, BizTokenIllegalError
+from renzheng.actions.ports import BillingStatuses, Parts
 from renzheng.gateway.contract import Caller
-from renzheng.gateway.errors import BizTokenExpired, BizTokenIllegal, InvalidParameter
+from renzheng.gateway.errors import InvalidParameterError
+from renzheng.gateway.manifest import Manifest, Message, Parameter
 from renzheng.verification.decision import EXPIRED, UNFINISHED
-from renzheng.verification.records import Gone, Outcome
+from renzheng.verification.records import SessionOutcome, StoredVerdict, Tombstone
 from renzheng.verification.session import RESULT_SECONDS, Session, State
-
-SEALED = frozenset({"IdCard", "Name"})
-"""Fields of the reply that are sealed where the caller sent a key."""
-
 
 RISKY_OPERATION, MEDIUM_RISK = "04", "3"
 """DeviceInfoTag and DeviceInfoLevel where a device tried that is not the one the token is bound to."""
 
 
-class Request(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="pascal"):
+class Request(Message, forbid_unknown_fields=True, frozen=True, rename="pascal"):
     face_id_token: str
     is_need_video: bool | None = None
     is_need_best_frame: bool | None = None
     is_encrypt_response: bool | None = None
     encryption: Encryption | None = None
+
+    def check(self) -> None:
+        """Who asks for a sealed reply and sends no key must not get a plain one. Raises InvalidParameterError."""
+        sent = self.encryption
+        if sent is not None and sent.ciphertext_blob:
+            return
+        if self.is_encrypt_response or (sent is not None and sent.algorithm):
+            raise InvalidParameterError(
+                "a sealed reply without CiphertextBlob",
+                why=(
+                    "A sealed result was asked for without a key to seal it with: send Encryption.CiphertextBlob.",
+                    "要求加密返回结果，但没有提供密钥：请传 Encryption.CiphertextBlob。",
+                ),
+            )
 
 
 class Reply(msgspec.Struct, rename="pascal"):
@@ -49,57 +60,67 @@ class Reply(msgspec.Struct, rename="pascal"):
     encrypted_body: str | None = None
 
 
-class Sessions(Protocol):
-    async def result(self, account_id: int, token: str) -> Outcome | Gone | None: ...
-
-
-class Shelf(Protocol):
-    async def best_frame(self, session_id: int, attempt: int, sequence: int) -> bytes | None: ...
-    async def video(self, session_id: int, attempt: int) -> bytes | None: ...
-
-
 class GetFaceIdResult:
-    def __init__(self, sessions: Sessions, accounts: Standings, shelf: Shelf) -> None:
-        self._sessions = sessions
-        self._accounts = accounts
-        self._shelf = shelf
+    def __init__(self, parts: Parts) -> None:
+        self._sessions = parts.sessions
+        self._accounts: BillingStatuses = parts.accounts
+        self._shelf = parts.shelf
+        self._deliveries = parts.deliveries
+        self._calls = parts.calls
+        self._delivery_seconds = parts.delivery_seconds
 
     async def __call__(self, caller: Caller, request: Request) -> Reply:
-        _check_key(request)
         if (why := self._accounts.standing(caller.account_id).to_fetch) is not None:
             refuse(why)
-        found = await self._sessions.result(caller.account_id, request.face_id_token)
+        found = await self._found(caller, request.face_id_token)
         if found is None:
-            raise BizTokenIllegal
-        if isinstance(found, Gone):
-            raise BizTokenExpired
+            raise BizTokenIllegalError
+        if isinstance(found, Tombstone):
+            raise BizTokenExpiredError
+        if found.verdict is not None:  # a merchant that waits asks many times
+            self._calls.note(found.session.id, caller.now, MANIFEST.name, caller.secret_id, caller.request_id)
         return await self._answer(found, request, caller.now)
 
-    async def _answer(self, found: Outcome, request: Request, now: float) -> Reply:
+    async def _found(self, caller: Caller, token: str) -> SessionOutcome | Tombstone | None:
+        """What the store knows; a token that died after a judged attempt has that attempt's verdict."""
+        found = await self._sessions.result(caller.account_id, token)
+        if isinstance(found, SessionOutcome) and found.session.lapsed(caller.now):
+            await self._sessions.lapse(caller.now, 1, found.session.id)
+            found = await self._sessions.result(caller.account_id, token)
+        return found
+
+    async def _answer(self, found: SessionOutcome, request: Request, now: float) -> Reply:
         session, verdict = found.session, found.verdict
         if now >= session.created_at + RESULT_SECONDS:
-            raise BizTokenExpired
+            raise BizTokenExpiredError
         if verdict is None:
             result = UNFINISHED if session.alive(now) or session.state is State.JUDGING else EXPIRED
             reply = _reply(session, result.code, result.description, 0.0)
         else:
             reply = _reply(session, verdict.result, verdict.description, verdict.similarity)
             reply.liveness_info_tag = ",".join(verdict.tags) or None
-            if request.is_need_best_frame and verdict.best_frame is not None:
-                frame = await self._shelf.best_frame(session.id, verdict.attempt, verdict.best_frame)
-                reply.best_frame_base64 = _base64(frame)
-            if request.is_need_video:
-                reply.video_base64 = _base64(await self._shelf.video(session.id, verdict.attempt))
+            if session.to_bucket:
+                await self._add_addresses(reply, session, request)
+            else:
+                await self._add_evidence(reply, session, verdict, request)
         return reply
 
+    async def _add_evidence(self, reply: Reply, session: Session, verdict: StoredVerdict, request: Request) -> None:
+        if request.is_need_best_frame and verdict.best_frame is not None:
+            frame = await self._shelf.best_frame(session.id, verdict.attempt, verdict.best_frame)
+            reply.best_frame_base64 = _base64(frame)
+        if request.is_need_video:
+            reply.video_base64 = _base64(await self._shelf.video(session.id, verdict.attempt))
 
-def _check_key(request: Request) -> None:
-    """Who asks for a sealed reply and sends no key must not get a plain one. InvalidParameter."""
-    sent = request.encryption
-    if sent is not None and sent.ciphertext_blob:
-        return
-    if request.is_encrypt_response or (sent is not None and sent.algorithm):
-        raise InvalidParameter("a sealed reply without CiphertextBlob")
+    async def _add_addresses(self, reply: Reply, session: Session, request: Request) -> None:
+        """The same fields hold addresses in the account's bucket; null while they are not there, and never Base64."""
+        if not (request.is_need_video or request.is_need_best_frame):
+            return
+        found = await self._deliveries.addresses(session.account_id, session.id, self._delivery_seconds)
+        if request.is_need_best_frame:
+            reply.best_frame_base64 = found.best_frame
+        if request.is_need_video:
+            reply.video_base64 = found.video
 
 
 def _reply(session: Session, code: str, description: str, similarity: float) -> Reply:
@@ -112,3 +133,41 @@ def _reply(session: Session, code: str, description: str, similarity: float) -> 
 
 def _base64(data: bytes | None) -> str | None:
     return None if data is None else pybase64.b64encode(data).decode()
+
+
+MANIFEST = Manifest(
+    name="GetFaceIdResult",
+    request=Request,
+    reply=Reply,
+    make=GetFaceIdResult,
+    text=(
+        "凭 Token 查询核身结果，三天内可以反复查询。",
+        "Fetches the outcome of a token’s verification, as often as you like for three days.",
+    ),
+    parameters={
+        "FaceIdToken": Parameter(
+            "GetFaceIdToken 返回的 Token。",
+            "The token that GetFaceIdToken gave.",
+        ),
+        "IsNeedVideo": Parameter(
+            "是否返回核身视频（VideoBase64）。首次查询需要一两秒。",
+            "Whether to return the video as VideoBase64. The first time takes a second or two.",
+        ),
+        "IsNeedBestFrame": Parameter(
+            "是否返回最佳帧（BestFrameBase64）。",
+            "Whether to return the best frame as BestFrameBase64.",
+        ),
+        "IsEncryptResponse": Parameter(
+            "是否把整个结果加密返回；为 true 时 Encryption 必填。",
+            "Whether to encrypt the whole reply; true needs Encryption.",
+        ),
+        "Encryption": Parameter(
+            "传入您的密钥，结果中的姓名和身份证号将加密返回。",
+            "Your key: name and ID number come back encrypted with it.",
+        ),
+        **ENCRYPTION_FIELDS,
+    },
+    errors=(BizTokenIllegalError, BizTokenExpiredError),
+    order=2,
+    sealed_reply=frozenset({"IdCard", "Name"}),
+)

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 import msgspec
-import pybase64
 
 from renzheng.accounts.rules import Rule
-from renzheng.actions.common import MOST_IMAGE_BASE64, Standings, refuse
+from renzheng.actions.common import ENCRYPTION_FIELDS, MAX_IMAGE_BASE64, refuse
+from renzheng.actions.errors import ImageSizeTooLargeError
+from renzheng.actions.photos import from_base64
+from renzheng.actions.photos import refusal as photo_refusal
+from renzheng.actions.ports import Parts
 from renzheng.gateway.contract import Caller
-from renzheng.gateway.encryption import SEALABLE_FIELDS
-from renzheng.gateway.errors import ImageSizeTooLarge, InvalidParameter
+from renzheng.gateway.errors import InvalidParameterError, LimitExceededError, ServiceUnavailableError
+from renzheng.gateway.manifest import Manifest, Message, Parameter
 from renzheng.gateway.parameters import text_of, unescaped
-from renzheng.verification.identity import is_id_card
-from renzheng.verification.policy import Policy
+from renzheng.verification.identity import is_id_card, normal_id_card
+from renzheng.verification.records import EvidenceLimitError, NoRoomError
 from renzheng.verification.session import CompareLib, Details
 
-MOST_CHARACTERS = {"extra": 1000, "name": 1000, "meta": 65536, "meta_data": 65536}
+MAX_CHARACTERS = {"extra": 1000, "name": 1000, "meta": 65536, "meta_data": 65536}
 """Extra's is documented. The others are sealed into the session and read each time that its device comes; what Meta
 holds was made on that device, whoever owns it."""
-SEALABLE = SEALABLE_FIELDS
-"""What may come sealed: Name, IdCard, ImageBase64."""
+_ID_CARD_FORM = (
+    "IdCard is 18 characters: 17 digits and a digit or X, without spaces. The 15 digits of first-generation cards, "
+    "which ended in 2013, are not taken.",
+    "IdCard 应为 18 位：17 位数字加 1 位数字或 X，不含空格。不支持第一代身份证的 15 位号码（2013 年起已停用）。",
+)
+_ID_CARD_SPELLING = (
+    "IdCard is an ID number but for its spelling: it has full-width characters, spaces or characters that cannot be "
+    "seen. It has to be sent as 17 ASCII digits and a digit or X.",
+    "IdCard 除写法外是正确的证件号码：其中含有全角字符、空格或不可见字符。须以 17 位半角数字加 1 位半角数字或 X 传入。",
+)
 
 
 class SealedFields(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="pascal"):
@@ -35,7 +45,7 @@ class SealedFields(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rena
     tag_list: list[str] | None = None
 
 
-class Request(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="pascal", gc=False):
+class Request(Message, forbid_unknown_fields=True, frozen=True, rename="pascal", gc=False):
     compare_lib: str
     id_card: str | None = None
     name: str | None = None
@@ -47,114 +57,152 @@ class Request(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="p
     rule_id: str | None = None
     meta_data: str | None = None
 
+    def check(self) -> None:
+        """That its CompareLib has what it needs, and every text its form and length. Raises InvalidParameterError."""
+        if self.compare_lib not in ("LOCAL", "BUSINESS"):
+            raise InvalidParameterError(
+                "CompareLib is neither LOCAL nor BUSINESS",
+                why=("CompareLib is LOCAL or BUSINESS, in capitals.", "CompareLib 只能是 LOCAL 或 BUSINESS，须大写。"),
+            )
+        if self.compare_lib == "BUSINESS" and not (self.id_card and self.name):
+            raise InvalidParameterError(
+                "no IdCard or Name under BUSINESS",
+                why=(
+                    "Under BUSINESS both Name and IdCard are needed.",
+                    "CompareLib 为 BUSINESS 时必须同时传 Name 和 IdCard。",
+                ),
+            )
+        if self.id_card and not is_id_card(self.id_card):
+            if is_id_card(normal_id_card(self.id_card)):
+                raise InvalidParameterError("IdCard is spelled with other characters than ASCII", why=_ID_CARD_SPELLING)
+            raise InvalidParameterError("IdCard is not of the form of an ID number", why=_ID_CARD_FORM)
+        for name, most in MAX_CHARACTERS.items():
+            if len(getattr(self, name) or "") > most:
+                raise InvalidParameterError(
+                    f"{_public(name)} has more than {most} characters",
+                    why=(
+                        f"{_public(name)} may have {most} characters.",
+                        f"{_public(name)} 最长 {most} 个字符。",
+                    ),
+                )
+
+    def details(self) -> Details:
+        """The checked request as the domain keeps it."""
+        return Details(
+            CompareLib(self.compare_lib),
+            self.id_card or "",
+            self.name or "",
+            self.extra or "",
+            self.meta or "",
+            self.meta_data or "",
+        )
+
+
+def _public(attribute: str) -> str:
+    """A parameter's name in the API."""
+    return "".join(part.capitalize() for part in attribute.split("_"))
+
 
 class Reply(msgspec.Struct, rename="pascal", gc=False):
     face_id_token: str
 
 
-class Sessions(Protocol):
-    async def create(
-        self,
-        account_id: int,
-        token: str,
-        details: Details,
-        photo: bytes | None,
-        policy: Policy,
-        now: float,
-        lifetime: float,
-        rule_id: int | None = None,
-        evidence_days: float | None = None,
-    ) -> int: ...
-
-
-class Accounts(Standings, Protocol):
-    def rule(self, account_id: int, rule_id: str) -> Rule | None: ...
-
-
 class GetFaceIdToken:
-    """`is_photo(bytes)`: whether the header is that of a JPEG or PNG that a judge will be able to open.
-
-    `policy`: what applies without a RuleId.
-    """
-
-    def __init__(
-        self,
-        sessions: Sessions,
-        accounts: Accounts,
-        is_photo: Callable[[bytes], bool],
-        entropy: Callable[[int], bytes],
-        policy: Policy,
-        lifetime: float,
-    ) -> None:
-        self._sessions = sessions
-        self._accounts = accounts
-        self._is_photo = is_photo
-        self._entropy = entropy
-        self._policy = policy
-        self._lifetime = lifetime
+    def __init__(self, parts: Parts) -> None:
+        self._sessions = parts.sessions
+        self._accounts = parts.accounts
+        self._photos = parts.photos
+        self._entropy = parts.entropy
+        self._policy = parts.policy
+        self._lifetime = parts.token_seconds
 
     async def __call__(self, caller: Caller, request: Request) -> Reply:
-        _refuse_what_is_not_offered(request)
-        details = _details(request)
+        details = request.details()
         if (why := self._accounts.standing(caller.account_id).to_issue) is not None:
             refuse(why)
         rule = self._rule(caller.account_id, request.rule_id)
-        photo = self._photo(request.image_base64) if details.compare_lib is CompareLib.LOCAL else None
+        to_bucket = self._to_bucket(caller.account_id, request.use_cos)
+        photo = await self._photo(request.image_base64) if details.compare_lib is CompareLib.LOCAL else None
         # The text has done its work: it would hold the whole body until the photo is stored.
         msgspec.structs.force_setattr(request, "image_base64", msgspec.Raw())
         token = new_token(self._entropy)
-        account_id, now, lifetime = caller.account_id, caller.now, self._lifetime
-        if rule is None:
-            await self._sessions.create(account_id, token, details, photo, self._policy, now, lifetime)
-        else:
-            terms = rule.terms
+        try:
             await self._sessions.create(
-                account_id, token, details, photo, terms.policy, now, lifetime, rule.id, terms.evidence_days
+                caller.account_id,
+                token,
+                details,
+                photo,
+                rule.terms.policy if rule else self._policy,
+                caller.now,
+                self._lifetime,
+                rule_id=rule.id if rule else None,
+                evidence_days=rule.terms.evidence_days if rule else None,
+                to_bucket=to_bucket,
             )
+        except EvidenceLimitError as error:
+            raise LimitExceededError(str(error)) from None
+        except NoRoomError as error:
+            raise ServiceUnavailableError(str(error)) from None
         return Reply(token)
 
+    def _to_bucket(self, account_id: int, use_cos: bool | None) -> bool:
+        """Whether the evidence goes to the account's bucket. InvalidParameterError where it has authorised none."""
+        if not use_cos:
+            return False
+        if not self._accounts.has_bucket(account_id):
+            raise InvalidParameterError(
+                "UseCos without an authorised bucket",
+                zh="参数错误。该账号尚未授权存储桶，不能使用 `UseCos`。",
+                en="The account has authorised no bucket, so `UseCos` cannot be used.",
+            )
+        return True
+
     def _rule(self, account_id: int, rule_id: str | None) -> Rule | None:
-        """The approved rule that a RuleId names, None without one. InvalidParameter."""
+        """The approved rule that a RuleId names, None without one. InvalidParameterError."""
         if not rule_id:
             return None
         rule = self._accounts.rule(account_id, rule_id)
         if rule is None:
-            raise InvalidParameter("RuleId names no approved rule of this account")
+            raise InvalidParameterError(
+                "RuleId names no approved rule of this account",
+                why=(
+                    "RuleId names no approved rule of this account: `renzheng rule list` shows them.",
+                    "RuleId 不是本账号已审核通过的规则：可用 `renzheng rule list` 查看。",
+                ),
+            )
         return rule
 
-    def _photo(self, raw: msgspec.Raw) -> bytes:
-        """The uploaded photo's bytes. InvalidParameter, or ImageSizeTooLarge."""
-        try:
-            return self._decoded(text_of(raw))
-        except (InvalidParameter, ImageSizeTooLarge):
-            plain = unescaped(raw)  # looked for only now: it is another pass over megabytes
-            if plain is raw:
-                raise
-            return self._decoded(text_of(plain))
-
-    def _decoded(self, text: memoryview) -> bytes:
-        if not text:
-            raise InvalidParameter("no ImageBase64 under LOCAL")
-        _check_size(text)
-        if len(text) % 4:
-            raise InvalidParameter("ImageBase64 is not padded")
-        try:
-            photo = pybase64.b64decode(text, validate=True)
-        except ValueError:
-            raise InvalidParameter("ImageBase64 is not Base64") from None
-        if not self._is_photo(photo):
-            raise InvalidParameter("ImageBase64 is neither JPEG nor PNG")
+    async def _photo(self, raw: msgspec.Raw) -> bytes:
+        """The uploaded photo's bytes. InvalidParameterError, or ImageSizeTooLargeError."""
+        photo = _decoded(raw)
+        if (fault := await self._photos.fault(photo)) is not None:
+            raise photo_refusal(*fault)
         return photo
 
 
+def _decoded(raw: msgspec.Raw) -> bytes:
+    try:
+        return _decoded_text(text_of(raw))
+    except (InvalidParameterError, ImageSizeTooLargeError):
+        plain = unescaped(raw)  # looked for only now: it is another pass over megabytes
+        if plain is raw:
+            raise
+        return _decoded_text(text_of(plain))
+
+
+def _decoded_text(text: memoryview) -> bytes:
+    _check_size(text)
+    return from_base64(text)
+
+
 def check_sealed(request: Request) -> None:
-    """Called before a sealed photo is opened, so that the limit also bounds what is opened. ImageSizeTooLarge."""
+    """Called before a sealed photo is opened, so that the limit also bounds what is opened. ImageSizeTooLargeError."""
     _check_size(text_of(request.image_base64))
 
 
 def _check_size(image_base64: memoryview) -> None:
-    if len(image_base64) > MOST_IMAGE_BASE64:
-        raise ImageSizeTooLarge
+    if len(image_base64) > MAX_IMAGE_BASE64:
+        raise ImageSizeTooLargeError
 
 
 def new_token(entropy: Callable[[int], bytes]) -> str:
@@ -163,37 +211,67 @@ def new_token(entropy: Callable[[int], bytes]) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def _details(request: Request) -> Details:
-    """The request as the domain keeps it. InvalidParameter where its CompareLib lacks what it needs."""
-    try:
-        compare_lib = CompareLib(request.compare_lib)
-    except ValueError:
-        raise InvalidParameter("CompareLib is neither LOCAL nor BUSINESS") from None
-    if compare_lib is CompareLib.BUSINESS and not (request.id_card and request.name):
-        raise InvalidParameter("no IdCard or Name under BUSINESS")
-    if request.id_card and not is_id_card(request.id_card):
-        raise InvalidParameter("IdCard is not of the form of an ID number")
-    for name, most in MOST_CHARACTERS.items():
-        if len(getattr(request, name) or "") > most:
-            raise InvalidParameter(f"{name} has more than {most} characters")
-    return Details(
-        compare_lib,
-        request.id_card or "",
-        request.name or "",
-        request.extra or "",
-        request.meta or "",
-        request.meta_data or "",
-    )
-
-
-def _refuse_what_is_not_offered(request: Request) -> None:
-    if request.use_cos:
-        raise _not_offered("UseCos", "结果不能存入 COS", "results cannot be kept in COS")
-
-
-def _not_offered(name: str, zh: str, en: str) -> InvalidParameter:
-    return InvalidParameter(
-        f"{name} is not supported",
-        zh=f"参数错误。暂不支持参数 `{name}`：{zh}。",
-        en=f"The parameter `{name}` is not supported yet: {en}.",
-    )
+MANIFEST = Manifest(
+    name="GetFaceIdToken",
+    request=Request,
+    reply=Reply,
+    make=GetFaceIdToken,
+    text=(
+        "开始一次人脸核身：获取 Token，交给用户的手机或浏览器使用。",
+        "Begins a verification: gets a token for the person’s phone or browser.",
+    ),
+    parameters={
+        "CompareLib": Parameter(
+            "比对源类型：LOCAL 为随请求上传的照片，BUSINESS 为商业库，即登记在本服务中的照片。",
+            "What to compare with. LOCAL: a photo in this request. BUSINESS: the photo enrolled on this server.",
+            choices=("LOCAL", "BUSINESS"),
+            example="BUSINESS",
+        ),
+        "IdCard": Parameter(
+            "身份证号码，18 位；不支持第一代身份证的 15 位号码。BUSINESS 必填。",
+            "The ID number: 18 characters, not the 15 of first-generation cards. Needed under BUSINESS.",
+            example="11204416541220243X",
+        ),
+        "Name": Parameter(
+            "姓名，与登记的一致。BUSINESS 必填。",
+            "The name, as it is enrolled. Needed under BUSINESS.",
+            example="韦小宝",
+        ),
+        "ImageBase64": Parameter(
+            "作为比对源的照片，JPEG 或 PNG。LOCAL 必填。",
+            "The photo to compare with, JPEG or PNG. Needed under LOCAL.",
+        ),
+        "Meta": Parameter(
+            "设备上 SDK 的 getMeta() 返回的文本，请原样传入；Token 将只能在该设备上使用。",
+            "The text that getMeta() of the SDK returned on the device, unchanged. The token then works only there.",
+        ),
+        "Extra": Parameter(
+            "您自己的备注，最长 1000 个字符，查询结果时原样返回。",
+            "A note of your own, up to a thousand characters; it comes back with the result.",
+        ),
+        "UseCos": Parameter(
+            "把视频和最佳帧存入账号已授权的存储桶，结果中返回地址。未授权存储桶时填 true 会被拒绝。",
+            "Deliver video and best frame to the account's bucket; the result has addresses. Needs an authorised "
+            "bucket.",
+        ),
+        "Encryption": Parameter(
+            "Name、IdCard 或 ImageBase64 加密传输时的加密信息。",
+            "How Name, IdCard or ImageBase64 are encrypted, if they are.",
+        ),
+        "RuleId": Parameter(
+            "已审核通过的规则编号，决定动作、阈值和保存期。不填则使用服务的默认配置。",
+            "The number of an approved rule, which sets actions, threshold and retention. Without it the defaults "
+            "apply.",
+        ),
+        "MetaData": Parameter(
+            "移动端 SDK 返回的设备信息，请原样传入；本服务只保存，不使用。",
+            "Device information from a mobile SDK, unchanged. This server stores it and does not use it.",
+        ),
+        **ENCRYPTION_FIELDS,
+    },
+    errors=(ImageSizeTooLargeError, LimitExceededError),
+    order=1,
+    regions=frozenset({"ap-beijing", "ap-chengdu", "ap-guangzhou", "ap-shanghai"}),
+    sealable=frozenset({"Name", "IdCard", "ImageBase64"}),
+    check_sealed=check_sealed,
+)

@@ -7,17 +7,25 @@ from collections import Counter as Tally
 from dataclasses import replace
 
 import structlog
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.websockets import WebSocket
 
 from renzheng.addresses import subscriber
+from renzheng.capture.bounds import ChannelSettings
 from renzheng.capture.browsers import family
-from renzheng.capture.messages import Close, Closing
-from renzheng.capture.parts import ChannelParts, ChannelSettings
+from renzheng.capture.messages import Close, ClosingError
+from renzheng.capture.parts import ChannelParts
+from renzheng.capture.places import Places
 from renzheng.capture.ports import Counter
-from renzheng.capture.socket import DeviceGone, DeviceSocket
+from renzheng.capture.socket import DeviceGoneError, DeviceSocket
 from renzheng.capture.visit import Visit
+from renzheng.verification.records import NoRoomError
 
 log = structlog.get_logger("renzheng.capture")
+
+REFUSED_EVERY_SECONDS = 10.0
+"""Of a proxy that drops Upgrade one line in so many seconds: anybody can send such a request."""
 
 
 class ByBrowser:
@@ -38,7 +46,16 @@ class Channel:
         self._parts = parts
         self._settings = settings
         self._open: dict[int, Visit] = {}
+        self.places = Places(
+            parts.capacity,
+            settings.limits.captures,
+            settings.limits.captures_share,
+            settings.max_waiting,
+            lambda: parts.sessions.waiting(parts.clock()),
+            parts.clock,
+        )
         self._addresses: Tally[str] = Tally()
+        self._refused_at = -REFUSED_EVERY_SECONDS
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one socket from its accept to its close."""
@@ -59,15 +76,19 @@ class Channel:
 
     async def _serve_visit(self, websocket: WebSocket, device: DeviceSocket) -> None:
         parts = replace(self._parts, counter=ByBrowser(self._parts.counter, websocket.headers.get("user-agent", "")))
-        visit = Visit(self, parts, self._settings, websocket, device)
+        visit = Visit(self, self.places, parts, self._settings, websocket, device)
         try:
             code = await visit.run()
             await device.close(code)
-        except Closing as closing:
+        except ClosingError as closing:
             parts.counter.step("closed", closing.code.name.lower())
             log.info("capture_closed", code=int(closing.code), why=str(closing))
             await device.close(closing.code, str(closing))
-        except DeviceGone:
+        except NoRoomError as error:
+            parts.counter.step("closed", "no_room")
+            log.warning("capture_refused", why=str(error))
+            await device.close(Close.FULL, "the server has no room for frames now; try again later")
+        except DeviceGoneError:
             parts.counter.step("closed", "connection_lost")
         except asyncio.CancelledError:
             await device.close(Close.RESTART)
@@ -78,15 +99,28 @@ class Channel:
         finally:
             await visit.leave()
 
+    async def refuse(self, request: Request) -> Response:
+        """A plain request where a WebSocket was to come: somebody looks, or a proxy dropped the Upgrade."""
+        browser = family(request.headers.get("user-agent", ""))
+        self._parts.counter.step("refused", "no_upgrade", browser)
+        now = self._parts.clock()
+        if now - self._refused_at >= REFUSED_EVERY_SECONDS:
+            self._refused_at = now
+            log.warning("capture_without_upgrade", browser=browser, why="no WebSocket handshake: a proxy drops Upgrade")
+        headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Cache-Control": "no-store"}
+        return PlainTextResponse(
+            "This address takes WebSockets only: a proxy may have dropped Upgrade.\n", 426, headers
+        )
+
     def entered(self, session_id: int, visit: Visit) -> Visit | None:
         """Note whose socket a session's is now; returns the one it replaces, if that is open in this process."""
         before = self._open.get(session_id)
         self._open[session_id] = visit
         return before
 
-    def has_room(self, session_id: int) -> bool:
-        """Counted by sessions that are open: a stranger's socket without a token takes nobody's place."""
-        return session_id in self._open or len(self._open) < self._settings.limits.captures
+    def is_open(self, session_id: int) -> bool:
+        """Whether a device of this session has a socket open in this process."""
+        return session_id in self._open
 
     def left(self, session_id: int, visit: Visit) -> None:
         if self._open.get(session_id) is visit:

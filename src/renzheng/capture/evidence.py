@@ -21,47 +21,74 @@ class Sessions(Protocol):
 
 
 class Muxer(Protocol):
-    """The engine's video side. Raises NotMuxed where there is no video, for whatever reason."""
+    """The engine's video side. Raises NotMuxedError where there is no video, for whatever reason."""
 
     async def mux(self, frames: Sequence[tuple[float, bytes]]) -> bytes: ...
 
 
-class NotMuxed(Exception):
+class NotMuxedError(Exception):
     """The frames could not be made a video: in its time, in its process's memory, or at all."""
 
 
 class EvidenceShelf:
-    """Reads evidence; the video is made when it is first asked for, and then kept."""
+    """Reads evidence; the video is made when it is first asked for, and then kept.
 
-    def __init__(self, sessions: Sessions, muxer: Muxer) -> None:
+    `at_once`: how many are made at a time, as an attempt's frames may be many megabytes. `waiting`: how many may wait
+    for that. `wait_seconds`: how long who asks waits.
+    """
+
+    def __init__(
+        self, sessions: Sessions, muxer: Muxer, at_once: int = 2, waiting: int = 32, wait_seconds: float = 10.0
+    ) -> None:
         self._sessions = sessions
         self._muxer = muxer
-        self._making = asyncio.Lock()
+        self._places = asyncio.Semaphore(at_once)
+        self._most = at_once + waiting
+        self._wait = wait_seconds
+        self._making: dict[tuple[int, int], asyncio.Task[bytes | None]] = {}
 
     async def best_frame(self, session_id: int, attempt: int, sequence: int) -> bytes | None:
         """A JPEG, or None where its days of keeping are over."""
         return await self._sessions.frame(session_id, attempt, sequence)
 
     async def video(self, session_id: int, attempt: int) -> bytes | None:
-        """An MP4 (H.264), or None where its days of keeping are over, nothing was captured, or it cannot be made now.
+        """An MP4 (H.264), or None where its days of keeping are over, nothing was captured, or it is not there now.
 
-        The verdict does not wait for a video. Who asks again has it tried again.
+        The verdict does not wait for a video that takes long; that one is made all the same. Who asks again gets it,
+        or has it tried again. All who ask for one meanwhile wait for the same.
         """
         if (kept := await self._sessions.video(session_id)) is not None:
             return kept
-        async with self._making:  # an attempt's frames may be hundreds of megabytes: held once, whoever asks meanwhile
-            if (kept := await self._sessions.video(session_id)) is not None:
-                return kept
-            return await self._make_video(session_id, attempt)
+        making = self._making.get((session_id, attempt))
+        if making is None:
+            if len(self._making) >= self._most:
+                log.warning("video_not_now", session=session_id, why=f"{len(self._making)} others are waiting")
+                return None
+            making = asyncio.create_task(self._make(session_id, attempt))
+            self._making[session_id, attempt] = making
+            making.add_done_callback(lambda _: self._making.pop((session_id, attempt)))
+        await asyncio.wait([making], timeout=self._wait)
+        if making.done():
+            return making.result()
+        log.warning("video_not_now", session=session_id, why=f"not made within {self._wait:g} s")
+        return None
 
-    async def _make_video(self, session_id: int, attempt: int) -> bytes | None:
-        frames = await self._sessions.frames(session_id, attempt)
-        if not frames:
-            return None
-        try:
-            mp4 = await self._muxer.mux([(record.received_at, jpeg) for record, jpeg in frames])
-        except NotMuxed as error:
-            log.warning("video_not_made", session=session_id, attempt=attempt, frames=len(frames), why=str(error))
-            return None
-        await self._sessions.keep_video(session_id, mp4)
-        return mp4
+    async def stop(self) -> None:
+        """Give up what is being made."""
+        tasks = list(self._making.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _make(self, session_id: int, attempt: int) -> bytes | None:
+        async with self._places:
+            frames = await self._sessions.frames(session_id, attempt)
+            if not frames:
+                return None
+            try:
+                mp4 = await self._muxer.mux([(record.received_at, jpeg) for record, jpeg in frames])
+            except NotMuxedError as error:
+                log.warning("video_not_made", session=session_id, attempt=attempt, frames=len(frames), why=str(error))
+                return None
+            await self._sessions.keep_video(session_id, mp4)
+            return mp4

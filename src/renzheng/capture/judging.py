@@ -8,18 +8,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
 import structlog
 
+from renzheng import defaults
+from renzheng.capture.capacity import FIRST_JUDGEMENT, WorkMeter
 from renzheng.capture.ports import Clock, Counter
-from renzheng.verification import identity
-from renzheng.verification.decision import Enrolment, Evidence, Frames, Reference, Verdict, decide
-from renzheng.verification.records import Enrolled, Job
-from renzheng.verification.session import FINISHED, Attempt, CompareLib, Ending, FrameRecord, Session
+from renzheng.verification import identity, transcript
+from renzheng.verification.decision import (
+    ENGINE_LOST,
+    NOT_CONTINUOUS,
+    Evidence,
+    FrameFitness,
+    IdentityMatch,
+    ReferenceFitness,
+    Verdict,
+    decide,
+)
+from renzheng.verification.records import EnrolledPerson, JudgingJob
+from renzheng.verification.session import Attempt, CompareLib, EndReason, FrameRecord, Session, State
+
+SEEN_FRAMES = 2
+"""Frames of earlier verifications that one may hold: a camera that shows the same test picture now and then is none."""
+
+LOST_SECONDS = 1.0
+"""After which another judge tries what one has lost."""
 
 log = structlog.get_logger("renzheng.judging")
 
@@ -27,30 +44,46 @@ log = structlog.get_logger("renzheng.judging")
 class FrameSource(Protocol):
     async def frames(self, session_id: int, attempt: int) -> list[tuple[FrameRecord, bytes]]: ...
     async def photo(self, session_id: int) -> bytes | None: ...
+    async def seen_before(self, session_id: int, attempt: int) -> int: ...
 
 
 class Sessions(FrameSource, Protocol):
+    async def measured(self, session_id: int, attempt: int) -> dict[bytes, bytes]: ...
+    async def forget_measured(self, session_id: int, attempt: int) -> None: ...
     async def find(self, token: str) -> Session | None: ...
-    async def claim_judging(self, now: float, lease: float) -> Job | None: ...
+    async def claim_judging(self, now: float, lease: float, after: int = 0) -> JudgingJob | None: ...
     async def renew_judging(self, session_id: int, epoch: int, until: float) -> bool: ...
     async def release_judging(self, session_id: int, epoch: int) -> bool: ...
     async def record_verdict(
         self, session_id: int, epoch: int, verdict: Verdict, measurement: str, best_frame: int | None, now: float
     ) -> bool: ...
+    async def again(
+        self,
+        session_id: int,
+        epoch: int,
+        verdict: Verdict,
+        measurement: str,
+        best_frame: int | None,
+        now: float,
+        excused: bool = False,
+    ) -> bool: ...
+    async def attempts_today(self, account_id: int, id_hash: bytes, day: str) -> int: ...
 
 
 class Identities(Protocol):
-    async def lookup(self, account_id: int, id_card: str) -> Enrolled | None: ...
+    async def lookup(self, account_id: int, id_card: str) -> EnrolledPerson | None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A stored frame as the engine measures it. `at`: unix seconds at which the server had it."""
+class StoredFrame:
+    """A stored frame as the engine measures it. `at`: unix seconds at which the server had it. `measured`: what was
+    measured of it live, None where it is to be measured now."""
 
     jpeg: bytes
     step: int
     action: str
     at: float
+    measured: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +91,7 @@ class Presentation:
     """What the frames showed. `best_frame`: an index into them. `templates`: of those to compare, for the examiner
     alone, and kept nowhere. `record`: all numbers, as JSON."""
 
-    frames: Frames
+    frames: FrameFitness
     challenge_answered: bool
     answered_light: bool | None  # None: no colours were measured
     has_depth: bool
@@ -68,26 +101,27 @@ class Presentation:
     tags: tuple[str, ...]
     record: str
     network_refuses: bool = False
+    is_doubted: bool = False  # weak measures together speak against a live person
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """`similarity`: 0 to 100, None where none could be made. `record`: all numbers, as JSON."""
 
-    reference: Reference
+    reference: ReferenceFitness
     similarity: float | None
     record: str
 
 
 class Examiner(Protocol):
-    """The engine's judging side, at low priority. Raises ExaminerLost where its process died or took too long."""
+    """The engine's judging side, at low priority. Raises ExaminerLostError where its process died or took too long."""
 
-    async def present(self, frames: Sequence[Shown]) -> Presentation: ...
+    async def present(self, frames: Sequence[StoredFrame]) -> Presentation: ...
     async def compare(self, templates: Sequence[bytes], photo: bytes) -> Comparison: ...
 
 
-class ExaminerLost(Exception):
-    """The engine gave no answer; the lease is left to run out, and another judge tries again."""
+class ExaminerLostError(Exception):
+    """The engine gave no answer; the lease is given up as a lost one, and another judge tries again."""
 
 
 class Verdicts:
@@ -116,11 +150,11 @@ class Verdicts:
         self._work.clear()
 
     async def decided(self, token: str) -> Session | None:
-        """The session once it is finished; None where the token is gone."""
+        """The session once its attempt was judged: finished, or open for another; None where the token is gone."""
         while True:
             news = self._news
             session = await self._sessions.find(token)
-            if session is None or session.state in FINISHED:
+            if session is None or session.state is not State.JUDGING:
                 return session
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._poll):
@@ -138,19 +172,30 @@ class Judge:
         verdicts: Verdicts,
         counter: Counter,
         clock: Clock,
+        day: Callable[[float], str],
         lease_seconds: float = 15.0,
         lost_leases: int = 3,
         at_once: int = 1,
+        seen_frames: int = SEEN_FRAMES,
+        max_excused: int = defaults.MAX_EXCUSED_ATTEMPTS,
+        meter: WorkMeter | None = None,
     ) -> None:
+        """`max_excused`: attempts a token that do not count as the server could not watch them. `meter`: is told of
+        each judgement."""
         self._sessions = sessions
         self._identities = identities
         self._examiner = examiner
         self._verdicts = verdicts
         self._counter = counter
         self._clock = clock
+        self._day = day
         self._lease = lease_seconds
         self._lost_leases = lost_leases
         self._at_once = at_once
+        self._served = 0
+        self._seen_frames = seen_frames
+        self._max_excused = max_excused
+        self._meter = meter or WorkMeter(at_once, FIRST_JUDGEMENT, pieces=10)
 
     async def run(self) -> None:
         """Judge until cancelled. A session whose judging failed is left to its lease."""
@@ -160,8 +205,9 @@ class Judge:
                 running = {task for task in running if not task.done()}
                 job = None
                 if len(running) < self._at_once:
-                    job = await self._sessions.claim_judging(self._clock(), self._lease)
+                    job = await self._sessions.claim_judging(self._clock(), self._lease, self._served)
                 if job is not None:
+                    self._served = job.session.account_id  # whose turn it was
                     task = asyncio.create_task(self._judge_safely(job))
                     task.add_done_callback(lambda _: self._verdicts.wake())
                     running.add(task)
@@ -172,38 +218,47 @@ class Judge:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _judge_safely(self, job: Job) -> None:
+    async def _judge_safely(self, job: JudgingJob) -> None:
         session_id = job.session.id
         heartbeat = asyncio.create_task(self._renew(job))
         try:
-            await self.judge(job)
+            with self._meter.piece(self._clock):
+                await self.judge(job)
         except asyncio.CancelledError:
             # The server stops in good order: that is no lost lease.
             await self._sessions.release_judging(session_id, job.epoch)
             raise
-        except ExaminerLost as error:
+        except ExaminerLostError as error:
             self._counter.step("judging_lost")
             log.warning("judging_lost", session=session_id, epoch=job.epoch, why=str(error))
+            heartbeat.cancel()
+            # It counts as lost, and nobody waits until it would have run out.
+            await self._sessions.renew_judging(session_id, job.epoch, self._clock() + LOST_SECONDS)
         except Exception:
             self._counter.step("judging_failed")
             log.exception("judging_failed", session=session_id, epoch=job.epoch)
         finally:
             heartbeat.cancel()
 
-    async def _renew(self, job: Job) -> None:
+    async def _renew(self, job: JudgingJob) -> None:
         while True:
             await asyncio.sleep(self._lease / 3)
             if not await self._sessions.renew_judging(job.session.id, job.epoch, self._clock() + self._lease):
                 return
 
-    async def judge(self, job: Job) -> bool:
+    async def judge(self, job: JudgingJob) -> bool:
         """Examine, decide, record. True where this judge's verdict is the one that stands."""
         lost = job.lost_leases >= self._lost_leases
-        judgement = await examine(job.session, job.attempt, self._sessions, self._identities, self._examiner, lost)
-        verdict = judgement.verdict
-        recorded = await self._sessions.record_verdict(
-            job.session.id, job.epoch, verdict, judgement.record, judgement.best_frame, self._clock()
-        )
+        session_id, attempt = job.session.id, job.session.attempt
+        measured = await self._sessions.measured(session_id, attempt)
+        examined = (self._sessions, self._identities, self._examiner, lost, self._seen_frames, measured)
+        judgement = await examine(job.session, job.attempt, *examined)
+        verdict, again = judgement.verdict, False
+        given = (job.session.id, job.epoch, verdict, judgement.record, judgement.best_frame)
+        excused = verdict.may_retry and verdict.result is ENGINE_LOST
+        if verdict.may_retry and await self._may_begin(job.session, excused):
+            again = await self._sessions.again(*given, self._clock(), excused)
+        recorded = again or await self._sessions.record_verdict(*given, self._clock())
         log.info(
             "judged",
             session=job.session.id,
@@ -211,15 +266,30 @@ class Judge:
             failed=",".join(judgement.failed_layers),
             epoch=job.epoch,
             recorded=recorded,
+            again=again,
         )
         if recorded:
-            self._counter.step("verdict", verdict.result.code)
+            self._counter.step("judged_again" if again else "verdict", verdict.result.code)
+            if again and excused:
+                self._counter.step("excused")
+                log.warning("attempt_unwatched", session=job.session.id, attempt=job.session.attempt, excused=True)
             self._verdicts.publish()
+            with contextlib.suppress(Exception):  # what is left over is swept
+                await self._sessions.forget_measured(session_id, attempt)
         return recorded
+
+    async def _may_begin(self, session: Session, excused: bool) -> bool:
+        """Whether the token, and the day of its ID number, have another attempt. `excused`: without counting this."""
+        if session.excused >= self._max_excused if excused else session.attempts_left(session.policy.attempts) == 0:
+            return False
+        most = session.policy.attempts_a_day
+        if not most or session.id_hash is None:
+            return True
+        return await self._sessions.attempts_today(session.account_id, session.id_hash, self._day(self._clock())) < most
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class RecordedVerdict:
     """A verdict and the numbers behind it. `best_frame`: a sequence. `failed_layers`: of liveness, for the operator."""
 
     verdict: Verdict
@@ -235,16 +305,27 @@ async def examine(
     identities: Identities,
     examiner: Examiner,
     leases_lost: bool = False,
-) -> Judgement:
-    """Measure what was stored, and decide. Only reads, so that it can be repeated: same frames, same numbers."""
-    ending = session.ending or Ending.COMPLETED
+    seen_frames: int = SEEN_FRAMES,
+    measured: Mapping[bytes, bytes] | None = None,
+) -> RecordedVerdict:
+    """Measure what was stored, and decide. Only reads, so that it can be repeated: same frames, same numbers.
+
+    `measured`: by frames' digests, what was measured of them live. The numbers are the same without it.
+    """
+    number = attempt.number if attempt else session.attempt
+    ending = session.ending or EndReason.COMPLETED
     frames: list[tuple[FrameRecord, bytes]] = []
     presentation: Presentation | None = None
-    enrolment, comparison = Enrolment.NOT_ASKED, None
-    if not leases_lost and ending is not Ending.TOO_MANY_TODAY:
-        frames = await sessions.frames(session.id, session.attempt)
-        presentation = await examiner.present(_shown(attempt, frames)) if frames else None
-    evidence = partial(_evidence, ending, presentation, session.policy.light)
+    enrolment, comparison = IdentityMatch.NOT_ASKED, None
+    if not leases_lost and ending not in (EndReason.TOO_MANY_TODAY, EndReason.PHOTO_UNUSABLE, EndReason.SERVER_LOST):
+        frames = await sessions.frames(session.id, number)
+        presentation = await examiner.present(_shown(attempt, frames, measured or {})) if frames else None
+    told = attempt or Attempt(session.id, session.attempt, session.created_at, ())
+    faults = transcript.faults(told.actions, told.steps, [record for record, _ in frames])
+    if frames and await sessions.seen_before(session.id, number) > seen_frames:
+        faults = (*faults, transcript.TranscriptFault.SEEN)
+    unwatched = attempt is not None and attempt.unwatched
+    evidence = partial(_evidence, ending, presentation, session.policy.light, not faults, unwatched)
     if evidence().is_live and presentation is not None:
         enrolment, photo = await _photo(session, sessions, identities)
         # Without a photo the person is compared with themself, so that a miss takes as long as a hit.
@@ -252,60 +333,80 @@ async def examine(
         comparison = await examiner.compare(presentation.templates, photo or decoy)
         if photo is None:
             comparison = None
+    if (
+        not leases_lost
+        and ending is EndReason.PHOTO_UNUSABLE
+        and (sent := await sessions.photo(session.id)) is not None
+    ):
+        comparison = await examiner.compare((), sent)
     best = presentation.best_frame if presentation else None
-    return Judgement(
+    return RecordedVerdict(
         decide(evidence(leases_lost, enrolment, comparison), session.policy.threshold),
-        _record(presentation, comparison),
+        _record(presentation, comparison, faults),
         None if best is None else frames[best][0].sequence,
-        _failed_layers(presentation, session.policy.light),
+        _failed_layers(presentation, session.policy.light, not faults),
     )
 
 
-async def _photo(session: Session, sessions: FrameSource, identities: Identities) -> tuple[Enrolment, bytes | None]:
+async def _photo(session: Session, sessions: FrameSource, identities: Identities) -> tuple[IdentityMatch, bytes | None]:
     """The photo to compare with. Reached by live people only."""
     if session.details.compare_lib is CompareLib.LOCAL:
-        return Enrolment.NOT_ASKED, await sessions.photo(session.id)
+        return IdentityMatch.NOT_ASKED, await sessions.photo(session.id)
     enrolled = await identities.lookup(session.account_id, session.details.id_card)
     if enrolled is None:
-        return Enrolment.UNKNOWN, None
+        return IdentityMatch.UNKNOWN, None
     if identity.normal_name(enrolled.name) != identity.normal_name(session.details.name):
-        return Enrolment.WRONG_NAME, None
+        return IdentityMatch.WRONG_NAME, None
     if enrolled.photo is None:
-        return Enrolment.NO_PHOTO, None
-    return Enrolment.FOUND, enrolled.photo
+        return IdentityMatch.NO_PHOTO, None
+    return IdentityMatch.FOUND, enrolled.photo
 
 
-def _failed_layers(presentation: Presentation | None, light: bool) -> tuple[str, ...]:
+def _failed_layers(presentation: Presentation | None, light: bool, transcript_holds: bool) -> tuple[str, ...]:
     if presentation is None:
         return ()
     layers = {
-        f"frames:{presentation.frames}": presentation.frames is Frames.USABLE,
+        f"frames:{presentation.frames}": presentation.frames is FrameFitness.USABLE,
+        "transcript": transcript_holds,
         "challenge": presentation.challenge_answered,
         "depth": presentation.has_depth,
         "continuity": presentation.is_continuous,
+        "doubt": not presentation.is_doubted,
         "passive": not presentation.network_refuses,
         "light": presentation.answered_light is True or not light,
     }
     return tuple(name for name, passed in layers.items() if not passed)
 
 
-def _shown(attempt: Attempt | None, frames: Sequence[tuple[FrameRecord, bytes]]) -> list[Shown]:
+def _shown(
+    attempt: Attempt | None, frames: Sequence[tuple[FrameRecord, bytes]], measured: Mapping[bytes, bytes]
+) -> list[StoredFrame]:
     actions = {step.index: step.action for step in attempt.steps} if attempt else {}
     return [
-        Shown(jpeg, record.step, actions.get(record.step, "neutral"), record.received_at) for record, jpeg in frames
+        StoredFrame(
+            jpeg,
+            record.step,
+            actions.get(record.step, "neutral"),
+            record.received_at,
+            measured.get(bytes(record.digest)),
+        )
+        for record, jpeg in frames
     ]
 
 
 def _evidence(
-    ending: Ending,
+    ending: EndReason,
     presentation: Presentation | None,
     light: bool,
+    transcript_holds: bool,
+    unwatched: bool,
     lost: bool = False,
-    enrolment: Enrolment = Enrolment.NOT_ASKED,
+    enrolment: IdentityMatch = IdentityMatch.NOT_ASKED,
     comparison: Comparison | None = None,
 ) -> Evidence:
     if presentation is None:
-        return Evidence(ending, leases_lost=lost)
+        reference = comparison.reference if comparison else ReferenceFitness.NONE
+        return Evidence(ending, leases_lost=lost, reference=reference, is_unwatched=unwatched)
     return Evidence(
         ending,
         lost,
@@ -314,17 +415,23 @@ def _evidence(
         presentation.has_depth,
         presentation.is_continuous,
         enrolment,
-        comparison.reference if comparison else Reference.NONE,
+        comparison.reference if comparison else ReferenceFitness.NONE,
         comparison.similarity if comparison else None,
-        presentation.tags,
+        presentation.tags if transcript_holds else (*presentation.tags, NOT_CONTINUOUS),
         presentation.network_refuses,
         presentation.answered_light is True if light else None,
+        presentation.is_doubted,
+        transcript_holds,
+        unwatched,
     )
 
 
-def _record(presentation: Presentation | None, comparison: Comparison | None) -> str:
+def _record(
+    presentation: Presentation | None, comparison: Comparison | None, faults: Sequence[transcript.TranscriptFault]
+) -> str:
     """All numbers behind a verdict as one JSON text; the store seals it."""
+    told = ",".join(f'"{fault}"' for fault in faults)
     return (
-        f'{{"presentation":{presentation.record if presentation else "null"},'
+        f'{{"transcript":[{told}],"presentation":{presentation.record if presentation else "null"},'
         f'"comparison":{comparison.record if comparison else "null"}}}'
     )

@@ -41,9 +41,10 @@ class Close(enum.IntEnum):
     UNKNOWN_NONCE = 4422, "a frame with a nonce that was never given out"
     FLOOD = 4429, "too many messages a second"
     FULL = 4503, "no room for another capture; try again in a few seconds"
+    NO_TIME = 4504, "so many people wait that the token would expire; ask for another one later"
 
 
-class Closing(Exception):
+class ClosingError(Exception):
     """Ends a socket with a close code. `detail` is for the developer of a device, and names no personal data."""
 
     def __init__(self, code: Close, detail: str = "") -> None:
@@ -85,10 +86,20 @@ class Cancel(msgspec.Struct, tag_field="type", tag="cancel", frozen=True):
 class Note(msgspec.Struct, tag_field="type", tag="note", frozen=True):
     """For the funnel alone: what became of the camera."""
 
-    camera: Literal["granted", "refused", "policy", "none", "busy"]
+    camera: Literal["granted", "refused", "policy", "none", "busy", "silent", "dark", "blank", "lost"]
 
 
-Message = Note | Hello | Identity | Start | Pong | Handover | Cancel
+class Restart(msgspec.Struct, tag_field="type", tag="restart", frozen=True):
+    """This attempt cannot go on, through nothing that the person did wrong."""
+
+    reason: Literal["turned", "camera"]
+
+
+class Ease(msgspec.Struct, tag_field="type", tag="ease", frozen=True):
+    """The person needs more time or another action."""
+
+
+Message = Note | Hello | Identity | Start | Pong | Handover | Cancel | Restart | Ease
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 _encoder = msgspec.json.Encoder()
 _GIVEN_VALUE = re.compile(r"value .* - at ", re.DOTALL)
@@ -104,26 +115,26 @@ class Frame:
 
 
 def read_text(text: str, most: int = 16 * 1024) -> Message:
-    """A device's text message. Raises Closing(MALFORMED), saying which field is wrong."""
+    """A device's text message. Raises ClosingError(MALFORMED), saying which field is wrong."""
     if len(text) > most:
-        raise Closing(Close.MALFORMED, f"a text message of more than {most} characters")
+        raise ClosingError(Close.MALFORMED, f"a text message of more than {most} characters")
     try:
         return _decoder.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
         # What was sent is left out: the sentence goes into the log.
         reason = _GIVEN_VALUE.sub("value at ", str(error))
-        raise Closing(Close.MALFORMED, f"not a message of this protocol: {reason}") from None
+        raise ClosingError(Close.MALFORMED, f"not a message of this protocol: {reason}") from None
 
 
 def read_frame(data: bytes, most: int) -> Frame:
-    """A device's binary message. Raises Closing(MALFORMED or TOO_LARGE)."""
+    """A device's binary message. Raises ClosingError(MALFORMED or TOO_LARGE)."""
     if len(data) < FRAME_HEAD + 4 or data[0] != FRAME_VERSION:
-        raise Closing(Close.MALFORMED, "a frame begins with 0x01, 16 bytes of nonce and 4 bytes of sequence")
+        raise ClosingError(Close.MALFORMED, "a frame begins with 0x01, 16 bytes of nonce and 4 bytes of sequence")
     if len(data) - FRAME_HEAD > most:
-        raise Closing(Close.TOO_LARGE, f"a frame of {len(data) - FRAME_HEAD} bytes; at most {most} are allowed")
+        raise ClosingError(Close.TOO_LARGE, f"a frame of {len(data) - FRAME_HEAD} bytes; at most {most} are allowed")
     jpeg = data[FRAME_HEAD:]
     if jpeg[:2] != b"\xff\xd8":
-        raise Closing(Close.MALFORMED, "a frame that is not a JPEG")
+        raise ClosingError(Close.MALFORMED, "a frame that is not a JPEG")
     return Frame(data[1:17], int.from_bytes(data[17:21], "big"), jpeg)
 
 

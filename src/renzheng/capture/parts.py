@@ -1,42 +1,40 @@
-"""What a capture channel is built from: its bounds, and the parts that the composition root hands in."""
+"""The parts of a capture channel, which the composition root hands in."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
-from renzheng.capture.course import CoursePace
-from renzheng.capture.ports import Accounts, Clock, Counter, Lookout, Sessions, Verdicts
-from renzheng.capture.socket import ChannelLimits
+from renzheng.capture.asker import Accounts
+from renzheng.capture.capacity import Capacity, CapacityLimits
+from renzheng.capture.photos import PhotoDesk
+from renzheng.capture.ports import Clock, Counter, Verdicts
+from renzheng.capture.sessions import Sessions
+from renzheng.capture.sight import Lookout
+from renzheng.capture.watching import Pulse
 from renzheng.verification.challenge import Entropy
 
-
-@dataclass(frozen=True, slots=True)
-class ChannelSettings:
-    limits: ChannelLimits
-    pace: CoursePace
-    device_grace_seconds: float = 10.0
-    handover_seconds: float = 120.0
-    evidence_days: float = 3.0
-    result_seconds: float = 3 * 24 * 3600
-    public_url: str = ""
-    light_colours: int = 7
+DeviceProof = Callable[[str, str, str], bool]
+"""(nonce, token, signature) -> whether the bound device signed this nonce and token."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelParts:
-    """What the channel works with. `day` names a day; `is_bound(meta)` gives the public key that a Meta carries,
-    `proves(key, nonce, token, signature)` checks a device's identity; `qr(text)` gives a QR code's rows of 0 and 1."""
+    """What the channel works with. `capacity`: what this process carries; `pulse`: whether it stands still. `day` names
+    a day; `device_proof(meta)` gives the check of the device that a Meta binds the token to, None where it binds none;
+    `qr(text)` gives a QR code's rows of 0 and 1."""
 
     sessions: Sessions
     accounts: Accounts
     lookout: Lookout
+    photos: PhotoDesk
     verdicts: Verdicts
     counter: Counter
     clock: Clock
     entropy: Entropy
     day: Callable[[float], str]
-    bound_key: Callable[[str], Any]
-    proves: Callable[[Any, str, str, str], bool]
+    device_proof: Callable[[str], DeviceProof | None]
     qr: Callable[[str], list[str]]
+    capacity: Capacity = field(default_factory=lambda: Capacity(CapacityLimits()))
+    pulse: Pulse = field(default_factory=lambda: Pulse(time.time))

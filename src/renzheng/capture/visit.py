@@ -4,39 +4,53 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Protocol
-from urllib.parse import urlsplit
 
+import structlog
 from starlette.websockets import WebSocket
 
-from renzheng.capture.course import Course, DayUsedUp, End
-from renzheng.capture.messages import PROTOCOL, Cancel, Close, Closing, Handover, Hello, Identity, Message, Note, Start
-from renzheng.capture.parts import ChannelParts, ChannelSettings
+from renzheng.capture.asking import steps_of_next_attempt
+from renzheng.capture.attempt import AttemptRunner, DayUsedUpError
+from renzheng.capture.bounds import ChannelSettings
+from renzheng.capture.effects import End
+from renzheng.capture.entry import Entry, Guest
+from renzheng.capture.handover import Handing
+from renzheng.capture.messages import (
+    Cancel,
+    Close,
+    ClosingError,
+    Ease,
+    Handover,
+    Message,
+    Note,
+    Restart,
+    Start,
+)
+from renzheng.capture.parts import ChannelParts
+from renzheng.capture.places import NoPlaceError, Patience, Place, Places, Turn
 from renzheng.capture.socket import DeviceSocket
-from renzheng.verification import challenge
-from renzheng.verification.policy import Policy
-from renzheng.verification.session import DAY_SECONDS, FINISHED, Attempt, Ending, Session, State
+from renzheng.verification.session import FINISHED, Attempt, EndReason, Session, State
 
-HEARTBEAT_SECONDS = 3.0
-MOST_HOST = 253 + 6  # a name of the domain name system (RFC 1035) and a port
+MAX_HEARTBEAT_SECONDS = 3.0
+MIN_HEARTBEAT_SECONDS = 0.3
+
+FAULTLESS = frozenset({End.TURNED, End.CAMERA, End.EASED, End.SLOW_LINE})
+"""Ends for which the person can do nothing: spared, as far as the token's budget goes. `SERVER` has one of its own."""
+
+SPARE_SECONDS = 15.0
+"""Beside the actions' own time, what an attempt needs of a token's life to be worth waiting for: the line, the face."""
+
+log = structlog.get_logger("renzheng.capture")
 
 
-class Places(Protocol):
+class Sockets(Protocol):
     """The sockets that are open in this process, by session: what a visit needs of its channel."""
 
-    def has_room(self, session_id: int) -> bool: ...
     def entered(self, session_id: int, visit: Visit) -> Visit | None: ...
     def left(self, session_id: int, visit: Visit) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A hand-over code. Who asks again in the first half of its life is told it again: a QR code costs milliseconds."""
-
-    code: str
-    until: float
-    modules: list[str]
+    def is_open(self, session_id: int) -> bool: ...
 
 
 class Visit:
@@ -44,29 +58,33 @@ class Visit:
 
     def __init__(
         self,
+        sockets: Sockets,
         places: Places,
         parts: ChannelParts,
         settings: ChannelSettings,
         websocket: WebSocket,
         device: DeviceSocket,
     ) -> None:
+        self._sockets = sockets
         self._places = places
         self._parts = parts
         self._settings = settings
         self._websocket = websocket
         self._device = device
         self._session: Session | None = None
-        self._token = ""
-        self._secret = ""
-        self._is_bound = False
-        self._offer: Offer | None = None
+        self._guest: Guest | None = None
+        self._running: AttemptRunner | None = None
+        self._is_waiting = False
+        self._was_unwatched = False
+        self._last_action = ""
+        self._handover = Handing(parts, settings, websocket)
         self._replaced = asyncio.Event()
 
     async def run(self) -> Close:
-        """To the close code of a good end. Raises Closing and DeviceGone for all others."""
+        """To the close code of a good end. Raises ClosingError and DeviceGoneError for all others."""
         stay = asyncio.create_task(self._stay())
         others = [
-            asyncio.create_task(self._device.read(self._parts.lookout.size, self._intercept)),
+            asyncio.create_task(self._device.read(self._parts.lookout.head, self._intercept)),
             asyncio.create_task(self._keep_claim()),
         ]
         try:
@@ -82,24 +100,29 @@ class Visit:
 
     async def leave(self) -> None:
         """Let the grace begin: from now on another device waits only that long."""
-        if self._session is not None and self._secret:
-            self._places.left(self._session.id, self)
+        if (guest := self._guest) is not None:
+            self._sockets.left(guest.session.id, self)
             with contextlib.suppress(Exception):
-                await self._parts.sessions.touch_device(self._session.id, self._secret, self._parts.clock())
+                await self._parts.sessions.touch_device(guest.session.id, guest.secret, self._parts.clock())
 
     async def _keep_claim(self) -> None:
         """Say every few seconds that this device is here; end where another has taken over."""
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                async with asyncio.timeout(self._heartbeat_seconds):
                     await self._replaced.wait()
-            if self._session is None or not self._secret:
+            if (guest := self._guest) is None:
                 continue
             now = self._parts.clock()
             if self._replaced.is_set() or not await self._parts.sessions.touch_device(
-                self._session.id, self._secret, now
+                guest.session.id, guest.secret, now
             ):
-                raise Closing(Close.TAKEN_OVER)
+                raise ClosingError(Close.TAKEN_OVER)
+
+    @property
+    def _heartbeat_seconds(self) -> float:
+        """Three of them in a device's grace, so that another process does not take it for gone."""
+        return min(MAX_HEARTBEAT_SECONDS, max(MIN_HEARTBEAT_SECONDS, self._settings.device_grace_seconds / 3))
 
     # -- the stay --
 
@@ -107,170 +130,153 @@ class Visit:
         session, attempt = await self._enter()
         self._parts.counter.step("opened")
         if session.state is State.JUDGING or session.state in FINISHED:
-            return await self._outcome()
+            if (close := await self._outcome()) is not None:
+                return close
+            session, attempt = await self._reload(), None
         while True:
             if attempt is None:
                 if session.attempts_left(session.policy.attempts) == 0:
-                    return await self._submit(session, session.attempt, Ending.ATTEMPTS_USED)
-                await self._wait_for_start(session)
-                attempt = await self._begin(session)
-                if attempt is None:
-                    return await self._outcome()
+                    return await self._finish(session, session.attempt, await self._ending(session))
+                start = asyncio.create_task(self._wait_for_start(session))
+                if await self._parts.photos.beside(session, start):
+                    return await self._refuse_photo(session)
+                session = start.result()
             try:
-                end = await self._run_attempt(session, attempt)
-            except DayUsedUp:
-                return await self._submit(session, attempt.number, Ending.TOO_MANY_TODAY)
+                async with self._place(session, has_begun=attempt is not None) as place:
+                    attempt = attempt or await self._begin(session)
+                    if attempt is not None:
+                        end = await self._run_attempt(session, attempt)
+                        place.keeps_turn = end is not End.NOT_READY
+            except DayUsedUpError:
+                assert attempt is not None
+                return await self._finish(session, attempt.number, EndReason.TOO_MANY_TODAY)
+            if attempt is None:
+                return await self._ended()
             if end is End.COMPLETED:
-                return await self._submit(session, attempt.number, Ending.COMPLETED)
+                await self._hand_over_to_judging(session.id, attempt.number, EndReason.COMPLETED)
+                if (close := await self._outcome()) is not None:
+                    return close
+                session, attempt = await self._reload(), None
+                continue
+            if end is End.TIMEOUT and attempt.unwatched:
+                end = End.SERVER  # it went on after a stop of the server, which took time away from it
+            counted = await self._counts(attempt, end)
             session = await self._reload()
             self._parts.counter.step("attempt_over", str(end))
+            if counted and end is End.SERVER:
+                return await self._finish(session, attempt.number, EndReason.SERVER_LOST)
             if left := session.attempts_left(session.policy.attempts):
-                counted = await self._counts(attempt)
-                await self._device.send("attempt_over", reason=str(end), counted=counted, attempts_left=left)
+                await self._device.send(
+                    "attempt_over", reason=str(end), counted=counted, attempts_left=left, eases=self._eases(session)
+                )
             attempt = None
 
-    async def _counts(self, attempt: Attempt) -> bool:
-        """Whether an attempt that is over counted. Its end alone does not say: another socket may have had it."""
+    async def _counts(self, attempt: Attempt, end: End) -> bool:
+        """Whether an attempt that is over counted, once it was spared what it may be spared.
+
+        Its end alone does not say: another socket may have had it.
+        """
         known = await self._parts.sessions.attempt(attempt.session_id, attempt.number)
-        return known is not None and known.counts
+        if end is End.EASED:
+            await self._ease(self._last_action)
+        if known is None or not known.counts:
+            return False
+        if end is End.SERVER:
+            return not await self._excuse(attempt)
+        if end not in FAULTLESS:
+            return True
+        most = self._settings.spared_attempts
+        return not await self._parts.sessions.spare(attempt.session_id, attempt.number, most)
+
+    async def _excuse(self, attempt: Attempt) -> bool:
+        """Give back an attempt that the server could not watch. False once a token has had as many as it may."""
+        most = self._settings.max_excused_attempts
+        excused = await self._parts.sessions.excuse(attempt.session_id, attempt.number, most)
+        self._parts.counter.step("excused" if excused else "not_excused")
+        log.warning("attempt_unwatched", session=attempt.session_id, attempt=attempt.number, excused=excused)
+        return excused
+
+    @contextlib.asynccontextmanager
+    async def _place(self, session: Session, has_begun: bool) -> AsyncIterator[Place]:
+        """A place for an attempt, once it is this session's turn. Raises ClosingError where that would be too late."""
+        self._is_waiting = self._device.waits = True
+        try:
+            async with self._places.place(
+                session.id, session.account_id, lambda: self._patience(session), self._tell_turn, has_begun
+            ) as place:
+                self._is_waiting = self._device.waits = False
+                yield place
+        except NoPlaceError as error:
+            self._parts.counter.step("refused", "no_time" if error.too_late else "full")
+            raise ClosingError(Close.NO_TIME if error.too_late else Close.FULL) from None
+        finally:
+            self._is_waiting = self._device.waits = False
+
+    def _patience(self, session: Session) -> Patience:
+        """How long it is of use to wait: what is left of the token's life has to be enough for an attempt."""
+        pace = self._settings.pace
+        actions, _ = session.policy.next_challenge(session.shown, session.eased)
+        needed = SPARE_SECONDS + pace.neutral_seconds + actions * pace.for_one_action(session, actions)
+        own, most = session.expires_at - self._parts.clock() - needed, self._settings.limits.place_seconds
+        return Patience(min(own, most), own < most)
+
+    async def _tell_turn(self, turn: Turn) -> None:
+        await self._device.send("wait", position=turn.position, seconds=round(turn.seconds))
+
+    async def _ease(self, action: str) -> None:
+        """Once a token; who asks again is given nothing new."""
+        assert self._session is not None
+        if await self._parts.sessions.ease(self._session.id, action):
+            self._parts.counter.step("eased")
+
+    async def _ending(self, session: Session) -> EndReason:
+        """As what a session is judged that has no attempt left."""
+        attempt = await self._parts.sessions.attempt(session.id, session.attempt)
+        return EndReason.SERVER_LOST if attempt is not None and attempt.is_server_fault else EndReason.ATTEMPTS_USED
+
+    def _eases(self, session: Session) -> bool:
+        """Whether more time and another action can still be asked for, and asking would not end the verification."""
+        spare = session.spared < self._settings.spared_attempts
+        return session.eased is None and (spare or session.attempts_left(session.policy.attempts) > 1)
 
     async def _enter(self) -> tuple[Session, Attempt | None]:
-        """From hello to welcome: the session, and the attempt that goes on. Raises Closing where it may not."""
-        hello = await self._hello()
-        session = await self._parts.sessions.find(hello.token)
-        if session is None:
-            raise Closing(Close.EXPIRED if await self._parts.sessions.is_gone(hello.token) else Close.UNKNOWN_TOKEN)
-        self._check_origin(session.account_id, hello.embedder)
-        self._token = hello.token
-        now = self._parts.clock()
-        same = hello.device is not None and await self._parts.sessions.touch_device(session.id, hello.device, now)
-        capturable = session.state in (State.ISSUED, State.CAPTURING)
-        if session.state is State.EXPIRED or (capturable and not session.alive(now)):
-            raise Closing(Close.EXPIRED)
-        if not capturable and not same:
-            raise Closing(Close.USED)
-        await self._identify(session)
-        if not self._places.has_room(session.id):
-            raise Closing(Close.FULL)
-        secret = hello.device if same and hello.device else self._parts.entropy(16).hex()
-        if not same and not await self._parts.sessions.claim_device(
-            session.id, secret, now, self._settings.device_grace_seconds, hello.handover
-        ):
-            raise Closing(Close.OTHER_DEVICE)
-        self._session, self._secret = session, secret
-        if (before := self._places.entered(session.id, self)) is not None and before is not self:
+        """From hello to welcome: the session, and the attempt that goes on. Raises ClosingError where it may not."""
+        entry = Entry(self._parts, self._settings, self._websocket, self._device, self._sockets.is_open)
+        guest = self._guest = await entry.let_in()
+        self._session = guest.session
+        if (before := self._sockets.entered(guest.session.id, self)) is not None and before is not self:
             before.replace()
-        attempt = await self._attempt_under_way(session, now) if same else None
+        attempt = await entry.attempt_under_way(guest.session) if guest.is_same else None
+        if attempt is None and await self._cut_off(guest.session):
+            guest.session = await self._reload()
         self._device.welcomed = True
-        await self._welcome(session, "capturing" if attempt else "ready" if capturable else str(session.state))
-        return session, attempt
+        state = "capturing" if attempt else "ready" if guest.is_capturable else str(guest.session.state)
+        eases = self._eases(guest.session)
+        await entry.welcome(guest, state, is_loopback=self._handover.is_loopback, eases=eases)
+        return guest.session, attempt
 
-    async def _attempt_under_way(self, session: Session, now: float) -> Attempt | None:
-        """The attempt that this device left and may go on with: its current step still has time."""
+    async def _cut_off(self, session: Session) -> bool:
+        """Whether a stop of the server ended the attempt that this device left, and it was given back."""
         if session.state is not State.CAPTURING:
-            return None
+            return False
         attempt = await self._parts.sessions.attempt(session.id, session.attempt)
-        if attempt is None or attempt.current is None:
-            return None
-        for step in attempt.steps:
-            self._device.remember(step.nonce)
-        return attempt if attempt.current.deadline > now else None
+        return attempt is not None and attempt.is_server_fault and await self._excuse(attempt)
 
     def replace(self) -> None:
         """Another socket has this session now."""
         self._replaced.set()
 
-    async def _hello(self) -> Hello:
-        try:
-            message = await self._device.message(self._settings.limits.hello_seconds)
-        except TimeoutError:
-            raise Closing(Close.SILENT, "no hello") from None
-        if not isinstance(message, Hello):
-            raise Closing(Close.MALFORMED, "the first message is hello")
-        if message.protocol != PROTOCOL:
-            raise Closing(Close.PROTOCOL)
-        return message
-
-    def _check_origin(self, account_id: int, embedder: str | None) -> None:
-        """The server's own origin, the account's list, and no Origin at all pass; the page's embedder likewise."""
-        for origin in (self._websocket.headers.get("origin"), embedder):
-            if origin is not None:
-                self._check_one(origin, account_id)
-
-    def _check_one(self, origin: str, account_id: int) -> None:
-        url = urlsplit(str(self._websocket.url))
-        own = {f"{'https' if url.scheme == 'wss' else 'http'}://{self._websocket.headers.get('host', '')}"}
-        if self._settings.public_url:
-            public = urlsplit(self._settings.public_url)
-            own.add(f"{public.scheme}://{public.netloc}")
-        if origin not in own and origin not in self._parts.accounts.origins(account_id):
-            raise Closing(Close.ORIGIN)
-
-    async def _identify(self, session: Session) -> None:
-        """A token whose Meta carries a device's public key is only accepted from that device.
-
-        That another one tried is left for the merchant to see.
-        """
-        key = self._parts.bound_key(session.details.meta)
-        if key is None:
-            return
-        self._is_bound = True
-        nonce = self._parts.entropy(16).hex()
-        await self._device.send("identify", nonce=nonce)
-        try:
-            message = await self._device.message(self._settings.limits.hello_seconds)
-        except TimeoutError:
-            raise Closing(Close.SILENT, "no identity") from None
-        if not isinstance(message, Identity):
-            raise Closing(Close.MALFORMED, "identify is answered by identity")
-        if not self._parts.proves(key, nonce, self._token, message.signature):
-            self._parts.counter.step("refused", "device_mismatch")
-            if not session.device_mismatch:
-                await self._parts.sessions.note_device_mismatch(session.id)
-            raise Closing(Close.BOUND)
-
-    async def _welcome(self, session: Session, state: str) -> None:
-        limits = self._settings.limits
-        light = {"light": True} if session.policy.light else {}
-        await self._device.send(
-            "welcome",
-            protocol=PROTOCOL,
-            device=self._secret,
-            state=state,
-            attempts_left=session.attempts_left(session.policy.attempts),
-            expires_in=round(max(0.0, session.expires_at - self._parts.clock()), 1),
-            account=self._parts.accounts.name(session.account_id),
-            compares=str(session.details.compare_lib),
-            retention={
-                "result_seconds": self._settings.result_seconds,
-                "evidence_days": self._evidence_days(session),
-            },
-            limits={
-                "frame_bytes": limits.frame_bytes,
-                "frame_pixels": limits.frame_pixels,
-                "min_fps": limits.frames_per_second_least,
-                "max_fps": limits.frames_per_second_most,
-                "idle_seconds": limits.idle_seconds,
-            },
-            handover=not self._is_bound,
-            **light,
-        )
-
-    def _evidence_days(self, session: Session) -> float:
-        if session.evidence_until is None:
-            return self._settings.evidence_days
-        return round((session.evidence_until - session.created_at) / DAY_SECONDS, 2)
-
     # -- attempts --
 
-    async def _wait_for_start(self, session: Session) -> None:
+    async def _wait_for_start(self, session: Session) -> Session:
         """Nobody holds a place for longer than the token lives."""
         try:
             async with asyncio.timeout(max(0.0, session.expires_at - self._parts.clock())):
                 while not isinstance(await self._device.message(), Start):
                     pass
         except TimeoutError:
-            raise Closing(Close.EXPIRED) from None
+            raise ClosingError(Close.EXPIRED) from None
+        return await self._reload()
 
     async def _begin(self, session: Session) -> Attempt | None:
         """A new attempt with a new challenge. None where the day's attempts are used up: judged as that at once."""
@@ -281,85 +287,101 @@ class Visit:
             and await parts.sessions.attempts_today(session.account_id, session.id_hash, parts.day(now))
             >= policy.attempts_a_day
         )
-        actions = () if used_up else self._challenge(policy)
+        actions: tuple[str, ...] = ()
+        if not used_up:
+            colours = self._settings.light_colours
+            actions = await steps_of_next_attempt(session, parts.sessions, parts.entropy, colours)
         number = await parts.sessions.begin_attempt(session.id, session.attempt, actions, now)
         if number is None:
-            raise Closing(Close.TAKEN_OVER if session.alive(now) else Close.EXPIRED)
+            raise ClosingError(Close.TAKEN_OVER if session.alive(now) else Close.EXPIRED)
         self._session = replace(session, attempt=number)
         if used_up:
-            await self._hand_over_to_judging(session.id, number, Ending.TOO_MANY_TODAY)
+            await self._hand_over_to_judging(session.id, number, EndReason.TOO_MANY_TODAY)
             return None
         parts.counter.step("started")
         return Attempt(session.id, number, now, actions)
 
-    def _challenge(self, policy: Policy) -> tuple[str, ...]:
-        """The steps of a new attempt: actions, and where the policy asks for them the colours."""
-        entropy = self._parts.entropy
-        actions = challenge.draw(entropy, policy.challenge_length, policy.challenge_kinds)
-        return actions + challenge.draw_light(entropy, self._settings.light_colours) if policy.light else actions
+    async def _refuse_photo(self, session: Session) -> Close:
+        """The merchant's photo cannot be compared with: nothing is captured, and nothing billed."""
+        number = await self._parts.sessions.begin_attempt(session.id, session.attempt, (), self._parts.clock())
+        if number is None:
+            raise ClosingError(Close.TAKEN_OVER if session.alive(self._parts.clock()) else Close.EXPIRED)
+        self._session = replace(session, attempt=number)
+        return await self._finish(session, number, EndReason.PHOTO_UNUSABLE)
 
     async def _run_attempt(self, session: Session, attempt: Attempt) -> End:
-        parts = self._parts
-        self._device.new_attempt(*await parts.sessions.kept(session.id, attempt.number))
-        course = Course(
-            session,
-            attempt,
-            self._device,
-            parts.sessions,
-            parts.lookout,
-            self._settings.limits,
-            self._settings.pace,
-            parts.clock,
-            parts.entropy,
-            parts.day,
-        )
-        storing = asyncio.create_task(course.keep_storing())
-        running = asyncio.create_task(course.run())
+        self._device.intake.new_attempt(*await self._parts.sessions.kept(session.id, attempt.number))
+        crowded = lambda: self._places.waiting > 0  # noqa: E731
+        runner = AttemptRunner(session, attempt, self._device, self._parts, self._settings, crowded)
+        self._running = runner
         try:
-            await asyncio.wait([storing, running], return_when=asyncio.FIRST_COMPLETED)
-            if storing.done() and (error := storing.exception()):
-                raise error
-            return await running
+            return await runner.run()
         finally:
-            self._device.expect_nothing()
-            self._device.pending.clear()
-            for task in (storing, running):
-                task.cancel()
-            await asyncio.gather(storing, running, return_exceptions=True)
+            self._running = None
+            self._was_unwatched = runner.conversation.was_unwatched
+            self._last_action = runner.conversation.asked
+
+    @property
+    def _token(self) -> str:
+        assert self._guest is not None
+        return self._guest.token
 
     async def _reload(self) -> Session:
         session = await self._parts.sessions.find(self._token)
         if session is None or session.state is State.EXPIRED:
-            raise Closing(Close.EXPIRED)
+            raise ClosingError(Close.EXPIRED)
         self._session = session
         return session
 
     # -- the end --
 
-    async def _submit(self, session: Session, attempt: int, ending: Ending) -> Close:
+    async def _finish(self, session: Session, attempt: int, ending: EndReason) -> Close:
+        """Hand over what no further attempt can follow."""
         await self._hand_over_to_judging(session.id, attempt, ending)
-        return await self._outcome()
+        return await self._ended()
 
-    async def _hand_over_to_judging(self, session_id: int, attempt: int, ending: Ending) -> None:
+    async def _ended(self) -> Close:
+        close = await self._outcome()
+        assert close is not None
+        return close
+
+    async def _hand_over_to_judging(self, session_id: int, attempt: int, ending: EndReason) -> None:
         now = self._parts.clock()
-        if not await self._parts.sessions.submit(session_id, attempt, ending, now):
+        unwatched = ending is EndReason.COMPLETED and self._was_unwatched
+        if not await self._parts.sessions.submit(session_id, attempt, ending, now, unwatched):
             session = await self._parts.sessions.find(self._token)
             alive = session is not None and session.alive(now)
-            raise Closing(Close.TAKEN_OVER if alive else Close.EXPIRED)
+            raise ClosingError(Close.TAKEN_OVER if alive else Close.EXPIRED)
         self._parts.counter.step("captured", str(ending))
         self._parts.verdicts.wake()
 
-    async def _outcome(self) -> Close:
-        """Wait for the verdict and tell passed or failed, never why."""
+    async def _outcome(self) -> Close | None:
+        """Wait for the verdict and tell passed or failed: not why, only what the person can do about it.
+
+        None where liveness failed and another attempt may follow.
+        """
         self._device.waits_for_outcome = True
+        excused = 0 if self._session is None else self._session.excused
         await self._device.send("judging")
         session = await self._parts.verdicts.decided(self._token)
         if session is None or session.state is State.EXPIRED:
-            raise Closing(Close.EXPIRED)
+            raise ClosingError(Close.EXPIRED)
+        advice = {"advice": session.advice} if session.advice else {}
+        if session.state is State.CAPTURING:
+            self._device.waits_for_outcome = False
+            await self._device.send(
+                "attempt_over",
+                reason="not_passed" if session.excused == excused else str(End.SERVER),
+                counted=session.excused == excused,
+                attempts_left=session.attempts_left(session.policy.attempts),
+                eases=self._eases(session),
+                **advice,
+            )
+            return None
         passed = session.state is State.PASSED
-        too_many = session.ending is Ending.TOO_MANY_TODAY
+        too_many = session.ending is EndReason.TOO_MANY_TODAY
         self._parts.counter.step("passed" if passed else "failed")
-        await self._device.send("outcome", passed=passed, retry="tomorrow" if too_many else "never")
+        await self._device.send("outcome", passed=passed, retry="tomorrow" if too_many else "never", **advice)
         return Close.DONE
 
     # -- what a device may say at any time --
@@ -368,33 +390,29 @@ class Visit:
         """Answer a hand-over or a cancel, wherever the visit stands; True where the message is dealt with."""
         if isinstance(message, Cancel):
             self._parts.counter.step("cancelled", message.reason or "")
-            raise Closing(Close.DONE)
+            raise ClosingError(Close.DONE)
         if isinstance(message, Note):
             self._parts.counter.step("camera", message.camera)
             return True
+        if isinstance(message, Restart | Ease):
+            await self._interrupt(message)
+            return True
+        if isinstance(message, Start) and (self._running is not None or self._is_waiting):
+            return True  # a second press of the button; kept, it would begin the next attempt by itself
         if not isinstance(message, Handover):
             return False
-        if self._session is None or self._is_bound:
-            raise Closing(Close.MALFORMED, "a hand-over is not offered here")
-        now = self._parts.clock()
-        if self._offer is None or self._offer.until - now < self._settings.handover_seconds / 2:
-            self._offer = await self._new_offer(self._session, now + self._settings.handover_seconds)
-        if (offer := self._offer) is not None:
-            left = round(offer.until - now, 1)
+        if (guest := self._guest) is None or guest.is_bound:
+            raise ClosingError(Close.MALFORMED, "a hand-over is not offered here")
+        if (offer := await self._handover.offer(guest.session.id, guest.token, guest.secret)) is not None:
+            left = round(offer.until - self._parts.clock(), 1)
             await self._device.send("handover", code=offer.code, expires_in=left, modules=offer.modules)
         return True
 
-    async def _new_offer(self, session: Session, until: float) -> Offer | None:
-        code = self._parts.entropy(16).hex()
-        modules = self._parts.qr(f"{self._settings.public_url or self._own_address()}/verify#{self._token}.{code}")
-        if not await self._parts.sessions.offer_handover(session.id, self._secret, code, until):
-            return None
-        return Offer(code, until, modules)
-
-    def _own_address(self) -> str:
-        """As the device knows it. Of a length that a QR code is made of in milliseconds."""
-        url = urlsplit(str(self._websocket.url))
-        host = self._websocket.headers.get("host", url.netloc)
-        if len(host) > MOST_HOST:
-            raise Closing(Close.MALFORMED, f"a Host of more than {MOST_HOST} characters")
-        return f"{'https' if url.scheme == 'wss' else 'http'}://{host}"
+    async def _interrupt(self, message: Restart | Ease) -> None:
+        """End the attempt that is under way; between attempts, help can be asked for with the next."""
+        if self._guest is None:
+            raise ClosingError(Close.MALFORMED, "the first message is hello")
+        if self._running is not None:
+            self._running.interrupt(End.EASED if isinstance(message, Ease) else End(message.reason))
+        elif isinstance(message, Ease):
+            await self._ease(self._last_action)

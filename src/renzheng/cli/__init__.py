@@ -9,6 +9,8 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from renzheng import environment
+
 
 class Command(NamedTuple):
     """Where a command stands: `module` of this package, `name` in it. `help`: of a group of commands."""
@@ -27,28 +29,36 @@ COMMANDS = {
     "account": Command("account", "app", "Accounts: who calls the signed API."),
     "key": Command("key", "app", "Keys: the SecretId and SecretKey that sign for an account."),
     "rule": Command("rule", "app", "Rules: scenarios with a policy of their own, named by RuleId."),
+    "bucket": Command("bucket", "app", "The customer's own bucket, for tokens with UseCos."),
     "encryption": Command("encryption", "app", "Key pairs: what clients seal names, ID numbers and photos to."),
     "identity": Command("identity", "app", "The library of enrolled people, for CompareLib BUSINESS."),
     "backup": Command("backup", "app", "Copies of the records and of the keys, while the server runs."),
     "vault": Command("vault", "app", "The keys that everything at rest is sealed under: rotate, replay erasures."),
+    "operator": Command("operator", "app", "The people who sign in to the console."),
+    "call": Command("call", "call"),
     "audit": Command("audit", "app", "Who did what to which account, key or person."),
     "session": Command("session", "app", "One verification: what was measured, and why it ended as it did."),
     "rejudge": Command("session", "rejudge"),
     "explain": Command("explain", "explain"),
     "evaluate": Command("evaluate", "evaluate"),
     "attack": Command("attack", "attack", extra="lab"),
+    "replay": Command("replay", "replay", extra="lab"),
     "models": Command("models", "app", "The models: install, list, verify."),
 }
 
+
+LAB = frozenset(f"renzheng.cli.{command.module}" for command in COMMANDS.values() if command.extra == "lab")
+"""Modules that are there only where the distribution renzheng-lab is."""
 
 _ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def _refuse_lab(context: typer.Context) -> None:
-    """A part of the extra `lab`, which is not installed here."""
+    """A part of the lab, which is not installed here."""
     typer.echo(
-        f"{context.info_name} renders people who pass liveness, so it is a part of the extra `lab`, which is not "
-        "installed here: pip install 'renzheng[server,lab]', on a machine that serves nobody",
+        f"{context.info_name} renders people who pass liveness, so it is a part of the lab, which is not installed "
+        "here: pip install 'renzheng[server,lab]' (from a checkout: pip install '.[server]' ./lab), on a machine "
+        "that serves nobody",
         err=True,
     )
     raise typer.Exit(2)
@@ -65,7 +75,11 @@ def _options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
     ] = False,
 ) -> None:
-    pass
+    try:
+        environment.export("RENZHENG_MODELS_DIR")
+    except environment.BadEnvironmentError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
 
 
 def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
@@ -75,7 +89,6 @@ def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
         help="Self-hosted face identity verification that speaks Tencent Cloud FaceID's API.",
         no_args_is_help=True,
         pretty_exceptions_show_locals=False,
-        add_completion=False,
     )
     app.callback()(_options)
     for name in names:
@@ -83,8 +96,9 @@ def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
         try:
             found = getattr(importlib.import_module(f"renzheng.cli.{command.module}"), command.name)
         except ModuleNotFoundError as missing:
-            # The puppet passes liveness, so a production install leaves the extra `lab` out.
-            if command.extra != "lab" or (missing.name or "").startswith("renzheng"):
+            # The puppet passes liveness, so a production install leaves the lab out.
+            name_of_it = missing.name or ""
+            if command.extra != "lab" or (name_of_it.startswith("renzheng") and name_of_it not in LAB):
                 raise
             app.command(name, hidden=True, context_settings=_ANYTHING)(_refuse_lab)
             continue

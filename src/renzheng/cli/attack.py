@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,10 +16,6 @@ from rich.table import Table
 
 from renzheng.cli.local import print_whole, unusable
 
-# The suite renders heads that pass liveness, so it goes with the extra `lab`, of which this is a part.
-if find_spec("tencentcloud") is None:
-    raise ModuleNotFoundError("the attack suite needs the extra `lab`", name="tencentcloud")
-
 if TYPE_CHECKING:
     from renzheng.evaluation.results import Presentations
     from renzheng.evaluation.suite import Plan
@@ -29,12 +24,12 @@ STAGES = {"people": "Choosing people", "attack": "Rendering and judging"}
 
 
 def attack(
-    out: Annotated[Path, typer.Option(help="The run's folder. A run that broke off goes on from what is there.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run. An interrupted run continues from it.")],
     photos: Annotated[
         list[Path] | None,
         typer.Argument(
             metavar="[PHOTOS]...",
-            help="Folders with frontal photos, looked at in this order; by default those of RENZHENG_TEST_DATA.",
+            help="Folders with frontal photos, used in this order; by default those of RENZHENG_TEST_DATA.",
         ),
     ] = None,
     people: Annotated[
@@ -48,7 +43,8 @@ def attack(
     processes: Annotated[int, typer.Option(min=1, help="Processes that render and judge.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of challenges, movements and light.")] = 0,
     skip: Annotated[
-        int, typer.Option(min=0, help="Pass over so many people first: those of a run that thresholds were set after.")
+        int,
+        typer.Option(min=0, help="Skip this many people first: those of the run that the thresholds were set with."),
     ] = 0,
     language: Annotated[Literal["zh", "en"], typer.Option(help="Language of the report.")] = "en",
 ) -> None:

@@ -16,11 +16,13 @@ app.callback()(lambda: None)  # a group of one command would be that command its
 
 @app.command("list")
 def list_(
-    after: Annotated[int | None, typer.Option(min=0, help="Those that follow this id; without it, the newest.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    after: Annotated[
+        int | None, typer.Option(min=0, help="Entries after this id; left out: the newest entries.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 100,
     as_json: JsonOption = False,
 ) -> None:
-    """List what operators and the server did, oldest first; names rows by their ids, never people."""
+    """List what operators and the server did, oldest first. Rows are named by id, never by person."""
 
     async def work(store: Store) -> list[Event]:
         return await store.audit.newest(limit) if after is None else await store.audit.events(after, limit)

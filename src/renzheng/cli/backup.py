@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from renzheng.cli.local import JsonOption, print_json, with_store
+from renzheng.cli.local import JsonOption, print_json, refuse, with_store
 from renzheng.settings import load_settings
 from renzheng.store.backup import Copied, copy_keys, copy_records
 from renzheng.store.open import Store
@@ -20,7 +20,9 @@ Target = Annotated[Path, typer.Argument(help="A new folder, or an earlier copy, 
 
 @app.command()
 def records(target: Target, as_json: JsonOption = False) -> None:
-    """Copy the records, and the evidence where it lies in the data folder. All of it is sealed."""
+    """Copy the records, and the evidence if it is in the data folder. Everything is sealed."""
+
+    _check_engine()
 
     async def work(store: Store) -> Copied:
         copied = await asyncio.to_thread(copy_records, load_settings().data_dir, target)
@@ -41,6 +43,8 @@ def records(target: Target, as_json: JsonOption = False) -> None:
 def keys(target: Target, as_json: JsonOption = False) -> None:
     """Copy the keys and the list of erasures. Whoever has this and the records can read everything."""
 
+    _check_engine()
+
     async def work(store: Store) -> None:
         await store.audit.record("keys copied", "backup")
         await asyncio.to_thread(copy_keys, store.vault.folder, target)
@@ -50,3 +54,12 @@ def keys(target: Target, as_json: JsonOption = False) -> None:
         print_json({"copied": True})
     else:
         print("keys and the list of erasures copied; keep them apart from the records")
+
+
+def _check_engine() -> None:
+    """PostgreSQL has its own ways, which copy a running database as of one moment."""
+    if load_settings().database_url.get_secret_value():
+        refuse(
+            "records and keys are in PostgreSQL: copy both databases by pg_dump or by base backups, "
+            "and the keys folder with the master key by hand"
+        )

@@ -47,7 +47,7 @@ def demo(
     only: Annotated[list[str] | None, typer.Option("--only", help="Only this kind; may be given again.")] = None,
     server: ServerOption = None,
 ) -> None:
-    """Show one verification from both sides; exit code 0 when everything came out as it must."""
+    """Show one verification from both sides. Exit code 0: every result was as expected."""
     console = Console()
     address = server or local_server()
     _check_server(address)

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from renzheng.cli.local import unusable
+from renzheng.cli.local import printable, unusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 STAGES = {
     "acquire": ("Finding and embedding faces", "检测人脸并提取特征"),
     "compare": ("Comparing", "比对"),
+    "examine": ("Examining photos darker, brighter and turned", "以更暗、更亮和旋转的方式检查照片"),
     "intervals": ("Drawing people for the intervals", "按人重采样以求区间"),
     "judge": ("Judging presentations", "判定呈现"),
 }
+REFUSALS = 20
 
 
 def evaluate(
@@ -39,14 +41,22 @@ def evaluate(
         typer.Argument(
             metavar="PAIRS_OR_FOLDER",
             help="A CSV list of labelled pairs, a folder that holds one, a folder of people (one sub-folder each, or "
-            "files named Name_0001.jpg), a folder of recorded presentations, or a results.json to report anew.",
+            "files named Name_0001.jpg), a folder of clips with a clips.csv, a folder of recorded presentations, or a "
+            "results.json to report anew.",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The run's folder. A run that broke off goes on from what is there.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the run, by default evaluate-NAME here. An interrupted run continues from it."),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Clips only: a CSV of file, actions, reason that corrects the labels of clips.csv."),
+    ] = None,
     all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Compare every image with every other.")] = False,
     language: Annotated[Literal["zh", "en"], typer.Option(help="Language of the report.")] = "en",
     calibrate: Annotated[
-        bool, typer.Option("--calibrate", help="Write calibration points, as far as 30 expected errors bear them.")
+        bool, typer.Option("--calibrate", help="Write calibration points, as far as there are 30 expected errors.")
     ] = False,
     face: Annotated[
         Literal["central", "largest", "only"],
@@ -54,6 +64,14 @@ def evaluate(
     ] = "central",
     most: Annotated[int | None, typer.Option("--most", min=2, help="Images of one person at most (all pairs).")] = None,
     processes: Annotated[int, typer.Option(min=1, help="Processes that find and embed faces.")] = 2,
+    refusals: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Photos of each third by brightness that are examined as reference photos darker and brighter, and as "
+            "many turned and tilted; 0: none.",
+        ),
+    ] = REFUSALS,
     replicates: Annotated[int, typer.Option(min=100, help="How often people are drawn for the intervals.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of those draws.")] = 0,
     forget: Annotated[
@@ -62,24 +80,32 @@ def evaluate(
 ) -> None:
     """Measure error rates with intervals, and write results.json, CSV files and report.html."""
     from renzheng.engine.packs import PackError
+    from renzheng.evaluation import labels as lists
     from renzheng.evaluation import sequences
     from renzheng.evaluation.pairs import DataError
     from renzheng.evaluation.recognition import Options
 
     console = Console(stderr=True)
     options = Options(face, processes, replicates, seed, calibrate)
+    out = out or Path(f"evaluate-{target.resolve().stem}")
     try:
         out.mkdir(parents=True, exist_ok=True)
         if target.suffix == ".json":
             results, refused = _again(target), False
+        elif lists.holds_clips(target):
+            results, refused = _people(target, labels, out, console, language), False
+        elif labels is not None:
+            raise DataError("--labels goes with a folder of clips, one that holds a clips.csv")
         elif sequences.holds_sequences(target):
             results, refused = _presentations(target, out, console, language), False
         else:
-            results, refused = _recognition(target, out, all_pairs, most, options, forget, console, language)
+            results, refused = _recognition(target, out, all_pairs, most, options, forget, refusals, console, language)
         _write(results, out, language)
     except (DataError, PackError, OSError, ValueError) as error:
-        said = unusable(error) if isinstance(error, OSError) else escape(str(error))
-        console.print(f"[red]error:[/red] {said}", highlight=False, soft_wrap=True)
+        said = printable(unusable(error) if isinstance(error, OSError) else str(error))
+        if isinstance(error, UnicodeDecodeError):
+            said = f"{target} holds a list that is no text in UTF-8"
+        console.print(f"[red]error:[/red] {escape(said)}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
     _print(results, out, language)
     if refused:
@@ -120,20 +146,25 @@ def _recognition(
     most: int | None,
     options: Options,
     forget: bool,
+    refusals: int,
     console: Console,
     language: str,
 ) -> tuple[Results, bool]:
     """The results, and whether a calibration was asked for and refused altogether."""
+    import msgspec
+
     from renzheng.engine import packs
     from renzheng.evaluation import outputs
     from renzheng.evaluation.acquisition import EmbeddingCache
     from renzheng.evaluation.calibration import ANCHORS, as_toml
     from renzheng.evaluation.pairs import find_list, read_pairs, read_people
     from renzheng.evaluation.recognition import evaluate_pairs
+    from renzheng.evaluation.refusals import measure_refusals
 
     listed = None if all_pairs else find_list(target)
     pairs = read_pairs(listed) if listed else read_people(target, most=most)
     flags = [flag for flag, given in (("--all-pairs", listed is None), ("--calibrate", options.calibrate)) if given]
+    flags += [f"--refusals={refusals}"] * (refusals != REFUSALS)
     flags += [f"--face={options.rule}"] * (options.rule != "central") + [f"--most={most}"] * (most is not None)
     with _progress(console, language) as show:
         found = evaluate_pairs(
@@ -145,7 +176,8 @@ def _recognition(
             options=options,
             progress=show,
         )
-    results, scale = found.results, packs.pack_for("embedding").calibration
+        examined = measure_refusals(pairs.images, refusals, progress=show) if refusals else []
+    results, scale = msgspec.structs.replace(found.results, refusals=examined), packs.pack_for("embedding").calibration
     if listed and scale is not None:
         outputs.write_comparisons(pairs, found.matched, scale, listed.parent, out / "comparisons.csv")
     if forget:
@@ -159,7 +191,10 @@ def _recognition(
         console.print("[yellow]calibration:[/yellow] no table is written: the data does not bear score 60")
         return results, True
     data = results.data
-    text = as_toml(table, data=data.name, images=data.images, genuine=data.genuine, impostor=data.impostor)
+    centre = scale.centre if scale is not None else ()
+    text = as_toml(
+        table, data=data.name, images=data.images, genuine=data.genuine, impostor=data.impostor, centre=centre
+    )
     (out / "calibration.toml").write_text(text, encoding="utf-8")
     return results, False
 
@@ -180,6 +215,23 @@ def _presentations(target: Path, out: Path, console: Console, language: str) -> 
         )
 
 
+def _people(target: Path, labels: Path | None, out: Path, console: Console, language: str) -> Results:
+    from renzheng.evaluation.labels import read_clips
+    from renzheng.evaluation.recorded_people import evaluate_people
+
+    clips = read_clips(target, labels)
+    options = ["--labels", labels.name] if labels else []
+    with _progress(console, language) as show:
+        return evaluate_people(
+            target.resolve().name,
+            clips,
+            command=_command(target, out, *options),
+            version=version("renzheng"),
+            clock=time.time,
+            progress=show,
+        )
+
+
 def _write(results: Results, out: Path, language: Literal["zh", "en"]) -> None:
     from renzheng.evaluation import outputs
     from renzheng.evaluation.report import render
@@ -191,6 +243,8 @@ def _write(results: Results, out: Path, language: Literal["zh", "en"]) -> None:
         outputs.write_curve(results.curve, out / "curve.csv")
     else:
         outputs.write_attacks(results, out / "attacks.csv")
+        if results.filmed is not None:
+            outputs.write_presentations(results.filmed, out / "presentations.csv")
     (out / "report.html").write_text(render(results, language), encoding="utf-8")
 
 
@@ -249,6 +303,21 @@ def _print_recognition(results: Recognition, words: Words, console: Console) -> 
     value, errors, range_ = _shown(results.acquire, words)
     count = words("of_images", errors=errors, trials=f"{data.images:,}")
     console.print(f"{words('fta')}: {value} ({count}; {words('interval', range=range_)})", highlight=False)
+    _print_refusals(results, words, console)
+
+
+def _print_refusals(results: Recognition, words: Words, console: Console) -> None:
+    """Refused reference photos by brightness, and by how they lie."""
+    from renzheng.evaluation.refusal_tables import tables
+
+    for head, rows in tables(results.refusals, words.language) if results.refusals else ():
+        table = Table(header_style="bold", box=None, pad_edge=False)
+        for name in head:
+            table.add_column(name, justify="right")
+        for row in rows:
+            table.add_row(*row)
+        console.print()
+        console.print(table)
 
 
 def _print_presentations(results: Presentations, words: Words, console: Console) -> None:
@@ -262,3 +331,8 @@ def _print_presentations(results: Presentations, words: Words, console: Console)
     silent = f"{results.no_response.errors:,}"
     table.add_row(words("genuine_row"), f"{results.genuine:,}", *_counted(results.bpcer, words), silent, style="bold")
     console.print(table)
+    if results.filmed is not None:
+        from renzheng.evaluation.tables import people_facts
+
+        for fact in people_facts(results, results.filmed, words):
+            console.print(f"* {fact}", highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`renzheng explain`: why a request's signature is wrong, from a captured request or from the running server."""
+"""`renzheng explain`: why a request was refused, from a captured request or from the running server."""
 
 from __future__ import annotations
 
@@ -11,25 +11,28 @@ from typing import Annotated, Any, Literal
 import msgspec
 import typer
 
-from renzheng.cli.local import JsonOption, print_json, refuse, unusable, when, with_store
+from renzheng.accounts.keys import RENZHENG
+from renzheng.actions.product import SERVICE
+from renzheng.cli.local import JsonOption, print_json, printable, refuse, unusable, when, with_store
 from renzheng.gateway.explain import explain as explain_request
-from renzheng.gateway.explanation import Captured, Explanation
-from renzheng.gateway.failures import FILE_NAME, Failure, read_failures
-from renzheng.settings import SettingsError, load_settings
+from renzheng.gateway.explanation import CapturedRequest, Explanation
+from renzheng.gateway.failures import FILE_NAME, RefusedRequest, read_failures
+from renzheng.settings import Settings, SettingsError, load_settings
 from renzheng.store.open import Store
 
-_MOST_BYTES = 16 * 1024 * 1024
+_MAX_BYTES = 16 * 1024 * 1024
 
 
 def explain(
     file: Annotated[
         Path | None, typer.Argument(help="A captured request: raw HTTP as on the wire, or JSON; - reads stdin.")
     ] = None,
-    recent: Annotated[bool, typer.Option("--recent", help="The last failed signatures of the running server.")] = False,
-    language: Annotated[Literal["zh-CN", "en-US"], typer.Option(help="Of the sentences.")] = "en-US",
+    recent: Annotated[bool, typer.Option("--recent", help="The last refused requests of the running server.")] = False,
+    language: Annotated[Literal["zh-CN", "en-US"], typer.Option(help="Language of the sentences.")] = "en-US",
     as_json: JsonOption = False,
 ) -> None:
-    """Say why a signature is wrong: each plausible mistake is made, and named where it gives the client's signature.
+    """Say why a request was refused. Of a wrong signature each plausible mistake is made, and named where it gives the
+    client's own signature.
 
     JSON is an object with method, target, headers (a list of pairs, or an object) and body_b64 or body.
     """
@@ -43,7 +46,14 @@ def explain(
         captured = read_captured(_content(file))
     except ValueError as fault:
         refuse(f"{file}: {fault}")
-    found = explain_request(captured, _secret_keys())
+    settings = _settings()
+    found = explain_request(
+        captured,
+        _secret_keys(),
+        services=(SERVICE, RENZHENG),
+        hosts=settings.server_names,
+        endpoint_service=settings.local_services,
+    )
     if as_json:
         print_json(_plain(found, language))
     else:
@@ -52,12 +62,13 @@ def explain(
         raise typer.Exit(1)
 
 
-def read_captured(content: bytes) -> Captured:
+def read_captured(content: bytes) -> CapturedRequest:
     """A request from raw HTTP (lines end in CRLF or LF) or from JSON. ValueError: neither."""
-    if len(content) > _MOST_BYTES:
-        raise ValueError(f"larger than {_MOST_BYTES} bytes")
+    if len(content) > _MAX_BYTES:
+        raise ValueError(f"larger than {_MAX_BYTES} bytes")
     if content.lstrip()[:1] == b"{":
         return _from_json(content)
+    content = _without_arrows(content)
     separator = b"\r\n" if b"\r\n\r\n" in content else b"\n"
     head, found, body = content.partition(separator * 2)
     lines = head.strip().split(separator)
@@ -70,10 +81,29 @@ def read_captured(content: bytes) -> Captured:
         if not colon:
             raise ValueError("a header line has no colon")
         headers.append((name.strip(), value.strip()))
-    return _captured(words[0].decode("ascii"), words[1].decode("latin-1"), headers, body if found else b"")
+    whole = _whole_body(headers, body if found else b"")
+    return _captured(words[0].decode("ascii"), words[1].decode("latin-1"), headers, whole)
 
 
-def _from_json(content: bytes) -> Captured:
+def _without_arrows(content: bytes) -> bytes:
+    """The request in what `curl -v` prints, whose lines begin with `> `; anything else as it is."""
+    lines = content.splitlines()
+    sent = [line[2:] for line in lines if line.startswith(b"> ") or line == b">"]
+    return b"\n".join([*sent, b""]) if sent and sent[0].split()[:1] else content
+
+
+def _whole_body(headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
+    """The body as long as its Content-Length: an editor may have added a line feed. ValueError: it is shorter."""
+    text = next((value for name, value in headers if name.lower() == b"content-length"), b"")
+    length = int(text) if text.isdigit() and len(text) < 12 else len(body)
+    if len(body) < length:
+        raise ValueError(
+            f"the body has {len(body)} bytes here and {length} by its Content-Length: capture it whole, byte for byte"
+        )
+    return body[:length]
+
+
+def _from_json(content: bytes) -> CapturedRequest:
     try:
         given = msgspec.json.decode(content, type=dict[str, Any])
         given = given.get("request", given)
@@ -88,16 +118,20 @@ def _from_json(content: bytes) -> Captured:
         raise ValueError("no captured request: it has method, target, headers and body_b64 or body") from fault
 
 
-def _captured(method: str, target: str, headers: list[tuple[bytes, bytes]], body: bytes) -> Captured:
-    return Captured(method.upper(), target.partition("?")[2].encode("latin-1", "replace"), headers, body)
+def _captured(method: str, target: str, headers: list[tuple[bytes, bytes]], body: bytes) -> CapturedRequest:
+    path, _, query = target.partition("#")[0].partition("?")
+    if "://" in path[:8]:  # as a proxy is asked
+        path = "/" + path.split("://", 1)[1].partition("/")[2]
+    query_bytes, path_bytes = (part.encode("latin-1", "replace") for part in (query, path))
+    return CapturedRequest(method.upper(), query_bytes, headers, body, path=path_bytes or b"/")
 
 
 def _content(file: Path) -> bytes:
     try:
         if str(file) == "-":
-            return sys.stdin.buffer.read(_MOST_BYTES + 1)
+            return sys.stdin.buffer.read(_MAX_BYTES + 1)
         with file.open("rb") as stream:
-            return stream.read(_MOST_BYTES + 1)
+            return stream.read(_MAX_BYTES + 1)
     except OSError as fault:
         refuse(f"{file} cannot be read: {fault.strerror}")
 
@@ -109,39 +143,56 @@ def _secret_keys() -> dict[str, str]:
     return with_store(work)
 
 
-def _recent() -> list[Failure]:
+def _settings() -> Settings:
     try:
-        return read_failures(load_settings().data_dir / FILE_NAME)
-    except OSError as fault:
-        refuse(unusable(fault))
-    except (ValueError, SettingsError) as fault:
+        return load_settings()
+    except SettingsError as fault:
         refuse(str(fault))
 
 
-def _plain(found: Explanation, language: str) -> dict[str, Any]:
+def _recent() -> list[RefusedRequest]:
+    try:
+        return read_failures(_settings().data_dir / FILE_NAME)
+    except OSError as fault:
+        refuse(unusable(fault))
+    except ValueError as fault:
+        refuse(str(fault))
+
+
+def _plain(found: Explanation | RefusedRequest, language: str) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.to_builtins(found)
     return plain | {"sentence": found.sentence(language)}
 
 
-def _print_recent(failures: list[Failure], language: str, as_json: bool) -> None:
+def _print_recent(failures: list[RefusedRequest], language: str, as_json: bool) -> None:
     if as_json:
-        print_json([msgspec.to_builtins(f) | {"explanation": _plain(f.explanation, language)} for f in failures])
+        print_json([_plain(failure, language) for failure in failures])
         return
     if not failures:
-        print("no failed signature is on record")
+        _say("no refused request is on record")
     for failure in failures:
-        print(f"{when(failure.at)}  {failure.request_id}  account {failure.account_id}  {failure.secret_id}")
-        _print_found(failure.explanation, language)
-        print()
+        who = f"account {failure.account_id}  {failure.secret_id}" if failure.account_id else "no known key"
+        _say(f"{when(failure.at)}  {failure.request_id}  {who}  {failure.code}  {failure.action}".rstrip(), keep="")
+        if failure.explanation is None:
+            _say(failure.sentence(language))
+        else:
+            _print_found(failure.explanation, language)
+        _say()
 
 
 def _print_found(found: Explanation, language: str) -> None:
-    print(f"{found.method}: {found.cause}. {found.sentence(language)}")
+    _say(f"{found.method}: {found.cause}. {found.sentence(language)}", keep="")
     if found.difference is not None:
         place = found.difference
-        print(f"\nfirst difference: {place.where}, line {place.line}")
-        print(f"  server  {place.ours}\n  client  {place.theirs}")
+        _say(f"\nfirst difference: {place.where}, line {place.line}")
+        _say(f"  server  {place.ours}", keep="")
+        _say(f"  client  {place.theirs}", keep="")
     for title, text in (("canonical request", found.canonical_request), ("string to sign", found.string_to_sign)):
         if text:
-            print(f"\nthe server's {title}:")
-            print("\n".join(f"  {line}" for line in text.split("\n")))
+            _say(f"\nthe server's {title}:")
+            _say("\n".join(f"  {line}" for line in text.split("\n")))
+
+
+def _say(text: str = "", keep: str = "\n") -> None:
+    """A line, or the lines of a text; most of it is what a stranger sent."""
+    print(printable(text, keep))

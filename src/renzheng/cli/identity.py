@@ -16,12 +16,13 @@ from renzheng.cli.local import (
     id_number,
     print_json,
     print_table,
+    printable,
     refuse,
     when,
     with_store,
 )
 from renzheng.cli.photos import look_at
-from renzheng.store.accounts import Refused
+from renzheng.store.accounts import RefusedError
 from renzheng.store.enrolment import Plan, carry_out, check_photo, plan
 from renzheng.store.identities import ListedPerson, NewPerson
 from renzheng.store.open import Store
@@ -29,9 +30,11 @@ from renzheng.store.open import Store
 app = typer.Typer(no_args_is_help=True, help="The library of enrolled people, for CompareLib BUSINESS.")
 
 LookOption = Annotated[
-    bool, typer.Option("--look/--no-look", help="Refuse a photo in which no single face can be compared.")
+    bool, typer.Option("--look/--no-look", help="Refuse a photo without exactly one face that can be compared.")
 ]
-ReplaceOption = Annotated[bool, typer.Option("--replace", help="Erase people who are enrolled, and enrol them anew.")]
+ReplaceOption = Annotated[
+    bool, typer.Option("--replace", help="Erase people who are already enrolled, and enrol them again.")
+]
 PHOTO_BYTES = 8 * 1024 * 1024
 
 
@@ -72,9 +75,9 @@ def add(
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="A CSV file with the heading id_card,name,photo.")],
-    photos: Annotated[Path | None, typer.Option(help="The folder that the photos' names are in.")] = None,
+    photos: Annotated[Path | None, typer.Option(help="The folder with the photos.")] = None,
     account: AccountOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is wrong with each row; store nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check each row; store nothing.")] = False,
     replace: ReplaceOption = False,
     look: LookOption = True,
     as_json: JsonOption = False,
@@ -107,7 +110,7 @@ def import_(
         )
     else:
         for problem in planned.problems:
-            print(f"row {problem.row}, {problem.field}: {problem.reason}")
+            print(printable(f"row {problem.row}, {problem.field}: {problem.reason}", keep=""))
         wrong = len({problem.row for problem in planned.problems})
         print(f"good rows: {len(planned.lines)}, bad rows: {wrong}, people enrolled: {stored}")
     if planned.problems:
@@ -117,8 +120,8 @@ def import_(
 @app.command("list")
 def list_(
     account: AccountOption = None,
-    after: Annotated[int, typer.Option(help="Go on after this person's id.")] = 0,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="People at most.")] = 1000,
+    after: Annotated[int, typer.Option(help="List people after this id.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many people.")] = 1000,
     as_json: JsonOption = False,
 ) -> None:
     """List the people of an account; ID numbers and names are masked."""
@@ -141,20 +144,22 @@ def remove(
     account: AccountOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Erase a person: the key that opens their data is destroyed, then the data goes."""
+    """Erase a person: first the key to their data is destroyed, then the data is deleted."""
     number = id_number(id_card)
 
-    async def work(store: Store) -> int:
+    async def work(store: Store) -> tuple[int, bool]:
         found = await account_of(store, account)
         if person is not None:
             await store.identities.remove_by_id(found.id, person)
-            return person
+            return person, await store.vault.erasures.is_clean()
         if number is None:
-            raise Refused("say who: the person's id, or --id-card")
-        return await store.identities.remove(found.id, number)
+            raise RefusedError("say who: the person's id, or --id-card")
+        return await store.identities.remove(found.id, number), await store.vault.erasures.is_clean()
 
-    erased = with_store(work)
+    erased, is_whole = with_store(work)
     if as_json:
-        print_json({"id": erased, "erased": True})
-    else:
+        print_json({"id": erased, "erased": is_whole})
+    elif is_whole:
         print(f"person {erased} is erased")
+    else:
+        print(f"person {erased} opens no more, and is not wholly erased yet")

@@ -6,19 +6,21 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
+import msgspec
 import typer
 from rich.table import Column
 
 from renzheng.accounts.keys import Key
 from renzheng.cli.local import AccountOption, JsonOption, account_of, print_json, print_table, when, with_store
-from renzheng.store.accounts import MOST_TEMPORARY_SECONDS, Unknown
+from renzheng.operations import keys
+from renzheng.store.accounts import MAX_TEMPORARY_SECONDS
 from renzheng.store.open import Store
 
 app = typer.Typer(no_args_is_help=True, help="Keys: the SecretId and SecretKey that sign for an account.")
 
 SecretId = Annotated[str, typer.Argument(help="The key's SecretId.")]
-MayBeUnsigned = Annotated[bool, typer.Option(help="Let requests of this key leave their body out of the signature.")]
-Networks = Annotated[list[str] | None, typer.Option(help="A network it may be used from; none: anywhere.")]
+MayBeUnsigned = Annotated[bool, typer.Option(help="Requests with this key may leave the body out of the signature.")]
+Networks = Annotated[list[str] | None, typer.Option(help="A network from which the key may be used; left out: any.")]
 
 
 def _plain(key: Key, *, secret: bool = False) -> dict[str, Any]:
@@ -69,16 +71,16 @@ def list_(account: AccountOption = None, as_json: JsonOption = False) -> None:
         names = {known.id: known.name for known in await store.accounts.all()}
         return await store.accounts.list_keys((await account_of(store, account)).id if account else None), names
 
-    keys, names = with_store(work)
+    listed, names = with_store(work)
     if as_json:
-        print_json([_plain(key) for key in keys])
+        print_json([_plain(key) for key in listed])
         return
     rows = [
         [
             *(key.secret_id, names[key.account_id], _state(key), "\n".join(key.addresses) or "anywhere"),
             "may be unsigned" if key.unsigned_payload else "signed",
         ]
-        for key in keys
+        for key in listed
     ]
     print_table([Column("SecretId", no_wrap=True), "Account", "State", "From", "Body"], rows)
 
@@ -91,18 +93,15 @@ def _state(key: Key) -> str:
 
 @app.command()
 def show(
-    secret_id: Annotated[str | None, typer.Argument(help="The SecretId; none: the oldest key that is enabled.")] = None,
+    secret_id: Annotated[str | None, typer.Argument(help="The SecretId; left out: the oldest enabled key.")] = None,
     account: AccountOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print a key, SecretKey included."""
 
     async def work(store: Store) -> Key:
-        keys = await store.accounts.list_keys((await account_of(store, account)).id if account else None)
-        for key in keys:
-            if key.secret_id == secret_id or (secret_id is None and key.enabled and key.token is None):
-                return key
-        raise Unknown(f"there is no key {secret_id}" if secret_id else "there is no enabled key; renzheng key create")
+        owner = (await account_of(store, account)).id if account else None
+        return await keys.find_secret(store, owner, secret_id)
 
     _print_secret(with_store(work), as_json)
 
@@ -110,7 +109,7 @@ def show(
 @app.command()
 def temporary(
     account: AccountOption = None,
-    seconds: Annotated[int, typer.Option(min=1, max=MOST_TEMPORARY_SECONDS, help="How long they are good for.")] = 1800,
+    seconds: Annotated[int, typer.Option(min=1, max=MAX_TEMPORARY_SECONDS, help="How long they are valid.")] = 1800,
     unsigned_payload: MayBeUnsigned = False,
     address: Networks = None,
     as_json: JsonOption = False,
@@ -130,10 +129,11 @@ def temporary(
 def addresses(
     secret_id: SecretId,
     network: Annotated[
-        list[str] | None, typer.Argument(help="The whole new list, such as 10.0.0.0/8 203.0.113.7; none: show it.")
+        list[str] | None,
+        typer.Argument(help="The whole new list, such as 10.0.0.0/8 203.0.113.7; left out: show the list."),
     ] = None,
     account: AccountOption = None,
-    clear: Annotated[bool, typer.Option("--clear", help="Empty the list: the key is good from anywhere.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Empty the list: the key works from anywhere.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show or set the networks that a key may be used from; a running server follows within a second."""
@@ -149,6 +149,30 @@ def addresses(
         print(f"{key.secret_id} is good from {', '.join(key.addresses) or 'anywhere'}")
 
 
+@app.command()
+def services(
+    secret_id: SecretId,
+    service: Annotated[
+        list[str] | None, typer.Argument(help="The whole new list: faceid, renzheng or both; left out: show the list.")
+    ] = None,
+    account: AccountOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show or set what a key signs for: faceid, and renzheng to manage its own account by signed calls."""
+
+    async def work(store: Store) -> keys.KeyView:
+        owner = (await account_of(store, account)).id if account else await keys.owner_of(store, secret_id)
+        if service:
+            await store.operator_keys.set_scopes(owner, secret_id, service)
+        return keys.view_of(await store.accounts.key(owner, secret_id), await store.operator_keys.scopes())
+
+    view = with_store(work)
+    if as_json:
+        print_json(msgspec.structs.asdict(view))
+    else:
+        print(f"{view.secret_id} is for {' and '.join(view.services)}")
+
+
 @app.command("unsigned-payload")
 def unsigned_payload(
     secret_id: SecretId,
@@ -156,7 +180,7 @@ def unsigned_payload(
     account: AccountOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say whether requests of a key may leave their body out of the signature; TLS alone then protects it."""
+    """Set whether requests with a key may leave the body out of the signature; then only TLS protects the body."""
 
     async def change(store: Store, owner: int) -> None:
         await store.accounts.set_unsigned_payload(owner, secret_id, allow)
@@ -172,13 +196,7 @@ def _changed(secret_id: str, account: str | None, change: Callable[[Store, int],
     """Change a key, of `account` or of whichever has it, and read it anew."""
 
     async def work(store: Store) -> Key:
-        if account is not None:
-            owner = (await account_of(store, account)).id
-        else:
-            owners = [key.account_id for key in await store.accounts.list_keys() if key.secret_id == secret_id]
-            if not owners:
-                raise Unknown(f"there is no key {secret_id}")
-            owner = owners[0]
+        owner = (await account_of(store, account)).id if account else await keys.owner_of(store, secret_id)
         await change(store, owner)
         return await store.accounts.key(owner, secret_id)
 

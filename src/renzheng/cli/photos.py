@@ -9,21 +9,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from renzheng.app import engine_limits
 from renzheng.cli.local import refuse
 from renzheng.engine import packs
-from renzheng.engine.media import MediaError
-from renzheng.engine.supervision import WorkerDied
+from renzheng.engine.supervision import WorkerDiedError
 from renzheng.engine.workers import EngineWorkers
+from renzheng.management_parts import look_at as look_at_photo
+from renzheng.room_settings import engine_limits
 from renzheng.settings import SettingsError, load_settings
 
-FAULTS = {
-    "no_face": "no face is found in it",
-    "several_faces": "it shows several faces",
-    "cut": "the face is cut off",
-    "too_small": "the face is too small",
-    "poor": "the face is turned away, blurred, too dark or too pale",
-}
 SHOWN_FROM = 9  # photos: fewer take a moment
 
 
@@ -35,12 +28,12 @@ def look_at(photos: Sequence[Path]) -> list[str | None]:
     if not photos:
         return []
     try:
-        if any(packs.state(pack) != "ok" for pack in packs.in_use()):
+        if packs.faults():
             refuse("models are missing: run `renzheng models install` first, or enrol unseen with --no-look")
         return asyncio.run(_look_at(photos, EngineWorkers(engine_limits(load_settings()))))
     except (packs.PackError, SettingsError) as error:
         refuse(str(error))
-    except WorkerDied as error:
+    except WorkerDiedError as error:
         refuse(f"the photos cannot be looked at ({error}); --no-look enrols unseen")
 
 
@@ -57,8 +50,5 @@ async def _look_at(photos: Sequence[Path], engine: EngineWorkers) -> list[str | 
 
 
 async def _fault(engine: EngineWorkers, photo: Path) -> str | None:
-    try:
-        report = await engine.examine(await asyncio.to_thread(photo.read_bytes))
-    except (MediaError, WorkerDied):
-        return "it cannot be decoded"
-    return FAULTS.get(report.status)
+    """Raises WorkerDiedError at its second time: what befalls our own processes is no fault of the photo's."""
+    return await look_at_photo(engine, await asyncio.to_thread(photo.read_bytes))

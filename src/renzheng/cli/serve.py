@@ -6,29 +6,29 @@ import asyncio
 import contextlib
 import ctypes
 import os
-import resource
-import socket
 import sqlite3
 import sys
 import time
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, NoReturn, cast
+from typing import Annotated, NoReturn
 
+import structlog
 import typer
-import uvicorn
 
+from renzheng.accounts.keys import FIRST_ACCOUNT
 from renzheng.app import App
-from renzheng.cli import lan
+from renzheng.cli import lan, listeners
 from renzheng.cli.local import refuse, unusable
+from renzheng.cli.operator import first_link
+from renzheng.console_parts import console_url
+from renzheng.defaults import MIB
 from renzheng.engine import packs
-from renzheng.http import ApiProtocol
-from renzheng.logs import RequestLog, configure_logs
-from renzheng.settings import MIB, Settings, SettingsError, load_settings
-from renzheng.store.database import StoreError
+from renzheng.logs import configure_logs
+from renzheng.room_settings import databases
+from renzheng.settings import Settings, SettingsError, load_settings
+from renzheng.store.engine import StoreError
 from renzheng.store.open import open_store
-from renzheng.websocket import DeviceProtocol
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - what --lan asks for
@@ -37,98 +37,105 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - what --lan asks for
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
-    workers: Annotated[int, typer.Option(help="Server processes; SQLite admits one.")] = 1,
+    workers: Annotated[int, typer.Option(help="Server processes; with SQLite only one.")] = 1,
     on_lan: Annotated[
         bool, typer.Option("--lan", help="Let phones on this network in, over https with a certificate of our own.")
     ] = False,
 ) -> None:
-    """Start the server on embedded defaults: SQLite and a folder, no account, no network."""
-    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    """Start the server with its defaults: SQLite and a folder; no account and no network needed."""
+    given: dict[str, object] = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     if on_lan:
         given.setdefault("host", EVERYWHERE)
     try:
         settings = load_settings(**given)
     except SettingsError as error:
-        _refuse(str(error))
-    if workers != 1:
-        _refuse("SQLite admits one server process: start with --workers 1.")
-    try:
-        missing = [pack.title for pack in packs.in_use() if packs.state(pack) != "ok"]
-    except packs.PackError as error:
-        _refuse(str(error))
-    if missing:
-        _refuse(f"Models are missing ({', '.join(missing)}): run `renzheng models install` first.")
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump would hold keys and faces
+        refuse(str(error), 2)
     request_log = configure_logs(settings.log_level, settings.log_json)
     try:
-        settings = load_settings(**{**given, "port": _free_port(settings)})
-        tls = _lan_certificate(settings) if on_lan else None
-        asyncio.run(_welcome(settings, "https" if tls else "http"))
-        _run(settings, request_log, tls)
-    except StoreError as error:
-        _refuse(str(error))
+        if workers != 1:
+            raise _RefusedError("SQLite admits one server process: start with --workers 1.")
+        if faults := packs.faults():
+            raise _RefusedError(f"Models cannot be used ({'; '.join(faults)}): run `renzheng models install` first.")
+        port = listeners.free_port(settings)
+        with listeners.operator_socket(settings) as operator:
+            found: dict[str, object] = {"port": port, "operator_port": operator.getsockname()[1]}
+            if on_lan:  # the links of `renzheng token --lan` name them, whatever the public URL is
+                found["allowed_hosts"] = (*settings.allowed_hosts, *lan.addresses())
+            settings = load_settings(**{**given, **found})
+            tls = _lan_certificate(settings) if on_lan else None
+            asyncio.run(_welcome(settings, "https" if tls else "http"))
+            _keep_large_buffers()
+            listeners.run(App(settings, request_log=request_log, troubles=request_log.troubles), tls, operator)
+    except (_RefusedError, packs.PackError, listeners.CannotListenError, StoreError) as error:
+        _refuse(str(error), settings)
     except (OSError, sqlite3.Error) as error:
-        _refuse(unusable(error))
+        _refuse(unusable(error), settings)
 
 
-def _refuse(sentence: str) -> NoReturn:
-    refuse(sentence, 2)
+class _RefusedError(Exception):
+    """The server cannot start; the text is a sentence."""
 
 
-def _free_port(settings: Settings) -> int:
-    """The port to listen on, found free; ends the command where it is not, before anybody is told to go there."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            _refuse(
-                f"Cannot listen on {settings.host}:{settings.port} ({error.strerror or error}): "
-                "choose others by RENZHENG_HOST and RENZHENG_PORT."
-            )
-        return int(probe.getsockname()[1])
+def _refuse(sentence: str, settings: Settings) -> NoReturn:
+    """End the command with exit code 2. Where the log is JSON, so is this line."""
+    if not settings.log_json:
+        refuse(sentence, 2)
+    structlog.get_logger("renzheng").error("refused", reason=sentence)
+    raise typer.Exit(2)
 
 
 def _lan_certificate(settings: Settings) -> tuple[Path, Path]:
     found = lan.addresses()
     if not found:
-        _refuse("This machine has no address that others could reach.")
+        raise _RefusedError("This machine has no address that others could reach.")
     return lan.certificate(settings.keys_dir, found)
 
 
 async def _welcome(settings: Settings, scheme: str) -> None:
     """Make the first account and key where there are none, and print what a newcomer needs."""
-    store = open_store(settings.data_dir, settings.keys_dir, time.time, os.urandom, actor="first start")
+    store = open_store(
+        *(settings.data_dir, settings.keys_dir, time.time, os.urandom),
+        actor="first start",
+        postgres=databases(settings),
+    )
     store.check_alone()
     await store.start(serving=False)
     try:
         secret_key = None
         keys = [key for key in await store.accounts.list_keys() if key.enabled and key.token is None]
         if not await store.accounts.all():
-            account = await store.accounts.create("default", time.time())
+            account = await store.accounts.create(FIRST_ACCOUNT, time.time())
             keys = [await store.accounts.create_key(account.id, time.time())]
             secret_key = keys[0].secret_key
+        link = await first_link(store, settings) if settings.console else None
     finally:
         await store.stop()
-    secret_id = keys[0].secret_id if keys else "none: make one by renzheng key create"
+    if not settings.log_json:  # a collector takes lines of JSON only
+        _print_welcome(settings, scheme, keys[0].secret_id if keys else None, secret_key, link)
+
+
+def _print_welcome(
+    settings: Settings, scheme: str, secret_id: str | None, secret_key: str | None, link: str | None
+) -> None:
     here = "127.0.0.1" if settings.host == EVERYWHERE else settings.host
     base = settings.public_url or f"{scheme}://{here}:{settings.port}"
     print(f"\n  renzheng is starting on {base}\n")
-    print(f"  SecretId   {secret_id}")
+    print(f"  SecretId   {secret_id or 'none: make one by renzheng key create'}")
     if secret_key and sys.stdout.isatty():
         print(f"  SecretKey  {secret_key}")
     else:
         print("  SecretKey  by: renzheng key show")
     if settings.explorer:
         print(f"\n  Try the API in a browser:      {base}/explorer")
+    if settings.console:
+        print(f"  The console, for its owner:    {link or console_url(settings)}")
     print("\n  Try it from another terminal:\n")
     own = Path(sys.argv[0])
     command = str(own) if own.name == "renzheng" else "renzheng"
     if scheme == "https":
         print(f"    {command} token --lan --photo me.jpg    your face, on a phone in this network")
     else:
-        if find_spec("tencentcloud") is not None:  # the extra `lab`
+        if find_spec("renzheng.cli.demo") is not None:  # a part of the lab
             print(f"    {command} demo                     a puppet's face")
         print(f"    {command} token --photo me.jpg     your own")
     print(flush=True)
@@ -140,28 +147,3 @@ def _keep_large_buffers() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(M_MMAP_THRESHOLD, 32 * MIB)
         libc.mallopt(M_TRIM_THRESHOLD, 64 * MIB)
-
-
-def _run(settings: Settings, request_log: RequestLog, tls: tuple[Path, Path] | None) -> None:
-    _keep_large_buffers()
-    config = uvicorn.Config(
-        App(settings, request_log=request_log),
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http=cast("type[ApiProtocol]", partial(ApiProtocol, head_seconds=settings.head_seconds)),
-        ws=DeviceProtocol,
-        ws_max_size=4 * settings.frame_bytes,
-        ws_per_message_deflate=False,  # JPEGs do not shrink, and bombs do
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        lifespan="on",
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
-        timeout_keep_alive=settings.keep_alive_seconds,
-        timeout_graceful_shutdown=10,
-        ssl_certfile=tls[0] if tls else None,
-        ssl_keyfile=tls[1] if tls else None,
-    )
-    uvicorn.Server(config).run()

@@ -1,28 +1,70 @@
-"""`renzheng session` and `renzheng rejudge`: why a verification ended as it did, and whether its verdict stands."""
+"""`renzheng session` and `renzheng rejudge`: which verifications there were, and whether a verdict stands."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import time
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
+from rich.table import Column
 
 from renzheng.adapters import EngineExaminer
-from renzheng.app import engine_limits
-from renzheng.capture.judging import examine
-from renzheng.cli.local import JsonOption, print_json, print_table, when, with_store
+from renzheng.cli.local import (
+    AccountOption,
+    JsonOption,
+    account_of,
+    print_json,
+    print_table,
+    printable,
+    when,
+    with_store,
+)
 from renzheng.engine.workers import EngineWorkers
+from renzheng.operations import rejudging, sessions
+from renzheng.operations.rejudging import Rejudgement
+from renzheng.operations.sessions import VerificationView
+from renzheng.room_settings import engine_limits
 from renzheng.settings import load_settings
-from renzheng.store.accounts import Unknown
+from renzheng.store.accounts import NotFoundError
+from renzheng.store.listing import ListedSession
 from renzheng.store.open import Store
-from renzheng.verification.identity import mask_id_card, mask_name
-from renzheng.verification.records import Gone, Outcome
-from renzheng.verification.session import Session
+from renzheng.verification.session import State
 
 app = typer.Typer(no_args_is_help=True, help="One verification: what was measured, and why it ended as it did.")
 
-TokenArgument = Annotated[str, typer.Argument(help="The FaceIdToken.")]
+TokenArgument = Annotated[str, typer.Argument(help="The FaceIdToken, or the session's number as the log has it.")]
+
+
+@app.command("list")
+def list_(
+    account: AccountOption = None,
+    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
+    before: Annotated[int | None, typer.Option(help="List sessions before this number.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List verifications, newest first: time, account and end. Shows no personal data."""
+
+    async def work(store: Store) -> tuple[list[ListedSession], dict[int, str]]:
+        only = (await account_of(store, account)).id if account else None
+        names = {known.id: known.name for known in await store.accounts.all()}
+        return await store.listing.newest(limit, account_id=only, before=before, state=state), names
+
+    listed, names = with_store(work)
+    if as_json:
+        print_json([{**one._asdict(), "account": names.get(one.account_id)} for one in listed])
+        return
+    rows = [
+        [
+            *(str(one.id), when(one.created_at), names.get(one.account_id, str(one.account_id)), one.state),
+            *(str(one.attempts), one.result or "", one.ending or ""),
+        ]
+        for one in listed
+    ]
+    columns: list[str | Column] = [Column("Number", no_wrap=True), "Created", "Account", "State", "Attempts", "Result"]
+    print_table([*columns, "Ended by"], rows)
 
 
 @app.command()
@@ -30,8 +72,7 @@ def show(token: TokenArgument, as_json: JsonOption = False) -> None:
     """Show a verification's state, verdict and measurements; names and numbers masked."""
 
     async def work(store: Store) -> dict[str, Any]:
-        session, outcome = await _find(store, token)
-        return _plain(session, outcome, await store.sessions.measurement(session.id))
+        return _plain(await sessions.describe(store, await sessions.find(store, token), time.time()))
 
     shown = with_store(work)
     if as_json:
@@ -41,45 +82,42 @@ def show(token: TokenArgument, as_json: JsonOption = False) -> None:
     if shown["measurement"]:
         print("measured, shortened to what a person reads; --json has every digit:")
     for name, value in ((shown["measurement"] or {}).get("presentation") or {}).items():
-        print(f"  {name}: {_text(value)}")
+        print(f"  {printable(name)}: {printable(_text(value))}")
 
 
-@dataclass(frozen=True, slots=True)
-class Rejudgement:
-    """`changed`: what was measured otherwise than it was recorded, by name; what is measured only now is not in it."""
+@app.command()
+def erase(
+    token: TokenArgument,
+    sure: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Erase one verification at once: its result, photo, frames and video, and what was delivered to a bucket."""
+    if not sure:
+        typer.confirm("The result and all evidence of this verification are erased for ever. Go on?", abort=True)
 
-    before: str
-    now: str
-    changed: list[str]
+    async def work(store: Store) -> int:
+        session = await store.sessions.find(token)
+        if session is None:
+            raise NotFoundError("there is no such verification, or it is erased")
+        return await store.sweeper.erase(session.id, session.account_id, time.time())
 
-    @property
-    def same_numbers(self) -> bool:
-        return not self.changed
-
-    @property
-    def stands(self) -> bool:
-        return self.before == self.now
+    due = with_store(work)
+    print("erased")
+    if due:
+        print("what was delivered to the customer's bucket is deleted by the server; see: renzheng bucket deliveries")
 
 
 def rejudge(token: TokenArgument, as_json: JsonOption = False) -> None:
     """Judge a verification's stored frames again and say whether its verdict stands: exit code 0 if so, else 1."""
 
     async def work(store: Store) -> Rejudgement:
-        session, outcome = await _find(store, token)
-        if outcome.verdict is None:
-            raise Unknown("this verification has no verdict yet")
-        recorded = await store.sessions.measurement(session.id)
-        if recorded is None:
-            raise Unknown("its evidence is no longer kept")
-        engine = EngineWorkers(engine_limits(load_settings()))
+        await sessions.find(store, token)  # before the models are loaded
+        settings = load_settings()
+        engine = EngineWorkers(engine_limits(settings))
         await engine.start()
         try:
-            attempt = await store.sessions.attempt(session.id, outcome.verdict.attempt)
-            judged = await examine(session, attempt, store.sessions, store.identities, EngineExaminer(engine))
+            return await rejudging.rejudge(store, token, EngineExaminer(engine), settings.max_seen_frames)
         finally:
             await engine.stop()
-        changed = changed_numbers(json.loads(recorded), json.loads(judged.record))
-        return Rejudgement(outcome.verdict.result, judged.verdict.result.code, changed)
 
     found = with_store(work)
     if as_json:
@@ -89,45 +127,19 @@ def rejudge(token: TokenArgument, as_json: JsonOption = False) -> None:
         numbers = "the same numbers"
         if found.changed:
             numbers = f"other numbers (another machine, pack or photo): {', '.join(found.changed)}"
+        if found.other_scale:
+            numbers += "; its similarity was given on another scale than today's: the two are not to be compared"
         print(f"Result {found.before} {verb}; {numbers}")
     raise typer.Exit(0 if found.stands else 1)
 
 
-def changed_numbers(recorded: Any, now: Any, name: str = "") -> list[str]:
-    """Names of recorded values that are others now; a part that was not recorded, as by an older version, is none."""
-    if isinstance(recorded, dict) and isinstance(now, dict):
-        parts = ((key, f"{name}.{key}" if name else key) for key in recorded)
-        return [found for key, path in parts for found in changed_numbers(recorded[key], now.get(key), path)]
-    return [] if recorded == now else [name]
-
-
-async def _find(store: Store, token: str) -> tuple[Session, Outcome]:
-    session = await store.sessions.find(token)
-    outcome = await store.sessions.result(session.account_id, token) if session else None
-    if session is None or outcome is None or isinstance(outcome, Gone):
-        raise Unknown("there is no such verification, or it is erased")
-    return session, outcome
-
-
-def _plain(session: Session, outcome: Outcome, measurement: str | None) -> dict[str, Any]:
-    verdict = outcome.verdict
-    return {
-        "account": session.account_id,
-        "state": str(session.state),
-        "created": when(session.created_at),
-        "compare_lib": str(session.details.compare_lib),
-        "id_card": mask_id_card(session.details.id_card),
-        "name": mask_name(session.details.name),
-        "attempts": session.attempt,
-        "counted": session.counted,
-        "ending": str(session.ending) if session.ending else None,
-        "result": verdict.result if verdict else None,
-        "description": verdict.description if verdict else None,
-        "similarity": verdict.similarity if verdict else None,
-        "billed": verdict.billed if verdict else None,
-        "liveness_tags": list(verdict.tags) if verdict else [],
-        "measurement": json.loads(measurement) if measurement else None,
-    }
+def _plain(view: VerificationView) -> dict[str, Any]:
+    plain = {"number": view.id, "account": view.account_id, "state": view.state, "created": when(view.created_at)}
+    names = (
+        *("compare_lib", "id_card", "name", "attempts", "counted", "ending", "result", "description", "similarity"),
+        *("billed", "liveness_tags", "measurement"),
+    )
+    return plain | {name: getattr(view, name) for name in names}
 
 
 def _text(value: Any) -> str:

@@ -11,7 +11,16 @@ import segno
 import typer
 
 from renzheng.cli import lan
-from renzheng.cli.local import STDIN_HELP, AccountOption, JsonOption, first_key, id_number, print_json, refuse
+from renzheng.cli.local import (
+    STDIN_HELP,
+    AccountOption,
+    JsonOption,
+    first_key,
+    id_number,
+    print_json,
+    printable,
+    refuse,
+)
 from renzheng.client import ApiError, Client, ClientError, FaceIdResult
 from renzheng.settings import Settings, SettingsError, load_settings
 from renzheng.store.enrolment import check_photo
@@ -28,7 +37,7 @@ def token(
         str | None,
         typer.Option("--id-card", help=f"Or with the person enrolled under this ID number (BUSINESS); {STDIN_HELP}."),
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", help="Goes with --id-card.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="The name, with --id-card.")] = None,
     rule: Annotated[int | None, typer.Option(help="RuleId of an approved rule.")] = None,
     account: AccountOption = None,
     for_lan: Annotated[bool, typer.Option("--lan", help="The server was started by `renzheng serve --lan`.")] = False,
@@ -69,7 +78,7 @@ def token(
         }
         print_json({"token": made, "links": links, "verdict": verdict})
     elif result:
-        print(f"  Result {result.result} {result.description}, Similarity {result.similarity:g}")
+        print(f"  Result {result.result} {printable(result.description or '')}, Similarity {result.similarity:g}")
     if wait:
         raise typer.Exit(2 if result is None else 0 if result.passed else 1)
 

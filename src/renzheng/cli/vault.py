@@ -4,15 +4,58 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from renzheng.cli.local import JsonOption, print_json, with_store
+from renzheng.cli.local import JsonOption, print_json, print_table, with_store
+from renzheng.store.authenticity import TABLES
+from renzheng.store.erasures import PATIENCE
 from renzheng.store.keyring import generations
 from renzheng.store.open import Store
 
-app = typer.Typer(no_args_is_help=True, help="The keys that everything at rest is sealed under.")
+app = typer.Typer(no_args_is_help=True, help="The keys that encrypt everything at rest.")
+
+
+@app.command()
+def status(as_json: JsonOption = False) -> None:
+    """Show the master key in use, how many data keys it opens, and whether every erasure is complete."""
+
+    async def work(store: Store) -> dict[str, Any]:
+        return {
+            "folder": str(store.vault.folder),
+            "master_keys": generations(store.vault.folder),
+            "data_keys": await store.vault.count(),
+            "erased_keys_in_log": not await store.vault.erasures.clean(PATIENCE),
+        }
+
+    shown = with_store(work)
+    if as_json:
+        print_json(shown)
+        return
+    masters = ", ".join(f"master-{number}.key" for number in shown["master_keys"])
+    gone = "no: see the note" if shown["erased_keys_in_log"] else "yes"
+    rows = [["Folder", shown["folder"]], ["Master key", masters], ["Data keys", str(shown["data_keys"])]]
+    print_table(["", "Vault"], [*rows, ["Erased keys wholly gone", gone]])
+
+
+@app.command()
+def adopt(as_json: JsonOption = False) -> None:
+    """Vouch for the records as they are: after a restore from before rows were signed, or once you have looked at each.
+
+    Rows that decide (accounts, keys, rules, verdicts) are signed; one that was changed by other means is not trusted.
+    """
+
+    async def work(store: Store) -> int:
+        await store.audit.record("records adopted", "all signed rows")
+        counts = [await store.database.one(f"SELECT count(*) FROM {table}") for table in TABLES]  # noqa: S608
+        return sum(row[0] for row in counts if row)
+
+    rows = with_store(work, adopt=True)
+    if as_json:
+        print_json({"signed": rows})
+    else:
+        print(f"{rows} rows are signed as they are now.")
 
 
 @app.command()
@@ -37,7 +80,7 @@ def replay(
     erasures: Annotated[Path, typer.Argument(help="A newer erasures.db of this keys folder.")],
     as_json: JsonOption = False,
 ) -> None:
-    """After a restore of an older keys folder: erase again what a newer list of erasures says."""
+    """After a restore of an older keys folder: repeat the erasures of a newer list."""
 
     async def work(store: Store) -> int:
         added = await store.vault.erasures.replay(erasures)

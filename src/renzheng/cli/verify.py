@@ -16,7 +16,7 @@ from renzheng.engine import packs
 from renzheng.engine.runtimes import Image
 from renzheng.evaluation.device import Device, DeviceError, DeviceLimits, Event, Outcome
 from renzheng.evaluation.performance import Kind, Performance
-from renzheng.evaluation.puppet import Puppet, UnfitPhoto
+from renzheng.evaluation.puppet import Puppet, UnfitPhotoError
 from renzheng.settings import SettingsError, load_settings
 
 ServerOption = Annotated[
@@ -86,7 +86,7 @@ def make_puppet(photo: Image) -> Puppet:
     """The puppet of a photo; ends the command with the reason where none can be made."""
     try:
         return Puppet(photo)
-    except UnfitPhoto as error:
+    except UnfitPhotoError as error:
         refuse(f"No puppet can be made of this photo: {error}", 2)
     except packs.PackError as error:
         refuse(str(error), 2)

@@ -13,7 +13,7 @@ import urllib3
 from renzheng.client.errors import ApiError, ReplyError, TransportError
 from renzheng.client.replies import FaceIdResult, FaceIdToken
 from renzheng.client.sealing import open_reply, seal_request
-from renzheng.client.signing import Credential, HttpMethod, SignatureMethod, sign
+from renzheng.client.signing import SERVICE, VERSION, Credential, HttpMethod, SignatureMethod, sign
 from renzheng.gateway.encryption import SealingKey
 from renzheng.gateway.public_keys import load_public_key
 
@@ -29,6 +29,7 @@ class Client:
     endpoint: scheme, host and port; without a scheme it is https.
     region: such as ap-guangzhou; GetFaceIdToken needs one.
     language: of error messages, zh-CN or en-US.
+    service, version: of the product; a server of renzheng also has `renzheng`, its management.
     signature_method, http_method: TC3-HMAC-SHA256 over JSON unless said otherwise.
     public_key: seals `sealed_fields` in requests and has results sealed; any form that load_public_key reads.
     timeout: seconds to connect, and again for each read.
@@ -48,6 +49,8 @@ class Client:
         endpoint: str = DEFAULT_ENDPOINT,
         region: str | None = None,
         language: str | None = "zh-CN",
+        service: str = SERVICE,
+        version: str = VERSION,
         signature_method: SignatureMethod = "TC3-HMAC-SHA256",
         http_method: HttpMethod = "POST",
         public_key: str | None = None,
@@ -62,6 +65,8 @@ class Client:
         self._origin, self._host = _read_endpoint(endpoint)
         self._region = region
         self._language = language
+        self._service = service
+        self._version = version
         self._signature_method: SignatureMethod = signature_method
         self._http_method: HttpMethod = http_method
         self._public_key = load_public_key(public_key) if public_key else None
@@ -148,6 +153,8 @@ class Client:
             http_method=self._http_method,
             region=self._region,
             language=self._language,
+            service=self._service,
+            version=self._version,
             timestamp=int(self._clock()),
             nonce=int.from_bytes(self._randomness(4), "big") or 1,
         )

@@ -15,7 +15,7 @@ from renzheng.gateway import signature
 SignatureMethod = Literal["TC3-HMAC-SHA256", "HmacSHA1", "HmacSHA256"]
 HttpMethod = Literal["GET", "POST"]
 
-VERSION = "2018-03-01"
+SERVICE, VERSION = "faceid", "2018-03-01"
 _FORM = "application/x-www-form-urlencoded"
 _GET_BYTES = 32 * 1024
 _V1_BYTES = 1024 * 1024
@@ -51,6 +51,7 @@ def sign(
     http_method: HttpMethod = "POST",
     region: str | None = None,
     language: str | None = None,
+    service: str = SERVICE,
     version: str = VERSION,
     timestamp: int | None = None,
     nonce: int | None = None,
@@ -74,7 +75,7 @@ def sign(
             "X-TC-Language": language,
         }
         headers = {name: value for name, value in common.items() if value}
-        return _sign_tc3(credential, given, headers, host, http_method, now)
+        return _sign_tc3(credential, given, headers, host, http_method, now, service)
     if signature_method not in signature.V1_METHODS:
         raise ValueError("the signature method is TC3-HMAC-SHA256, HmacSHA1 or HmacSHA256")
     optional = {"Region": region, "Token": credential.token, "Language": language}
@@ -114,6 +115,7 @@ def _sign_tc3(
     host: str,
     method: HttpMethod,
     timestamp: int,
+    service: str,
 ) -> SignedRequest:
     query = _encoded(dict(flatten(parameters))) if method == "GET" else ""
     body = b"" if method == "GET" else msgspec.json.encode(parameters)
@@ -129,6 +131,7 @@ def _sign_tc3(
         method=method,
         query=query,
         payload=body,
+        service=service,
     )
     headers |= {"Host": host, "Content-Type": content_type, "Authorization": authorization}
     return SignedRequest(method, f"/?{query}" if query else "/", headers, body)

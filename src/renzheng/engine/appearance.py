@@ -1,4 +1,4 @@
-"""How a picture looks: blur, exposure, occlusion, moire, borders. Advice for an operator, never a verdict.
+"""How a picture looks: blur, exposure, occlusion, moire, borders. Advice; two of them raise doubts (``doubts``).
 
 Each is a measurement of one frame with a unit of its own (see ``Appearance`` in ``measurement``); of a sequence it is
 the best frame, the one that a person sees as evidence. None of them is sure: rooms have straight edges, beards differ
@@ -34,17 +34,21 @@ SKIN = (
     *((204, 136, 169), (424, 365, 394), (199, 200, 175)),  # jaw and chin
 )
 """Regions of bare skin, each some points of the mesh."""
+UPPER = ((69, 104, 108), (299, 333, 337), (118, 119, 120), (347, 348, 349), (6, 197, 195))
+"""Forehead, below the eyes and the bridge of the nose: what stays bare above a mask."""
+COVERED = ((4, 5, 1), (13, 14, 0, 17), (199, 200, 175), (204, 136, 169), (424, 365, 394), (164, 167, 393))
+"""Tip of the nose, lips, chin, jaw right and left, and above the lips. A beard leaves the first bare, and lips red."""
 PATCH = 7
 """Side in pixels of the aligned face that is seen at such a point."""
 SPECTRUM_SIDES = (48, 128)
 """Pixels: least and largest square out of the middle of a face whose spectrum is looked at."""
-LOWEST, HIGHEST = 0.06, 0.48
+MIN_FREQUENCY, MAX_FREQUENCY = 0.06, 0.48
 """Cycles a pixel between which a peak counts: below lies the face itself, above the end of what pixels can show."""
 BORDER_SIDE = 240
 """Longer side in pixels of the copy in which straight edges are sought."""
 CONTRAST = (40, 100)
 """Grey differences 0-255 over some pixels from which a border goes on, and is begun."""
-UPRIGHT = math.radians(20)
+UPRIGHT = math.radians(12)
 """By how much a border may be turned away from the face's own axes."""
 
 
@@ -60,6 +64,12 @@ def measure_appearance(image: Image, mesh: Mesh) -> Appearance:
         borders_of(luma, mesh),
     )
     return Appearance(*(round(value, 4) for value in found))
+
+
+def screen_signs(image: Image, mesh: Mesh) -> tuple[float, float]:
+    """(borders, blur) of one frame: what is asked of several."""
+    face = cv2.cvtColor(align(image, mesh.five_points), cv2.COLOR_BGR2GRAY)
+    return borders_of(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), mesh), blur_of(face)
 
 
 def blur_of(luma: Image) -> float:
@@ -97,6 +107,22 @@ def occlusion_of(face: Image, mesh: Mesh) -> float:
     return float(np.sort(away)[-2])
 
 
+def covered_of(face: Image, points: Numbers) -> float:
+    """How far all of nose, lips and jaw differ in colour from the upper face, in CIELAB units: a mask over them does.
+
+    Of the aligned face and the mesh's points in it. Chroma only, as with ``occlusion_of``; the second least of the
+    jaw's regions counts, as a mask ends somewhere.
+    """
+    lab = cv2.cvtColor(cv2.blur(face, (PATCH, PATCH)), cv2.COLOR_BGR2LAB)[..., 1:].astype(np.float32)
+    places = np.clip(np.round(points).astype(int), 0, SIDE - 1)
+    upper, lower = (
+        np.array([np.median(lab[places[list(r), 1], places[list(r), 0]], axis=0) for r in regions])
+        for regions in (UPPER, COVERED)
+    )
+    nose, lips, *jaw = np.linalg.norm(lower - np.median(upper, axis=0), axis=1)
+    return float(min(nose, lips, sorted(jaw)[1]))
+
+
 def moire_of(luma: Image, mesh: Mesh) -> float:
     """Decibels by which the strongest periodic pattern on the face stands above its neighbourhood in the spectrum.
 
@@ -123,14 +149,16 @@ def _spectrum_parts(side: int) -> tuple[Numbers, Numbers]:
     down = np.abs(np.fft.fftshift(np.fft.fftfreq(side)))[:, None]
     across = np.fft.rfftfreq(side)[None]
     away = np.hypot(down, across)
-    counts = (away >= LOWEST) & (away <= HIGHEST) & (np.minimum(down, across) > 2.5 / side)
+    counts = (away >= MIN_FREQUENCY) & (away <= MAX_FREQUENCY) & (np.minimum(down, across) > 2.5 / side)
     return cv2.createHanningWindow((side, side), cv2.CV_32F), counts
 
 
 def borders_of(luma: Image, mesh: Mesh) -> float:
-    """0-1: straight edges on two opposite sides of the face, the shorter one in lengths of the face.
+    """0-1: straight edges around the face: the mean of the shorter one of the best two opposite sides, and of the third
+    longest of all four sides, in lengths of the face, twice that length counting as 1.
 
-    A sheet or a screen that is held up has them; so have doors and shelves, but seldom on both sides alike.
+    A screen or a sheet that is held up has them on three or four sides. Doors and shelves have them too, but seldom on
+    both sides alike, and hardly ever on a third.
     """
     factor = math.ceil(max(luma.shape) / BORDER_SIDE)
     size = (luma.shape[1] // factor, luma.shape[0] // factor)
@@ -143,7 +171,10 @@ def borders_of(luma: Image, mesh: Mesh) -> float:
     if lines is None:
         return 0.0
     ends = _turned(lines.reshape(-1, 4).astype(np.float32), (x + width / 2, y + height / 2), -mesh.roll)
-    return max(_pair(ends, width / 2), _pair(ends[:, [1, 0, 3, 2]], height / 2))
+    left, right = _sides(ends, width / 2, face)
+    top, bottom = _sides(ends[:, [1, 0, 3, 2]], height / 2, face)
+    pair = max(min(left, right), min(top, bottom))
+    return (pair + sorted((left, right, top, bottom))[1]) / 2
 
 
 def _turned(ends: Numbers, centre: tuple[float, float], angle: float) -> Numbers:
@@ -153,14 +184,14 @@ def _turned(ends: Numbers, centre: tuple[float, float], angle: float) -> Numbers
     return np.asarray((points @ np.array([[cos, sin], [-sin, cos]], np.float32)).reshape(-1, 4))
 
 
-def _pair(ends: Numbers, half: float) -> float:
-    """The shorter of the longest upright lines to the left and to the right of the face, 0-1 of its height."""
+def _sides(ends: Numbers, half: float, face: float) -> tuple[float, float]:
+    """The longest upright line left and right of the face, 0-1 of twice its size; ``half``: of its width."""
     x1, y1, x2, y2 = ends.T
     upright = np.abs(np.arctan2(x2 - x1, np.where(y2 >= y1, y2 - y1, y1 - y2))) < UPRIGHT
-    length = np.hypot(x2 - x1, y2 - y1) / (4 * half)
+    length = np.hypot(x2 - x1, y2 - y1) / (2 * face)
     middle = (x1 + x2) / 2
-    sides = []
+    found = []
     for side in (-1, 1):
         beside = upright & (side * middle > half) & (side * middle < 6 * half)
-        sides.append(float(length[beside].max()) if beside.any() else 0.0)
-    return min(1.0, *sides)
+        found.append(min(1.0, float(length[beside].max())) if beside.any() else 0.0)
+    return found[0], found[1]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from . import packs
-from .embedding import cosine, similarity
+from .embedding import centred, cosine, similarity
 from .limits import JudgingLimits, MediaLimits, QualityLimits
 from .measurement import Comparison, Quality
 from .media import MediaError, decode
@@ -32,14 +32,15 @@ NO_REFERENCE = Reference("none")
 
 
 def examine_reference(image: Image, scale: float, models: FaceModels, limits: QualityLimits | None = None) -> Reference:
-    """Look at a decoded reference photo; ``scale``: its pixels a pixel of the original."""
-    faces = models.photo_faces(image)
-    if not faces:
+    """Look at a decoded reference photo, however it lies; ``scale``: its pixels a pixel of the original."""
+    seen = models.stand_upright(image)
+    if seen.mesh is None:
         return Reference("no_face")
-    # A second look from the first mesh: only then do the points of a cut face lie where they belong.
-    mesh = models.mesh_model(image, models.mesh_model(image, faces[0]))
+    image, faces, mesh = seen.image, seen.faces, seen.mesh
     quality = measure_quality(image, mesh, scale)
-    quality = replace(quality, outside=max(quality.outside, missing_of(image, faces[0])))
+    # Levelled, the photo's edges are not the image's.
+    missing = seen.outside(mesh.flat) if seen.tilt else missing_of(image, faces[0])
+    quality = replace(quality, outside=max(quality.outside, missing))
     if second_face(faces, models.limits.second_face):
         return Reference("several_faces", quality, faces=len(faces))
     if fault := quality.fault(limits or QualityLimits()):
@@ -53,14 +54,13 @@ def compare(embeddings: Sequence[Floats], reference: Reference) -> Comparison:
     ``embeddings``: of the frames that a judge has chosen, aligned by the detector's five points as the calibration
     table was made.
     """
-    found = []
-    if reference.embedding is not None:
-        found = [cosine(one, reference.embedding) for one in embeddings]
     calibration = packs.pack_for("embedding").calibration
-    score = None
-    if found and calibration is not None:
-        score = median(similarity(value, calibration) for value in found)
-    return Comparison(reference.status, reference.quality, score, tuple(found))
+    if reference.embedding is None or not embeddings or calibration is None:
+        return Comparison(reference.status, reference.quality, None, ())
+    photo = centred(reference.embedding, calibration)
+    found = tuple(cosine(centred(one, calibration), photo) for one in embeddings)
+    score = median(similarity(value, calibration) for value in found)
+    return Comparison(reference.status, reference.quality, score, found, calibration.id)
 
 
 def read_reference(

@@ -24,7 +24,7 @@ from .runtimes import Image
 
 BURST_SECONDS = 0.05
 """Frames that arrive within this, or within half of the mean interval where that is less, have come in one burst."""
-LEAST_SECONDS = 0.1
+MIN_SECONDS = 0.1
 PAUSE_INTERVALS = 3.0
 """A pause counts as at most this many usual intervals of time without a face: more than that is the network's."""
 SAMPLED_ROWS = 32
@@ -144,7 +144,7 @@ def allowances(times: Sequence[float]) -> list[float]:
             since = times[number - 2]
         # Before the very first frame nothing is known; it is taken to have come at the pace of the next.
         begin = 2 * times[number - 1] - times[number] if since is None else since
-        found.append(max(times[number] - begin, LEAST_SECONDS))
+        found.append(max(times[number] - begin, MIN_SECONDS))
     return found
 
 

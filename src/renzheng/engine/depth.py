@@ -18,10 +18,13 @@ import numpy as np
 from .landmarks import Mesh
 from .limits import DepthLimits
 from .measurement import Depth
+from .planarity import Planarity
 
 T = TypeVar("T")
+GRAIN = 0.01
+"""Share of the grey levels that nothing explains in the best of pictures."""
 
-LEAST_DEGREES = 8.0
+MIN_DEGREES = 8.0
 """Turns below this count as this one: a flat picture at its natural distance shows seven."""
 
 
@@ -65,19 +68,38 @@ def least_relief(degrees: float, limits: DepthLimits) -> float:
 
 
 def brought_to_height(views: Sequence[tuple[float, float]], limits: DepthLimits) -> tuple[float, float | None]:
-    """(degrees, relief) of each view -> the most degrees, and the least relief as it would be there; None without any.
+    """(degrees, relief) of each view -> the most degrees, and the median relief as it would be there; None without any.
 
-    The least, as one good match proves a plane, while a bad one may be a search that went astray; and of views turned
-    less as well, in which a plane is found for sure.
+    The median, as a search goes astray now and then, and as the views that are turned least say least of a real face.
     """
     most = max((degrees for degrees, _ in views), default=0.0)
     height = _grown(most, limits)
-    return most, min((max(0.0, relief) * height / _grown(degrees, limits) for degrees, relief in views), default=None)
+    brought = [max(0.0, relief) * height / _grown(degrees, limits) for degrees, relief in views]
+    return most, float(median(brought)) if brought else None
+
+
+def solidity_of(views: Sequence[tuple[float, Planarity]], limits: DepthLimits) -> float | None:
+    """(degrees, comparison) of each view -> how much better a head explains them than a plane; None without any.
+
+    Above 0 for a head. The sum of three medians over the views, each the logarithm of a ratio: what the plane leaves
+    unexplained over what the head does, and at half the weight the relief and the parallax, over what a head shows.
+    """
+    if not views:
+        return None
+    most, relief = brought_to_height([(degrees, 1.0 - one.plane) for degrees, one in views], limits)
+    better = median(math.log((1.0 - one.plane + GRAIN) / (1.0 - one.head + GRAIN)) for _, one in views)
+    shown = [one.parallax / _sine(degrees) for degrees, one in views if one.parallax is not None]
+    parts = [(relief or 0.0) / least_relief(most, limits), *([median(shown) / limits.parallax] if shown else [])]
+    return float(better + sum(0.5 * math.log(max(part, GRAIN)) for part in parts))
+
+
+def _sine(degrees: float) -> float:
+    return math.sin(math.radians(min(max(degrees, MIN_DEGREES), 90.0)))
 
 
 def _grown(degrees: float, limits: DepthLimits) -> float:
     """By how much relief has grown at a turn, in parts of that at a right angle."""
-    return math.pow(math.sin(math.radians(min(max(degrees, LEAST_DEGREES), 90.0))), limits.relief_power)
+    return math.pow(_sine(degrees), limits.relief_power)
 
 
 def enough(turned: Sequence[tuple[float, T]], limits: DepthLimits) -> list[T]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Protocol
@@ -10,8 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from .comparison import NO_REFERENCE, Reference, compare, examine_reference
+from .frames import maker, measure_frame, read, written
 from .framing import lengths_of, split
-from .judging import Judge
+from .judging import Asking, Judge
 from .limits import EngineLimits
 from .media import MediaError, decode
 from .observation import FaceModels
@@ -54,7 +56,8 @@ class Decoding:
         return {"frames": self.frames, "photo": self.photo}
 
     def frames(self, header: dict[str, Any], payload: bytes) -> Reply:
-        """Every frame of a chunk: its place in the slot, or None where it is unfit."""
+        """Every frame of a chunk: its place in the slot, or None where it is unfit; and the CPU time that they took."""
+        began = time.process_time()
         places: list[list[int] | None] = []
         offset = header.get("offset", 0)
         for jpeg in split(payload, header["lengths"]):
@@ -67,7 +70,7 @@ class Decoding:
                 continue
             places.append(self._put(image, header["slot"], offset))
             offset += image.nbytes
-        return {"places": places}, b""
+        return {"places": places, "seconds": time.process_time() - began}, b""
 
     def photo(self, header: dict[str, Any], payload: bytes) -> Reply:
         decoded = decode(payload, self._limits.media)
@@ -84,19 +87,21 @@ class Decoding:
 
 
 class Hints:
-    """One frame -> one glance."""
+    """One frame -> its measurement."""
 
     def __init__(self, limits: EngineLimits, slots: list[mmap.mmap]) -> None:
         self._models, self._slots = FaceModels(limits.workers.threads), slots
+        self._maker = maker(self._models.limits, limits.media.frame_side)
 
     def handlers(self) -> dict[str, Handler]:
-        return {"glance": self.glance}
+        return {"look": self.look}
 
-    def glance(self, header: dict[str, Any], _: bytes) -> Reply:
+    def look(self, header: dict[str, Any], _: bytes) -> Reply:
         image = view(self._slots[header["slot"]], header["place"])
         if image is None:
-            raise ValueError("a glance needs an image")
-        return {"glance": plain(self._models.observe(image, eyes=header["eyes"]).glance)}, b""
+            raise ValueError("a look needs an image")
+        found = measure_frame(image, header["action"], self._models)
+        return {"glance": plain(found.glance)}, written(found, header["action"], self._maker)
 
 
 class Judging:
@@ -104,7 +109,9 @@ class Judging:
 
     def __init__(self, limits: EngineLimits, slots: list[mmap.mmap]) -> None:
         self._models, self._slots, self._limits = FaceModels(limits.workers.threads), slots, limits
+        self._maker = maker(self._models.limits, limits.media.frame_side)
         self._judge: Judge | None = None
+        self._asking: Asking | None = None
         self._reference = NO_REFERENCE
 
     def handlers(self) -> dict[str, Handler]:
@@ -114,21 +121,32 @@ class Judging:
             "reference": self.reference,
             "undecodable": self.undecodable,
             "finish": self.finish,
+            "pictures": self.pictures,
             "compare": self.compare,
         }
 
     def begin(self, header: dict[str, Any], _: bytes) -> Reply:
-        self._judge = Judge(self._models, self._limits.judging)
+        self._judge, self._asking = Judge(self._models, self._limits.judging), None
         self._reference = NO_REFERENCE
-        return {}, b""
+        return {"maker": self._maker.hex()}, b""
 
-    def add(self, header: dict[str, Any], _: bytes) -> Reply:
+    def add(self, header: dict[str, Any], payload: bytes) -> Reply:
+        """Frames in order: of each its place in the slot, or its measurement, of length 0 where there is none.
+
+        ``unread``: whether one of the measurements is none; then nothing was added.
+        """
         if self._judge is None:
             raise RuntimeError("add before begin")
+        rows = list(zip(header["frames"], header["places"], split(payload, header["lengths"]), strict=True))
+        found = [read(content, action, self._maker) for (_, action, _), _, content in rows]
+        if any(content and one is None for (_, _, content), one in zip(rows, found, strict=True)):
+            return {"unread": True}, b""
         slot = self._slots[header["slot"]]
-        for place, (step, action, at) in zip(header["places"], header["frames"], strict=True):
-            self._judge.add(view(slot, place), step, action, at)
-        return {}, b""
+        for ((step, action, at), place, _), one in zip(rows, found, strict=True):
+            if one is None and (image := view(slot, place)) is not None:
+                one = measure_frame(image, action, self._models)
+            self._judge.add(one, step, action, at)
+        return {"unread": False}, b""
 
     def reference(self, header: dict[str, Any], _: bytes) -> Reply:
         image = view(self._slots[header["slot"]], header["place"])
@@ -146,12 +164,27 @@ class Judging:
         return {}, b""
 
     def finish(self, header: dict[str, Any], _: bytes) -> Reply:
+        """The measurement, or ``wanted``: indices of frames whose pictures are needed first."""
         if self._judge is None:
             raise RuntimeError("finish before begin")
-        judge, self._judge = self._judge, None
-        measurement = judge.finish(self._reference)
-        templates = [one.astype(np.float32).tobytes() for one in judge.embeddings]
-        return {"measurement": plain(measurement), **lengths_of(templates)}, b"".join(templates)
+        self._asking = self._judge.conclude(self._reference)
+        return self._go_on(None)
+
+    def pictures(self, header: dict[str, Any], _: bytes) -> Reply:
+        """What was wanted; then as ``finish``."""
+        slot = self._slots[header["slot"]]
+        return self._go_on([view(slot, place) for place in header["places"]])
+
+    def _go_on(self, pictures: list[Image | None] | None) -> Reply:
+        if self._asking is None or self._judge is None:
+            raise RuntimeError("pictures before finish")
+        try:
+            wanted = next(self._asking) if pictures is None else self._asking.send(pictures)
+        except StopIteration as done:
+            judge, self._judge, self._asking = self._judge, None, None
+            templates = [one.astype(np.float32).tobytes() for one in judge.embeddings]
+            return {"measurement": plain(done.value), **lengths_of(templates)}, b"".join(templates)
+        return {"wanted": wanted}, b""
 
     def compare(self, header: dict[str, Any], payload: bytes) -> Reply:
         templates = [np.frombuffer(one, np.float32) for one in split(payload, header["lengths"])]

@@ -1,8 +1,9 @@
 """Embeddings with SFace, and the similarity score that renzheng reports.
 
-An embedding is 128 float32 numbers of length 1; the dot product of two is their cosine. The score is the
-cosine read through the calibration table of the model pack, so that it says how rarely two different people
-reach it (see ``Calibration`` in ``packs``).
+An embedding is 128 float32 numbers of length 1; the dot product of two is their cosine. For a comparison with a
+photo the pack's centre is taken off both first (``centred``): what all faces share says nothing of a person. The
+score is the cosine of the two read through the calibration table of the model pack, so that it says how rarely two
+different people reach it (see ``Calibration`` in ``packs``).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .packs import Calibration
+from .packs import Calibration, PackError
 from .runtimes import Floats, Image
 
 SIDE = 112
@@ -111,6 +112,24 @@ def cosine(first: Floats, second: Floats) -> float:
     return float(np.clip(np.dot(first, second), -1.0, 1.0))
 
 
+def centred(embedding: Floats, calibration: Calibration) -> Floats:
+    """The embedding less the calibration's centre, of length 1 again: what cosines on the scale are taken of.
+
+    Raises PackError where the centre has another size.
+    """
+    if not calibration.centre:
+        return embedding
+    if len(calibration.centre) != len(embedding):
+        raise PackError(f"calibration: centre has {len(calibration.centre)} numbers, an embedding {len(embedding)}")
+    left = embedding - np.array(calibration.centre, np.float32)
+    return np.asarray(left / max(float(np.linalg.norm(left)), 1e-9), np.float32)
+
+
+def likeness(first: Floats, second: Floats, calibration: Calibration) -> float:
+    """The score 0-100 of two embeddings."""
+    return similarity(cosine(centred(first, calibration), centred(second, calibration)), calibration)
+
+
 def similarity(value: float, calibration: Calibration) -> float:
-    """Cosine -> score 0-100, piecewise linear through the table; below it 0, above it 100."""
+    """Cosine of two centred embeddings -> score 0-100, piecewise linear through the table; below it 0, above it 100."""
     return float(np.interp(value, calibration.cosines, calibration.scores))

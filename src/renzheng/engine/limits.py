@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from renzheng import defaults
+
 from .liveness import ActionThresholds
 
 MEBIBYTE = 1024 * 1024
@@ -14,15 +16,17 @@ class MediaLimits:
     """What a stranger's image may be."""
 
     max_bytes: int = 8 * MEBIBYTE
-    max_pixels: int = 50_000_000
+    max_pixels: int = defaults.PHOTO_PIXELS
     """Width x height by the header; checked before a pixel is decoded."""
     max_scans: int = 32
     """Scans of a progressive JPEG: usual ones have ten, and each is a pass over all blocks however few bytes it has."""
+    frame_scans: int = 4
+    """Scans of a frame, which is baseline: browsers write one, and nobody needs more than one a colour plane."""
     min_side: int = 32
     """Shorter side in pixels below which an image cannot hold a usable face."""
     photo_side: int = 1280
     """Photos are decoded at the reduced scale whose longer side is still at least this."""
-    frame_pixels: int = 2_100_000
+    frame_pixels: int = defaults.FRAME_PIXELS
     frame_side: int = 640
 
 
@@ -33,8 +37,15 @@ class QualityLimits:
     face_pixels: float = 60.0
     """Shorter side of the box around the mesh in pixels of the original image."""
     sharpness: float = 0.0008
-    brightness: tuple[float, float] = (35.0, 235.0)
-    contrast: float = 10.0
+    contrast: float = 3.2
+    """Least contrast of the inner face. Of 110 faces at an eighth of their light (brightness 15, contrast 4.7) 109
+    still match themselves at 70; at a sixteenth two in three."""
+    relative_contrast: float = 0.05
+    """Least contrast in parts of the brightness: behind fog or a film the face is bright and flat."""
+    over_noise: float = 3.5
+    """Least contrast in parts of the noise."""
+    clipped: float = 0.6
+    """Largest share of the inner face that is black or white."""
     yaw: float = 0.65
     pitch: float = 0.45
     outside: float = 0.05
@@ -51,43 +62,75 @@ class DepthLimits:
 
     ``nearly``: share of an enough turn that frames have which serve where fewer than ``minimum`` are turned enough.
 
-    ``relief``: one less the correlation that ``planarity`` finds, in ``reliefs`` frames from the least turned to the
-    most. What no plane explains of a head grows with the turn, about as its sine to the power of ``relief_power``
-    (between 1 and 2, by which grey levels part with distance in sharp and in smooth pictures); each frame's is brought
-    to the largest turn so, and the least counts. It has to be ``relief_by_turn`` times that sine's power, and
-    ``relief`` at least. What rendered people reach is told in ``docs/accuracy.md``."""
+    ``solidity``: how much better a head explains the turn than a plane, over ``reliefs`` views. Below it a picture is
+    flat for certain: 96 rendered flat, bent and cut-out pictures reach -1.2 at most, blurred or in the dark
+    -0.9, and people -0.3 at least (two real ones; 28 rendered heads 0.4).
 
-    residual: float = 0.040
+    ``relief``: one less the correlation that ``planarity`` finds for the plane. What no plane explains of a head grows
+    with the turn, about as its sine to the power of ``relief_power`` (between 1 and 2, by which grey levels part with
+    distance in sharp and in smooth pictures); ``relief_by_turn`` times that, and ``relief`` at least, is the yardstick.
+    ``parallax``: the same for the parallax, eye distances over the sine of the turn."""
+
+    residual: float = 0.025
     turn: float = 0.5
     degrees: float = 30.0
     frontal: float = 0.25
     views: int = 3
     minimum: int = 2
     nearly: float = 0.9
+    solidity: float = -0.70
+    parallax: float = 0.12
     relief: float = 0.06
     relief_by_turn: float = 0.17
     relief_power: float = 1.5
-    reliefs: int = 3
+    reliefs: int = 5
 
 
 @dataclass(frozen=True)
 class ContinuityLimits:
-    """``frontal``: least cosine between any two of the compared frames; ``turned``: between a frontal and a turned one;
-    ``speed``: face sizes a second that the face's centre may move; ``growth``: factor a second by which its
-    size may change; ``gap``: longest time in seconds in which frames come but show no face. Speeds are from frame to
-    frame over all the time that may lie between them, at an even pace two intervals (see ``continuity``)."""
+    """What no person does. ``frontal``: least cosine between any two of the compared frames; ``turned``: between a
+    frontal and a turned one; ``speed``: face sizes a second that the face's centre may move; ``growth``: factor a
+    second by which its size may change; ``gap``: longest time in seconds in which frames come but show no face (a turn
+    to the profile and a deep nod hide it for a second and more). Speeds are from frame to frame over all the time that
+    may lie between them, at an even pace two intervals (see ``continuity``)."""
 
-    frontal: float = 0.50
-    turned: float = 0.363
+    frontal: float = 0.40
+    turned: float = 0.30
     speed: float = 3.0
     growth: float = 3.5
-    gap: float = 1.0
-    yaw_speed: float = 2.25
-    """Yaw proxy a second: a quick turn of a head takes a quarter of a second for 0.6; a swapped photo, none."""
+    gap: float = 2.5
+    yaw_speed: float = 5.0
+    """Yaw proxy a second. A quick turn to the profile was seen at 3.7; an exchange of photos is told by ``between``."""
     between: int = 2
     """Least frames that show the head on its way to the turn or back: two exchanged photos have none, or one."""
     repeated: int = 0
     frozen: float = 0.8
+
+
+Ramp = tuple[float, float]
+"""Values from which a measure raises no doubt, and at which it raises the most."""
+
+
+@dataclass(frozen=True)
+class DoubtLimits:
+    """Weak measures decide together: each raises a doubt of 0 to ``most``, and the sum has to stay below ``limit``.
+
+    ``most`` is less than ``limit``, so that no weak measure refuses anybody by itself. Each pair is where the doubt
+    begins and where it is full. ``solidity``, ``residual``: between a picture and a head. ``borders``, ``blur``: by
+    which a filmed screen shows, medians over the compared frames; two screens beside thirteen people are the evidence,
+    which is why neither may refuse alone. ``turned``, ``frontal``: cosines; ``gap``, ``yaw_speed``: what people do in
+    haste, and attackers need."""
+
+    limit: float = 1.25
+    most: float = 0.9
+    solidity: Ramp = (-0.35, -0.70)
+    residual: Ramp = (0.045, 0.025)
+    borders: Ramp = (0.15, 0.40)
+    blur: Ramp = (0.52, 0.56)
+    turned: Ramp = (0.42, 0.30)
+    frontal: Ramp = (0.55, 0.40)
+    gap: Ramp = (1.2, 2.5)
+    yaw_speed: Ramp = (3.0, 5.0)
 
 
 @dataclass(frozen=True)
@@ -109,15 +152,15 @@ class LightLimits:
 
 @dataclass(frozen=True)
 class ObservationLimits:
-    """``frame_side``, ``tracked_side``, ``photo_side``: longer side in pixels of the copy that the detector searches:
-    in a frame, in a frame whose face is tracked already, and in a photo. A photo in which nothing is found, or only
-    faces below ``photo_face`` pixels in that copy, is searched once more at ``photo_side_fine`` (what each side misses:
+    """``frame_side``, ``photo_side``: longer side in pixels of the copy that the detector searches: in a frame and in a
+    photo. A frame in which nothing is found is searched once more at ``frame_side_fine``, a photo in which nothing is
+    found, or only faces below ``photo_face`` pixels in that copy, at ``photo_side_fine`` (what each side misses:
     ``docs/accuracy.md``). ``second_face``: size beside the largest from which another face counts. ``lost``: presence
-    below which a tracked face is searched anew. ``cut``: share of the mesh outside of the frame. ``candidates``: how
-    many of the detector's faces, the largest first, are asked whether the mesh knows them."""
+    of the mesh below which there is no face. ``cut``: share of the mesh outside of the frame. ``candidates``: how many
+    of the detector's faces, the largest first, are asked whether the mesh knows them."""
 
-    frame_side: int = 192
-    tracked_side: int = 160
+    frame_side: int = 160
+    frame_side_fine: int = 192
     photo_side: int = 224
     photo_face: float = 40.0
     photo_side_fine: int = 800
@@ -134,13 +177,9 @@ class JudgingLimits:
     actions: ActionThresholds = field(default_factory=lambda: ActionThresholds(reach=1.0, released=0.65, returned=0.45))
     depth: DepthLimits = field(default_factory=DepthLimits)
     continuity: ContinuityLimits = field(default_factory=ContinuityLimits)
+    doubt: DoubtLimits = field(default_factory=DoubtLimits)
     light: LightLimits = field(default_factory=LightLimits)
     quality: QualityLimits = field(default_factory=QualityLimits)
-    search_every: int = 5
-    neutral_eyes: int = 4
-    """Frames of the neutral step in which the eyes are measured."""
-    eye_gate: float = 0.95
-    """In the blink step the eye model runs where the mesh's lids are below this share of the neutral ones."""
     compared: int = 3
     apart: float = 0.3
     minimum_frames: int = 8
@@ -156,26 +195,30 @@ class JudgingLimits:
 class WorkerLimits:
     """How many processes there are, what they may use, and when a queue is full."""
 
-    decode_processes: int = 1
-    hint_processes: int = 1
-    judge_processes: int = 1
+    decode_processes: int = defaults.DECODE_PROCESSES
+    hint_processes: int = defaults.HINT_PROCESSES
+    judge_processes: int = defaults.JUDGE_PROCESSES
+    mux_processes: int = defaults.MUX_PROCESSES
     threads: int = 1
     """Threads a process computes with."""
-    decode_memory: int = 1024 * MEBIBYTE
+    decode_memory: int = defaults.DECODE_MEMORY
     """Address space of a process that decodes strangers' bytes (RLIMIT_AS)."""
     model_memory: int = 1536 * MEBIBYTE
     """Resident bytes above which a process with models is replaced once it is idle."""
-    start_seconds: float = 20.0
-    decode_seconds: float = 5.0
+    start_seconds: float = 90.0
+    """For a process to load its models; beside busy neighbours that takes many times the usual second."""
+    decode_seconds: float = defaults.DECODE_SECONDS
+    attempt_decode_seconds: float = defaults.ATTEMPT_DECODE_SECONDS
+    """CPU time for decoding the frames of one attempt; what is over it counts as undecodable."""
     hint_seconds: float = 5.0
-    judge_seconds: float = 60.0
+    judge_seconds: float = defaults.JUDGE_SECONDS
     mux_seconds: float = 30.0
     decode_queue: int = 32
-    """Photos to examine that may wait; beyond that ``Busy``."""
-    hint_queue: int = 16
-    judge_queue: int = 32
-    mux_queue: int = 32
-    judge_raise_seconds: float = 5.0
+    """Photos to examine that may wait; beyond that ``BusyError``."""
+    hint_queue: int = defaults.HINT_QUEUE
+    judge_queue: int = defaults.JUDGE_QUEUE
+    mux_queue: int = defaults.MUX_QUEUE
+    judge_raise_seconds: float = defaults.JUDGE_RAISE_SECONDS
     """A judging job that has waited this long runs at normal priority."""
     nice: int = 19
     """Niceness of judging and muxing; with SCHED_BATCH they yield to the server and to hints. The idle class yields no

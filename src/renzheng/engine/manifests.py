@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -24,7 +26,10 @@ class PackError(Exception):
 
 @dataclass(frozen=True)
 class Calibration:
-    """Cosine -> score 0-100 (both rising), with the size of the data that the table rests on."""
+    """Cosine -> score 0-100 (both rising), with the size of the data that the table rests on.
+
+    ``centre``: as many numbers as an embedding has, taken off each before two are compared; none where nothing is.
+    """
 
     data: str
     images: int
@@ -32,6 +37,7 @@ class Calibration:
     impostor_pairs: int
     cosines: tuple[float, ...]
     scores: tuple[float, ...]
+    centre: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.cosines) != len(self.scores) or len(self.cosines) < 2:
@@ -41,6 +47,13 @@ class Calibration:
                 raise PackError(f"calibration: {name} must rise strictly")
         if self.scores[0] != 0.0 or self.scores[-1] != 100.0:
             raise PackError("calibration: scores must begin at 0 and end at 100")
+        if not all(map(math.isfinite, self.centre)) or math.hypot(*self.centre) >= 1:
+            raise PackError("calibration: centre must be a mean of embeddings, which is shorter than 1")
+
+    @property
+    def id(self) -> str:
+        """The first digits of a digest of its numbers: two scores are of one scale if these are equal."""
+        return hashlib.sha256(repr((self.cosines, self.scores, self.centre)).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -114,7 +127,10 @@ def models_folder() -> Path:
     if configured := os.environ.get("RENZHENG_MODELS_DIR"):
         return Path(configured)
     root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "renzheng" / "models"
+    try:
+        return (Path(root) if root else Path.home() / ".cache") / "renzheng" / "models"
+    except RuntimeError:  # a user without a home
+        return Path("/nonexistent/.cache/renzheng/models")
 
 
 def parse_manifest(text: str) -> tuple[Pack, ...]:
@@ -122,6 +138,8 @@ def parse_manifest(text: str) -> tuple[Pack, ...]:
     packs = []
     try:
         rows = tomllib.loads(text).get("pack", [])
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise PackError("a manifest has a [[pack]] for each file")
     except tomllib.TOMLDecodeError as error:
         raise PackError(f"a manifest is TOML with a [[pack]] for each file: {error}") from error
     for row in rows:
@@ -136,8 +154,9 @@ def _parse(row: dict[str, Any]) -> Pack:
     given = dict(row)
     calibration, rates = given.pop("calibration", None), given.pop("rates", None)
     if calibration is not None:
-        cosines, scores = (tuple(map(float, calibration[key])) for key in ("cosines", "scores"))
-        calibration = _made(Calibration, {**calibration, "cosines": cosines, "scores": scores}, "calibration")
+        rows = ("cosines", "scores", "centre")
+        numbers = {key: tuple(map(float, calibration[key])) for key in rows if key in calibration}
+        calibration = _made(Calibration, {**calibration, **numbers}, "calibration")
     if rates is not None:
         rates = _made(ErrorRates, rates, "rates")
     return _made(Pack, {**given, "calibration": calibration, "rates": rates})

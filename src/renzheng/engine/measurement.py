@@ -21,8 +21,9 @@ def frontality(yaw: float) -> float:
 @dataclass(frozen=True)
 class Quality:
     """``face_pixels``: shorter side of the box in the original; ``sharpness``: see ``sharpness_of``;
-    ``brightness`` and ``contrast``: mean and standard deviation of the luma, 0-255; ``outside``: share of the
-    mesh outside of the image; ``yaw`` and ``pitch``: see ``landmarks``; ``presence``: 0-1."""
+    ``brightness`` and ``contrast``: mean and standard deviation of the inner face's luma, 0-255; ``outside``: share of
+    the mesh outside of the image; ``yaw`` and ``pitch``: see ``landmarks``; ``presence``: 0-1; ``clipped``: share of
+    the inner face that is black or white, 0-1; ``noise``: standard deviation of the noise in it, 0-255."""
 
     face_pixels: float
     sharpness: float
@@ -32,6 +33,8 @@ class Quality:
     yaw: float
     pitch: float
     presence: float
+    clipped: float = 0.0
+    noise: float = 0.0
 
     def fault(self, limits: QualityLimits) -> str | None:
         """``too_small``, ``cut`` or ``poor``; None where the face is fit for comparison."""
@@ -39,16 +42,19 @@ class Quality:
             return "too_small"
         if self.outside > limits.outside:
             return "cut"
-        low, high = limits.brightness
         fit = (
             self.sharpness >= limits.sharpness
-            and low <= self.brightness <= high
-            and self.contrast >= limits.contrast
+            and not self.has_lost_detail(limits)
             and abs(self.yaw) <= limits.yaw
             and abs(self.pitch) <= limits.pitch
             and self.presence >= limits.presence
         )
         return None if fit else "poor"
+
+    def has_lost_detail(self, limits: QualityLimits) -> bool:
+        """Whether light has left too little of the face: its differences, never its brightness, are asked for."""
+        least = max(limits.contrast, limits.relative_contrast * self.brightness, limits.over_noise * self.noise)
+        return self.contrast < least or self.clipped > limits.clipped
 
     @property
     def score(self) -> float:
@@ -64,9 +70,10 @@ class Quality:
 class Depth:
     """``residual``: median over the pairs of views, in eye distances, None where nothing could be compared;
     ``lowest`` of them; ``turn``: the largest yaw proxy towards the asked side; ``turned``: how many frames
-    are turned enough; ``threshold``: of the residual; ``relief``: the least share of the turned pictures that no plane
+    are turned enough; ``threshold``: of the residual; ``relief``: the median share of the turned pictures that no plane
     explains, brought to the largest turn (see ``DepthLimits``), None where it was not measured; ``relief_threshold``:
-    of it, at that turn."""
+    what a head shows of it at that turn; ``solidity``: how much better a head explains the turn than a plane does,
+    above 0 for a head (see ``depth``), None where it was not measured; ``solidity_threshold``: of it."""
 
     residual: float | None
     lowest: float | None
@@ -76,6 +83,8 @@ class Depth:
     passed: bool
     relief: float | None = None
     relief_threshold: float = 0.0
+    solidity: float | None = None
+    solidity_threshold: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +127,30 @@ class Continuity:
 
 @dataclass(frozen=True, slots=True)
 class Appearance:
-    """How the best frame looks: advice, of which none decides.
+    """How the best frame looks: advice. Of several frames ``borders`` and ``blur`` raise doubts (see ``Doubt``).
 
     ``blur``: 0 sharp .. 1; ``exposure``: share 0-1 of the face that is nearly black or white; ``occlusion``: how
     far the colour of the skin's region that differs second most lies from the face's own, CIELAB units; ``moire``:
     decibels of the strongest periodic pattern on the face above its neighbourhood, 0 where the face is too small to
-    tell; ``borders``: 0-1, straight edges on two opposite sides of the face, in lengths of the face."""
+    tell; ``borders``: 0-1, straight edges on two and three sides of the face, in lengths of the face."""
 
     blur: float
     exposure: float
     occlusion: float
     moire: float
     borders: float
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What weak measures say together. ``parts``: the doubt that each raises, 0 none .. 1, by name, those that raise
+    none left out; ``total``: their sum, which has to stay below ``limit``. Each is bounded so that it cannot reach the
+    limit alone."""
+
+    parts: dict[str, float]
+    total: float
+    limit: float
+    passed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +200,16 @@ class Light:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A stored frame: its JPEG, the step and action it was taken for, and when it came (seconds, rising)."""
+    """A stored frame: its JPEG, the step and action it was taken for, and when it came (seconds, rising).
+
+    ``measured``: its measurement as ``frames.written`` gave it while the person was acting, None where there is none.
+    """
 
     jpeg: bytes
     step: int
     action: str
     at: float
+    measured: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +259,7 @@ class Measurement:
     ``tags``: LivenessInfoTag values with their reasons in ``reasons``. ``packs``: ids of the model files used.
     ``appearance``: advice on the best frame's looks, None without one, or of a judgement before there was such.
     ``passive``: None where no network is in use.
-    ``light``: None where no colours were shown.
+    ``light``: None where no colours were shown. ``doubt``: None in judgements from before there was such.
     """
 
     frames_status: str
@@ -258,6 +283,7 @@ class Measurement:
     passive: Passive | None = None
     turn: Turn | None = None
     light: Light | None = None
+    doubt: Doubt | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON; what was not asked for is left out."""
@@ -269,12 +295,17 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Frames against a reference: see the fields of the same names in ``Measurement``."""
+    """Frames against a reference: see the fields of the same names in ``Measurement``.
+
+    ``scale``: id of the calibration that the similarity is a score of, None where nothing was compared, and in
+    judgements from before it was recorded.
+    """
 
     reference: str
     reference_quality: Quality | None
     similarity: float | None
     cosines: tuple[float, ...]
+    scale: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

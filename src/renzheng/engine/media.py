@@ -8,23 +8,44 @@ still picture, decodes large JPEGs at reduced scale and turns the result upright
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from . import jpeg
+from .exif import orientation_of
 from .limits import MediaLimits
 
 if TYPE_CHECKING:
     from .runtimes import Image
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-MAX_SEGMENTS = 2000
-"""Header segments read before an image is called corrupt: real photos have fewer than a hundred."""
-SOF_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-"""Start of frame of every JPEG process; C4, C8 and CC are tables and a reserved code (ITU T.81, B.1)."""
-PROGRESSIVE = 0xC2
-START_OF_SCAN = b"\xff\xda"
-LOSSLESS_OR_ARITHMETIC = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
-ORIENTATION_TAG = 0x0112
+PNG_END = b"\0\0\0\0IEND"
+END_OF_IMAGE = b"\xff\xd9"
+OTHER_REST = b"\x5a\x33\xc6\x0f" * 4096
+"""Put where a JPEG ends without its marker: a picture that is whole does not change by it."""
+MISSING = 0.001
+"""Share of the pixels that may change by it: the last block of a small picture."""
+MAX_CHUNKS = 20_000
+"""Chunks of a PNG that are followed to its end: usual ones hold some kilobytes each."""
+FOREIGN = (
+    (4, b"ftypheic", "HEIC"),
+    (4, b"ftypheix", "HEIC"),
+    (4, b"ftypmif1", "HEIC"),
+    (4, b"ftypmsf1", "HEIC"),
+    (4, b"ftypavif", "AVIF"),
+    (8, b"WEBP", "WebP"),
+    (0, b"GIF8", "GIF"),
+    (0, b"BM", "BMP"),
+    (0, b"II*\0", "TIFF"),
+    (0, b"MM\0*", "TIFF"),
+    (0, b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (4, b"JXL ", "JPEG XL"),
+    (0, b"%PDF", "PDF"),
+    (0, b"<svg", "SVG"),
+    (0, b"data:", "a data: address"),
+)
+"""What people send for a photo, and the name to tell them: offset, the bytes there, name."""
 
 
 class MediaError(Exception):
@@ -32,10 +53,12 @@ class MediaError(Exception):
 
     KINDS = ("format", "corrupt", "truncated", "too_many_bytes", "too_many_pixels", "too_small", "animated")
 
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(self, kind: str, message: str, foreign: str = "") -> None:
+        """``foreign``: the name of another format that the image is in, where it is known."""
         super().__init__(kind, message)
         self.kind = kind
         self.message = message
+        self.foreign = foreign
 
     def __str__(self) -> str:
         return self.message
@@ -71,60 +94,67 @@ def probe(data: bytes | bytearray | memoryview) -> ImageInfo:
         return _probe_jpeg(view)
     if bytes(view[:8]) == PNG_SIGNATURE:
         return _probe_png(view)
+    if name := foreign_format(view):
+        raise MediaError("format", f"the image is {name}; send a JPEG or PNG", name)
     raise MediaError("format", "the image is neither a JPEG nor a PNG")
 
 
-def is_photo(data: bytes | bytearray | memoryview, max_pixels: int) -> bool:
-    """Whether the header is that of a still JPEG or PNG of at most ``max_pixels``. Touches no pixel."""
+def foreign_format(data: bytes | bytearray | memoryview) -> str:
+    """The name of a format that is not taken, by its first bytes; empty where it is not known."""
+    head = bytes(data[:32])
+    return next((name for at, mark, name in FOREIGN if head[at : at + len(mark)] == mark), "")
+
+
+def whole(data: bytes) -> bool | None:
+    """Whether a probed image goes on to its end, by its markers alone; None where only decoding it can tell.
+
+    Looks from the back, where the end of most images is. Touches no pixel. Raises MediaError (corrupt).
+    """
+    if data[:1] == PNG_SIGNATURE[:1]:
+        return data.rfind(PNG_END) >= 0
+    head = _header(memoryview(data))
+    if data.rfind(END_OF_IMAGE, head.scans_at) >= 0:
+        return True
+    # A picture of one scan may have all its pixels though its end marker is missing.
+    return None if jpeg.is_single(data, head) else False
+
+
+def _body(view: memoryview, head: jpeg.Header, most_scans: int) -> jpeg.Body:
     try:
-        info = probe(data)
-    except MediaError:
-        return False
-    return info.pixels <= max_pixels and not info.animated
+        return jpeg.read_body(view, head, most_scans)
+    except jpeg.LayoutError as error:
+        raise MediaError(error.kind, error.message) from None
 
 
 def _probe_jpeg(view: memoryview) -> ImageInfo:
-    offset, orientation, length = 2, 1, len(view)
-    for _ in range(MAX_SEGMENTS):
-        while offset < length and view[offset] != 0xFF:
-            raise MediaError("corrupt", "the JPEG's header is damaged")
-        while offset < length and view[offset] == 0xFF:
-            offset += 1
-        if offset + 3 > length:
-            raise MediaError("truncated", "the JPEG ends within its header")
-        marker = view[offset]
-        if marker == 0x01 or 0xD0 <= marker <= 0xD8:
-            offset += 1
-            continue
-        size = int.from_bytes(view[offset + 1 : offset + 3], "big")
-        body = view[offset + 3 : offset + 1 + size]
-        if size < 2 or marker in (0xD9, 0xDA):
-            raise MediaError("corrupt", "the JPEG's header has no size")
-        if len(body) < size - 2:
-            raise MediaError("truncated", "the JPEG ends within its header")
-        if marker == 0xE1 and bytes(body[:6]) == b"Exif\0\0":
-            orientation = _orientation(body[6:])
-        if marker in SOF_MARKERS:
-            return _jpeg_frame(marker, body, orientation)
-        offset += 1 + size
-    raise MediaError("corrupt", "the JPEG's header is too long")
+    head = _header(view)
+    return ImageInfo(
+        "jpeg",
+        head.width,
+        head.height,
+        head.components,
+        head.bits,
+        head.orientation,
+        progressive=head.process == jpeg.PROGRESSIVE,
+    )
 
 
-def _jpeg_frame(marker: int, body: memoryview, orientation: int) -> ImageInfo:
-    if len(body) < 6:
-        raise MediaError("corrupt", "the JPEG's header is damaged")
-    bits, height, width, components = struct.unpack(">BHHB", body[:6])
-    if marker in LOSSLESS_OR_ARITHMETIC or bits != 8 or components not in (1, 3, 4):
+def _header(view: memoryview) -> jpeg.Header:
+    try:
+        head = jpeg.read_header(view)
+    except jpeg.LayoutError as error:
+        raise MediaError(error.kind, error.message) from None
+    if head.process not in jpeg.DECODABLE or head.bits != 8 or head.components not in (1, 3, 4):
         raise MediaError("format", "this kind of JPEG is not supported; send a baseline or progressive one")
-    if not width or not height:
+    if not head.width or not head.height:
         raise MediaError("corrupt", "the JPEG's header has no size")
-    return ImageInfo("jpeg", width, height, components, bits, orientation, progressive=marker == PROGRESSIVE)
+    return head
 
 
 def _probe_png(view: memoryview) -> ImageInfo:
-    offset, orientation, animated = 8, 1, False
+    offset, orientation, animated = 8, 0, False
     head: tuple[int, ...] | None = None
-    for _ in range(MAX_SEGMENTS):
+    for _ in range(jpeg.MAX_SEGMENTS):
         if offset + 8 > len(view):
             raise MediaError("truncated", "the PNG ends within its header")
         size, kind = int.from_bytes(view[offset : offset + 4], "big"), bytes(view[offset + 4 : offset + 8])
@@ -134,9 +164,9 @@ def _probe_png(view: memoryview) -> ImageInfo:
         elif head is None:
             raise MediaError("corrupt", "the PNG does not begin with its header")
         elif kind == b"acTL":
-            animated = True
-        elif kind == b"eXIf":
-            orientation = _orientation(body)
+            animated = int.from_bytes(body[:4], "big") > 1
+        elif kind == b"eXIf" and not orientation:  # of the first alone: there may be one
+            orientation = orientation_of(body) or 1
         elif kind in (b"IDAT", b"IEND"):
             break
         offset += 12 + size
@@ -146,26 +176,7 @@ def _probe_png(view: memoryview) -> ImageInfo:
     components = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}.get(colour, 0)
     if not width or not height or not components or bits not in (1, 2, 4, 8, 16):
         raise MediaError("corrupt", "the PNG's header is damaged")
-    return ImageInfo("png", width, height, components, bits, orientation, animated)
-
-
-def _orientation(tiff: memoryview) -> int:
-    """The orientation tag of the first directory of a TIFF block; 1 where there is none to be read."""
-    order = {b"II": "<", b"MM": ">"}.get(bytes(tiff[:2]))
-    if order is None or len(tiff) < 14:
-        return 1
-    (start,) = struct.unpack_from(order + "I", tiff, 4)
-    if start + 2 > len(tiff):
-        return 1
-    (count,) = struct.unpack_from(order + "H", tiff, start)
-    for index in range(min(count, 200)):
-        entry = start + 2 + 12 * index
-        if entry + 12 > len(tiff):
-            return 1
-        tag, kind, _, value = struct.unpack_from(order + "HHIH", tiff, entry)
-        if tag == ORIENTATION_TAG:
-            return value if kind == 3 and 1 <= value <= 8 else 1
-    return 1
+    return ImageInfo("png", width, height, components, bits, orientation or 1, animated)
 
 
 @dataclass(frozen=True)
@@ -198,16 +209,44 @@ def decode(data: bytes, limits: MediaLimits, *, frame: bool = False) -> Decoded:
     """
     max_pixels, side = (limits.frame_pixels, limits.frame_side) if frame else (limits.max_pixels, limits.photo_side)
     info = check(data, max_bytes=limits.max_bytes, max_pixels=max_pixels, min_side=limits.min_side)
-    if info.progressive and data.count(START_OF_SCAN) > limits.max_scans:
-        raise MediaError("format", f"the progressive JPEG has more than {limits.max_scans} scans")
-    image = _decode_jpeg(data, info, side, quick=frame) if info.format == "jpeg" else _decode_png(data, info)
+    if info.format == "jpeg":
+        if frame and info.progressive:
+            raise MediaError("format", "a frame is a baseline JPEG, not a progressive one")
+        most = limits.frame_scans if frame else limits.max_scans
+        image = _decode_jpeg(data, info, most, side, quick=frame)
+    else:
+        image, info = _decode_png(data, info)
     image = _shrink(image, side)
     scale = max(image.shape[:2]) / max(info.width, info.height)
     return Decoded(_upright(image, info.orientation), info, scale)
 
 
-def _decode_jpeg(data: bytes, info: ImageInfo, side: int, *, quick: bool) -> Image:
-    """``quick``: the halved colour planes are doubled without smoothing, a third less time for a frame."""
+def _decode_jpeg(data: bytes, info: ImageInfo, max_scans: int, side: int, *, quick: bool) -> Image:
+    """The picture from its start to its end marker. What a decoder warns of and bridges is no fault, a missing end is.
+
+    ``quick``: the halved colour planes are doubled without smoothing, a third less time for a frame.
+    """
+    body = _body(memoryview(data), _header(memoryview(data)), max_scans)
+    if body.scans > max_scans:
+        raise MediaError("format", f"the JPEG has more than {max_scans} scans")
+    if body.end is None and not body.single:
+        raise MediaError("truncated", "the JPEG is cut off")
+    picture = data[: body.end]
+    image = _jpeg_pixels(picture + END_OF_IMAGE, info, side, quick)
+    if body.end is None and _differs(image, _jpeg_pixels(picture + OTHER_REST + END_OF_IMAGE, info, side, quick)):
+        raise MediaError("truncated", "the JPEG is cut off")
+    return image
+
+
+def _differs(one: Image, other: Image) -> bool:
+    """Whether more than the last block of a picture depends on what comes after its bytes: then bytes are missing."""
+    import numpy as np
+
+    changed = (np.abs(one.astype(np.int16) - other) > 2).any(axis=2)
+    return bool(changed.mean() > MISSING)
+
+
+def _jpeg_pixels(data: bytes, info: ImageInfo, side: int, quick: bool) -> Image:
     import simplejpeg
 
     shrink = min(1.0, side / max(info.width, info.height))
@@ -215,25 +254,39 @@ def _decode_jpeg(data: bytes, info: ImageInfo, side: int, *, quick: bool) -> Ima
     space = {1: "GRAY", 3: "BGR", 4: "CMYK"}[info.components]
     try:
         # The decoder reads the header its own way: what it found must be what the bounds were held against.
-        height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=True)
+        height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
         if (width, height) != (info.width, info.height):
             raise MediaError("corrupt", "the JPEG names two different sizes")
-        pixels: Image = simplejpeg.decode_jpeg(data, space, strict=True, fastupsample=quick, **smallest)
-    except ValueError as error:
-        kind = "truncated" if "remature end" in str(error) else "corrupt"
-        raise MediaError(kind, "the JPEG is cut off or damaged") from error
-    return _as_bgr(pixels)
+        return _as_bgr(simplejpeg.decode_jpeg(data, space, strict=False, fastupsample=quick, **smallest))
+    except ValueError:
+        return _odd_jpeg_pixels(data, info, side)
 
 
-def _decode_png(data: bytes, info: ImageInfo) -> Image:
+def _odd_jpeg_pixels(data: bytes, info: ImageInfo, side: int) -> Image:
+    """By OpenCV, which takes stray bytes in a header, and colour planes of every size that is allowed."""
     import cv2
     import numpy as np
 
-    _check_png_end(memoryview(data))
+    reduced = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
+    part = next(n for n in (4, 2, 1) if n == 1 or max(info.width, info.height) >= n * side)
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), reduced[part] | cv2.IMREAD_IGNORE_ORIENTATION)
+    if pixels is None or pixels.shape[:2] != (-(-info.height // part), -(-info.width // part)):
+        raise MediaError("corrupt", "the JPEG is damaged")
+    return pixels
+
+
+def _decode_png(data: bytes, info: ImageInfo) -> tuple[Image, ImageInfo]:
+    import cv2
+    import numpy as np
+
+    end = _png_end(memoryview(data))
+    if end is None:
+        # A cut PNG may decode to a picture whose rest is black.
+        raise MediaError("truncated", "the PNG is cut off")
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if pixels is None or pixels.shape[:2] != (info.height, info.width):
         raise MediaError("corrupt", "the PNG is damaged")
-    return pixels
+    return pixels, replace(info, orientation=end)
 
 
 def _shrink(image: Image, side: int) -> Image:
@@ -247,14 +300,22 @@ def _shrink(image: Image, side: int) -> Image:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def _check_png_end(view: memoryview) -> None:
-    """A cut PNG may decode to a picture whose rest is black, so its chunks must lead to the end chunk."""
-    offset = 8
-    while offset + 12 <= len(view):
-        if bytes(view[offset + 4 : offset + 8]) == b"IEND":
-            return
-        offset += 12 + int.from_bytes(view[offset : offset + 4], "big")
-    raise MediaError("truncated", "the PNG is cut off")
+def _png_end(view: memoryview) -> int | None:
+    """Follow the chunks to the last: the orientation, which may stand behind the pixels; None where there is no end.
+
+    Raises MediaError (corrupt).
+    """
+    offset, orientation = 8, 0
+    for _ in range(MAX_CHUNKS):
+        if offset + 12 > len(view):
+            return None
+        size, kind = int.from_bytes(view[offset : offset + 4], "big"), bytes(view[offset + 4 : offset + 8])
+        if kind == b"IEND":
+            return orientation or 1
+        if kind == b"eXIf" and not orientation:  # of the first alone
+            orientation = orientation_of(view[offset + 8 : offset + 8 + size]) or 1
+        offset += 12 + size
+    raise MediaError("corrupt", "the PNG has too many parts")
 
 
 def _as_bgr(pixels: Image) -> Image:

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
-import cv2
-
 from . import packs
+from .aligned import aligned_points
+from .appearance import covered_of
 from .detection import Detector, Face
 from .embedding import Embedder, align
 from .landmarks import ABOVE_MESH, BESIDE_MESH, EyeModel, Mesh, MeshModel
 from .limits import ObservationLimits
 from .liveness import Glance
+from .measurement import Quality
 from .passive import PassiveNetwork, network
-from .quality import missing_of, outside_of, second_face, sharpness_of
+from .quality import aligned_luma, mean_and_deviation, missing_of, outside_of, second_face
+from .quality import measure as measure_quality
 from .runtimes import Floats, Image, quiet
+from .uprightness import Levelling, Upright
 
 
 @dataclass(frozen=True)
 class Observation:
-    """A glance with the mesh and, where the detector ran, the face that it found."""
+    """A glance with the mesh and its quality and, where it was searched for, the face that the detector found."""
 
     glance: Glance
     mesh: Mesh | None = None
     face: Face | None = None
-    aligned: Image | None = None
-    """The face at 112 x 112, aligned by the mesh; None after a lean look."""
+    quality: Quality | None = None
 
 
 class FaceModels:
@@ -66,29 +68,35 @@ class FaceModels:
             return faces
         return self.detector(image, limits.photo_side_fine)
 
-    def observe(
-        self, image: Image, *, eyes: bool, near: Mesh | None = None, search: bool = False, lean: bool = False
-    ) -> Observation:
-        """Look at a frame. With ``near``, the mesh of the frame before, the face is tracked without a search.
+    def stand_upright(self, image: Image) -> Upright:
+        """A photo with its largest face upright, however it was stored."""
+        return Levelling(self.photo_faces, self.mesh_model).stand_upright(image)
 
-        ``search`` looks for faces all the same, and tracks only where none is found. ``lean`` leaves out the aligned
-        face with its sharpness and brightness.
+    def observe(self, image: Image, *, eyes: bool, covered: bool = False, near: Mesh | None = None) -> Observation:
+        """Look at a frame: search it for faces, or with ``near``, a mesh, look only there.
+
+        ``eyes``, ``covered``: whether to measure what takes time and not every frame is asked for.
         """
-        if near is not None and not search and (mesh := self._certain(image, near)) is not None:
-            return self._look(image, mesh, 1, eyes, None, lean)
-        side = self.limits.frame_side if near is None else self.limits.tracked_side
+        if near is not None:
+            mesh = self._certain(image, near)
+            return self._nothing(image) if mesh is None else self._look(image, mesh, 1, None, eyes, covered)
+        limits = self.limits
+        return (
+            self._search(image, limits.frame_side, eyes, covered)
+            or self._search(image, limits.frame_side_fine, eyes, covered)
+            or self._nothing(image)
+        )
+
+    def _search(self, image: Image, side: int, eyes: bool, covered: bool) -> Observation | None:
         faces = self.detector(image, side, quick=True)
-        if near is not None:  # a tracked face stays the one that is meant, whoever comes nearer
-            faces.sort(key=lambda face: not _tracked(near, face))
         for face in faces[: self.limits.candidates]:
             # The detector takes some backgrounds for faces; the mesh does not.
-            # A face that is tracked is looked at where it was: another cut would move its mesh a little each time.
-            where = near if near is not None and _tracked(near, face) else face
-            if (mesh := self._certain(image, where)) is not None:
+            if (mesh := self._certain(image, face)) is not None:
                 others = [other for other in faces if other is not face and self._counts(image, other, face)]
-                return self._look(image, mesh, 2 if others else 1, eyes, face, lean)
-        if near is not None and search and (mesh := self._certain(image, near)) is not None:
-            return self._look(image, mesh, 1, eyes, None, lean)
+                return self._look(image, mesh, 2 if others else 1, face, eyes, covered)
+        return None
+
+    def _nothing(self, image: Image) -> Observation:
         height, width = image.shape[:2]
         return Observation(Glance(width, height))
 
@@ -104,13 +112,6 @@ class FaceModels:
         """Whether there is another face, large enough beside the one."""
         return second_face([face, other], self.limits.second_face) and self._certain(image, other) is not None
 
-    def open_eyes(self, image: Image, seen: Observation) -> Observation:
-        """The observation with its eye openings, where there is a face."""
-        if seen.mesh is None:
-            return seen
-        left, right = self.eye_model(image, seen.mesh)
-        return replace(seen, glance=replace(seen.glance, left_eye=left, right_eye=right))
-
     def embed(self, image: Image, where: Face | Mesh | None = None) -> Floats | None:
         """The embedding of a face that the detector or the mesh has located; None where the detector knows none there.
 
@@ -120,7 +121,7 @@ class FaceModels:
         324,290 pairs of strangers 49 and 44 pass.
         """
         if where is None:
-            faces = self.detector(image, self.limits.frame_side, quick=True)
+            faces = self.detector(image, self.limits.frame_side_fine, quick=True)
             if not faces:
                 return None
             where = faces[0]
@@ -131,39 +132,34 @@ class FaceModels:
         near = self.detector.refine(image, (x + width / 2, y + height / 2 - ABOVE_MESH * size), size)
         return None if near is None else self.embedder(image, near.points)
 
-    def _look(self, image: Image, mesh: Mesh, faces: int, eyes: bool, face: Face | None, lean: bool) -> Observation:
-        aligned = None if lean else align(image, mesh.five_points)
-        luma = None if aligned is None else cv2.cvtColor(aligned, cv2.COLOR_BGR2GRAY)
+    def _look(self, image: Image, mesh: Mesh, faces: int, face: Face | None, eyes: bool, covered: bool) -> Observation:
+        luma = aligned_luma(image, mesh)
+        quality = measure_quality(image, mesh, luma=luma)
+        brightness, contrast = mean_and_deviation(luma)
+        left, right = self.eye_model(image, mesh) if eyes else (None, None)
         height, width = image.shape[:2]
         glance = Glance(
             width=width,
             height=height,
             faces=faces,
             box=mesh.box,
-            cut=max(outside_of(image, mesh), missing_of(image, face) if face else 0.0) > self.limits.cut,
+            cut=max(quality.outside, missing_of(image, face) if face else 0.0) > self.limits.cut,
             yaw=mesh.yaw,
             turn=mesh.turn,
             pitch=mesh.pitch,
+            left_eye=left,
+            right_eye=right,
             mouth=mesh.mouth_opening,
-            sharpness=0.0 if luma is None else sharpness_of(luma),
-            brightness=0.0 if luma is None else float(luma.mean()),
+            sharpness=quality.sharpness,
+            brightness=brightness,
+            covered=covered_of(align(image, mesh.five_points), aligned_points(mesh)) if covered else 0.0,
+            contrast=contrast,
             presence=mesh.presence,
         )
-        seen = Observation(glance, mesh, face, aligned)
-        return self.open_eyes(image, seen) if eyes else seen
+        return Observation(glance, mesh, face, quality)
 
 
 def within(box: tuple[float, float, float, float], point: tuple[float, float]) -> bool:
     """Whether a point lies in the middle half of a box (x, y, width, height)."""
     x, y, width, height = box
     return abs(point[0] - x - width / 2) <= width / 4 and abs(point[1] - y - height / 2) <= height / 4
-
-
-def _tracked(mesh: Mesh, face: Face) -> bool:
-    """Whether a found face is the one of this mesh, of the frame before."""
-    return within(mesh.box, face.centre) and _alike(mesh.box, face.size)
-
-
-def _alike(box: tuple[float, float, float, float], size: float) -> bool:
-    """Whether a tracked face and a found one have about the same size."""
-    return 0.7 < size / max(box[2], box[3], 1.0) < 1.5

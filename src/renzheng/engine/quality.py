@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import cv2
+import numpy as np
 
 from .detection import Face
 from .embedding import align, surroundings
@@ -15,12 +16,25 @@ from .landmarks import Mesh
 from .measurement import Quality
 from .runtimes import Image
 
+INNER = (slice(24, 104), slice(20, 92))
+"""The part of an aligned face that holds no background."""
+BLACK, WHITE = 2, 253
+ROUNDING = 0.29
+NOISE_MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
-def measure(image: Image, mesh: Mesh, scale: float = 1.0) -> Quality:
-    """The quality of one face; ``scale``: pixels of ``image`` a pixel of the original."""
+
+def aligned_luma(image: Image, mesh: Mesh) -> Image:
+    """The aligned face in grey, 112 x 112."""
     near, corner = surroundings(image, mesh.five_points)
-    luma = align(cv2.cvtColor(near, cv2.COLOR_BGR2GRAY), mesh.five_points - corner)
-    brightness, contrast = mean_and_deviation(luma)
+    return align(cv2.cvtColor(near, cv2.COLOR_BGR2GRAY), mesh.five_points - corner)
+
+
+def measure(image: Image, mesh: Mesh, scale: float = 1.0, luma: Image | None = None) -> Quality:
+    """The quality of one face; ``scale``: pixels of ``image`` a pixel of the original; ``luma``: its ``aligned_luma``,
+    where that is there already."""
+    luma = aligned_luma(image, mesh) if luma is None else luma
+    inner = luma[INNER]
+    brightness, contrast = mean_and_deviation(inner)
     return Quality(
         face_pixels=min(mesh.box[2], mesh.box[3]) / scale,
         sharpness=sharpness_of(luma),
@@ -30,7 +44,23 @@ def measure(image: Image, mesh: Mesh, scale: float = 1.0) -> Quality:
         yaw=mesh.yaw,
         pitch=mesh.pitch,
         presence=mesh.presence,
+        clipped=clipped_of(inner),
+        noise=noise_of(inner),
     )
+
+
+def clipped_of(luma: Image) -> float:
+    """Share 0-1 of pixels so near to black or white that nothing is left in them."""
+    return float(((luma <= BLACK) | (luma >= WHITE)).mean())
+
+
+def noise_of(luma: Image) -> float:
+    """Standard deviation of the noise, 0-255, at least that of rounding.
+
+    By a mask that no slope and no curve answers (Immerkaer 1996), and its median, as contours are few.
+    """
+    answers = np.abs(cv2.filter2D(luma, cv2.CV_32F, NOISE_MASK))
+    return max(float(np.median(answers)) / (6 * 0.6745), ROUNDING)
 
 
 def sharpness_of(luma: Image) -> float:

@@ -30,15 +30,15 @@ def _turn_unmeasured(m: Measurement) -> bool:
 
 
 def _acted_otherwise(m: Measurement) -> bool:
-    return any(one.unasked for one in m.actions) or _faults(m, "yaw_speed", "sudden")
+    return any(one.unasked for one in m.actions) or _faults(m, "yaw_speed", "sudden") or _doubted(m, "yaw_speed")
 
 
 def _flat(m: Measurement) -> bool:
     """Whether a depth that was measured is too little; one that could not be measured proves no picture."""
     if m.depth is None or m.depth.passed or m.depth.residual is None:
         return False
-    relief = m.depth.relief
-    return m.depth.residual < m.depth.threshold or (relief is not None and relief < m.depth.relief_threshold)
+    solidity = m.depth.solidity
+    return m.depth.residual < m.depth.threshold or (solidity is not None and solidity < m.depth.solidity_threshold)
 
 
 def _network(detects: str) -> Callable[[Measurement], bool]:
@@ -49,18 +49,24 @@ def _network(detects: str) -> Callable[[Measurement], bool]:
 
 
 def _recapture(m: Measurement) -> bool:
-    return _flat(m) or _network("recapture")(m)
+    signs = ("solidity", "residual", "borders", "blur")
+    return _flat(m) or _doubted(m, *signs) or _network("recapture")(m)
+
+
+def _doubted(m: Measurement, *names: str) -> bool:
+    """Whether weak measures together decided against the person, and these had a part in it."""
+    return m.doubt is not None and not m.doubt.passed and any(name in m.doubt.parts for name in names)
 
 
 def _spliced(m: Measurement) -> bool:
-    if _faults(m, "frontal", "repeated", "frozen", "disorder", "speed", "growth"):
+    if _faults(m, "frontal", "repeated", "frozen", "disorder", "speed", "growth") or _doubted(m, "frontal", "turned"):
         return True
     # Without a turned face to compare nothing is known of another person: that is a turn that was not done.
     return m.continuity is not None and m.continuity.turned is not None and _faults(m, "turned")
 
 
 def _no_face(m: Measurement) -> bool:
-    return m.frames_status in ("no_face", "several_faces", "cut") or _faults(m, "gap")
+    return m.frames_status in ("no_face", "several_faces", "cut") or _faults(m, "gap") or _doubted(m, "gap")
 
 
 def _not_comparable(m: Measurement) -> bool:
@@ -76,19 +82,23 @@ def _faults(m: Measurement, *names: str) -> bool:
 
 
 REASONS: tuple[tuple[str, str, Callable[[Measurement], bool]], ...] = (
-    ("01", "the eyes were shut throughout the neutral second", _eyes_shut),
-    ("02", "an action was not done, or a turn too shortly to measure", _not_acted),
-    ("03", "a flat picture was turned, or a network saw a print or screen", _recapture),
-    ("04", "a network saw a synthetic picture", _network("synthetic")),
-    ("05", "the frames are no continuous recording of one person", _spliced),
-    ("06", "actions that were not asked for, or a turn faster than a head's", _acted_otherwise),
-    ("07", "a network saw a template of the trade in false identities", _network("template")),
-    ("08", "a network saw a watermark", _network("watermark")),
-    ("09", "the face did not answer the colours that the screen showed", _unlit),
-    ("10", "fewer than two frames are fit for comparison", _not_comparable),
-    ("11", "no face (or none for too long), several faces, or a cut one", _no_face),
+    ("01", "the eyes were shut during the whole neutral second", _eyes_shut),
+    ("02", "an action was not done, or the head was turned too shortly to measure", _not_acted),
+    (
+        "03",
+        "a flat picture was turned, several signs of a screen or print agree, or a network detected one",
+        _recapture,
+    ),
+    ("04", "a network detected a synthetic picture", _network("synthetic")),
+    ("05", "the frames are not one continuous recording of one person", _spliced),
+    ("06", "actions that were not asked for, or a turn faster than a head can turn", _acted_otherwise),
+    ("07", "a network detected a template known from fraud", _network("template")),
+    ("08", "a network detected a watermark", _network("watermark")),
+    ("09", "the face did not reflect the colours that the screen showed", _unlit),
+    ("10", "fewer than two frames are good enough to compare", _not_comparable),
+    ("11", "no face (or none for too long), several faces, or a face that is cut off", _no_face),
     ("12", "the face has too few pixels: it is too far away", lambda m: m.frames_status == "too_few_pixels"),
-    ("13", "a network saw an adversarial sample", _network("adversarial")),
+    ("13", "a network detected an adversarial sample", _network("adversarial")),
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import os
 import socket
 import struct
@@ -22,19 +23,20 @@ import msgspec
 
 from .limits import EngineLimits
 from .media import MediaError
+from .silence import Silence, sample
 
 HEAD = struct.Struct(">II")
 PAGE = os.sysconf("SC_PAGE_SIZE")
-LARGEST_REPLY = 256 * 1024 * 1024
+MAX_REPLY_BYTES = 256 * 1024 * 1024
 SHORT = frozenset({"decode", "hint"})
 """Kinds whose exchanges are done in milliseconds; the others' are cut off when nobody waits for them any more."""
 
 
-class Busy(Exception):
+class BusyError(Exception):
     """The queue is full; nothing was begun."""
 
 
-class WorkerDied(Exception):
+class WorkerDiedError(Exception):
     """The process that served this request crashed, failed or took too long; the next request will be served."""
 
 
@@ -45,6 +47,9 @@ class Worker:
         self.kind = kind
         self._limits, self._slots = limits, slots
         self._process: subprocess.Popen[bytes] | None = None
+        self._has_work = False
+        self._silence = Silence()
+        self._stood_still = False
         self._socket: socket.socket | None = None
 
     @property
@@ -52,14 +57,14 @@ class Worker:
         return self._process.pid if self._process and self._process.poll() is None else None
 
     async def start(self) -> None:
-        """Start the process and wait until it is ready. Raises WorkerDied."""
+        """Start the process and wait until it is ready. Raises WorkerDiedError."""
         self._spawn()
         try:
             async with asyncio.timeout(self._limits.workers.start_seconds):
                 await self._receive()
         except TimeoutError:
             self.kill()
-            raise WorkerDied(f"the {self.kind} process did not start in time") from None
+            raise WorkerDiedError(f"the {self.kind} process did not start in time") from None
         except BaseException:
             self.kill()
             raise
@@ -81,11 +86,12 @@ class Worker:
                 stderr=subprocess.DEVNULL,
             )
         self._socket = ours
+        self._stood_still = False
 
     async def call(
         self, op: str, header: dict[str, Any], payload: bytes = b"", *, seconds: float
     ) -> tuple[dict[str, Any], bytes]:
-        """One request and its reply. Raises MediaError, or WorkerDied after which the process is gone.
+        """One request and its reply. Raises MediaError, or WorkerDiedError after which the process is gone.
 
         Cancelled in the middle, a short exchange is waited for: its reply must not be taken for another request's,
         its pixels not fall into a slot that is another's by then, and a new process would cost all others a second.
@@ -106,21 +112,25 @@ class Worker:
     async def _exchange(
         self, op: str, header: dict[str, Any], payload: bytes, seconds: float
     ) -> tuple[dict[str, Any], bytes]:
+        self._has_work = True
         try:
             async with asyncio.timeout(seconds):
                 await self._send({"op": op, **header}, payload)
                 reply, data = await self._receive()
         except TimeoutError:
             self.kill()
-            raise WorkerDied(f"the {self.kind} process took longer than {seconds:g} s") from None
+            raise WorkerDiedError(f"the {self.kind} process took longer than {seconds:g} s") from None
         except BaseException:
             # Cut off in the middle of an exchange: the next reply would be taken for another request's.
             self.kill()
             raise
+        finally:
+            self._has_work = False
+            self._silence.ended()
         if "media_error" in reply:
             raise MediaError(reply["media_error"], reply["message"])
         if "error" in reply:
-            raise WorkerDied(f"the {self.kind} process failed: {reply['error']}")
+            raise WorkerDiedError(f"the {self.kind} process failed: {reply['error']}")
         return reply, data
 
     async def _send(self, header: dict[str, Any], payload: bytes) -> None:
@@ -131,12 +141,12 @@ class Worker:
             if payload:
                 await asyncio.get_running_loop().sock_sendall(channel, payload)
         except OSError as error:
-            raise WorkerDied(f"the {self.kind} process is gone") from error
+            raise WorkerDiedError(f"the {self.kind} process is gone") from error
 
     async def _receive(self) -> tuple[dict[str, Any], bytes]:
         sizes = HEAD.unpack(await self._exactly(HEAD.size))
-        if sum(sizes) > LARGEST_REPLY:
-            raise WorkerDied(f"the {self.kind} process sent nonsense")
+        if sum(sizes) > MAX_REPLY_BYTES:
+            raise WorkerDiedError(f"the {self.kind} process sent nonsense")
         head, payload = [await self._exactly(size) for size in sizes]
         return json.loads(head), payload
 
@@ -149,14 +159,24 @@ class Worker:
             except OSError:
                 count = 0
             if count == 0:
-                raise WorkerDied(f"the {self.kind} process died")
+                how = "stood still and was ended" if self._stood_still else "died"
+                raise WorkerDiedError(f"the {self.kind} process {how}")
             left = left[count:]
         return bytes(data)
 
     def _channel(self) -> socket.socket:
         if self._socket is None:
-            raise WorkerDied(f"the {self.kind} process is not running")
+            raise WorkerDiedError(f"the {self.kind} process is not running")
         return self._socket
+
+    def end_if_silent(self) -> None:
+        """One check of many: end the process where it has work and has done none for some seconds.
+
+        Its socket stays, and gives whoever waits for the reply its end.
+        """
+        if self._process is not None and self._has_work and self._silence.lasts(sample(self._process.pid)):
+            self._stood_still = True
+            self._process.kill()
 
     def kill(self) -> None:
         """End the process at once; harmless where it is gone."""
@@ -179,10 +199,23 @@ class Worker:
 
 
 class Pool:
-    """Workers of one kind, leased one request at a time; urgent requests go first."""
+    """Workers of one kind, leased one request at a time; urgent requests go first.
 
-    def __init__(self, kind: str, size: int, limits: EngineLimits, slots: list[int], memory: int) -> None:
+    `max_urgent`: how many of them go before a patient one that waits, so that they cannot hold it up for ever.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        size: int,
+        limits: EngineLimits,
+        slots: list[int],
+        memory: int,
+        max_urgent: float = math.inf,
+    ) -> None:
         self.kind = kind
+        self._max_urgent = max_urgent
+        self._urgent_in_a_row = 0
         self._workers = [Worker(kind, limits, slots) for _ in range(size)]
         self._memory = memory
         self._idle: deque[Worker] = deque()
@@ -194,6 +227,11 @@ class Pool:
     @property
     def pids(self) -> list[int]:
         return [worker.pid for worker in self._workers if worker.pid is not None]
+
+    def end_silent(self) -> None:
+        """One check of all: those that stand still are ended, and replaced."""
+        for worker in self._workers:
+            worker.end_if_silent()
 
     async def start(self) -> None:
         await asyncio.gather(*(worker.start() for worker in self._workers))
@@ -207,7 +245,7 @@ class Pool:
             while queue:
                 waiter = queue.popleft()
                 if not waiter.done():
-                    waiter.set_exception(WorkerDied("the engine is stopping"))
+                    waiter.set_exception(WorkerDiedError("the engine is stopping"))
         self._idle.clear()
         for worker in self._workers:
             worker.kill()
@@ -239,10 +277,12 @@ class Pool:
             self._healing.add(task)
             task.add_done_callback(self._healing.discard)
             return
-        for queue in (self._urgent, self._patient):
+        is_patients_turn = self._urgent_in_a_row >= self._max_urgent
+        for queue in (self._patient, self._urgent) if is_patients_turn else (self._urgent, self._patient):
             while queue:
                 waiter = queue.popleft()
                 if not waiter.done():
+                    self._urgent_in_a_row = self._urgent_in_a_row + 1 if queue is self._urgent else 0
                     waiter.set_result(worker)
                     return
         self._idle.append(worker)
@@ -256,7 +296,7 @@ class Pool:
             try:
                 await worker.start()
                 break
-            except (WorkerDied, OSError, TimeoutError):
+            except (WorkerDiedError, OSError, TimeoutError):
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 5.0)
         self._give_back(worker)

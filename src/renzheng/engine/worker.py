@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from renzheng.dumps import forbid_dumps
+
 from .limits import EngineLimits
 
 if TYPE_CHECKING:  # what the duties import takes a second, and limits are to be set before it
@@ -31,6 +33,8 @@ if TYPE_CHECKING:  # what the duties import takes a second, and limits are to be
 
 HEAD = struct.Struct(">II")
 PR_SET_PDEATHSIG = 1
+CONFINED = frozenset({"decode", "mux"})
+"""Kinds that open strangers' bytes, in little memory."""
 
 
 def main(arguments: list[str]) -> None:
@@ -40,7 +44,7 @@ def main(arguments: list[str]) -> None:
     _confine(kind, parent, limits)
     slots = [mmap.mmap(int(fd), os.fstat(int(fd)).st_size) for fd in arguments[4:]]
     handlers = _handlers(kind, limits, slots)
-    low = _LowPriority(limits.workers.nice)
+    low = _LowPriority(limits.workers.nice, kind in CONFINED)
     with socket.socket(fileno=descriptor) as channel:
         send(channel, {"ready": kind})
         while (message := receive(channel)) is not None:
@@ -48,7 +52,11 @@ def main(arguments: list[str]) -> None:
             handler = handlers[header["op"]]
             send(
                 channel,
-                *(low.run(handler, header, payload) if header.get("low") else _safely(handler, header, payload)),
+                *(
+                    low.run(handler, header, payload)
+                    if header.get("low")
+                    else _safely(handler, header, payload, confined=kind in CONFINED)
+                ),
             )
 
 
@@ -58,13 +66,15 @@ def _confine(kind: str, parent: int, limits: EngineLimits) -> None:
     if os.getppid() != parent:
         sys.exit(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if kind in ("decode", "mux"):
+    forbid_dumps()
+    if kind in CONFINED:
         bound = limits.workers.decode_memory
         resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
 
 
-def _safely(handler: Handler, header: dict[str, Any], payload: bytes) -> Reply:
+def _safely(handler: Handler, header: dict[str, Any], payload: bytes, *, confined: bool = False) -> Reply:
+    """``confined``: whether this process may use little memory, so that a picture which needs more is too large."""
+    from .manifests import PackError
     from .media import MediaError
 
     try:
@@ -72,7 +82,11 @@ def _safely(handler: Handler, header: dict[str, Any], payload: bytes) -> Reply:
     except MediaError as error:
         return {"media_error": error.kind, "message": error.message}, b""
     except MemoryError:
+        if not confined:
+            return {"error": "MemoryError"}, b""
         return {"media_error": "too_many_pixels", "message": "the image needs more memory than is allowed"}, b""
+    except PackError as error:  # names a file of ours, and what to do
+        return {"error": f"{type(error).__name__}: {error}"}, b""
     except Exception as error:  # the parent decides what a failure means; this process lives on
         return {"error": type(error).__name__}, b""
 
@@ -84,8 +98,9 @@ class _LowPriority:
     so a job that has waited too long simply runs in the main thread, which never gave it up.
     """
 
-    def __init__(self, nice: int) -> None:
+    def __init__(self, nice: int, confined: bool) -> None:
         self._nice = nice
+        self._confined = confined
         self._jobs: SimpleQueue[tuple[Handler, dict[str, Any], bytes]] = SimpleQueue()
         self._replies: SimpleQueue[Reply] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -101,7 +116,7 @@ class _LowPriority:
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)
         while True:
-            self._replies.put(_safely(*self._jobs.get()))
+            self._replies.put(_safely(*self._jobs.get(), confined=self._confined))
 
 
 def _handlers(kind: str, limits: EngineLimits, slots: list[mmap.mmap]) -> dict[str, Handler]:

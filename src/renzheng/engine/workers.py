@@ -5,7 +5,7 @@ which hold no model; ``hint`` processes look at the newest frames at normal prio
 measure whole sequences at low priority, and a job that has waited too long is raised to normal. Pixels travel
 in shared memory slots. Importing this module loads neither numpy nor OpenCV.
 
-Errors: ``MediaError`` (the image is unfit), ``Busy`` (the queue is full, at once), ``WorkerDied`` (a crash or
+Errors: ``MediaError`` (the image is unfit), ``BusyError`` (the queue is full, at once), ``WorkerDiedError`` (a crash or
 a timeout; the pool heals by itself). A cancelled call is dropped, and its worker is replaced if it was under way.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -25,12 +26,17 @@ from .limits import EngineLimits
 from .liveness import Glance
 from .measurement import Comparison, Frame, Measurement, PhotoReport
 from .media import MediaError, check
-from .supervision import Busy, Pool, Worker, WorkerDied
+from .silence import CHECK_SECONDS
+from .supervision import BusyError, Pool, Worker, WorkerDiedError
 
-__all__ = ["Busy", "EngineWorkers", "MediaError", "WorkerDied"]
+__all__ = ["BusyError", "EngineWorkers", "MediaError", "WorkerDiedError"]
 
 SPARE_SLOTS = 2
 STOPPED = -1
+MAX_LOOKS_IN_A_ROW = 8
+"""Photos that are examined before a verification that waits is judged. One takes about a twentieth of a judgement."""
+MAX_LOST_FRAMES = 2
+"""Frames of an attempt that may cost the decoder its life, in a chunk and then alone; more are a fault of ours."""
 
 
 class _Gate:
@@ -42,7 +48,7 @@ class _Gate:
     @contextlib.contextmanager
     def __call__(self) -> Iterator[None]:
         if self.inside >= self._limit:
-            raise Busy(f"no room for another {self._what}")
+            raise BusyError(f"no room for another {self._what}")
         self.inside += 1
         try:
             yield
@@ -61,14 +67,15 @@ class EngineWorkers:
         self._hint_gate = _Gate(workers.hint_processes + workers.hint_queue, "frame")
         self._judge_gate = _Gate(workers.judge_processes + workers.judge_queue, "verification")
         self._photo_gate = _Gate(workers.judge_processes + workers.decode_queue, "photo")
-        self._mux_gate = _Gate(1 + workers.mux_queue, "video")
+        self._mux_gate = _Gate(workers.mux_processes + workers.mux_queue, "video")
         self._mux_start = asyncio.Lock()
         self._slots: list[int] = []
         self._free: asyncio.Queue[int] = asyncio.Queue()
         self._pools: dict[str, Pool] = {}
+        self._guard: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start all processes but the muxer, whose first video starts it. Raises WorkerDied."""
+        """Start all processes but the muxer, whose first video starts it. Raises WorkerDiedError."""
         workers = self.limits.workers
         self._free = asyncio.Queue()
         count = workers.decode_processes + workers.hint_processes + workers.judge_processes + SPARE_SLOTS
@@ -82,15 +89,27 @@ class EngineWorkers:
             "judge": (workers.judge_processes, workers.model_memory),
         }
         for kind, (size, memory) in sizes.items():
-            self._pools[kind] = Pool(kind, size, self.limits, self._slots, memory)
+            in_a_row = MAX_LOOKS_IN_A_ROW if kind == "judge" else math.inf
+            self._pools[kind] = Pool(kind, size, self.limits, self._slots, memory, in_a_row)
         try:
             await asyncio.gather(*(pool.start() for pool in self._pools.values()))
         except BaseException:
             await self.stop()
             raise
+        self._guard = asyncio.create_task(self._end_silent())
+
+    async def _end_silent(self) -> None:
+        """A process that stands still holds up all behind it, and its time limit is for those that work."""
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            for pool in self._pools.values():
+                pool.end_silent()
 
     async def stop(self) -> None:
-        """End all processes; calls under way raise WorkerDied."""
+        """End all processes; calls under way raise WorkerDiedError."""
+        if self._guard is not None:
+            self._guard.cancel()
+            self._guard = None
         for pool in self._pools.values():
             await pool.stop()
         self._pools.clear()
@@ -103,25 +122,30 @@ class EngineWorkers:
         """Process ids by kind."""
         return {kind: pool.pids for kind, pool in self._pools.items()}
 
+    def down(self) -> list[str]:
+        """The kinds of which no process is up, of those that run from the start."""
+        return [kind for kind in ("decode", "hint", "judge") if not self.pids.get(kind)]
+
     @property
     def restarts(self) -> dict[str, int]:
         """How many processes of each kind had to be replaced."""
         return {kind: pool.restarts for kind, pool in self._pools.items()}
 
-    async def glance(self, jpeg: bytes, eyes: bool) -> Glance:
-        """Look at one frame, at normal priority. Raises MediaError, Busy, WorkerDied."""
+    async def look(self, jpeg: bytes, action: str) -> tuple[Glance, bytes]:
+        """Measure a frame that was taken for this action, at normal priority: what hints need of it, and the whole for
+        ``Frame.measured``. Raises MediaError, BusyError, WorkerDiedError."""
         media = self.limits.media
         check(jpeg, max_bytes=media.max_bytes, max_pixels=media.frame_pixels, min_side=media.min_side)
         with self._hint_gate():
             async with self._slot() as slot:
-                places = await self._decode([jpeg], slot, urgent=True, strict=True)
+                places, _ = await self._decode([jpeg], slot, urgent=True, strict=True)
                 async with self._pool("hint").lease() as worker:
-                    header = {"slot": slot, "place": places[0], "eyes": eyes}
-                    reply, _ = await worker.call("glance", header, seconds=self.limits.workers.hint_seconds)
-        return msgspec.convert(reply["glance"], Glance)
+                    header = {"slot": slot, "place": places[0], "action": action}
+                    reply, measured = await worker.call("look", header, seconds=self.limits.workers.hint_seconds)
+        return msgspec.convert(reply["glance"], Glance), measured
 
     async def measure(self, frames: Sequence[Frame], reference: bytes | None = None) -> Measurement:
-        """Judge a sequence, at low priority. Raises Busy, WorkerDied; bad frames and photos are in the result."""
+        """Judge a sequence, at low priority. Raises BusyError, WorkerDiedError; bad images are in the result."""
         return (await self.present(frames, reference))[0]
 
     async def present(
@@ -130,17 +154,21 @@ class EngineWorkers:
         """As ``measure``, with the templates of the frames that it compares, for ``compare`` alone."""
         with self._judge_gate():
             async with self._judging() as job:
-                await job.call("begin", {})
-                size = self.limits.workers.chunk
+                reply, _ = await job.call("begin", {})
+                maker, size = bytes.fromhex(reply["maker"]), self.limits.workers.chunk
                 for start in range(0, len(frames), size):
-                    await self._add(job, frames[start : start + size])
+                    await self._add(job, frames[start : start + size], maker)
                 if reference is not None:
                     await self._reference(job, reference)
                 reply, payload = await job.call("finish", {})
+                while (wanted := reply.get("wanted")) is not None:
+                    async with self._slot() as slot:
+                        places = await self._decode_for(job, [frames[index].jpeg for index in wanted], slot)
+                        reply, payload = await job.call("pictures", {"slot": slot, "places": places})
         return msgspec.convert(reply["measurement"], Measurement), tuple(split(payload, reply["lengths"]))
 
     async def compare(self, templates: Sequence[bytes], reference: bytes) -> Comparison:
-        """Compare what ``present`` gave with a photo, at low priority. Raises Busy, WorkerDied."""
+        """Compare what ``present`` gave with a photo, at low priority. Raises BusyError, WorkerDiedError."""
         with self._judge_gate():
             async with self._judging() as job:
                 await job.call("begin", {})
@@ -149,21 +177,29 @@ class EngineWorkers:
         return msgspec.convert(reply["comparison"], Comparison)
 
     async def examine(self, photo: bytes) -> PhotoReport:
-        """Look at a photo for enrolment. Raises MediaError, Busy, WorkerDied."""
+        """Look at a photo, before all that waits to be judged. Raises MediaError, BusyError, WorkerDiedError."""
         with self._photo_gate():
-            async with self._judging() as job, self._slot() as slot:
+            async with self._judging(urgent=True) as job, self._slot() as slot:
                 await job.call("begin", {})
                 photo_header = await self._decode_photo(photo, slot)
                 reply, _ = await job.call("reference", {"slot": slot, **photo_header})
         size = {key: photo_header[key] for key in ("width", "height", "format")}
         return msgspec.convert({**reply, **size}, PhotoReport)
 
+    async def decode(self, photo: bytes) -> None:
+        """Whether a photo can be decoded. Raises MediaError where it cannot, BusyError, WorkerDiedError."""
+        with self._photo_gate():
+            async with self._slot() as slot:
+                await self._decode_photo(photo, slot)
+
     async def mux(self, frames: Sequence[Frame]) -> bytes:
-        """An MP4 (H.264, yuv420p) of exactly these frames at their times. Raises MediaError, Busy, WorkerDied."""
+        """An MP4 (H.264, yuv420p) of these frames at their times. Raises MediaError, BusyError, WorkerDiedError."""
         with self._mux_gate():
             async with self._mux_start:
                 if "mux" not in self._pools:
-                    pool = Pool("mux", 1, self.limits, [], self.limits.workers.decode_memory)
+                    pool = Pool(
+                        "mux", self.limits.workers.mux_processes, self.limits, [], self.limits.workers.decode_memory
+                    )
                     try:
                         await pool.start()
                     except BaseException:
@@ -186,52 +222,72 @@ class EngineWorkers:
         _, video = await worker.call("finish", {"low": True}, seconds=max(0.01, ends - loop.time()))
         return video
 
-    async def _add(self, job: _Job, frames: Sequence[Frame]) -> None:
+    async def _add(self, job: _Job, frames: Sequence[Frame], maker: bytes) -> None:
+        """What this engine has measured already is handed on; the rest is decoded, to be measured now."""
+        rows = [(frame.step, frame.action, frame.at) for frame in frames]
+        known = [frame.measured if (frame.measured or b"").startswith(maker) else None for frame in frames]
         async with self._slot() as slot:
-            places = await self._decode([frame.jpeg for frame in frames], slot)
-            rows = [(frame.step, frame.action, frame.at) for frame in frames]
-            await job.call("add", {"slot": slot, "places": places, "frames": rows})
+            while True:
+                unknown = [frame.jpeg for frame, measured in zip(frames, known, strict=True) if measured is None]
+                found = iter(await self._decode_for(job, unknown, slot) if unknown else [])
+                places = [next(found) if measured is None else None for measured in known]
+                parts = [measured or b"" for measured in known]
+                header = {"slot": slot, "places": places, "frames": rows, **lengths_of(parts)}
+                reply, _ = await job.call("add", header, b"".join(parts))
+                if not reply["unread"]:
+                    return
+                known = [None] * len(known)
 
     async def _reference(self, job: _Job, photo: bytes) -> None:
         async with self._slot() as slot:
             try:
                 header = await self._decode_photo(photo, slot)
-            except (MediaError, WorkerDied):
-                # A photo that brings the decoder down is as unusable as one that it refuses.
+            except MediaError:
                 await job.call("undecodable", {})
                 return
             await job.call("reference", {"slot": slot, **header})
 
-    async def _decode(
-        self, jpegs: Sequence[bytes], slot: int, *, urgent: bool = False, strict: bool = False
-    ) -> list[list[int] | None]:
-        """Decode a chunk into a slot. Where the process dies of it, each frame is tried by itself."""
-        header = {"slot": slot, "strict": strict, **lengths_of(jpegs)}
-        seconds = self.limits.workers.decode_seconds
+    async def _decode_for(self, job: _Job, jpegs: Sequence[bytes], slot: int) -> list[list[int] | None]:
+        """Decode a chunk of an attempt into a slot. Where the process dies of it, each frame is tried by itself.
+
+        What is over the attempt's budget is left undecoded, as bytes that are no picture are.
+        """
+        if job.decoded_seconds >= self.limits.workers.attempt_decode_seconds:
+            return [None] * len(jpegs)
         try:
-            async with self._pool("decode").lease(urgent=urgent) as worker:
-                reply, _ = await worker.call("frames", header, b"".join(jpegs), seconds=seconds)
-        except WorkerDied:
-            if strict:
-                raise
-            return [None] if len(jpegs) == 1 else await self._one_by_one(jpegs, slot)
-        places: list[list[int] | None] = reply["places"]
+            places, spent = await self._decode(jpegs, slot)
+        except WorkerDiedError:
+            return await self._one_by_one(job, jpegs, slot)
+        job.decoded_seconds += spent
         return places
 
-    async def _one_by_one(self, jpegs: Sequence[bytes], slot: int) -> list[list[int] | None]:
-        places, offset = [], 0
+    async def _one_by_one(self, job: _Job, jpegs: Sequence[bytes], slot: int) -> list[list[int] | None]:
+        places: list[list[int] | None] = []
+        offset = 0
         for jpeg in jpegs:
-            header = {"slot": slot, "strict": False, "offset": offset, **lengths_of([jpeg])}
             try:
-                async with self._pool("decode").lease() as worker:
-                    reply, _ = await worker.call("frames", header, jpeg, seconds=self.limits.workers.decode_seconds)
-                place = reply["places"][0]
-            except WorkerDied:
-                place = None
+                (place,), spent = await self._decode([jpeg], slot, offset=offset)
+            except WorkerDiedError:
+                job.lost_frames += 1
+                if job.lost_frames > MAX_LOST_FRAMES:
+                    raise
+                place, spent = None, 0.0
+            job.decoded_seconds += spent
             places.append(place)
             if place is not None:
                 offset = place[2] + place[0] * place[1] * 3
         return places
+
+    async def _decode(
+        self, jpegs: Sequence[bytes], slot: int, *, urgent: bool = False, strict: bool = False, offset: int = 0
+    ) -> tuple[list[list[int] | None], float]:
+        """Places of the pixels, None for what is no picture (MediaError where ``strict``), and seconds of CPU time."""
+        header = {"slot": slot, "strict": strict, "offset": offset, **lengths_of(jpegs)}
+        seconds = self.limits.workers.decode_seconds
+        async with self._pool("decode").lease(urgent=urgent) as worker:
+            reply, _ = await worker.call("frames", header, b"".join(jpegs), seconds=seconds)
+        places: list[list[int] | None] = reply["places"]
+        return places, reply["seconds"]
 
     async def _decode_photo(self, photo: bytes, slot: int) -> dict[str, Any]:
         media = self.limits.media
@@ -242,19 +298,19 @@ class EngineWorkers:
         return reply
 
     @contextlib.asynccontextmanager
-    async def _judging(self) -> AsyncIterator[_Job]:
+    async def _judging(self, *, urgent: bool = False) -> AsyncIterator[_Job]:
         asked = self._clock()
-        async with self._pool("judge").lease() as worker:
+        async with self._pool("judge").lease(urgent=urgent) as worker:
             yield _Job(worker, asked, self.limits, self._clock)
 
     @contextlib.asynccontextmanager
     async def _slot(self) -> AsyncIterator[int]:
         if not self._slots:
-            raise WorkerDied("the engine is not running")
+            raise WorkerDiedError("the engine is not running")
         slot = await self._free.get()
         if slot == STOPPED:
             self._free.put_nowait(STOPPED)  # for the next one that waits
-            raise WorkerDied("the engine has stopped")
+            raise WorkerDiedError("the engine has stopped")
         try:
             yield slot
         finally:
@@ -263,7 +319,7 @@ class EngineWorkers:
 
     def _pool(self, kind: str) -> Pool:
         if kind not in self._pools:
-            raise WorkerDied("the engine is not running")
+            raise WorkerDiedError("the engine is not running")
         return self._pools[kind]
 
     def _slot_bytes(self) -> int:
@@ -277,6 +333,8 @@ class _Job:
     def __init__(self, worker: Worker, asked: float, limits: EngineLimits, clock: Callable[[], float]) -> None:
         self._worker, self._asked, self._clock = worker, asked, clock
         self._limits = limits.workers
+        self.decoded_seconds = 0.0
+        self.lost_frames = 0
         self._ends = asyncio.get_running_loop().time() + self._limits.judge_seconds
 
     async def call(self, op: str, header: dict[str, Any], payload: bytes = b"") -> tuple[dict[str, Any], bytes]:

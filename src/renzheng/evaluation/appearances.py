@@ -23,14 +23,14 @@ from renzheng.engine.landmarks import Mesh
 from renzheng.engine.measurement import Appearance
 from renzheng.engine.observation import FaceModels
 from renzheng.engine.runtimes import Image
+from renzheng.evaluation.measures import SCORES
 from renzheng.evaluation.pairs import DataError
-from renzheng.evaluation.portrait import UnfitPhoto, find_mesh
+from renzheng.evaluation.portrait import UnfitPhotoError, find_mesh
 from renzheng.evaluation.spoiling import SPOILS
 from renzheng.evaluation.texts import Language, Words
 
 Numbers = npt.NDArray[np.float64]
 FORMAT = "renzheng-appearance/1"
-SCORES = ("blur", "exposure", "occlusion", "moire", "borders")
 LABELLED = "labelled"
 FRAME = 640  # pixels, longer side of a camera's frame
 FACE = 70.0  # pixels, shorter side of the smallest face that is looked at
@@ -99,7 +99,7 @@ def find(image: Image, models: FaceModels) -> Mesh | None:
     """The mesh of the largest face, None where there is none or a small one."""
     try:
         mesh = find_mesh(image, models)
-    except UnfitPhoto:
+    except UnfitPhotoError:
         return None
     return mesh if min(mesh.box[2:]) >= FACE and mesh.presence >= 0.5 else None
 

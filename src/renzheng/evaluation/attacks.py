@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from renzheng.defaults import CHALLENGE_LENGTH
 from renzheng.engine.depth import reach
 from renzheng.engine.limits import DepthLimits
 from renzheng.engine.observation import FaceModels
@@ -25,7 +26,7 @@ from renzheng.evaluation.portrait import find_mesh
 from renzheng.evaluation.presentations import CHALLENGE, CONTINUITY, DEPTH, FRAMES, TRANSCRIPT
 from renzheng.evaluation.puppet import Flat, Pose, Puppet
 from renzheng.evaluation.sequences import Transcript
-from renzheng.verification.challenge import OTHERS, TURNS, draw
+from renzheng.verification.challenge import OTHERS, TURNS, Entropy, draw
 
 Nature = Literal["targeted", "exempt", "uncaught"]
 
@@ -43,7 +44,7 @@ class Stage:
     """What one presentation is made from: the person, another one for exchanges, and seeded chance.
 
     `genuine` is a recording of the person who answers a challenge, which a cheat replays; it may be shared among
-    stages. `number` tells variants of one type apart.
+    stages. `number` tells variants of one type apart. `length`: actions of a challenge, as many as the server asks.
     """
 
     person: Puppet
@@ -52,20 +53,29 @@ class Stage:
     engine: FaceModels
     seed: int
     number: int
+    length: int = CHALLENGE_LENGTH
     draw: np.random.Generator = field(init=False)
 
     def __post_init__(self) -> None:
         self.draw = np.random.default_rng((self.seed, 3))
 
-    def challenge(self, length: int = 2) -> tuple[str, ...]:
+    def challenge(self) -> tuple[str, ...]:
         """Drawn as the server draws."""
-        return draw(self.draw.bytes, length)
+        return draw(self.draw.bytes, self.length)
 
     def answered(self, actions: Sequence[str], puppet: Puppet | None = None) -> Clip:
         return answered(puppet or self.person, actions, int(self.draw.integers(2**31)))
 
     def nonces(self, count: int) -> list[str]:
         return [self.draw.bytes(16).hex() for _ in range(count)]
+
+
+def mixed_challenge(entropy: Entropy, length: int = CHALLENGE_LENGTH) -> tuple[str, ...]:
+    """One as the server draws them that asks for other actions beside turns, for recordings that are to be changed."""
+    while True:
+        actions = draw(entropy, length)
+        if set(actions) & set(OTHERS):
+            return actions
 
 
 def answered(puppet: Puppet, actions: Sequence[str], seed: int) -> Clip:
@@ -141,9 +151,14 @@ def _flat(stage: Stage, surface: Callable[[float], Flat], add: Callable[[float],
     depth gives it away.
     """
     actions = stage.challenge()
-    turn = next(action for action in actions if action in TURNS)
-    chosen, pose = nearest_turn(stage.person, stage.engine, surface, add, 1.0 if turn == "turn_left" else -1.0)
-    scene = Performance(stage.person, "flat", seed=stage.seed, flat=chosen, turned=lambda action: pose)
+    held = {
+        turn: nearest_turn(stage.person, stage.engine, surface, add, 1.0 if turn == "turn_left" else -1.0)
+        for turn in TURNS
+        if turn in actions
+    }
+    chosen = min((flat for flat, _ in held.values()), key=lambda flat: flat.distance)
+    poses = {turn: held[turn if turn in held else next(iter(held))][1] for turn in TURNS}
+    scene = Performance(stage.person, "flat", seed=stage.seed, flat=chosen, turned=lambda action: poses[action])
     return Presented(film(scene.frame, actions, seed=stage.seed), note or f"distance {chosen.distance:g}")
 
 
@@ -301,6 +316,12 @@ def _two_photos(stage: Stage) -> Presented:
     return Presented(clip, "at once")
 
 
+def _morph(stage: Stage) -> Presented:
+    """A photo that looks ahead dissolves into one that looks aside, in the half second that a head would take."""
+    scene = clips.Morph(Performance(stage.person, seed=stage.seed, base=Pose(noise=2.0)), stage.person)
+    return Presented(film(scene, stage.challenge(), seed=stage.seed))
+
+
 # -- more or less than one face ----------------------------------------------------------------------------------
 
 SMALL = 0.5  # of the frame's size
@@ -339,6 +360,7 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("two_faces", FRAMES, _two_faces),
     Attack("still", "", _still, "exempt"),
     Attack("frozen", "", _frozen, "exempt"),
+    Attack("morph", "", _morph, "uncaught"),
     Attack("complying_head", "", _complying, "uncaught"),
 )
 """Every type of the suite, in the order of the table."""

@@ -7,6 +7,7 @@ thousand comparisons, 70 once in ten thousand, 80 once in a hundred thousand.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
@@ -89,10 +90,13 @@ def _cosine_of(comparisons: Comparisons, descending: np.ndarray, allowed: int) -
     return float(GRID[fitting[0]]) if len(fitting) else float(comparisons.floor)
 
 
-def as_toml(table: CalibrationTable, *, data: str, images: int, genuine: int, impostor: int) -> str:
+def as_toml(
+    table: CalibrationTable, *, data: str, images: int, genuine: int, impostor: int, centre: Sequence[float] = ()
+) -> str:
     """The `[pack.calibration]` block of a model pack's manifest. Raises ValueError where the table is not usable.
 
-    From 0 to the lowest point, and from the highest to 100, the scale is a line that claims no rate.
+    `centre`: what was taken off the embeddings; without it the cosines would mean something else. From 0 to
+    the lowest point, and from the highest to 100, the scale is a line that claims no rate.
     """
     if not table.usable:
         raise ValueError(f"the data does not bear score {ANCHORS[0]:g}, so there is no table to write")
@@ -108,6 +112,7 @@ def as_toml(table: CalibrationTable, *, data: str, images: int, genuine: int, im
             f"impostor_pairs = {impostor}",
             f"cosines = {cosines}",
             f"scores = {scores}",
+            *([f"centre = {list(centre)}"] if centre else []),
             "",
         ]
     )

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import cv2
 import numpy as np
 import simplejpeg
+from numpy.typing import NDArray
 
 from renzheng.engine.runtimes import Image
 from renzheng.evaluation.performance import MOTIONS, Performance
@@ -21,6 +23,9 @@ from renzheng.verification.challenge import NEUTRAL, TURNS
 
 Scene = Callable[[str, float, float], Image]
 """The camera's picture for (instruction, seconds since it is shown, seconds allowed)."""
+
+Flow = NDArray[Any]
+"""Height x width x 2: how many pixels each pixel moves, right and down."""
 
 Noticed = Callable[[int, str, list[tuple[float, bytes]]], bool]
 """Whether the server has noticed the action, of (index of the step, action, frames so far as (seconds, JPEG))."""
@@ -144,6 +149,52 @@ class TwoPhotos:
         full = self.performance.turn(action) if action in TURNS else 0.0
         self.shown.append(action in TURNS and abs(pose.yaw) > abs(full) / 2)
         return self.puppet.render(replace(pose, yaw=full if self.shown[-1] else 0.0))
+
+
+@dataclass
+class Morph:
+    """Two photos of one person, one ahead and one aside, and between them a dissolve along their optical flow.
+
+    Nothing of a head is rendered in between: each pixel of one photo goes straight to its place in the other while it
+    fades. Whatever else is asked the person does live.
+    """
+
+    performance: Performance
+    puppet: Puppet
+    _photos: dict[str, tuple[Image, Image, Flow, Flow]] = field(default_factory=dict)
+
+    def __call__(self, action: str, seconds: float, allowed: float) -> Image:
+        pose = self.performance.pose(action, seconds, allowed)
+        if action not in TURNS:
+            return self.puppet.render(pose)
+        full = self.performance.turn(action)
+        if action not in self._photos:
+            self._photos[action] = _two_photos(self.puppet, full)
+        share = float(np.clip(pose.yaw / full, 0.0, 1.0))
+        grain = self.puppet.render(replace(pose, yaw=0.0)).astype(np.int16) - self.puppet.render(
+            replace(pose, yaw=0.0, noise=0.0)
+        )
+        return np.clip(_dissolve(*self._photos[action], share) + grain, 0, 255).astype(np.uint8)
+
+
+def _two_photos(puppet: Puppet, degrees: float) -> tuple[Image, Image, Flow, Flow]:
+    """Both photos, and the flow from each to the other."""
+    ahead, aside = puppet.render(Pose()), puppet.render(Pose(yaw=degrees))
+    greys = [cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY) for photo in (ahead, aside)]
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    still = np.zeros((*greys[0].shape, 2), np.float32)
+    return ahead, aside, flow.calc(greys[0], greys[1], still.copy()), flow.calc(greys[1], greys[0], still.copy())
+
+
+def _dissolve(ahead: Image, aside: Image, there: Flow, back: Flow, share: float) -> Image:
+    """0: the one photo, 1: the other."""
+    rows, columns = np.mgrid[: ahead.shape[0], : ahead.shape[1]].astype(np.float32)
+    moved = []
+    for photo, flow, part in ((ahead, back, share), (aside, there, 1.0 - share)):
+        x, y = columns + part * flow[..., 0], rows + part * flow[..., 1]
+        moved.append(cv2.remap(photo, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32))
+    mixed = (1.0 - share) * moved[0] + share * moved[1]
+    return np.asarray(np.clip(mixed, 0, 255).astype(np.uint8))
 
 
 def cut_around(clip: Clip, shown: Sequence[bool], frames: int = 2) -> Clip:

@@ -39,7 +39,7 @@ class DeviceError(Exception):
         self.code = code
 
 
-class NoOutcome(DeviceError):
+class NoOutcomeError(DeviceError):
     """Time was over before the server had anything to judge."""
 
 
@@ -102,12 +102,14 @@ class _State:
     actions: list[list[str]] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
     showing: float = 0.0  # seconds in which a step was on the screen
+    late: float = 0.0
 
 
 class Device:
     """Runs the verification of one token.
 
-    `server`: http(s) or ws(s) address; `scene`: what the camera sees; `tell` is called with every event. Times are
+    `server`: http(s) or ws(s) address; `scene`: what the camera sees, None only for a device that overrides
+    `picture`; `tell` is called with every event. Times are
     those of `clock`, in seconds.
     """
 
@@ -115,7 +117,7 @@ class Device:
         self,
         server: str,
         token: str,
-        scene: Scene,
+        scene: Scene | None,
         *,
         limits: DeviceLimits | None = None,
         tell: Callable[[Event], None] = lambda event: None,
@@ -130,14 +132,19 @@ class Device:
         self._state = _State(clock())
         self._socket: ClientConnection | None = None
 
+    @property
+    def late(self) -> float:
+        """Seconds by which a frame was taken later than it was due, at most: that is this machine's fault."""
+        return self._state.late
+
     async def run(self) -> Outcome:
-        """To the outcome. Raises DeviceError where the server refuses or the line breaks, NoOutcome when time is up."""
+        """To the outcome. DeviceError where the server refuses or the line breaks, NoOutcomeError at the time limit."""
         self._state = _State(self._clock())
         try:
             async with asyncio.timeout(self._limits.seconds):
                 return await self._until_outcome()
         except TimeoutError:
-            raise NoOutcome(f"no outcome within {self._limits.seconds:g} seconds") from None
+            raise NoOutcomeError(f"no outcome within {self._limits.seconds:g} seconds") from None
 
     async def drop(self) -> None:
         """Cut the line as a dead spot does, without a goodbye; `run` connects again."""
@@ -181,7 +188,9 @@ class Device:
                 self._say(kind, message)
                 answer = self._understand(kind, message)
                 if answer is not None:
-                    await socket.send(json.dumps(answer))
+                    # What the server said before it closed is still to be read.
+                    with contextlib.suppress(ConnectionClosed):
+                        await socket.send(json.dumps(answer))
                 if kind == "outcome":
                     return bool(message["passed"])
                 if camera.done():
@@ -242,14 +251,21 @@ class Device:
             step = self._state.step
             if step is None:
                 continue
-            seconds = self._clock() - step.shown_at
-            jpeg = await asyncio.to_thread(self._take, step.action, seconds, step.allowed)
+            now = self._clock()
+            self._state.late = max(self._state.late, now - max(due, step.shown_at))
+            jpeg = await self.picture(step.action, now - step.shown_at, step.allowed)
             head = FRAME_MARK + step.nonce + self._state.sequence.to_bytes(4, "big")
             self._state.sequence += 1
             await socket.send(head + jpeg)
 
-    def _take(self, action: str, seconds: float, allowed: float) -> bytes:
-        frame = self._scene.frame(action, seconds, allowed)
+    async def picture(self, action: str, seconds: float, allowed: float) -> bytes:
+        """The camera's JPEG at this moment of an instruction."""
+        if self._scene is None:
+            raise ValueError("a device without a scene has to say what its pictures are")
+        return await asyncio.to_thread(self._take, self._scene, action, seconds, allowed)
+
+    def _take(self, scene: Scene, action: str, seconds: float, allowed: float) -> bytes:
+        frame = scene.frame(action, seconds, allowed)
         return bytes(simplejpeg.encode_jpeg(frame, quality=self._limits.quality, colorspace="BGR"))
 
     def _say(self, kind: str, fields: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from renzheng.engine.frames import measure_frame
 from renzheng.engine.judging import decode_frame
 from renzheng.engine.limits import MediaLimits
 from renzheng.engine.liveness import NEUTRAL, ActionWatcher, Baseline, Glance
@@ -34,7 +35,7 @@ class Channel:
             image = decode_frame(jpeg, self._media)
             if image is None:
                 continue
-            glance = self._engine.observe(image, eyes=action in (NEUTRAL, "blink")).glance
+            glance = measure_frame(image, action, self._engine).glance
             if action == NEUTRAL:
                 self._neutral.append(glance)
             elif self._watcher is not None:

@@ -14,7 +14,7 @@ from renzheng.engine.packs import Calibration
 from renzheng.evaluation.matching import Matched
 from renzheng.evaluation.pairs import Pairs
 from renzheng.evaluation.rates import Rate
-from renzheng.evaluation.results import Curve, Presentations, Recognition
+from renzheng.evaluation.results import Curve, Filmed, Presentations, Recognition
 
 
 def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]], *, private: bool = False) -> None:
@@ -80,3 +80,14 @@ def write_attacks(results: Presentations, path: Path) -> None:
 
 def _attack_row(name: str, presentations: int, people: int, found: Rate, silent: Rate) -> list[object]:
     return [name, presentations, people, found.errors, found.trials, found.value, found.low, found.high, silent.errors]
+
+
+def write_presentations(filmed: Filmed, path: Path) -> None:
+    """Every presentation of the clips, with its verdict, its reasons and its measures."""
+    measures = list(dict.fromkeys(name for one in filmed.listed for name in one.values))
+    rows = [
+        [one.name, one.person, one.attack or "real", one.verdict, ", ".join(one.stopped_by), "; ".join(one.causes)]
+        + [str(one.values.get(name, "")) for name in measures]
+        for one in filmed.listed
+    ]
+    write_rows(path, ["presentation", "person", "kind", "verdict", "stopped_by", "causes", *measures], rows)

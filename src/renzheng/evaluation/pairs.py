@@ -17,6 +17,7 @@ import numpy as np
 from renzheng.evaluation.rates import Indices
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+PEOPLE = "people.csv"
 LISTS = ("pairs.csv", "master.csv")
 """Names by which a list of pairs is found in a folder."""
 COLUMNS = (("a", "b", "same"), ("file_x", "file_y", "decision"), ("first", "second", "same"))
@@ -61,7 +62,7 @@ def find_list(target: Path) -> Path | None:
     for name in LISTS:
         if (target / name).is_file():
             return target / name
-    lists = sorted(target.glob("*.csv"))
+    lists = sorted(path for path in target.glob("*.csv") if path.name != PEOPLE)
     if len(lists) > 1:
         raise DataError(f"{target} holds {len(lists)} CSV files and none is called pairs.csv; name the one you mean")
     return lists[0] if lists else None
@@ -139,17 +140,36 @@ def _people(images: list[Path], first: Indices, second: Indices, same: np.ndarra
     return np.unique(roots, return_inverse=True)[1].astype(np.int64), torn
 
 
+def _told(folder: Path) -> dict[str, str] | None:
+    """Person by image, from the folder's list of people; None without one. DataError for another heading."""
+    path = folder / PEOPLE
+    if not path.is_file():
+        return None
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file)
+        if not {"image", "person"} <= set(rows.fieldnames or ()):
+            raise DataError(f"{path} needs the columns image and person")
+        return {str(row["image"]).strip(): str(row["person"] or "").strip() for row in rows}
+
+
 def read_people(folder: Path, *, most: int | None = None) -> Pairs:
     """Every image of a folder of people, in the order of their names. `most`: images taken of one person.
 
+    Who is who is told by `people.csv` (`image,person`) where there is one, or by sub-folders and the files' names.
     Raises DataError where the folder does not say who is who, or holds fewer than two people.
     """
     found: dict[str, list[Path]] = {}
     loose = 0
+    told = _told(folder)
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
             continue
-        if path.parent != folder:
+        if told is not None:
+            if person := told.get(path.relative_to(folder).as_posix()):
+                found.setdefault(person, []).append(path)
+            else:
+                loose += 1
+        elif path.parent != folder:
             found.setdefault(str(path.relative_to(folder).parent), []).append(path)
         elif named := NUMBERED.fullmatch(path.stem):
             found.setdefault(named["person"], []).append(path)
@@ -157,8 +177,8 @@ def read_people(folder: Path, *, most: int | None = None) -> Pairs:
             loose += 1
     if loose:
         raise DataError(
-            f"{loose} images in {folder} belong to nobody: name them Name_0001.jpg, or put them into one sub-folder "
-            "a person"
+            f"{loose} images in {folder} belong to nobody: name them Name_0001.jpg, put them into one sub-folder "
+            f"a person, or list them in {PEOPLE} (image,person)"
         )
     if len(found) < 2:
         raise DataError(f"{folder} holds {len(found)} people; impostor comparisons need two at least")

@@ -41,7 +41,7 @@ class Fitness:
     room: float = 0.25  # face widths of photo that must be there beyond the outline of the face
 
 
-class UnfitPhoto(ValueError):
+class UnfitPhotoError(ValueError):
     """A photo that the rule of `Fitness` excludes; the text says why and names no person."""
 
 
@@ -52,10 +52,10 @@ def models() -> FaceModels:
 
 
 def find_mesh(image: Image, engine: FaceModels) -> Mesh:
-    """The mesh of the largest face; raises UnfitPhoto where there is none."""
+    """The mesh of the largest face; raises UnfitPhotoError where there is none."""
     faces = engine.photo_faces(image)
     if not faces:
-        raise UnfitPhoto("no face was found in the photo")
+        raise UnfitPhotoError("no face was found in the photo")
     # A second look from the first mesh, as the engine does when it tracks: the crop is better centred.
     return engine.mesh_model(image, engine.mesh_model(image, faces[0]))
 
@@ -76,7 +76,7 @@ class Portrait:
 def portrait(photo: Image, size: tuple[int, int], face_share: float, fitness: Fitness, engine: FaceModels) -> Portrait:
     """Make the texture for frames of `size` (width, height) in which the face has `face_share` of the shorter side.
 
-    Raises UnfitPhoto where the rule excludes the photo.
+    Raises UnfitPhotoError where the rule excludes the photo.
     """
     texture, points = examine(photo, size, face_share, fitness, engine)
     lids = tuple(shut_eyes(texture, points, level / LID_LEVELS) for level in range(LID_LEVELS + 1))
@@ -86,20 +86,20 @@ def portrait(photo: Image, size: tuple[int, int], face_share: float, fitness: Fi
 def examine(
     photo: Image, size: tuple[int, int], face_share: float, fitness: Fitness, engine: FaceModels
 ) -> tuple[Image, Points]:
-    """The whole rule for photos: raises UnfitPhoto, or gives the upright texture and its mesh, (468, 3) pixels."""
+    """The whole rule for photos: raises UnfitPhotoError, or gives the upright texture and its mesh, (468, 3) pixels."""
     mesh = find_mesh(photo, engine)
     judge(photo, mesh, engine.eye_model(photo, mesh), fitness)
     texture = _extend(*_upright(photo, mesh, size, face_share))
     # A head that stands farther away shows more of the photo than at rest; what is blurred there may look like a face.
     for zoom in VIEWS:
-        for side in (engine.limits.frame_side, engine.limits.photo_side):
+        for side in (engine.limits.frame_side, engine.limits.frame_side_fine, engine.limits.photo_side):
             if second_face(engine.detector(_framed(texture, size, zoom), side), fitness.second_face):
-                raise UnfitPhoto("another face is in the picture")
+                raise UnfitPhotoError("another face is in the picture")
     found = find_mesh(texture, engine)
     points = np.asarray(found.points, dtype=np.float64)
     opened, shut = (sum(engine.eye_model(image, found)) for image in (texture, shut_eyes(texture, points, 1.0)))
     if shut > fitness.shut_eyes * opened:
-        raise UnfitPhoto(f"the eyes cannot be drawn shut: {shut / opened:.2f}")
+        raise UnfitPhotoError(f"the eyes cannot be drawn shut: {shut / opened:.2f}")
     return texture, points
 
 
@@ -112,7 +112,7 @@ def _framed(texture: Image, size: tuple[int, int], zoom: float) -> Image:
 
 
 def judge(photo: Image, mesh: Mesh, eyes: tuple[float, float], rule: Fitness) -> None:
-    """Raise UnfitPhoto with the first reason why no puppet can be made of this photo."""
+    """Raise UnfitPhotoError with the first reason why no puppet can be made of this photo."""
     width = float(np.linalg.norm(mesh.points[anatomy.LEFT_CHEEK] - mesh.points[anatomy.RIGHT_CHEEK]))
     x, y, w, h = mesh.box
     room = min(x, photo.shape[1] - x - w, y, photo.shape[0] - y - h) / width
@@ -128,7 +128,7 @@ def judge(photo: Image, mesh: Mesh, eyes: tuple[float, float], rule: Fitness) ->
     )
     for fits, reason in checks:
         if not fits:
-            raise UnfitPhoto(reason)
+            raise UnfitPhotoError(reason)
 
 
 def _upright(photo: Image, mesh: Mesh, size: tuple[int, int], face_share: float) -> tuple[Image, Image]:

@@ -27,11 +27,15 @@ from renzheng.evaluation.rates import CONFIDENCE, Rate, rate
 from renzheng.evaluation.recognition import timing
 from renzheng.evaluation.results import FORMAT, AttackType, Presentations, Run
 from renzheng.evaluation.sequences import Recorded, Transcript
+from renzheng.verification import transcript
+from renzheng.verification.session import FrameRecord, StepRecord
 
 TRANSCRIPT, CHALLENGE, DEPTH, CONTINUITY = "transcript", "challenge", "depth", "continuity"
 PASSIVE = "passive"  # only where an operator's network is in use and decides
 LIGHT = "light"  # only where colours were shown
-LAYERS = (TRANSCRIPT, CHALLENGE, DEPTH, CONTINUITY, PASSIVE, LIGHT)
+DOUBT = "doubt"  # weak measures together
+LAYERS = (TRANSCRIPT, CHALLENGE, DEPTH, CONTINUITY, DOUBT, PASSIVE, LIGHT)
+OF_DEPTH = ("solidity", "residual")  # doubts by which depth refuses too, from their full height on
 FRAMES = "frames"  # frames that cannot be judged: no face, several, a cut or a small one
 SEED = 0
 REPLICATES = 1000  # draws of people for the intervals
@@ -60,18 +64,17 @@ class Judge(Protocol):
     def __call__(self, recorded: Recorded) -> Judged: ...
 
 
-def transcript_holds(transcript: Transcript) -> bool:
-    """Every frame carries the nonce of its step and came while that step was on the screen, steps in order."""
-    steps = {step.index: step for step in transcript.steps}
-    last = -1
-    for frame in transcript.frames:
-        step = steps[frame.step]
-        if frame.nonce != step.nonce or not step.revealed_at <= frame.received_at <= step.deadline:
-            return False
-        if frame.step < last:
-            return False
-        last = frame.step
-    return {frame.step for frame in transcript.frames} == set(steps)
+def transcript_holds(recorded: Transcript) -> bool:
+    """Whether the server's own check lets a recorded presentation through: nonces, times, order."""
+    steps = [
+        StepRecord(step.index, step.action, step.nonce.encode(), step.revealed_at, step.deadline)
+        for step in recorded.steps
+    ]
+    frames = [
+        FrameRecord(number, frame.step, frame.nonce.encode(), frame.received_at, b"")
+        for number, frame in enumerate(recorded.frames)
+    ]
+    return not transcript.faults([step.action for step in steps[1:]], steps, frames)
 
 
 def measured_layers(measurement: Measurement) -> dict[str, bool]:
@@ -80,6 +83,7 @@ def measured_layers(measurement: Measurement) -> dict[str, bool]:
         CHALLENGE: measurement.challenge_passed,
         DEPTH: measurement.depth is not None and measurement.depth.passed,
         CONTINUITY: measurement.continuity is not None and measurement.continuity.passed,
+        DOUBT: _undoubted(measurement),
     }
     if measurement.passive is not None and measurement.passive.decides:
         found[PASSIVE] = not measurement.passive.refuses
@@ -88,9 +92,18 @@ def measured_layers(measurement: Measurement) -> dict[str, bool]:
     return found
 
 
-def stopped_by(transcript: Transcript, measurement: Measurement) -> list[str]:
+def _undoubted(measurement: Measurement) -> bool:
+    """Whether weak measures let it through. What depth refuses by itself is not counted here once more."""
+    doubt, depth = measurement.doubt, measurement.depth
+    if doubt is None or doubt.passed:
+        return True
+    flat = 0.0 if depth is None or depth.passed else sum(doubt.parts.get(name, 0.0) for name in OF_DEPTH)
+    return doubt.total - flat < doubt.limit
+
+
+def stopped_by(recorded: Transcript, measurement: Measurement) -> list[str]:
     """The layers that refuse a measured presentation."""
-    holds = {TRANSCRIPT: transcript_holds(transcript), **measured_layers(measurement)}
+    holds = {TRANSCRIPT: transcript_holds(recorded), **measured_layers(measurement)}
     return [layer for layer in LAYERS if not holds.get(layer, True)]
 
 

@@ -17,10 +17,10 @@ from renzheng.engine.observation import FaceModels
 from renzheng.engine.runtimes import Image
 from renzheng.evaluation import anatomy
 from renzheng.evaluation.anatomy import Points
-from renzheng.evaluation.portrait import LID_LEVELS, MARGIN, Fitness, UnfitPhoto, find_mesh, models, portrait
+from renzheng.evaluation.portrait import LID_LEVELS, MARGIN, Fitness, UnfitPhotoError, find_mesh, models, portrait
 from renzheng.evaluation.scene import INTERIOR, Map, Net, Rasteriser, atlas, lay_net
 
-__all__ = ["HEAD", "Fitness", "Flat", "Head", "Pose", "Puppet", "UnfitPhoto"]
+__all__ = ["HEAD", "Fitness", "Flat", "Head", "Pose", "Puppet", "UnfitPhotoError"]
 
 OWN_PROXY = 0.74  # the yaw proxy that a head's own mesh has to reach; some 0.1 of it is lost to the mesh model
 NOISE_SEED = 1  # the same grain in every run: a sequence can be rendered again, bit for bit
@@ -83,7 +83,7 @@ class Puppet:
     """A person made of one photo.
 
     `photo`: (H, W, 3) uint8 BGR, any size, one face looking into the camera; `size`: (width, height) of the frames;
-    `face_share`: cheek to cheek, in parts of the frame's shorter side. Raises UnfitPhoto with a reason where the
+    `face_share`: cheek to cheek, in parts of the frame's shorter side. Raises UnfitPhotoError with a reason where the
     rule `fitness` excludes the photo, PackError where the models are not installed.
     """
 
@@ -117,7 +117,7 @@ class Puppet:
         self._facing = _facing(self._net)
         self._yaws: dict[float, float] = {}
         if abs(find_mesh(self.render(Pose()), self._engine).yaw) > (fitness or Fitness()).straight:
-            raise UnfitPhoto("the face looks aside even at rest")
+            raise UnfitPhotoError("the face looks aside even at rest")
 
     @property
     def face_width(self) -> float:
@@ -145,7 +145,7 @@ class Puppet:
         for degrees in range(16, 46, 3):
             try:
                 seen = sign * find_mesh(self.render(Pose(yaw=sign * degrees)), self._engine).yaw
-            except UnfitPhoto:  # turned so far that no face is found
+            except UnfitPhotoError:  # turned so far that no face is found
                 break
             if seen > most:
                 best, most = sign * degrees, seen

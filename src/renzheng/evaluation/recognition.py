@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from renzheng.engine import packs
-from renzheng.engine.embedding import similarity
+from renzheng.engine.embedding import centred, similarity
 from renzheng.engine.packs import Calibration
 from renzheng.evaluation import acquisition, bootstrap
 from renzheng.evaluation.acquisition import STAGES, Acquired
@@ -21,7 +21,6 @@ from renzheng.evaluation.matching import KEPT, Matched, match
 from renzheng.evaluation.pairs import Pairs
 from renzheng.evaluation.rates import (
     CONFIDENCE,
-    EXPECTED_ERRORS,
     GRID,
     Comparisons,
     ErrorCounts,
@@ -101,7 +100,10 @@ def evaluate_pairs(
         processes=options.processes,
         progress=lambda done, total: progress("acquire", done, total),
     )
-    embeddings = [one.embedding for one in acquired]
+    scale = _scale()
+    embeddings = [None if one.embedding is None else centred(one.embedding, scale) for one in acquired]
+    if (usable := sum(embedding is not None for embedding in embeddings)) < 2:
+        raise ValueError(f"{usable} of {len(embeddings)} images could be read and show a face: nothing to compare")
     matched = match(pairs, embeddings, kept=options.kept, progress=lambda d, t: progress("compare", d, t))
     if not matched.comparisons.genuine_count and not matched.comparisons.impostor_count:
         raise ValueError("not one comparison could be made: no image gave an embedding")
@@ -117,12 +119,12 @@ def evaluate_pairs(
     )
     replicates = bootstrap.draw(
         matched.comparisons,
-        thresholds(_scale()),
+        thresholds(scale),
         replicates=options.replicates,
         seed=options.seed,
         progress=lambda done, total: progress("intervals", done, total),
     )
-    results = measure(pairs, acquired, matched, _scale(), replicates, run, options)
+    results = measure(pairs, acquired, matched, scale, replicates, run, options)
     took = msgspec.structs.replace(results.run, seconds=round(time.monotonic() - began, 1))
     return Evaluated(msgspec.structs.replace(results, run=took), pairs, matched)
 
@@ -207,9 +209,7 @@ def _point(score: float, promised: float | None, cosine: float, fmr: Rate, fnmr:
 
 def promise(score: float, scale: Calibration) -> float | None:
     """The FMR that the scale stands for at a score; None on its two ends, which are lines that claim no rate."""
-    fmr = promised_fmr(score)
-    borne = fmr * scale.impostor_pairs >= EXPECTED_ERRORS
-    return fmr if scale.scores[1] <= score <= scale.scores[-2] and borne else None
+    return promised_fmr(score) if scale.scores[1] <= score <= scale.scores[-2] else None
 
 
 def agreement(fmr: Rate, promised: float | None) -> str:

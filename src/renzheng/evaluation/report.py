@@ -13,6 +13,7 @@ from renzheng.evaluation.rates import Rate, bound_without_errors
 from renzheng.evaluation.results import Point, Presentations, Recognition, Results, Run, Suite, Timing
 from renzheng.evaluation.tables import chosen_threshold, counted, layers, looks, suite_facts
 from renzheng.evaluation.texts import Language, Words, digits
+from renzheng.evaluation.thresholds import HEADS
 
 HEADLINE = 70.0  # the server's default threshold
 
@@ -318,7 +319,7 @@ def _suite(results: Presentations, suite: Suite, words: Words) -> list[str]:
     """The report of an attack suite. The heads that comply stand apart: they are meant to pass."""
     natures = {row.name: row.suite.nature for row in results.attacks if row.suite is not None}
     against = [row for row in results.attacks if natures.get(row.name) != "uncaught"]
-    heads = [row for row in results.attacks if natures.get(row.name) == "uncaught"]
+    heads = [row for row in results.attacks if row.name == HEADS]
     lede = words(
         "suite_lede",
         passed=_bold(sum(row.apcer.errors for row in against)),

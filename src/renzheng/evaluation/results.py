@@ -105,6 +105,21 @@ class Best(msgspec.Struct, frozen=True):
     score: float
 
 
+class Refused(msgspec.Struct, frozen=True):
+    """Reference photos examined in one way. `kind`: `light` or `turn`; `group`: `dark`, `medium` or `bright` faces,
+    empty for all; `name`: the part of the light, 1 for the photos as they are, or degrees counter-clockwise.
+
+    `refused`: not taken as a reference; `unlike`: of those taken, below the default score against the same photo as it
+    was.
+    """
+
+    kind: str
+    group: str
+    name: str
+    refused: Rate
+    unlike: Rate
+
+
 class Recognition(msgspec.Struct, frozen=True, tag="recognition", tag_field="kind"):
     """An evaluation of face comparison."""
 
@@ -125,6 +140,7 @@ class Recognition(msgspec.Struct, frozen=True, tag="recognition", tag_field="kin
     scale_cosines: list[float]
     scale_scores: list[float]
     calibration: CalibrationTable | None = None
+    refusals: list[Refused] = []
 
 
 class InSuite(msgspec.Struct, frozen=True):
@@ -183,6 +199,38 @@ class Suite(msgspec.Struct, frozen=True):
     thresholds: list[Threshold]
 
 
+class Listed(msgspec.Struct, frozen=True):
+    """One presentation of a clip. `attack`: its type, empty for a real person; `verdict`: passed, refused, no response
+    or left out; `stopped_by`: the layers that refused it; `causes`: in words; `values`: measures that have a threshold.
+    """
+
+    name: str
+    person: str
+    attack: str
+    verdict: str
+    stopped_by: list[str]
+    causes: list[str]
+    values: dict[str, float]
+
+
+class ActionFound(msgspec.Struct, frozen=True):
+    """How often an action that real people did was not found. `names`: of the presentations in which it was not."""
+
+    action: str
+    people: int
+    missed: Rate
+    names: list[str]
+
+
+class Filmed(msgspec.Struct, frozen=True):
+    """What belongs to clips of real people: every presentation, the actions by themselves, and how many items of the
+    labels were distractors."""
+
+    listed: list[Listed]
+    actions: list[ActionFound]
+    distractors: int
+
+
 class Presentations(msgspec.Struct, frozen=True, tag="presentations", tag_field="kind"):
     """An evaluation of presentation attack detection over recorded sequences."""
 
@@ -197,6 +245,7 @@ class Presentations(msgspec.Struct, frozen=True, tag="presentations", tag_field=
     attacks: list[AttackType]
     timings: dict[str, Timing]
     suite: Suite | None = None
+    filmed: Filmed | None = None
 
 
 Results = Recognition | Presentations

@@ -19,16 +19,17 @@ import cv2
 import msgspec
 import numpy as np
 
+from renzheng.defaults import CHALLENGE_LENGTH
 from renzheng.engine.embedding import cosine
 from renzheng.engine.judging import measure
 from renzheng.engine.limits import JudgingLimits
-from renzheng.engine.measurement import Frame, Measurement
+from renzheng.engine.measurement import Frame
 from renzheng.engine.observation import FaceModels
 from renzheng.engine.runtimes import Floats, Image
-from renzheng.evaluation.appearances import SCORES
-from renzheng.evaluation.attacks import ATTACKS, Attack, Stage, answered, present
+from renzheng.evaluation.attacks import ATTACKS, Attack, Stage, answered, mixed_challenge, present
+from renzheng.evaluation.measures import causes, measures_of
 from renzheng.evaluation.pairs import DataError
-from renzheng.evaluation.portrait import UnfitPhoto, models
+from renzheng.evaluation.portrait import UnfitPhotoError, models
 from renzheng.evaluation.presentations import (
     FRAMES,
     REPLICATES,
@@ -44,8 +45,7 @@ from renzheng.evaluation.puppet import Puppet
 from renzheng.evaluation.rates import CONFIDENCE, Rate, rate
 from renzheng.evaluation.results import InSuite, Presentations, Run, Suite
 from renzheng.evaluation.sequences import FORMAT, Recorded, Transcript, write_sequence
-from renzheng.evaluation.thresholds import confirm
-from renzheng.verification.challenge import draw
+from renzheng.evaluation.thresholds import HEADS, confirm
 
 HALVES = CHOOSE, REPORT = "choose", "report"
 SIZE, FACE_SHARE = (640, 480), 0.36
@@ -57,13 +57,14 @@ Progress = Callable[[str, int, int], None]
 class Plan(msgspec.Struct, frozen=True):
     """How large a run is. `people`: in each half; `heads`: complying heads of one person in the reported half, a
     quarter of them in the other; `only`: these types, all where it is empty; `skip`: so many fit people are passed
-    over first, as they took part in an earlier run."""
+    over first, as they took part in an earlier run; `length`: actions of a challenge, as many as the server asks."""
 
     people: int = 13
     heads: int = 8
     seed: int = 0
     only: tuple[str, ...] = ()
     skip: int = 0
+    length: int = CHALLENGE_LENGTH
 
     def attacks(self) -> list[Attack]:
         """Raises DataError for a type that is not known."""
@@ -74,7 +75,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     def times(self, attack: Attack, half: str) -> int:
         """Presentations of this type by one person."""
-        if attack.nature != "uncaught":
+        if attack.name != HEADS:
             return 1
         return self.heads if half == REPORT else max(1, self.heads // 4)
 
@@ -156,7 +157,7 @@ def choose_people(photos: Iterable[Path], count: int, engine: FaceModels, progre
         examined += counts
         try:
             face = _fit(photo, known, engine)
-        except UnfitPhoto as reason:
+        except UnfitPhotoError as reason:
             unfit[str(reason).split(":")[0].split("(")[0].strip()] += counts
             continue
         known.append(face)
@@ -170,12 +171,12 @@ def choose_people(photos: Iterable[Path], count: int, engine: FaceModels, progre
 
 
 def _fit(photo: Image, known: Sequence[Floats], engine: FaceModels) -> Floats:
-    """The embedding of a photo that a puppet can be made of. Raises UnfitPhoto."""
+    """The embedding of a photo that a puppet can be made of. Raises UnfitPhotoError."""
     face = engine.embed(photo)
     if face is None:
-        raise UnfitPhoto("no face was found in the photo")
+        raise UnfitPhotoError("no face was found in the photo")
     if any(cosine(face, other) >= STRANGERS for other in known):
-        raise UnfitPhoto("somebody who takes part already")
+        raise UnfitPhotoError("somebody who takes part already")
     Puppet(photo, size=SIZE, face_share=FACE_SHARE, engine=engine)
     return face
 
@@ -230,10 +231,10 @@ def run_person(
     known = {attack.name: attack for attack in ATTACKS}
     puppets = _puppet(person, engine), _puppet(job.other, engine)
     chance = np.random.default_rng(_seed(plan.seed, person.name))
-    genuine = answered(puppets[0], draw(chance.bytes), int(chance.integers(2**31)))
+    genuine = answered(puppets[0], mixed_challenge(chance.bytes, plan.length), int(chance.integers(2**31)))
     for name, number in job.wanted:
         seed = _seed(plan.seed, person.name, name, number)
-        stage = Stage(*puppets, genuine, engine, seed, job.index + number)
+        stage = Stage(*puppets, genuine, engine, seed, job.index + number, plan.length)
         transcript, jpegs = present(known[name], stage, person=person.name, half=person.half)
         if keep is not None:
             write_sequence(keep / name / f"{person.name}-{number}", transcript, jpegs)
@@ -272,40 +273,10 @@ def judge(
         transcript.note,
         {**holds, **measured_layers(measured)},
         measured.frames_status,
-        _values(measured),
-        _why(measured),
+        measures_of(measured),
+        causes(measured),
         round(seconds, 4),
     )
-
-
-def _values(measured: Measurement) -> dict[str, float]:
-    """The measures that have a threshold, where they could be taken."""
-    depth, continuity, turn = measured.depth, measured.continuity, measured.turn
-    found: dict[str, float | None] = {
-        "depth.residual": depth.residual if depth else None,
-        "depth.relief": depth.relief / depth.relief_threshold if depth and depth.relief is not None else None,
-        "depth.turn": depth.turn if depth else None,
-        "depth.degrees": turn.degrees if turn else None,
-        "depth.jitter": turn.jitter if turn else None,
-        "continuity.between": turn.between if turn else None,
-        "continuity.yaw_speed": continuity.yaw_speed if continuity else None,
-        "continuity.frontal": continuity.frontal if continuity else None,
-        "continuity.turned": continuity.turned if continuity else None,
-        "challenge.peak": min((one.peak for one in measured.actions), default=None),
-    }
-    if measured.appearance is not None:
-        found |= {f"look.{name}": getattr(measured.appearance, name) for name in SCORES}
-    if measured.passive is not None:
-        found["look.passive"] = measured.passive.score
-    return {name: round(float(value), 4) for name, value in found.items() if value is not None}
-
-
-def _why(measured: Measurement) -> list[str]:
-    """Reasons for people, where a layer gives some."""
-    unanswered = [f"no {one.action}" for one in measured.actions if not one.answered]
-    unasked = [f"unasked {action}" for one in measured.actions for action in one.unasked]
-    faults = [str(fault) for fault in getattr(measured.continuity, "faults", ())]
-    return [*unanswered, *unasked, *faults]
 
 
 def run_suite(
@@ -364,7 +335,7 @@ def _people(folders: Sequence[Path], out: Path, plan: Plan, engine: FaceModels, 
 
 def _key(plan: Plan, limits: JudgingLimits) -> str:
     """Lines of other models, limits or seeds are not taken for this run's."""
-    return hashlib.sha256(f"{judge_key(limits)} {plan.seed} {SIZE}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{judge_key(limits)} {plan.seed} {plan.length} {SIZE}".encode()).hexdigest()[:16]
 
 
 def _lines(path: Path) -> list[Trial]:

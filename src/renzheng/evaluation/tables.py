@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from renzheng.engine.packs import Calibration
+from renzheng.evaluation import refusal_tables
 from renzheng.evaluation.calibration import ANCHORS, promised_fmr
-from renzheng.evaluation.rates import EXPECTED_ERRORS, Rate
-from renzheng.evaluation.results import Presentations, Recognition, Results, Run, Suite, Threshold
+from renzheng.evaluation.presentations import DOUBT
+from renzheng.evaluation.rates import EXPECTED_ERRORS, Rate, rate
+from renzheng.evaluation.results import Filmed, Listed, Presentations, Recognition, Results, Run, Suite, Threshold
 from renzheng.evaluation.texts import Language, Words, digits
 
 SHOWN = (60.0, 65.0, 70.0, 75.0, 80.0)
@@ -51,7 +54,20 @@ def _recognition(results: Recognition, words: Words) -> list[str]:
         promised = words("no_promise") if point.promised is None else words.one_in(point.promised)
         score = f"**{point.score:g}**" if point.score in ANCHORS else f"{point.score:g}"
         lines.append(_row(score, *_rate(point.fmr, words), *_rate(point.fnmr, words), promised, words(point.agreement)))
-    return [*lines, "", *_facts(results, words)]
+    return [*lines, "", *_facts(results, words), *_refusals(results, words)]
+
+
+def refusals(results: Results, language: Language = "en") -> str:
+    """Only the tables of refused reference photos, with the command that made them, ending in a line break."""
+    assert isinstance(results, Recognition)
+    return "\n".join([_made(results.run), *_refusals(results, Words(language))]) + "\n"
+
+
+def _refusals(results: Recognition, words: Words) -> list[str]:
+    lines = []
+    for head, rows in refusal_tables.tables(results.refusals, words.language) if results.refusals else ():
+        lines += ["", *_head(*head), *(_row(*row) for row in rows)]
+    return lines
 
 
 def _facts(results: Recognition, words: Words) -> list[str]:
@@ -87,7 +103,47 @@ def _presentations(results: Presentations, words: Words) -> list[str]:
         passed = f"{found.errors:,} / {found.trials:,}"
         cells = (name, f"{count:,}", f"{people:,}", passed, value, words.range(found), f"{silent.errors:,}", stopped)
         lines.append(_row(*cells))
+    if results.filmed is not None:
+        lines += ["", *_head(*(words(key) for key in ("action", "people", "action_missed", "range")))]
+        for one in results.filmed.actions:
+            name, missed = words.maybe("action", one.action), one.missed
+            lines.append(_row(name, f"{one.people:,}", counted(missed), words.range(missed)))
+        lines += ["", *(f"* {fact}" for fact in people_facts(results, results.filmed, words))]
     return lines
+
+
+def people_facts(results: Presentations, filmed: Filmed, words: Words) -> list[str]:
+    """How few people it is, who was refused, what passed, how many reasons stopped the attacks; one sentence each."""
+    taken = [one for one in filmed.listed if one.verdict != "left out"]
+    genuine, attacks = ([one for one in taken if bool(one.attack) is kind] for kind in (False, True))
+    judged = [one for one in genuine if one.verdict != "no response"]
+    left_out = [one for one in filmed.listed if one.verdict == "left out"]
+    passed = {one.person for one in judged if one.verdict == "passed"}
+    fewest = min((reasons_of(one) for one in attacks if one.verdict == "refused"), default=0)
+    facts = [
+        words("people_few", people=len({one.person for one in judged}), genuine=len(judged), screens=_clips(attacks)),
+        words("people_always", count=len({one.person for one in judged} - passed)),
+        words("people_attacks", passed=sum(one.verdict == "passed" for one in attacks), count=len(attacks)),
+        words("people_reasons", fewest=fewest),
+    ]
+    reasons = dict.fromkeys(f"{_clip(one.name)}: {one.causes[0]}" for one in left_out)
+    return [*facts, *(words("people_left_out", reason=reason) for reason in reasons)]
+
+
+def reasons_of(one: Listed) -> int:
+    """How many reasons refused it: layers, and of the weak measures each that raised half a doubt at least."""
+    weak = sum(
+        value >= 0.5 for name, value in one.values.items() if name.startswith("doubt.") and name != "doubt.total"
+    )
+    return len(set(one.stopped_by) - {DOUBT}) + (weak if DOUBT in one.stopped_by else 0)
+
+
+def _clip(name: str) -> str:
+    return name.partition(":")[0]
+
+
+def _clips(listed: Sequence[Listed]) -> int:
+    return len({_clip(one.name) for one in listed})
 
 
 def _suite(results: Presentations, suite: Suite, words: Words) -> list[str]:
@@ -148,16 +204,20 @@ def suite_facts(suite: Suite, words: Words) -> list[str]:
 
 
 def scale(calibration: Calibration, language: Language = "en") -> str:
-    """The shipped scale: score, cosine, the FMR it promises and the errors that promise rests on."""
+    """The shipped scale: score, cosine, the FMR it promises, the errors it rests on and the rates that those bear.
+
+    A point that rests on fewer than `EXPECTED_ERRORS` is marked.
+    """
     words = Words(language)
-    lines = _head(words("score"), words("cosine"), words("promised"), words("expected"))
+    lines = _head(words("score"), words("cosine"), words("promised"), words("expected"), words("range"))
     for cosine, score in zip(calibration.cosines[1:-1], calibration.scores[1:-1], strict=True):
         fmr = promised_fmr(score)
         expected = fmr * calibration.impostor_pairs
-        assert expected >= EXPECTED_ERRORS
+        few = "" if expected >= EXPECTED_ERRORS else " †"
         shown = f"**{score:g}**" if score in ANCHORS else f"{score:g}"
+        borne = rate(round(expected), calibration.impostor_pairs)
         errors = f"{expected:,.0f}" if expected >= 1000 else digits(expected)
-        lines.append(_row(shown, f"{cosine:g}", words.one_in(fmr), errors))
+        lines.append(_row(shown, f"{cosine:g}", words.one_in(fmr), errors + few, words.range(borne)))
     size = f"{words('images')}: {calibration.images:,}; {words('genuine')}: {calibration.genuine_pairs:,}; "
     size += f"{words('impostor')}: {calibration.impostor_pairs:,}"
-    return "\n".join([*lines, "", f"{calibration.data}. {size}."]) + "\n"
+    return "\n".join([*lines, "", words("few", errors=EXPECTED_ERRORS), "", f"{calibration.data}. {size}."]) + "\n"

@@ -136,9 +136,9 @@ WORDS: dict[str, tuple[str, str]] = {
     "too_small": ("too small to tell", "规模不足以判断"),
     "no_promise": ("no promise", "无承诺"),
     "scale_source": (
-        "The scale turns a cosine into a score. It rests on: {data}. It promises a rate only where at least 30 errors "
-        "bear it.",
-        "标尺把余弦换算为相似度，其依据为：{data}。只有至少 30 次错误支撑之处才作承诺。",
+        "The scale turns a cosine into a score. It rests on: {data}. Between its first and its last "
+        "point it promises a rate; the accuracy page says how many errors each point rests on.",
+        "标尺把余弦换算为相似度，其依据为：{data}。首末两点之间作出承诺；每点由多少次错误支撑，见精度页。",
     ),
     "acquisition": ("Images", "图像采集"),
     "images": ("Images", "图像"),
@@ -159,10 +159,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "layer.challenge": ("challenge", "挑战"),
     "layer.depth": ("depth", "深度"),
     "layer.continuity": ("continuity", "连续性"),
-    "layer.passive": ("passive network", "静默网络"),
+    "layer.doubt": ("weak measures together", "弱指标合计"),
+    "layer.passive": ("passive network", "静默活体模型"),
     "layer.light": ("light", "光线"),
     "layer.no_face": ("no face", "无人脸"),
     "layer.several_faces": ("several faces", "多张人脸"),
+    "layer.face_covered": ("told to uncover the face", "被提示露出整张脸"),
     "layer.cut": ("cut face", "人脸不完整"),
     "layer.too_few_pixels": ("too few pixels", "像素过低"),
     "attack.flat": ("flat picture that answers", "能作答的平面照片"),
@@ -193,11 +195,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "look.occlusion": ("occlusion", "遮挡"),
     "look.moire": ("moiré", "摩尔纹"),
     "look.borders": ("borders", "边框"),
-    "look.passive": ("passive network", "静默网络"),
+    "look.passive": ("passive network", "静默活体模型"),
     "looks_table": ("Image scores", "画面评分"),
     "looks_note": (
         "Medians by type. They are advice for an operator; a passive network counts only where it decides.",
-        "各类型的中位数。仅供运营者参考；静默网络只有在被允许判定时才起作用。",
+        "各类型的中位数。仅供运营者参考；静默活体模型只有在被允许判定时才起作用。",
     ),
     "target": ("Built to meet", "针对的层"),
     "without": ("Pass with that layer off", "关闭该层后通过"),
@@ -206,6 +208,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "nature_uncaught": ("not caught", "无法拦截"),
     "measure": ("Threshold", "阈值"),
     "measure.depth.residual": ("depth: residual of the homography", "深度：单应残差"),
+    "measure.depth.solidity": (
+        "depth: how much better a head explains the turn than a plane",
+        "深度：头部比平面更能解释转头的程度",
+    ),
     "measure.depth.relief": (
         "depth: what no plane explains, of what is asked",
         "深度：平面无法解释的部分（与要求之比）",
@@ -264,6 +270,43 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "refused_note": ("refused: takes {needed} comparisons", "拒绝写出：需 {needed} 次比对"),
     "expected": ("Errors it rests on", "支撑它的错误数"),
+    "few": (
+        "† Fewer than {errors} errors: the true rate may lie far from the promised one. The interval takes comparisons "
+        "as independent, which they are not; the tables by people have wider ones.",
+        "† 不足 {errors} 次错误：真实错误率可能与承诺值相去甚远。此处的区间把各次比对当作相互独立，实际并非如此；"
+        "下文按人抽样的表给出更宽的区间。",
+    ),
+    "attack.morph": ("two photos, one dissolving into the other", "两张照片渐变"),
+    "attack.replay_screen": ("filmed screen", "翻拍屏幕"),
+    "action": ("Action", "动作"),
+    "action_missed": ("Not found", "未检出"),
+    "action.blink": ("blink", "眨眼"),
+    "action.nod": ("nod", "点头"),
+    "action.open_mouth": ("open the mouth", "张嘴"),
+    "action.turn_left": ("turn to the left", "向左转头"),
+    "action.turn_right": ("turn to the right", "向右转头"),
+    "people_few": (
+        "**Few people**: {people} who turn their head and so make whole presentations, {genuine} of these in all, "
+        "mirrored and sampled twice; {screens} attack clips. Sanity figures, no rates of a population.",
+        "**人数很少**：转头、从而构成完整呈现的真人只有 {people} 名，共 {genuine} 次呈现（含镜像，各采样两次）；"
+        "攻击片段 {screens} 个。只能用来发现明显的错误，不是人群的错误率。",
+    ),
+    "people_always": (
+        "People who were refused in all of their presentations: {count}.",
+        "所有呈现都被拒绝的人：{count} 名。",
+    ),
+    "people_attacks": (
+        "Attack presentations that passed: {passed} of {count}.",
+        "通过的攻击呈现：{count} 次中 {passed} 次。",
+    ),
+    "people_reasons": (
+        "Fewest reasons by which a refused attack was stopped: {fewest}.",
+        "被拒攻击中，拦下它的理由最少的有 {fewest} 条。",
+    ),
+    "people_left_out": (
+        "Left out, for a reason given before judging: {reason}.",
+        "判定之前即说明理由而未计入：{reason}。",
+    ),
     "attack_table": ("By type of attack", "按攻击类型"),
     "fig_attacks": ("Attacks that passed", "通过的攻击"),
     "fig_attacks_note": (

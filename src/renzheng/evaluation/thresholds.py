@@ -15,6 +15,7 @@ REACHED = 0.98  # the share of complying heads that a threshold has to let throu
 FLATS = ("flat_moved", "flat_tilted", "flat_bent", "cut_out")
 MEASURES = (
     ("depth.residual", FLATS),
+    ("depth.solidity", FLATS),
     ("depth.relief", FLATS),
     ("depth.turn", FLATS),
     ("depth.degrees", FLATS),

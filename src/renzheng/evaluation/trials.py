@@ -19,11 +19,11 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 from renzheng.engine.embedding import cosine
 from renzheng.engine.liveness import hint
 from renzheng.engine.runtimes import Floats, Image
-from renzheng.evaluation.device import Device, DeviceError, DeviceLimits, NoOutcome
+from renzheng.evaluation.device import Device, DeviceError, DeviceLimits, NoOutcomeError
 from renzheng.evaluation.merchant import Merchant
 from renzheng.evaluation.performance import ATTACKS, Performance
 from renzheng.evaluation.portrait import models
-from renzheng.evaluation.puppet import HEAD, Flat, Pose, Puppet, Surface, UnfitPhoto
+from renzheng.evaluation.puppet import HEAD, Flat, Pose, Puppet, Surface, UnfitPhotoError
 
 PASSED = "0"
 NOT_LIVE = "1005"
@@ -194,7 +194,7 @@ async def _trial(
         token = str(call.reply["FaceIdToken"])
         outcome = await Device(server, token, performance, limits=limits).run()
         result = await asyncio.to_thread(merchant.result, token)
-    except NoOutcome:
+    except NoOutcomeError:
         return NEVER_JUDGED, STARVED
     except DeviceError as error:
         return f"closed {error.code or ''}".strip(), STARVED
@@ -216,7 +216,7 @@ def find_people(photos: Iterable[Path], first: Person, count: int) -> list[Perso
             continue
         try:
             puppet = Puppet(photo)
-        except UnfitPhoto:
+        except UnfitPhotoError:
             continue
         if not all(_ready(puppet, surface) for surface in (HEAD, Flat())):
             continue
@@ -229,13 +229,13 @@ def find_people(photos: Iterable[Path], first: Person, count: int) -> list[Perso
 
 def _ready(puppet: Puppet, surface: Surface) -> bool:
     """Whether the server would begin with this at rest, and not ask it for something that it cannot do."""
-    return hint(models().observe(puppet.render(Pose(), surface), eyes=False).glance) is None
+    return hint(models().observe(puppet.render(Pose(), surface), eyes=False, covered=True).glance) is None
 
 
 def _embedding(puppet: Puppet) -> Floats:
     face = models().embed(puppet.render(Pose()))
     if face is None:
-        raise UnfitPhoto("no face is found in the puppet's own frame")
+        raise UnfitPhotoError("no face is found in the puppet's own frame")
     return face
 
 

@@ -1,11 +1,11 @@
 """What the page is told of the API: actions, parameters and errors, read off the request structs themselves.
 
-An action that the server gains appears on the page by itself; its sentences are in texts.py.
+An action that the server gains appears on the page by itself, with the sentences of its manifest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -14,6 +14,8 @@ from msgspec import inspect
 from renzheng.explorer import texts
 from renzheng.explorer.texts import Sentences
 
+ErrorTexts = tuple[str, str, Sentences | None]
+"""The server's own text, in Chinese and in English where it has one, and what to do, where a product says it."""
 KINDS: tuple[tuple[type[inspect.Type], str], ...] = (
     (inspect.BoolType, "boolean"),
     (inspect.IntType, "integer"),
@@ -25,17 +27,39 @@ KINDS: tuple[tuple[type[inspect.Type], str], ...] = (
 )
 
 
+class ParameterText(Protocol):
+    @property
+    def zh(self) -> str: ...
+    @property
+    def en(self) -> str: ...
+    @property
+    def choices(self) -> tuple[str, ...]: ...
+    @property
+    def example(self) -> str: ...
+
+
 class Action(Protocol):
-    """What is read of an action: its name and version, the struct of its request, and where it is offered."""
+    """What is read of an action's manifest. `parameters`: the texts by path."""
 
     @property
     def name(self) -> str: ...
     @property
-    def version(self) -> str: ...
-    @property
     def request(self) -> type[msgspec.Struct]: ...
     @property
     def regions(self) -> frozenset[str] | None: ...
+    @property
+    def text(self) -> Sentences: ...
+    @property
+    def parameters(self) -> Mapping[str, ParameterText]: ...
+
+
+class Product(Protocol):
+    @property
+    def service(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def actions(self) -> tuple[Action, ...]: ...
 
 
 class Bilingual(msgspec.Struct, frozen=True):
@@ -50,8 +74,8 @@ class Parameter(msgspec.Struct, frozen=True, omit_defaults=True):
 
     name: str
     kind: str
+    text: Bilingual
     required: bool = False
-    text: Bilingual | None = None
     item: str = ""
     fields: tuple[Parameter, ...] = ()
     choices: tuple[str, ...] = ()
@@ -62,8 +86,9 @@ class ActionDescription(msgspec.Struct, frozen=True):
     """`regions`: sorted, None where none is needed."""
 
     name: str
+    service: str
     version: str
-    text: Bilingual | None
+    text: Bilingual
     regions: tuple[str, ...] | None
     parameters: tuple[Parameter, ...]
 
@@ -72,7 +97,7 @@ class ErrorDescription(msgspec.Struct, frozen=True):
     """`message`: the server's own text, with `{names}` of what it fills in. `advice`: what to do about it."""
 
     message: Bilingual
-    advice: Bilingual | None
+    advice: Bilingual
 
 
 class Limits(msgspec.Struct, frozen=True, rename="camel"):
@@ -88,53 +113,64 @@ class Limits(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Description(msgspec.Struct, frozen=True):
-    service: str
     limits: Limits
     actions: tuple[ActionDescription, ...]
     errors: dict[str, ErrorDescription]
 
 
-def describe(
-    service: str, actions: Iterable[Action], errors: Mapping[str, tuple[str, str]], limits: Limits
-) -> Description:
-    """`errors`: Chinese and English text by code. TypeError: a request has a field of a kind that the page lacks."""
+def describe(products: Sequence[Product], errors: Mapping[str, ErrorTexts], limits: Limits) -> Description:
+    """`errors`: all that these products and the gateway answer with, by code.
+
+    TypeError: a request has a field of a kind that the page lacks. KeyError: a parameter without a sentence.
+    """
+    words = {"{service}": products[0].service, "{version}": products[0].version}
     return Description(
-        service,
         limits,
-        tuple(_action(action) for action in actions),
-        {code: ErrorDescription(Bilingual(zh, en or zh), _bilingual(texts.ADVICE.get(code)))
-         for code, (zh, en) in sorted(errors.items())},
-    )  # fmt: skip
-
-
-def _action(action: Action) -> ActionDescription:
-    return ActionDescription(
-        action.name,
-        action.version,
-        _bilingual(texts.ACTIONS.get(action.name)),
-        None if action.regions is None else tuple(sorted(action.regions)),
-        tuple(_parameters(action.name, action.request, "")),
+        tuple(_action(product, action) for product in products for action in product.actions),
+        {code: _error(code, error, words) for code, error in sorted(errors.items())},
     )
 
 
-def _parameters(action: str, struct: type[msgspec.Struct], path: str) -> Iterator[Parameter]:
+def _error(code: str, error: ErrorTexts, words: Mapping[str, str]) -> ErrorDescription:
+    message_zh, message_en, advice = error
+    zh, en = advice or texts.ADVICE[code]
+    for mark, word in words.items():
+        zh, en = zh.replace(mark, word), en.replace(mark, word)
+    return ErrorDescription(Bilingual(message_zh, message_en or message_zh), Bilingual(zh, en))
+
+
+def _action(product: Product, action: Action) -> ActionDescription:
+    return ActionDescription(
+        action.name,
+        product.service,
+        product.version,
+        Bilingual(*action.text),
+        None if action.regions is None else tuple(sorted(action.regions)),
+        tuple(_parameters(action, action.request, "")),
+    )
+
+
+def _parameters(action: Action, struct: type[msgspec.Struct], path: str) -> Iterator[Parameter]:
     described = inspect.type_info(struct)
     assert isinstance(described, inspect.StructType)
     for field in described.fields:
         name = field.encode_name
         where = f"{path}{name}"
+        if where not in action.parameters:
+            raise KeyError(f"{action.name}.{where} has no sentence in its manifest")
+        told = action.parameters[where]
         kind = _unwrapped(field.type)
         yield Parameter(
             name=name,
             kind=kind_of(kind),
             required=field.required,
-            text=_bilingual(texts.of_parameter(action, where)),
+            text=Bilingual(told.zh, told.en),
             item=kind_of(_unwrapped(kind.item_type)) if isinstance(kind, inspect.ListType) else "",
             fields=tuple(_parameters(action, kind.cls, f"{where}."))
             if isinstance(kind, inspect.StructType)
             else (),
-            choices=texts.CHOICES.get(f"{action}.{where}", ()),
-            example=texts.EXAMPLES.get(f"{action}.{where}", ""),
+            choices=told.choices,
+            example=told.example,
         )  # fmt: skip
 
 
@@ -152,7 +188,3 @@ def kind_of(kind: inspect.Type) -> str:
         if isinstance(kind, known):
             return name
     raise TypeError(f"the explorer has no input for {type(kind).__name__}")
-
-
-def _bilingual(sentences: Sentences | None) -> Bilingual | None:
-    return None if sentences is None else Bilingual(*sentences)

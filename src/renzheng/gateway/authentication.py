@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection, Mapping
 from functools import lru_cache, partial
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
-from renzheng.gateway.body import Body, InFlight, Watch
+from renzheng.gateway.body import BytesInFlight, RequestBody, SlowReadTimer
 from renzheng.gateway.context import Request
-from renzheng.gateway.contract import SERVICE, GatewaySettings, KeyFinder, Where
+from renzheng.gateway.contract import GatewaySettings, KeyFinder, Where
 from renzheng.gateway.errors import (
     CommonParameterTypeError,
-    FormTooLarge,
-    InvalidAuthorization,
-    InvalidParameterValue,
-    IpNotInWhitelist,
-    MissingParameter,
-    RepeatedParameter,
-    RequestSizeLimitExceeded,
-    SecretIdNotFound,
-    SignatureExpire,
-    SignatureFailure,
-    TokenFailure,
-    UnsupportedProtocol,
+    FormTooLargeError,
+    InvalidAuthorizationError,
+    InvalidParameterValueError,
+    IpNotInWhitelistError,
+    MissingParameterError,
+    RepeatedParameterError,
+    RequestSizeLimitExceededError,
+    SecretIdNotFoundError,
+    SignatureExpireError,
+    SignatureFailureError,
+    TokenFailureError,
+    TooManyHeadersError,
+    UnsupportedProtocolError,
+    V1SignaturesOffError,
 )
-from renzheng.gateway.explain import explain
-from renzheng.gateway.failures import RecentFailures
-from renzheng.gateway.parameters import split_pairs, unique
+from renzheng.gateway.pairs import RawPairs, raw_pairs, unquote, unquoted
 from renzheng.gateway.signature import (
     EMPTY_SHA256,
     UNSIGNED_PAYLOAD,
     UNSIGNED_SHA256,
     V1_METHODS,
-    MalformedAuthorization,
+    MalformedAuthorizationError,
     SigningKeys,
     host_readings,
     parse_authorization,
@@ -58,8 +58,9 @@ COMMON_PARAMETERS = frozenset(
         "Version",
     }
 )
-# A larger body is explained by its hash alone: it cannot be serialised again.
-_EXPLAINED_BYTES = 64 * 1024
+_V1_NEEDED = (b"Timestamp", b"Version", b"Action", b"SecretId", b"Nonce", b"Signature")
+_TYPED = ("Timestamp", "Nonce", "SignatureMethod")
+_SECRET_ID_BYTES = 256
 _TC3_MARKS = (b"x-tc-action", b"x-tc-timestamp", b"x-tc-version")
 _SINGLE = frozenset(
     {b"host", b"content-type", b"content-length", b"x-tc-action", b"x-tc-version", b"x-tc-timestamp",
@@ -83,25 +84,25 @@ def _network(text: str) -> IPv4Network | IPv6Network:
 
 
 class Authentication:
-    """The first half of the pipeline's handlers, with what they need."""
+    """The first half of the pipeline's handlers, with what they need. `services`: those that are offered."""
 
-    def __init__(self, keys: KeyFinder, settings: GatewaySettings, failures: RecentFailures | None = None) -> None:
+    def __init__(self, keys: KeyFinder, settings: GatewaySettings, services: Collection[str]) -> None:
         self._keys = keys
-        self._failures = failures
+        self._services = frozenset(services)
         self._settings = settings
         self._signing_keys = SigningKeys()
-        self._in_flight = InFlight(settings)
-        self._watch = Watch()
-        self._body_too_large = partial(RequestSizeLimitExceeded, "body", limit=settings.body_bytes)
+        self._in_flight = BytesInFlight(settings)
+        self._watch = SlowReadTimer()
+        self._body_too_large = partial(RequestSizeLimitExceededError, "body", limit=settings.body_bytes)
 
     @property
     def bytes_in_flight(self) -> int:
         """Bytes of bodies that are held now."""
         return self._in_flight.total
 
-    def new_body(self, address: str) -> Body:
+    def new_body(self, address: str) -> RequestBody:
         """The body of a request that has begun; to be released when it ends."""
-        return Body(self._in_flight, self._watch, self._settings, address)
+        return RequestBody(self._in_flight, self._watch, self._settings, address)
 
     def check_protocol(self, request: Request) -> None:
         """GET or POST, and no header twice that decides anything."""
@@ -111,14 +112,18 @@ class Authentication:
             or any(mark in request.headers for mark in _TC3_MARKS)
         )
         if request.method not in ("GET", "POST"):
-            raise UnsupportedProtocol(f"method of {len(request.method)} letters")
+            raise UnsupportedProtocolError(f"method of {len(request.method)} letters")
+        if not request.is_tc3 and not self._settings.v1_signatures:
+            raise V1SignaturesOffError
+        if request.header_count > self._settings.max_headers:
+            raise TooManyHeadersError("headers", limit=self._settings.max_headers)
         if request.repeated:
             if b"authorization" in request.repeated:
-                raise InvalidAuthorization(reason="it is given more than once.")
+                raise InvalidAuthorizationError(reason="it is given more than once.")
             for name in sorted(request.repeated & _SINGLE):
-                raise RepeatedParameter(name=name.decode("ascii"))
+                raise RepeatedParameterError(name=name.decode("ascii"))
         if len(request.query) > self._settings.query_bytes:
-            raise RequestSizeLimitExceeded("query", limit=self._settings.query_bytes)
+            raise RequestSizeLimitExceededError("query", limit=self._settings.query_bytes)
 
     def read_form(self, request: Request) -> Awaitable[None] | None:
         """A v1 POST keeps even its common parameters in the body, so that this body is read first."""
@@ -128,16 +133,15 @@ class Authentication:
             request.receive,
             request.read_into,
             announced=request.announced,
-            limit=self._settings.form_bytes,
-            too_large=FormTooLarge,
-            secret_id="",
+            limit=self._settings.v1_body_bytes,
+            too_large=FormTooLargeError,
         )
 
     def read_common_parameters(self, request: Request) -> None:
         if request.is_tc3:
             self._read_headers(request)
         else:
-            _read_pairs(request)
+            _read_pairs(request, self._settings.max_pairs)
 
     def _read_headers(self, request: Request) -> None:
         headers = request.headers
@@ -145,24 +149,26 @@ class Authentication:
         request.version = request.header(b"x-tc-version")
         request.action_name = request.header(b"x-tc-action")
         if not request.timestamp:
-            raise MissingParameter(name="Timestamp")
+            raise MissingParameterError(name="Timestamp")
         if not request.version:
-            raise MissingParameter(name="Version")
+            raise MissingParameterError(name="Version")
         if not request.action_name:
-            raise MissingParameter(name="Action")
+            raise MissingParameterError(name="Action")
         request.seconds = _seconds(request.timestamp)
         if b"authorization" not in headers:
-            raise InvalidAuthorization(reason="the header is missing.")
+            raise InvalidAuthorizationError(reason="the header is missing.")
         try:
             authorization = parse_authorization(headers[b"authorization"])
-        except MalformedAuthorization as fault:
-            raise InvalidAuthorization(reason=fault) from None
+        except MalformedAuthorizationError as fault:
+            raise InvalidAuthorizationError(reason=fault) from None
         for name in authorization.signed_headers:
             if name not in headers or name in request.repeated:
                 reason = f"`SignedHeaders` names `{name.decode('latin-1')}`, which is not sent exactly once."
-                raise InvalidAuthorization(reason=reason)
-        if authorization.service != SERVICE and authorization.service not in self._endpoint_services(request):
-            raise InvalidAuthorization(reason="`Service` in Credential not valid.")
+                raise InvalidAuthorizationError(reason=reason)
+        if authorization.service not in self._services and authorization.service not in self._endpoint_services(
+            request
+        ):
+            raise InvalidAuthorizationError(reason="`Service` in Credential not valid.")
         request.authorization = authorization
         request.secret_id = authorization.secret_id
         request.region = request.header(b"x-tc-region") if b"x-tc-region" in headers else None
@@ -175,15 +181,37 @@ class Authentication:
         hosts = host_readings(request.headers[b"host"].strip())
         return {host.split(b".", 1)[0].decode("latin-1") for host in hosts}
 
+    def is_signed_for(self, request: Request, service: str) -> bool:
+        """Whether the signature's service may be this one; v1 names none, and so does one that is off the endpoint."""
+        if not request.is_tc3 or request.authorization.service == service:
+            return True
+        return request.authorization.service in self._endpoint_services(request)
+
+    def service_of(self, request: Request) -> str:
+        """The offered service that the signature names, empty where it names none."""
+        named = request.authorization.service if request.is_tc3 else ""
+        return named if named in self._services else ""
+
     def find_key(self, request: Request) -> None:
         key = self._keys.find(request.secret_id)
         if key is None or not key.enabled:
-            raise SecretIdNotFound("disabled" if key else "unknown")
+            raise SecretIdNotFoundError("disabled" if key else "unknown")
         request.key = key
 
+    def decode_pairs(self, request: Request) -> None:
+        """All of a v1 request's parameters, once its key is known."""
+        if request.is_tc3:
+            return
+        given = request.parameters = unquoted(request.raw_pairs)
+        _check_types(given)
+        request.seconds, request.timestamp = int(given["Timestamp"]), given["Timestamp"]
+        request.version, request.action_name = given["Version"], given["Action"]
+        request.region = given.get("Region") or None
+        request.token = given.get("Token") or None
+
     def check_clock(self, request: Request) -> None:
-        if abs(request.now - request.seconds) > self._settings.clock_skew:
-            raise SignatureExpire
+        if abs(request.wall - request.seconds) > self._settings.clock_window:
+            raise SignatureExpireError(now=int(request.wall))
 
     def read_body(self, request: Request) -> Awaitable[None] | None:
         """Bound and read the body of a TC3 POST, hashing on the way. A GET's body is no part of the request."""
@@ -195,35 +223,13 @@ class Authentication:
             announced=request.announced,
             limit=self._settings.body_bytes,
             too_large=self._body_too_large,
-            secret_id=request.secret_id,
         )
 
     def verify_signature(self, request: Request) -> None:
         valid = self._verify_headers(request) if request.is_tc3 else _verify_pairs(request)
         if not valid:
-            raise self._refusal(request)
-
-    def _refusal(self, request: Request) -> SignatureFailure:
-        """The refusal of a wrong signature; why it is wrong is for the operator, not for the caller."""
-        in_reply = self._settings.explain_in_reply and request.is_local
-        if self._failures is None and not in_reply:
-            return SignatureFailure()
-        key, captured, unsigned = request.key, request.captured(_EXPLAINED_BYTES), self._may_be_unsigned(request)
-        if self._failures is not None:
-            self._failures.note(
-                captured,
-                at=request.now,
-                request_id=request.request_id,
-                account_id=key.account_id,
-                secret_id=key.secret_id,
-                secret_key=key.secret_key,
-                unsigned=unsigned,
-            )
-        if not in_reply:
-            return SignatureFailure()
-        found = explain(captured, {key.secret_id: key.secret_key}, unsigned=unsigned, masked=True)
-        zh, en = found.sentence("zh-CN"), found.sentence("en-US")
-        return SignatureFailure(zh=f"{SignatureFailure.zh}{zh}", en=f"{SignatureFailure.en} {en}")
+            raise SignatureFailureError
+        request.body.prove(request.key.account_id)
 
     def _verify_headers(self, request: Request) -> bool:
         authorization = request.authorization
@@ -242,6 +248,7 @@ class Authentication:
             query=b"" if is_post else request.query,
             headers=request.headers,
             payload_hash=payload_hash,
+            path=request.path,
         )
 
     def _is_unsigned(self, request: Request) -> bool:
@@ -257,13 +264,13 @@ class Authentication:
     def check_token(self, request: Request) -> None:
         """Temporary credentials come with their token and end; permanent ones have none."""
         key = request.key
-        if key.expires_at is not None and request.now >= key.expires_at:
-            raise TokenFailure("the temporary credentials have ended")
+        if key.expires_at is not None and request.wall >= key.expires_at:
+            raise TokenFailureError("the temporary credentials have ended")
         if request.token is None and key.token is None:
             return
         given = (request.token or "").encode("utf-8", "surrogateescape")
         if not hmac.compare_digest(given, (key.token or "").encode()):
-            raise TokenFailure("not the token of these credentials")
+            raise TokenFailureError("not the token of these credentials")
 
     def check_address(self, request: Request) -> None:
         networks = request.key.addresses
@@ -272,34 +279,45 @@ class Authentication:
         try:
             address = ip_address(request.address)
         except ValueError:
-            raise IpNotInWhitelist("the connection has no address") from None
+            raise IpNotInWhitelistError("the connection has no address") from None
         if not any(address in _network(network) for network in networks):
-            raise IpNotInWhitelist
+            raise IpNotInWhitelistError
 
 
 def _allowed(where: Where, request: Request) -> bool:
     return where == "always" or (where == "loopback" and request.is_local)
 
 
-def _read_pairs(request: Request) -> None:
-    """The common parameters of the v1 methods, in the query or in the form."""
+def _read_pairs(request: Request, most: int) -> None:
+    """Who calls by the v1 methods, in the query or in the form: nothing but the SecretId is decoded."""
     text = request.query if request.method == "GET" else bytes(request.body.data)
-    given = request.parameters = unique(split_pairs(text))
-    if "Language" in given:
-        request.language = "zh-CN" if given["Language"] == "zh-CN" else "en-US"
-    for name in ("Timestamp", "Version", "Action", "SecretId", "Nonce", "Signature"):
-        if not given.get(name):
-            raise MissingParameter(name=name)
-    request.seconds = _seconds(given["Timestamp"])
-    if not _is_number(given["Nonce"], 20):
+    raw = request.raw_pairs = raw_pairs(text, most)
+    if b"Language" in raw:
+        request.language = "zh-CN" if raw[b"Language"] == b"zh-CN" else "en-US"
+    for name in _V1_NEEDED:
+        if not raw.get(name):
+            raise MissingParameterError(name=name.decode("ascii"))
+    _check_types({name: raw[name.encode("ascii")].decode("latin-1") for name in _TYPED if _is_plain(raw, name)})
+    secret_id = raw[b"SecretId"]
+    if len(secret_id) > _SECRET_ID_BYTES:
+        raise SecretIdNotFoundError("too long")
+    request.secret_id = unquote(secret_id)
+
+
+def _is_plain(raw: RawPairs, name: str) -> bool:
+    """Whether a value stands as it was meant; one with escapes is looked at when its caller is known."""
+    value = raw.get(name.encode("ascii"))
+    return value is not None and b"%" not in value and b"+" not in value
+
+
+def _check_types(given: Mapping[str, str]) -> None:
+    if "Timestamp" in given:
+        _seconds(given["Timestamp"])
+    if "Nonce" in given and not _is_number(given["Nonce"], 20):
         raise CommonParameterTypeError(name="Nonce")
     method = given.get("SignatureMethod", "HmacSHA1")
     if method not in V1_METHODS:
-        raise InvalidParameterValue(name="SignatureMethod", value=method)
-    request.timestamp, request.version = given["Timestamp"], given["Version"]
-    request.action_name, request.secret_id = given["Action"], given["SecretId"]
-    request.region = given.get("Region") or None
-    request.token = given.get("Token") or None
+        raise InvalidParameterValueError(name="SignatureMethod", value=method)
 
 
 def _verify_pairs(request: Request) -> bool:
@@ -310,4 +328,5 @@ def _verify_pairs(request: Request) -> bool:
         host=request.headers.get(b"host", b""),
         method=request.method,
         algorithm=parameters.get("SignatureMethod", "HmacSHA1"),
+        path=request.path,
     )

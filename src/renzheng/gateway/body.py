@@ -5,78 +5,80 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import mmap
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from renzheng.addresses import subscriber
 from renzheng.gateway.contract import GatewaySettings
 from renzheng.gateway.errors import (
-    AccountLimitExceeded,
-    AddressLimitExceeded,
+    AccountLimitExceededError,
+    AddressLimitExceededError,
     ApiError,
-    BodyTooSlow,
-    ServiceUnavailable,
+    BodyTooSlowError,
+    ServiceUnavailableError,
 )
 
+Bytes = bytes | bytearray | memoryview
+_UNTOUCHED = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 AsgiMessage = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[AsgiMessage]]
 ReadInto = Callable[[memoryview], AsyncGenerator[int, None]]
 """Fills a buffer of the announced length and says how much is there, where the server offers that."""
 
 
-class ClientGone(Exception):
+class ClientGoneError(Exception):
     """The client left before its body was whole: there is nobody to answer."""
 
 
-class InFlight:
-    """The bytes of bodies that are held now, over all requests, by SecretId and by address."""
+Holder = int | str
+"""Whose bytes are counted: an account by its number, or an address by its name while nobody has proved a key."""
+
+
+class BytesInFlight:
+    """The bytes of bodies that are held now, over all requests and by holder, as they arrive.
+
+    Until a key is proved they are the address's, as anybody can name a SecretId; then they are the account's.
+    """
 
     def __init__(self, settings: GatewaySettings) -> None:
-        self._total_limit = settings.in_flight_bytes
-        self._share_limit = int(settings.in_flight_bytes * settings.in_flight_share)
-        self._total = 0
-        self._by_key: dict[str, int] = {}
-        self._by_address: dict[str, int] = {}
+        self._total_limit = settings.bytes_in_flight
+        self._share_limit = int(settings.bytes_in_flight * settings.in_flight_share)
+        self._by_holder: dict[Holder, int] = {}
+        self.total = 0
+        """Bytes that are held now."""
 
-    @property
-    def total(self) -> int:
-        """Bytes that are reserved now."""
-        return self._total
+    def take(self, holder: Holder, count: int) -> None:
+        """Count `count` bytes more of a holder's, or raise at once."""
+        if self.total + count > self._total_limit:
+            raise ServiceUnavailableError("bodies in flight are at their limit")
+        held = self._by_holder.get(holder, 0) + count
+        if held > self._share_limit:
+            if isinstance(holder, int):
+                raise AccountLimitExceededError("this account's bodies in flight are at their share")
+            raise AddressLimitExceededError("this address's bodies in flight are at their share")
+        self.total += count
+        self._by_holder[holder] = held
 
-    def reserve(self, secret_id: str, address: str, count: int) -> None:
-        """Take `count` bytes, or raise at once. `secret_id` is empty where it is not known yet."""
-        if self._total + count > self._total_limit:
-            raise ServiceUnavailable("bodies in flight are at their limit")
-        by_key = self._by_key.get(secret_id, 0) + count
-        by_address = self._by_address.get(address, 0) + count
-        if by_key > self._share_limit and secret_id:
-            raise AccountLimitExceeded("this SecretId's bodies in flight are at their share")
-        if by_address > self._share_limit:
-            raise AddressLimitExceeded("this address's bodies in flight are at their share")
-        self._total += count
-        self._by_key[secret_id] = by_key
-        self._by_address[address] = by_address
-
-    def release(self, secret_id: str, address: str, count: int) -> None:
-        """Give back what was reserved with the same names."""
-        self._total -= count
-        for holders, holder in ((self._by_key, secret_id), (self._by_address, address)):
-            if holders[holder] == count:
-                del holders[holder]
-            else:
-                holders[holder] -= count
+    def release(self, holder: Holder, count: int) -> None:
+        """Give back what was taken."""
+        self.total -= count
+        if self._by_holder[holder] == count:
+            del self._by_holder[holder]
+        else:
+            self._by_holder[holder] -= count
 
 
-class Watch:
+class SlowReadTimer:
     """Ends reads that are too slow, with one timer for all of them: one a request costs 5 µs, as much as its HMACs."""
 
     def __init__(self, interval: float = 0.1) -> None:
         self._interval = interval
-        self._reading: set[Body] = set()
+        self._reading: set[RequestBody] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, body: Body) -> float:
+    def add(self, body: RequestBody) -> float:
         """Watch a read that begins now, which is returned in the event loop's seconds."""
         # Kept: Python 3.11 asks the kernel for the process's number each time that it is asked for the loop.
         loop = self._loop = self._loop or asyncio.get_running_loop()
@@ -85,7 +87,7 @@ class Watch:
             self._timer = loop.call_later(self._interval, self._look, loop)
         return loop.time()
 
-    def remove(self, body: Body) -> None:
+    def remove(self, body: RequestBody) -> None:
         self._reading.discard(body)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -96,16 +98,15 @@ class Watch:
         self._timer = loop.call_later(self._interval, self._look, loop) if self._reading else None
 
 
-class Body:
+class RequestBody:
     """One request's body and what it holds of the bytes in flight, from the first byte until `release`."""
 
     __slots__ = (
-        "_address",
         "_chunks",
         "_digest",
+        "_held",
+        "_holder",
         "_in_flight",
-        "_reserved",
-        "_secret_id",
         "_settings",
         "_started",
         "_stopped",
@@ -116,19 +117,18 @@ class Body:
         "size",
     )
 
-    def __init__(self, in_flight: InFlight, watch: Watch, settings: GatewaySettings, address: str) -> None:
+    def __init__(self, in_flight: BytesInFlight, watch: SlowReadTimer, settings: GatewaySettings, address: str) -> None:
         self._in_flight = in_flight
         self._watch = watch
         self._settings = settings
-        self._address = subscriber(address)
-        self._secret_id = ""
-        self._reserved = 0
+        self._holder: Holder = subscriber(address)
+        self._held = 0
         self._started = 0.0
         self._stopped = False
         self._task: asyncio.Task[Any] | None = None
         self._digest: Any = None
         self._chunks: list[bytes] = []
-        self.data: bytes | bytearray = b""
+        self.data: Bytes = b""
         self.size = 0
         self.complete = False
 
@@ -140,18 +140,14 @@ class Body:
         announced: int | None,
         limit: int,
         too_large: Callable[[], ApiError],
-        secret_id: str,
     ) -> None:
         """Read all of it into `data`, hashing on the way.
 
-        `announced`: Content-Length, None where there is none; that much is reserved before the first byte is
-        awaited. ApiError where a bound is passed, ClientGone where the client left.
+        `announced`: Content-Length, None where there is none. ApiError where a bound is passed, ClientGoneError where
+        the client left.
         """
         if announced is not None and announced > limit:
             raise too_large()
-        self._secret_id = secret_id
-        if announced:
-            self._reserve(announced)
         self._task = task = asyncio.current_task()
         cancelling = task.cancelling() if task else 0
         self._started = self._watch.add(self)
@@ -162,22 +158,22 @@ class Body:
                 await self._gather(receive, limit, too_large)
         except asyncio.CancelledError:
             if self._stopped and task is not None and task.uncancel() <= cancelling:
-                raise BodyTooSlow(f"{self.size} bytes of the body arrived in time") from None
+                raise BodyTooSlowError(f"{self.size} bytes of the body arrived in time") from None
             raise
         finally:
             self._watch.remove(self)
 
     async def _fill(self, read_into: ReadInto, announced: int) -> None:
-        """Read into the place where it stays, of the announced size."""
-        data = bytearray(announced)
-        view, self._digest = memoryview(data), hashlib.sha256()
+        """Read into the place where it stays, of the announced size; memory that nothing came for is never touched."""
+        view, self._digest = memoryview(mmap.mmap(-1, announced, _UNTOUCHED)), hashlib.sha256()
         async with contextlib.aclosing(read_into(view)) as arrivals:
             async for size in arrivals:
+                self._hold(size)
                 self._digest.update(view[self.size : size])
                 self.size = size
         if self.size < announced:
-            raise ClientGone
-        self.data, self.complete = data, True
+            raise ClientGoneError
+        self.data, self.complete = view, True
 
     async def _gather(self, receive: Receive, limit: int, too_large: Callable[[], ApiError]) -> None:
         """Read part by part, and join once: a buffer that grows is moved again and again."""
@@ -188,7 +184,7 @@ class Body:
 
     def _take(self, message: AsgiMessage, limit: int, too_large: Callable[[], ApiError]) -> None:
         if message["type"] != "http.request":
-            raise ClientGone
+            raise ClientGoneError
         chunk: bytes = message.get("body", b"")
         self.complete = not message.get("more_body", False)
         if not chunk:
@@ -196,8 +192,7 @@ class Body:
         size = self.size + len(chunk)
         if size > limit:
             raise too_large()
-        if size > self._reserved:
-            self._reserve(size - self._reserved)
+        self._hold(size)
         if not self.complete or self.size:
             if self._digest is None:
                 self._digest = hashlib.sha256()
@@ -225,21 +220,32 @@ class Body:
         if self._task is not None:
             self._task.cancel()
 
-    def _reserve(self, count: int) -> None:
-        self._in_flight.reserve(self._secret_id, self._address, count)
-        self._reserved += count
+    def _hold(self, size: int) -> None:
+        """Have `size` bytes counted, where it is a body that counts."""
+        if size > max(self._held, self._settings.uncounted_bytes):
+            self._in_flight.take(self._holder, size - self._held)
+            self._held = size
+
+    def prove(self, account_id: int) -> None:
+        """The caller is of this account: what is held is the account's from now on. AccountLimitExceededError."""
+        if self._held:
+            held, address = self._held, self._holder
+            self._in_flight.release(address, held)
+            self._holder, self._held = account_id, 0
+            self._in_flight.take(account_id, held)
+            self._held = held
 
     def drop(self) -> None:
         """Let go of the bytes; what still refers to them is counted until `release`."""
         self.data = b""
 
     def release(self) -> None:
-        """Give the reservation back; the request is over."""
+        """Let go of everything and count it no more: the request is over, or refused."""
         self.data = b""
         self._chunks.clear()
-        if self._reserved:
-            self._in_flight.release(self._secret_id, self._address, self._reserved)
-            self._reserved = 0
+        if self._held:
+            self._in_flight.release(self._holder, self._held)
+            self._held = 0
 
 
 async def discard_rest(receive: Receive, settings: GatewaySettings) -> None:

@@ -6,34 +6,43 @@ from typing import Any
 
 import msgspec
 
-from renzheng.gateway.body import Body, ReadInto, Receive
-from renzheng.gateway.contract import Action, Key, Language
+from renzheng.addresses import is_loopback, names_loopback
+from renzheng.gateway.body import ReadInto, Receive, RequestBody
+from renzheng.gateway.contract import Key, Language
 from renzheng.gateway.encryption import SealingKey
-from renzheng.gateway.explanation import Captured
+from renzheng.gateway.explanation import CapturedRequest
+from renzheng.gateway.manifest import Action, Product
+from renzheng.gateway.pairs import RawPairs
 from renzheng.gateway.parameters import MessageReader
 from renzheng.gateway.signature import Authorization
 
-_LOOPBACK_NAMES = (b"localhost", b"127.", b"[::1]")
 _PROXY_MARKS = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via")
 
 
 _NO_NAMES: frozenset[bytes] = frozenset()
 _NOTHING: dict[str, Any] = {}
+_NO_PAIRS: RawPairs = {}
 
 
 def _repeated(headers: list[tuple[bytes, bytes]]) -> frozenset[bytes]:
-    names = [name for name, _ in headers]
-    return frozenset(name for name in names if names.count(name) > 1)
+    seen: set[bytes] = set()
+    repeated: set[bytes] = set()
+    for name, _ in headers:
+        (repeated if name in seen else seen).add(name)
+    return frozenset(repeated)
 
 
 class Request:
     """Handlers write to it in the order of the pipeline; a field is meaningful from its handler on.
 
-    `headers`: the last value of each name, as received. `repeated`: names that came more than once.
-    `parameters`: the decoded pairs of a v1 request, None for TC3. `timestamp`: as the client wrote it,
-    `seconds`: its number.
+    `headers`: the last value of each name, as received; `header_count`: how many came. `repeated`: names that came
+    more than once. `raw_pairs`: those of a v1 request as they came; `parameters`: the same decoded, None for TC3.
+    `timestamp`: as the client wrote it, `seconds`: its number. `now`: the server's steady time, `wall`: what the
+    machine's clock says, which timestamps are held against.
     `is_tc3`: whether the common parameters are in headers, and not among the v1 pairs. `sealing_key`: the key that
     the caller sent for the reply. `cause`: why the request was refused, for the log.
+    `places`: those that it holds among the requests at work. `product`: the one whose version it names, and
+    before that the gateway's first.
     """
 
     __slots__ = (
@@ -44,6 +53,7 @@ class Request:
         "body",
         "cause",
         "content_type",
+        "header_count",
         "headers",
         "is_tc3",
         "key",
@@ -52,7 +62,11 @@ class Request:
         "method",
         "now",
         "parameters",
+        "path",
+        "places",
+        "product",
         "query",
+        "raw_pairs",
         "read_into",
         "reader",
         "receive",
@@ -60,12 +74,14 @@ class Request:
         "repeated",
         "reply",
         "request_id",
+        "scheme",
         "sealing_key",
         "seconds",
         "secret_id",
         "timestamp",
         "token",
         "version",
+        "wall",
     )
 
     action: Action
@@ -75,6 +91,8 @@ class Request:
     key: Key
     message: msgspec.Struct
     now: float
+    product: Product
+    wall: float
     reader: MessageReader[Any]
     region: str | None
     reply: msgspec.Struct | dict[str, Any]
@@ -85,17 +103,21 @@ class Request:
     token: str | None
     version: str
 
-    def __init__(self, scope: dict[str, Any], receive: Receive, body: Body) -> None:
+    def __init__(self, scope: dict[str, Any], receive: Receive, body: RequestBody) -> None:
         self.receive = receive
         self.read_into: ReadInto | None = scope.get("extensions", _NOTHING).get("renzheng.read_into")
         self.body = body
         self.cause = ""
+        self.places = 0
         self.sealing_key: SealingKey | None = None
         self.method: str = scope["method"]
+        self.scheme: str = scope.get("scheme", "http")
+        self.path: bytes = scope.get("raw_path") or scope["path"].encode()
         self.query: bytes = scope["query_string"]
         client = scope.get("client")
         self.address: str = client[0] if client else ""
         given: list[tuple[bytes, bytes]] = scope["headers"]
+        self.header_count = len(given)
         self.headers = headers = dict(given)
         self.repeated = _repeated(given) if len(headers) != len(given) else _NO_NAMES
         self.language: Language = "zh-CN" if self.header(b"x-tc-language") == "zh-CN" else "en-US"
@@ -103,6 +125,7 @@ class Request:
         if content_type != b"application/json":
             content_type = content_type.partition(b";")[0].strip().lower()
         self.content_type = content_type
+        self.raw_pairs: RawPairs = _NO_PAIRS
         self.parameters: dict[str, str] | None = None
 
     def header(self, name: bytes) -> str:
@@ -116,21 +139,21 @@ class Request:
         value = self.headers.get(b"content-length", b"")
         return int(value) if value.isdigit() and len(value) < 20 else None
 
-    def captured(self, body_bytes: int) -> Captured:
+    def captured(self, body_bytes: int) -> CapturedRequest:
         """The request as it came, its body by its hash alone where that is larger than `body_bytes`."""
         small = self.body.size <= body_bytes
-        return Captured(
+        return CapturedRequest(
             self.method,
             self.query,
             list(self.headers.items()),
             bytes(self.body.data) if small else b"",
             None if small else self.body.sha256,
+            self.path,
         )
 
     @property
     def is_local(self) -> bool:
         """A connection from the machine itself, to a loopback name, with no sign of a proxy in between."""
-        if not (self.address.startswith("127.") or self.address == "::1"):
+        if not is_loopback(self.address) or any(mark in self.headers for mark in _PROXY_MARKS):
             return False
-        host = self.headers.get(b"host", b"").removeprefix(b"http://").lower()
-        return host.startswith(_LOOPBACK_NAMES) and not any(mark in self.headers for mark in _PROXY_MARKS)
+        return names_loopback(self.header(b"host").lower().removeprefix("http://"))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import msgspec
 
+from renzheng import defaults
+
 Language = Literal["zh-CN", "en-US"]
 Where = Literal["loopback", "always", "never"]
-
-VERSION = "2018-03-01"
-SERVICE = "faceid"
 
 
 class Caller(msgspec.Struct, frozen=True, gc=False):
@@ -27,36 +26,11 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One operation of the API.
-
-    `request`: a struct that forbids unknown fields and whose optional fields admit None (see
-    `parameters.MessageReader`). `run` answers with a struct whose fields become those of `Response`, and
-    raises ApiError. `regions`: those that the action is offered in; None where a region is not needed.
-    `per_second`: requests a second by account, unless the account has a limit of its own.
-
-    `sealable`: parameters that may come sealed; the request then has an `encryption`. `sealed_reply`: fields of
-    the reply that are sealed by field where the caller sent a key; a request with `is_encrypt_response` set gets
-    its whole reply sealed. `check_sealed`: called with the message as it came, before anything is opened.
-    """
-
-    name: str
-    request: type[msgspec.Struct]
-    run: Callable[[Caller, Any], Awaitable[msgspec.Struct]]
-    version: str = VERSION
-    regions: frozenset[str] | None = None
-    per_second: int = 100
-    sealable: frozenset[str] = frozenset()
-    sealed_reply: frozenset[str] = frozenset()
-    check_sealed: Callable[[Any], None] | None = None
-
-
 class Key(Protocol):
     """A pair of SecretId and SecretKey, as the store knows it now.
 
-    `token` and `expires_at` (unix seconds) belong to temporary credentials. `addresses`: networks in CIDR
-    form that the key may be used from; empty is anywhere.
+    `services`: those that it signs for. `token` and `expires_at` (unix seconds) belong to temporary credentials.
+    `addresses`: networks in CIDR form that the key may be used from; empty is anywhere.
     """
 
     @property
@@ -75,6 +49,8 @@ class Key(Protocol):
     def unsigned_payload(self) -> bool: ...
     @property
     def addresses(self) -> Sequence[str]: ...
+    @property
+    def services(self) -> frozenset[str]: ...
 
 
 class KeyFinder(Protocol):
@@ -99,15 +75,19 @@ class Log(Protocol):
     def error(self, event: str, **values: Any) -> Any: ...
 
 
-class Meter(Protocol):
-    """Where requests are counted. `action` is a known name or empty; `code` is empty for a success."""
+class RequestMeter(Protocol):
+    """Where requests are counted.
 
-    def request(self, action: str, code: str, seconds: float) -> None: ...
+    `action` is a known name, or empty before a caller is proven; `code` is empty for a success. `account_id`: the
+    proven caller's, else 0.
+    """
+
+    def request(self, action: str, code: str, seconds: float, account_id: int) -> None: ...
     def failed_open(self, part: str) -> None: ...
 
 
-class NoMeter:
-    def request(self, action: str, code: str, seconds: float) -> None:
+class NoRequestMeter:
+    def request(self, action: str, code: str, seconds: float, account_id: int) -> None:
         pass
 
     def failed_open(self, part: str) -> None:
@@ -118,51 +98,50 @@ class NoMeter:
 class GatewaySettings:
     """Every limit and policy of the gateway; sizes in bytes, times in seconds.
 
-    `clock_skew`: a timestamp may be that far from the server's clock, ends included.
-    `query_bytes`, `form_bytes`, `body_bytes`: the most of a GET's query, a v1 form and a TC3 body.
-    `in_flight_bytes`: bodies held at one time over all requests; `in_flight_share`: the part of that which one
-    SecretId, or one address (of IPv6 one /64), may hold.
+    `clock_window`: a timestamp may be that far from the server's clock, ends included.
+    `v1_signatures`: whether HmacSHA1 and HmacSHA256 are taken.
+    `max_headers`, `max_pairs`: the most headers of a request, and parameters of a query or form.
+    `query_bytes`, `v1_body_bytes`, `body_bytes`: the most of a GET's query, a v1 form and a TC3 body.
+    `bytes_in_flight`: bodies held at one time over all requests, of which those up to `uncounted_bytes` do not
+    count; `in_flight_share`: the part of that which one account may hold, or one address (of IPv6 one /64) before a
+    key is proved.
     `body_seconds`, `body_rate`, `body_grace`: a body has arrived whole within the first, and at any moment at
     `body_rate` bytes a second or more, counted from `body_grace` seconds after its start.
     `linger_bytes`, `linger_seconds`: what is still read and thrown away of a refused body, so that the client
     gets to read why.
-    `per_second`: requests a second of one account for one action, where it differs from the action's own.
+    `request_places`: places for requests at work, of which a large one takes several, and one account at most half.
+    `sealing_places`: sealed requests that are opened or sealed at one time; of these one account has at most half.
+    `requests_per_second`: of one account for one action, unless the action says another number; `per_second`: the
+    same where it differs for an account and an action.
     `region_required`: whether the absence of a region is an error where an action is offered by region.
     `endpoint_service`: where the first label of the endpoint is taken as the service of a signature.
     `unsigned_payload`: where bodies may be left out of the signature, whatever the key allows.
-    `explain_in_reply`: whether the reply to a wrong signature says why, over loopback connections only; for local
-    use, as it tells an attacker too.
+    `explain_in_reply`: whether the reply to a refused request says why, over loopback connections only; for local
+    use, as it tells an attacker too. `hosts`: names of this server that a proxy may have taken out of the Host header.
     `loopback` is a connection from the machine itself to a loopback name, with no sign of a proxy.
     """
 
-    clock_skew: float = 300.0
-    query_bytes: int = 32 * 1024
-    form_bytes: int = 1024 * 1024
-    body_bytes: int = 10 * 1024 * 1024
-    in_flight_bytes: int = 256 * 1024 * 1024
+    clock_window: float = defaults.CLOCK_WINDOW
+    v1_signatures: bool = defaults.V1_SIGNATURES
+    max_headers: int = defaults.MAX_HEADERS
+    max_pairs: int = defaults.MAX_PAIRS
+    query_bytes: int = defaults.QUERY_BYTES
+    v1_body_bytes: int = defaults.V1_BODY_BYTES
+    body_bytes: int = defaults.BODY_BYTES
+    bytes_in_flight: int = defaults.BYTES_IN_FLIGHT
     in_flight_share: float = 0.25
-    body_seconds: float = 30.0
-    body_rate: float = 64_000.0
-    body_grace: float = 2.0
+    uncounted_bytes: int = defaults.UNCOUNTED_BYTES
+    body_seconds: float = defaults.BODY_SECONDS
+    body_rate: float = defaults.BODY_RATE
+    body_grace: float = defaults.BODY_GRACE
     linger_bytes: int = 16 * 1024 * 1024
     linger_seconds: float = 5.0
-    region_required: bool = True
+    request_places: int = defaults.REQUEST_PLACES
+    sealing_places: int = defaults.SEALING_PLACES
+    region_required: bool = defaults.REGION_REQUIRED
     endpoint_service: Where = "loopback"
     unsigned_payload: Where = "loopback"
-    explain_in_reply: bool = False
+    explain_in_reply: bool = defaults.EXPLAIN_IN_REPLY
+    hosts: tuple[str, ...] = ()
+    requests_per_second: int = defaults.REQUESTS_PER_SECOND
     per_second: Mapping[tuple[int, str], int] = field(default_factory=dict)
-
-
-# The regions of Tencent Cloud's public list: naming one that an action is not offered in is a different mistake
-# from naming none at all.
-REGIONS = frozenset(
-    {
-        "ap-bangkok", "ap-beijing", "ap-beijing-fsi", "ap-changsha-ec", "ap-chengdu", "ap-chongqing",
-        "ap-fuzhou-ec", "ap-guangzhou", "ap-guangzhou-open", "ap-hangzhou-ec", "ap-hefei-ec", "ap-hongkong",
-        "ap-jakarta", "ap-jinan-ec", "ap-mumbai", "ap-nanjing", "ap-osaka", "ap-qingyuan", "ap-seoul",
-        "ap-shanghai", "ap-shanghai-adc", "ap-shanghai-fsi", "ap-shenyang-ec", "ap-shenzhen",
-        "ap-shenzhen-fsi", "ap-shijiazhuang-ec", "ap-singapore", "ap-taipei", "ap-tianjin", "ap-tokyo",
-        "ap-wuhan-ec", "ap-xian-ec", "ap-xibei-ec", "ap-zhengzhou-ec", "ap-zhongwei", "eu-frankfurt",
-        "eu-moscow", "na-ashburn", "na-siliconvalley", "na-toronto", "sa-saopaulo", "me-saudi-arabia",
-    }
-)  # fmt: skip

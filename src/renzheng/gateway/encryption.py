@@ -1,4 +1,4 @@
-"""The Encryption object of FaceID: fields of a request or a reply sealed under one symmetric key, both sides.
+"""The Encryption object: fields of a request or a reply sealed under one symmetric key, both sides.
 
 The caller makes a symmetric key, encrypts it to the server's public key (CiphertextBlob) and seals fields under it;
 the server seals its reply under the same key. AES-256-CBC goes with RSA (PKCS#1 v1.5), SM4-GCM with SM2 (C1C3C2).
@@ -44,7 +44,6 @@ from renzheng.gateway.sm2 import WRAPPING_BYTES, Randomness, Sm2PrivateKey, Sm2P
 
 Buffer = bytes | bytearray | memoryview
 
-SEALABLE_FIELDS = frozenset({"Name", "IdCard", "ImageBase64"})
 # What the Go helper lists when no field, or a whole body, is sealed.
 WHOLE_BODY_MARK = "EncryptionBody"
 # Where a sealed whole reply is found; the Node helper opens what EncryptList points at.
@@ -85,7 +84,7 @@ class Encryption(msgspec.Struct, rename="pascal", kw_only=True):
     tag_list: list[str] | None = None
 
 
-class Sealed(NamedTuple):
+class SealedFields(NamedTuple):
     """`values`: Base64 of each ciphertext under its name; `encryption`: what has to travel with them."""
 
     values: dict[str, str]
@@ -119,7 +118,7 @@ class SealingKey:
         """The Encryption of a request that seals nothing itself and wants a sealed reply."""
         return Encryption(encrypt_list=[], ciphertext_blob=self.ciphertext_blob, algorithm=self.algorithm, tag_list=[])
 
-    def seal(self, values: Mapping[str, str], randomness: Randomness = secrets.token_bytes) -> Sealed:
+    def seal(self, values: Mapping[str, str], randomness: Randomness = secrets.token_bytes) -> SealedFields:
         """Seals every value under a fresh Iv. Names are kept as they are: `Name`, or `Response.Name` in a reply."""
         iv = randomness(_IV_BYTES[self.algorithm])
         sealed: dict[str, str] = {}
@@ -138,7 +137,7 @@ class SealingKey:
             algorithm=self.algorithm,
             tag_list=tags,
         )
-        return Sealed(sealed, encryption)
+        return SealedFields(sealed, encryption)
 
     def seal_body(self, text: str, randomness: Randomness = secrets.token_bytes) -> tuple[str, Encryption]:
         """Seals a whole reply: the value of EncryptedBody, and the Encryption beside it."""
@@ -164,7 +163,7 @@ class SealingKey:
         return f"SealingKey({self.algorithm})"
 
 
-class Opened(NamedTuple):
+class OpenedFields(NamedTuple):
     """`fields`: the plaintexts of a request by name; `key`: what the reply may be sealed under."""
 
     fields: dict[str, str]
@@ -236,47 +235,77 @@ class KeyPairs:
         self,
         encryption: Encryption,
         values: Mapping[str, str | None],
-        sealable: Collection[str] = SEALABLE_FIELDS,
-    ) -> Opened:
+        sealable: Collection[str] | None = None,
+        sm2_keys: Sequence[bytes | None] | None = None,
+    ) -> OpenedFields:
         """Opens a request's sealed fields.
+
+        `sm2_keys`: what `decrypt_all` made of `sm2_work`, where that was done elsewhere.
 
         `values`: the request's parameters by name, of which only those in EncryptList are read; a listed one that is
         absent (or None) is passed over. An empty or absent EncryptList, or ["EncryptionBody"], opens the key alone.
 
-        FieldNotSealableError when EncryptList names something outside `sealable`, before any key is touched.
+        FieldNotSealableError when EncryptList names something outside `sealable` (None: nothing is), before any key
+        is touched.
         UndecryptableError for everything else that goes wrong.
         """
-        names = encryption.encrypt_list or []
-        if names == [WHOLE_BODY_MARK]:
-            names = []
-        if any(name not in sealable for name in names):
-            raise FieldNotSealableError
+        names = _sealed_names(encryption, sealable)
         algorithm = _algorithm(encryption.algorithm)
         fields = _decode_fields(algorithm, names, values, encryption)
-        for key in self._unwrapped(algorithm, encryption.ciphertext_blob or ""):
+        keys = self._unwrapped(algorithm, encryption.ciphertext_blob or "") if sm2_keys is None else sm2_keys
+        for key in keys:
             try:
                 # The random key makes a key that did not fit cost what a field that does not open costs.
                 opened = _open_all(fields, key or secrets.token_bytes(_KEY_BYTES[algorithm]))
             except UndecryptableError:
                 continue
             if key is not None:
-                return Opened(opened, SealingKey(algorithm, key, encryption.ciphertext_blob or ""))
+                return OpenedFields(opened, SealingKey(algorithm, key, encryption.ciphertext_blob or ""))
         raise UndecryptableError
+
+    def sm2_work(
+        self, encryption: Encryption, sealable: Collection[str] | None = None
+    ) -> tuple[Sequence[Sm2PrivateKey], bytes] | None:
+        """What `decrypt_all` is to do for `open`, which holds the interpreter; None where SM2 is not asked for.
+
+        FieldNotSealableError and UndecryptableError as `open` raises them.
+        """
+        _sealed_names(encryption, sealable)
+        if _algorithm(encryption.algorithm) != "SM4-GCM":
+            return None
+        blob = encryption.ciphertext_blob or ""
+        wrapped = b"" if self._is_too_long(blob) else _base64(blob)
+        return (self._sm2 if _is_sm2_wrapping(wrapped) else ()), wrapped
+
+    def _is_too_long(self, blob: str) -> bool:
+        return len(blob) > 2 * self._max_rsa_chunks * max(key.key_size // 8 for key in self._rsa)
 
     def _unwrapped(self, algorithm: Algorithm, blob: str) -> Iterator[bytes | None]:
         """What each private key makes of CiphertextBlob: a key of the right length, or None."""
-        largest = max(key.key_size // 8 for key in self._rsa) * self._max_rsa_chunks
-        if len(blob) > largest * 2:
+        if self._is_too_long(blob):
             return
         wrapped = _base64(blob)
         if algorithm == "SM4-GCM":
-            if len(wrapped) == WRAPPING_BYTES + _KEY_BYTES[algorithm]:
+            if _is_sm2_wrapping(wrapped):
                 yield from (key.decrypt(wrapped) for key in self._sm2)
             return
         for rsa in self._rsa:
             chunks, rest = divmod(len(wrapped), rsa.key_size // 8)
             if rest == 0 and 1 <= chunks <= self._max_rsa_chunks:
                 yield _rsa_unwrap(rsa, wrapped)
+
+
+def _sealed_names(encryption: Encryption, sealable: Collection[str] | None) -> list[str]:
+    names = encryption.encrypt_list or []
+    if names == [WHOLE_BODY_MARK]:
+        return []
+    if sealable is not None and any(name not in sealable for name in names):
+        raise FieldNotSealableError
+    return names
+
+
+def _is_sm2_wrapping(wrapped: bytes) -> bool:
+    return len(wrapped) == WRAPPING_BYTES + _KEY_BYTES["SM4-GCM"]
 
 
 def _algorithm(name: str | None) -> Algorithm:

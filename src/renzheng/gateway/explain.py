@@ -8,301 +8,183 @@ query, the values of v1 parameters and of uncommon headers as digests, which is 
 from __future__ import annotations
 
 import base64
-import hashlib
+import binascii
 import hmac
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain
-from typing import Any, Protocol
-from urllib.parse import quote, quote_plus
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain, product
 
+from msgspec import structs
+
+from renzheng.gateway.causes import MALFORMED, NONE_BEHIND_PROXY, NONE_OF_THESE, SWAPPED, UNKNOWN_KEY, VALID
 from renzheng.gateway.errors import ApiError
-from renzheng.gateway.explanation import (
-    MALFORMED,
-    NONE_OF_THESE,
-    UNKNOWN_KEY,
-    VALID,
-    Captured,
-    Difference,
-    Explanation,
-    digest_of,
-    mask_id,
-    masked_value,
-)
-from renzheng.gateway.parameters import split_pairs, unique
+from renzheng.gateway.explain_tc3 import body_mistakes, tc3_mistakes
+from renzheng.gateway.explain_v1 import Pairs, v1_mistakes
+from renzheng.gateway.explanation import CapturedRequest, Explanation, SignatureDifference, masked_detail
+from renzheng.gateway.pairs import parse_pairs
+from renzheng.gateway.readings import Mistakes, SignatureReading, Tc3Reading, V1Reading
 from renzheng.gateway.signature import (
     EMPTY_SHA256,
-    TERMINATOR,
     UNSIGNED_PAYLOAD,
     UNSIGNED_SHA256,
     V1_METHODS,
     Authorization,
-    MalformedAuthorization,
-    canonical_request,
+    MalformedAuthorizationError,
     header_readings,
     host_readings,
     parse_authorization,
-    string_to_sign,
+    path_readings,
     utc_date,
-    v1_text,
 )
 
-_JSON_BYTES = 256 * 1024
-_PORTS = (80, 443, 8080, 8400, 8443)
-_SERVICES = ("cvm", "sts", "cam", "ocr", "iai", "cos", "tms", "faceid")
-_SPACES = (" ", "\n", "\t", "\r\n", "\ufeff", "\u00a0")
+_FORWARDED = (b"x-forwarded-host", b"x-original-host", b"x-host", b"x-forwarded-server", b"x-original-url")
+_PROXY_MARKS = {b"via", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-real-ip", *_FORWARDED}
+_LOOPBACK = ("127", "localhost", "[::1]")
 
 
-class _Reading(Protocol):
-    """One way in which a request may have been signed."""
+def explain(
+    captured: CapturedRequest,
+    keys: Mapping[str, str],
+    *,
+    services: Sequence[str],
+    unsigned: bool | None = None,
+    masked: bool = False,
+    hosts: Sequence[str] = (),
+    endpoint_service: bool | None = None,
+) -> Explanation:
+    """Why the signature of `captured` is right or wrong.
 
-    @property
-    def signature(self) -> str: ...
-    def shown(self, masked: bool) -> tuple[str, str]:
-        """The canonical request, empty for v1, and the string to sign."""
-        ...
+    `keys`: SecretKeys by SecretId; others than the caller's are tried as mistakes. `services`: those that are offered
+    here, the usual one first. `unsigned`: whether the caller's
+    key may leave the body out, None where that is not known. `masked`: show digests in the place of values. `hosts`:
+    names of this server that a proxy may have taken away. `endpoint_service`: whether the first label of the host may
+    be the service; None where it may for loopback names only.
+    """
+    names = {name.lower() for name, _ in captured.headers}
+    if names & {b"authorization", b"x-tc-action", b"x-tc-timestamp"}:
+        found = _explain_tc3(captured, keys, services, unsigned, masked, hosts, endpoint_service)
+    else:
+        found = _explain_v1(captured, keys, services, masked, hosts)
+    if found.cause == NONE_OF_THESE and names & _PROXY_MARKS:
+        found = structs.replace(found, cause=NONE_BEHIND_PROXY)
+    return structs.replace(found, service=services[0])
+
+
+def former_hosts(headers: Sequence[tuple[bytes, bytes]], hosts: Sequence[str]) -> list[bytes]:
+    """Names that the request may have been sent to: those that a proxy left in its headers, and `hosts`."""
+    found: list[bytes] = []
+    for name, value in headers:
+        if name.lower() in _FORWARDED:
+            found += [part.strip() for part in value.split(b",")[:4]]
+        if name.lower() == b"forwarded":
+            parts = value.replace(b",", b";").split(b";")[:16]
+            found += [part.strip()[5:].strip(b'"') for part in parts if part.strip().lower().startswith(b"host=")]
+    found += [host.encode("latin-1", "replace") for host in hosts]
+    given = {name.lower(): value.strip() for name, value in headers}
+    if (port := given.get(b"x-forwarded-port", b"")).isdigit() and len(port) < 6:
+        found += [host.partition(b":")[0] + b":" + port for host in (given.get(b"host", b""), *found[:4])]
+    return list(dict.fromkeys(host for host in found if host and len(host) < 256))[:16]
 
 
 # -- TC3 -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Tc3:
-    secret_key: str
-    date: str
-    key_date: str
-    service: str
-    key_service: str
-    timestamp: str
-    method: bytes
-    query: bytes
-    values: Mapping[bytes, bytes]
-    payload_hash: str
-
-    def _canonical(self) -> bytes:
-        return canonical_request(self.method, self.query, self.values, self.values, self.payload_hash)
-
-    @property
-    def signature(self) -> str:
-        key = b"TC3" + self.secret_key.encode()
-        for part in (self.key_date, self.key_service, TERMINATOR):
-            key = hmac.digest(key, part.encode(), "sha256")
-        text = string_to_sign(self.timestamp, self.date, self.service, self._canonical())
-        return hmac.digest(key, text.encode("latin-1", "replace"), "sha256").hex()
-
-    def shown(self, masked: bool) -> tuple[str, str]:
-        canonical = self._canonical()
-        text = string_to_sign(self.timestamp, self.date, self.service, canonical)
-        if not masked:
-            return canonical.decode("utf-8", "replace"), text
-        values = {
-            name: value if name in (b"host", b"content-type") else digest_of(value.decode("latin-1")).encode()
-            for name, value in self.values.items()
-        }
-        query = digest_of(self.query.decode("latin-1")).encode() if self.query else b""
-        shown = canonical_request(self.method, query, values, values, self.payload_hash)
-        return shown.decode("utf-8", "replace"), text
-
-
-_Variation = Iterator[tuple[str, str, _Reading]]
-
-
-def _tc3_mistakes(
-    base: _Tc3, captured: Captured, header: Authorization, keys: Mapping[str, str], reserialised: Iterable[str]
-) -> _Variation:
-    """Each mistake as its cause, a detail and the reading that it would give."""
-    yield from _date_mistakes(base, header)
-    yield from _header_mistakes(base)
-    for query in _reordered(base.query):
-        yield "query-order", "", replace(base, query=query)
-    for payload in (UNSIGNED_SHA256, captured.sent_hash):
-        if base.method != b"GET" or payload == UNSIGNED_SHA256:
-            yield "payload-unsigned", "", replace(base, payload_hash=payload)
-    label = base.values[b"host"].split(b".", 1)[0].decode("latin-1")
-    for service in (header.service, label, *_SERVICES):
-        yield "wrong-service", service, replace(base, service=service, key_service=service)
-        yield "wrong-service", service, replace(base, key_service=service)
-    for detail, key in _other_keys(base.secret_key, header.secret_id, keys):
-        yield "space-around-key" if not detail else "key-of-another", detail, replace(base, secret_key=key)
-    if base.method == b"POST":
-        for payload in reserialised:
-            yield "body-reserialised", "", replace(base, payload_hash=payload)
-
-
-def _date_mistakes(base: _Tc3, header: Authorization) -> _Variation:
-    day = int(base.timestamp) // 86400 * 86400
-    dates = [header.date, *(utc_date(day + shift) for shift in (0, 86400, -86400) if day + shift >= 0)]
-    for date in dates:
-        for key_date in dates:
-            if (date, key_date) != (base.date, base.key_date):
-                yield "date-not-utc", date, replace(base, date=date, key_date=key_date)
-
-
-def _header_mistakes(base: _Tc3) -> _Variation:
-    def with_value(name: bytes, value: bytes) -> _Tc3:
-        return replace(base, values={**base.values, name: value})
-
-    content_type, host = base.values[b"content-type"], base.values[b"host"]
-    bare = content_type.split(b";", 1)[0].strip()
-    for suffix in (b"", b"; charset=utf-8", b";charset=utf-8", b"; charset=UTF-8", b";charset=UTF-8"):
-        yield "charset", "", with_value(b"content-type", bare + suffix)
-    for port in _PORTS:
-        yield "port-in-host", str(port), with_value(b"host", host + b":%d" % port)
-    for scheme in (b"http://", b"https://"):
-        yield "scheme-in-host", scheme.decode(), with_value(b"host", scheme + host)
-        yield "scheme-in-host", scheme.decode(), with_value(b"host", scheme + host + b"/")
-    changes: tuple[Callable[[bytes], bytes], ...] = (bytes.upper, bytes.lower, bytes.title)
-    for change in changes:
-        yield "value-case", "", replace(base, values={name: change(value) for name, value in base.values.items()})
-        for name, value in base.values.items():
-            yield "value-case", name.decode("latin-1"), with_value(name, change(value))
-
-
-def _reordered(query: bytes) -> Iterator[bytes]:
-    if b"&" not in query and b"%" not in query and b"+" not in query:
-        return
-    pairs: list[bytes] = query.split(b"&")
-    yield b"&".join(sorted(pairs))
-    yield b"&".join(pair for _, pair in sorted((pair.lower(), pair) for pair in pairs))
-    try:
-        decoded = split_pairs(query)
-    except ApiError:
-        return
-    for order in (sorted(decoded), decoded):
-        for encode in (quote_plus, _quote_all):
-            yield "&".join(f"{encode(name)}={encode(value)}" for name, value in order).encode()
-
-
-def _quote_all(text: str) -> str:
-    return quote(text, safe="")
-
-
-def _other_keys(secret_key: str, secret_id: str, keys: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The key with white space around it, under an empty detail; then the keys of others, by their masked ids."""
-    for space in _SPACES:
-        for key in (secret_key + space, space + secret_key, space + secret_key + space):
-            yield "", key
-    for other, key in keys.items():
-        if other != secret_id:
-            yield mask_id(other), key
-
-
-def _serialisations(body: bytes) -> Iterator[bytes]:
-    """Other forms of the same JSON, as the serialisers in use write it."""
-    yield body.strip()
-    yield body + b"\n"
-    if len(body) > _JSON_BYTES:
-        return
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
-        return
-    for separators in ((",", ":"), (", ", ": ")):
-        for ascii_only in (True, False):
-            for ordered in (False, True):
-                text = _dumped(content, separators=separators, ensure_ascii=ascii_only, sort_keys=ordered)
-                yield text.encode("utf-8", "surrogatepass")
-                yield text.replace("/", "\\/").encode("utf-8", "surrogatepass")
-                go = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-                yield go.encode("utf-8", "surrogatepass")
-    for indent in (2, 4, "\t"):
-        yield _dumped(content, indent=indent, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    yield b"{}"
-    yield b""
-
-
-def _dumped(content: Any, **form: Any) -> str:
-    return json.dumps(content, **form)
-
-
-def _explain_tc3(captured: Captured, keys: Mapping[str, str], unsigned: bool | None, masked: bool) -> Explanation:
+def _explain_tc3(
+    captured: CapturedRequest,
+    keys: Mapping[str, str],
+    services: Sequence[str],
+    unsigned: bool | None,
+    masked: bool,
+    hosts: Sequence[str],
+    endpoint_service: bool | None,
+) -> Explanation:
+    method = "TC3-HMAC-SHA256"
     headers = {name.lower(): value for name, value in reversed(captured.headers)}
     timestamp = headers.get(b"x-tc-timestamp", b"").strip().decode("latin-1")
     try:
         header = parse_authorization(headers.get(b"authorization", b""))
-    except MalformedAuthorization as fault:
-        return Explanation("TC3-HMAC-SHA256", MALFORMED, detail=str(fault))
+    except MalformedAuthorizationError as fault:
+        return Explanation(method, MALFORMED, detail=str(fault))
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 11):
-        return Explanation("TC3-HMAC-SHA256", MALFORMED, detail="X-TC-Timestamp is no number of seconds.")
+        return Explanation(method, MALFORMED, detail=_no_seconds(timestamp))
     if missing := [name for name in header.signed_headers if name not in headers]:
-        return Explanation("TC3-HMAC-SHA256", MALFORMED, detail=f"{missing[0].decode('latin-1')} is not sent.")
-    secret_key = keys.get(header.secret_id)
-    if secret_key is None:
-        return Explanation("TC3-HMAC-SHA256", UNKNOWN_KEY)
+        name = missing[0].decode("latin-1")
+        return Explanation(method, MALFORMED, detail=f"SignedHeaders names {name}, which did not arrive.")
+    if header.secret_id not in keys:
+        return Explanation(method, unknown_id(header.secret_id, keys))
+    bases = _tc3_bases(captured, header, headers, keys[header.secret_id], unsigned)
+    former = former_hosts(captured.headers, hosts)
+    mistakes: Mistakes = chain.from_iterable(
+        tc3_mistakes(base, captured, header, keys, former, services) for base in bases
+    )
+    mistakes = chain(mistakes, body_mistakes(bases, captured))
+    # A signature that is right in itself is refused where the scope beside it says something else.
+    if header.date != bases[0].date:
+        dated = [replace(base, date=header.date, key_date=header.date) for base in bases]
+        mistakes = chain((("date-not-utc", header.date, base) for base in (*bases, *dated)), mistakes)
+        return _conclude(method, header.signature, bases, [], mistakes, masked)
+    strange = (
+        "" if header.service in services else _service_fault(header.service, headers[b"host"], former, endpoint_service)
+    )
+    if strange:
+        mistakes = chain(((strange, header.service, base) for base in bases), mistakes)
+        return _conclude(method, header.signature, bases, [], mistakes, masked)
+    return _conclude(method, header.signature, bases, bases, mistakes, masked)
+
+
+def _no_seconds(timestamp: str) -> str:
+    if timestamp.isascii() and timestamp.isdigit():
+        return "X-TC-Timestamp is in milliseconds or finer; it counts seconds."
+    return "X-TC-Timestamp is no number of seconds." if timestamp else "X-TC-Timestamp did not arrive."
+
+
+def unknown_id(secret_id: str, keys: Mapping[str, str]) -> str:
+    """The cause of a SecretId that is not known."""
+    return SWAPPED if secret_id in keys.values() else UNKNOWN_KEY
+
+
+def _tc3_bases(
+    captured: CapturedRequest,
+    header: Authorization,
+    headers: Mapping[bytes, bytes],
+    secret_key: str,
+    unsigned: bool | None,
+) -> list[Tc3Reading]:
+    """The readings of the request that are right, if the scope is."""
+    timestamp = headers[b"x-tc-timestamp"].strip().decode("latin-1")
     announced = headers.get(b"x-tc-content-sha256", b"").strip() == UNSIGNED_PAYLOAD
     payload_hash = EMPTY_SHA256 if captured.method == "GET" else captured.sent_hash
     if announced and unsigned is not False:
         payload_hash = UNSIGNED_SHA256
-    date = utc_date(int(timestamp))
-    bases = [
-        _Tc3(
-            secret_key, date, date, "faceid", "faceid", timestamp, captured.method.encode("latin-1", "replace"),
-            captured.query if captured.method == "GET" else b"", values, payload_hash,
-        )
-        for values in header_readings(headers, header.signed_headers)
-    ]  # fmt: skip
-    labels = {host.split(b".", 1)[0].decode("latin-1") for host in host_readings(headers[b"host"])}
-    if header.service in labels:
-        bases = [replace(base, service=header.service, key_service=header.service) for base in bases]
-    reserialised = [hashlib.sha256(body).hexdigest() for body in _serialisations(captured.body)]
-    mistakes: _Variation = (
-        mistake for base in bases for mistake in _tc3_mistakes(base, captured, header, keys, reserialised)
-    )
-    # A signature that is right in itself is refused where the scope beside it says something else.
-    if header.date != date:
-        mistakes = chain((("date-not-utc", header.date, base) for base in bases), mistakes)
-    elif header.service not in labels | {"faceid"}:
-        mistakes = chain((("wrong-service", header.service, base) for base in bases), mistakes)
-    else:
-        return _conclude("TC3-HMAC-SHA256", header.signature, bases, bases, mistakes, masked)
-    return _conclude("TC3-HMAC-SHA256", header.signature, bases, [], mistakes, masked)
+    date, service = utc_date(int(timestamp)), header.service
+    query = captured.query if captured.method == "GET" else b""
+    method = captured.method.encode("latin-1", "replace")
+    return [
+        Tc3Reading(secret_key, date, date, service, service, timestamp, method, query, values, payload_hash, path)
+        for path, values in product(path_readings(captured.path), header_readings(headers, header.signed_headers))
+    ]
+
+
+def _service_fault(service: str, host: bytes, former: Sequence[bytes], endpoint_service: bool | None) -> str:
+    """The cause where the scope's service is not one that is taken here, else empty."""
+    labels = {name.split(b".", 1)[0].decode("latin-1") for name in host_readings(host.strip())}
+    if service in labels:
+        taken = service.split(":")[0] in _LOOPBACK if endpoint_service is None else endpoint_service
+        return "" if taken else "service-from-endpoint"
+    known = {name.split(b".", 1)[0].decode("latin-1") for other in former for name in host_readings(other)}
+    return "service-from-endpoint" if service in known else "wrong-service"
 
 
 # -- v1 ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _V1:
-    secret_key: str
-    digest: str
-    method: str
-    host: str
-    pairs: tuple[tuple[str, str], ...]
-
-    @property
-    def signature(self) -> str:
-        text = v1_text(self.method, self.host, self.pairs)
-        return base64.b64encode(hmac.digest(self.secret_key.encode(), text.encode(), self.digest)).decode()
-
-    def shown(self, masked: bool) -> tuple[str, str]:
-        pairs = self.pairs
-        if masked:
-            pairs = tuple((name, masked_value(name, value)) for name, value in pairs)
-        return "", v1_text(self.method, self.host, pairs)
-
-
-def _v1_mistakes(base: _V1, sent: tuple[tuple[str, str], ...], secret_id: str, keys: Mapping[str, str]) -> _Variation:
-    for encode in (quote_plus, _quote_all, quote):
-        encoded = tuple((name, encode(value)) for name, value in base.pairs)
-        yield "encoded-before-signing", "", replace(base, pairs=encoded)
-    orders = (sent, tuple(sorted(sent, key=lambda pair: pair[0].lower())), tuple(reversed(base.pairs)))
-    for pairs in orders:
-        yield "query-order", "", replace(base, pairs=pairs)
-    for port in _PORTS:
-        yield "port-in-host", str(port), replace(base, host=f"{base.host}:{port}")
-    for scheme in ("http://", "https://"):
-        yield "scheme-in-host", scheme, replace(base, host=scheme + base.host)
-    for host in (base.host.upper(), base.host.lower()):
-        yield "value-case", "host", replace(base, host=host)
-    for detail, key in _other_keys(base.secret_key, secret_id, keys):
-        yield "space-around-key" if not detail else "key-of-another", detail, replace(base, secret_key=key)
-
-
-def _explain_v1(captured: Captured, keys: Mapping[str, str], masked: bool) -> Explanation:
+def _explain_v1(
+    captured: CapturedRequest, keys: Mapping[str, str], services: Sequence[str], masked: bool, hosts: Sequence[str]
+) -> Explanation:
+    if captured.payload_hash is not None and not captured.body:
+        return Explanation("v1", NONE_OF_THESE, detail="the form is too large to be taken apart")
     try:
-        sent = split_pairs(captured.query if captured.method == "GET" else captured.body)
-        given = unique(sent)
+        given = parse_pairs(captured.query if captured.method == "GET" else captured.body)
     except ApiError as fault:
         return Explanation("v1", MALFORMED, detail=fault.message("en-US"))
     method = given.get("SignatureMethod", "HmacSHA1")
@@ -310,19 +192,26 @@ def _explain_v1(captured: Captured, keys: Mapping[str, str], masked: bool) -> Ex
         return Explanation("v1", MALFORMED, detail="SignatureMethod or Signature is missing or not known.")
     secret_id = given.get("SecretId", "")
     if secret_id not in keys:
-        return Explanation(method, UNKNOWN_KEY)
+        return Explanation(method, unknown_id(secret_id, keys))
     host = next((value for name, value in captured.headers if name.lower() == b"host"), b"").strip()
-    unsorted = tuple((name, value) for name, value in sent if name != "Signature")
+    unsorted = tuple((name, value) for name, value in given.items() if name != "Signature")
     bases = [
-        _V1(keys[secret_id], V1_METHODS[method], captured.method, name.decode("latin-1"), tuple(sorted(pairs)))
+        V1Reading(
+            keys[secret_id], V1_METHODS[method], captured.method, name.decode("latin-1"), tuple(sorted(pairs)),
+            path.decode("latin-1"),
+        )
+        for path in path_readings(captured.path)
         for name in host_readings(host)
         for pairs in _name_readings(unsorted)
-    ]
-    mistakes = (mistake for base in bases for mistake in _v1_mistakes(base, unsorted, secret_id, keys))
+    ]  # fmt: skip
+    former, path = former_hosts(captured.headers, hosts), captured.path.decode("latin-1")
+    mistakes: Mistakes = chain.from_iterable(
+        v1_mistakes(base, unsorted, secret_id, keys, former, services, path) for base in bases
+    )
     return _conclude(method, given["Signature"].strip(), bases, bases, mistakes, masked)
 
 
-def _name_readings(pairs: tuple[tuple[str, str], ...]) -> Iterator[tuple[tuple[str, str], ...]]:
+def _name_readings(pairs: Pairs) -> Iterator[Pairs]:
     yield pairs
     if any("_" in name for name, _ in pairs):
         yield tuple((name.replace("_", "."), value) for name, value in pairs)
@@ -331,26 +220,12 @@ def _name_readings(pairs: tuple[tuple[str, str], ...]) -> Iterator[tuple[tuple[s
 # -- both ----------------------------------------------------------------------------------------------------
 
 
-def explain(
-    captured: Captured, keys: Mapping[str, str], *, unsigned: bool | None = None, masked: bool = False
-) -> Explanation:
-    """Why the signature of `captured` is right or wrong.
-
-    `keys`: SecretKeys by SecretId; others than the caller's are tried as mistakes. `unsigned`: whether the caller's
-    key may leave the body out, None where that is not known. `masked`: show digests in the place of values.
-    """
-    names = {name.lower() for name, _ in captured.headers}
-    if names & {b"authorization", b"x-tc-action", b"x-tc-timestamp"}:
-        return _explain_tc3(captured, keys, unsigned, masked)
-    return _explain_v1(captured, keys, masked)
-
-
 def _conclude(
     method: str,
     signature: str,
-    bases: Sequence[_Reading],
-    accepted: Sequence[_Reading],
-    mistakes: _Variation,
+    bases: Sequence[SignatureReading],
+    accepted: Sequence[SignatureReading],
+    mistakes: Mistakes,
     masked: bool,
 ) -> Explanation:
     """The first reading that gives the client's signature, among those that are `accepted` and then the mistakes."""
@@ -359,13 +234,33 @@ def _conclude(
     given = signature.encode("utf-8", "replace")
     if any(hmac.compare_digest(base.signature.encode(), given) for base in accepted):
         return Explanation(method, VALID, canonical, text)
+    for base in bases:
+        for cause, form in _other_forms(method, base.signature):
+            if hmac.compare_digest(form.encode(), given):
+                return Explanation(method, cause, canonical, text)
     for cause, detail, reading in mistakes:
         if hmac.compare_digest(reading.signature.encode(), given):
-            return Explanation(method, cause, canonical, text, _difference(ours, reading, masked), detail)
+            shown = masked_detail(detail) if masked else detail
+            return Explanation(method, cause, canonical, text, _difference(ours, reading, masked), shown)
     return Explanation(method, NONE_OF_THESE, canonical, text)
 
 
-def _difference(ours: _Reading, theirs: _Reading, masked: bool) -> Difference | None:
+def _other_forms(method: str, signature: str) -> Iterator[tuple[str, str]]:
+    """A right signature as it may have been written or have arrived otherwise."""
+    try:
+        raw = bytes.fromhex(signature) if method.startswith("TC3") else base64.b64decode(signature, validate=True)
+    except (ValueError, binascii.Error):  # pragma: no cover - it is ours
+        return
+    text = base64.b64encode(raw).decode()
+    for form in (raw.hex().upper(), raw.hex(), text, base64.urlsafe_b64encode(raw).decode(), text.rstrip("=")):
+        if form != signature:
+            yield "signature-form", form
+    for form in (text.replace("+", " "), text.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")):
+        if form != signature:
+            yield "plus-not-encoded" if " " in form else "signature-form", form
+
+
+def _difference(ours: SignatureReading, theirs: SignatureReading, masked: bool) -> SignatureDifference | None:
     """Compared are the full texts; shown are the masked ones, where that is asked for."""
     names = ("canonical request", "string to sign")
     for index, where in enumerate(names):
@@ -378,7 +273,7 @@ def _difference(ours: _Reading, theirs: _Reading, masked: bool) -> Difference | 
         )
         for number, (left, right, shown_left, shown_right) in enumerate(pairs, 1):
             if left != right:
-                return Difference(where, number, shown_left, shown_right)
+                return SignatureDifference(where, number, shown_left, shown_right)
     return None
 
 

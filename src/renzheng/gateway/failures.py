@@ -1,7 +1,8 @@
-"""The last signatures that failed, explained, for the operator of a running server.
+"""The last requests that were refused, with their causes, for the operator of a running server.
 
-What is kept is bounded and masked: digests in the place of values, a SecretId by its ends, no key, no body. The
-work is done in a thread and at most so often a second, so that a flood of wrong signatures costs little.
+What is kept is bounded and masked: digests in the place of values, a SecretId by its ends, no key, no body. Strangers
+have a list of their own, so that they push nothing of an account's out of it. Wrong signatures are explained in a
+thread and at most so often a second, and the file is written at most so often, so that a flood costs little.
 """
 
 from __future__ import annotations
@@ -9,34 +10,61 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
 import msgspec
 
+from renzheng.faults import fault_name
+from renzheng.gateway.causes import OTHERS, SWAPPED
 from renzheng.gateway.contract import Log
-from renzheng.gateway.explain import explain
-from renzheng.gateway.explanation import Captured, Explanation, mask_id
+from renzheng.gateway.explain import explain, unknown_id
+from renzheng.gateway.explanation import CapturedRequest, Explanation
 
-FILE_NAME = "recent-signature-failures.json"
+FILE_NAME = "recent-refusals.json"
+_WRITE_SECONDS = 0.2
 
 
-class Failure(msgspec.Struct, frozen=True):
-    """`at`: unix seconds. `secret_id` is masked, and so is the explanation."""
+class RefusalSentences(msgspec.Struct, frozen=True):
+    """Why, and what to do."""
+
+    en: str
+    zh: str
+
+
+class RefusedRequest(msgspec.Struct, frozen=True):
+    """`at`: unix seconds. `account_id` is 0 and `secret_id` empty where no key was found; the id is masked.
+
+    `sentences` say why; for a wrong signature `explanation` does, masked. It is None where too many came in one second.
+    """
 
     at: float
     request_id: str
     account_id: int
     secret_id: str
-    explanation: Explanation
+    code: str
+    action: str = ""
+    sentences: RefusalSentences | None = None
+    explanation: Explanation | None = None
+
+    def sentence(self, language: str) -> str:
+        """Why, in `zh-CN` or else in English."""
+        if self.explanation is not None:
+            return self.explanation.sentence(language)
+        if self.sentences is None:
+            zh = language == "zh-CN"
+            return "同一秒内失败过多，未逐一分析。" if zh else "Not examined: too many failed in the same second."
+        return self.sentences.zh if language == "zh-CN" else self.sentences.en
 
 
-class RecentFailures:
-    """The last `size` failures, in memory and, where `path` names one, in a file of mode 600 for the command.
+class RecentRefusals:
+    """The last `size` refusals of accounts and of strangers, in memory and, where `path` names one, in a file of mode
+    600 for the command.
 
     `secret_keys`: all SecretKeys by SecretId, asked for in the thread, so that the key of another account can be
-    recognised. `per_second`: failures that are explained in one second at most; `skipped` counts the others.
+    recognised. `per_second`: signatures that are explained in one second at most; `skipped` counts the others.
     """
 
     def __init__(
@@ -46,75 +74,126 @@ class RecentFailures:
         *,
         path: Path | None = None,
         size: int = 50,
-        per_second: int = 5,
+        per_second: int = 2,
         executor: Executor | None = None,
     ) -> None:
         self._secret_keys = secret_keys
         self._log = log
         self._path = path
-        self._failures: list[Failure] = []
-        self._size = size
+        self._known: deque[RefusedRequest] = deque(maxlen=size)
+        self._strange: deque[RefusedRequest] = deque(maxlen=size)
         self._per_second = per_second
         self._executor = executor
         self._lock = threading.Lock()
+        self._file_lock = threading.Lock()
         self._second = 0
-        self._in_second = 0
+        self._in_second = Counter[bool]()  # of accounts, and of strangers
+        self._writing = False
         self.skipped = 0
 
-    def note(
+    def add(self, failure: RefusedRequest) -> None:
+        """Keep one refusal. Constant time; to be called on the event loop, and so are the others."""
+        with self._lock:
+            (self._known if failure.account_id else self._strange).append(failure)
+        if self._path is not None and not self._writing:
+            self._writing = True
+            loop = asyncio.get_running_loop()
+            loop.call_later(_WRITE_SECONDS, lambda: loop.run_in_executor(self._executor, self._write))
+
+    def explain(
         self,
-        captured: Captured,
-        *,
-        at: float,
-        request_id: str,
-        account_id: int,
+        failure: RefusedRequest,
+        captured: CapturedRequest,
         secret_id: str,
         secret_key: str,
         unsigned: bool,
+        services: Sequence[str],
+        hosts: Sequence[str] = (),
     ) -> None:
-        """Take up one failure, or count it as skipped. Returns at once; to be called on the event loop."""
-        second = int(at)
+        """Keep one wrong signature, explained a little later or, where too many came, not. Returns at once."""
+        self.add(failure)
+
+        def examine() -> RefusedRequest:
+            keys = {**self._secret_keys(), secret_id: secret_key}
+            found = explain(
+                captured,
+                keys,
+                services=services,
+                unsigned=unsigned,
+                masked=True,
+                hosts=hosts,
+                endpoint_service=True,
+            )
+            self._log.info("signature explained", request_id=failure.request_id, cause=found.cause)
+            return msgspec.structs.replace(failure, explanation=found)
+
+        self._later(failure, examine)
+
+    def look_for_key(self, failure: RefusedRequest, secret_id: str) -> None:
+        """Keep the refusal of an unknown SecretId; see whether it is a SecretKey."""
+        self.add(failure)
+
+        def examine() -> RefusedRequest:
+            if unknown_id(secret_id, self._secret_keys()) != SWAPPED:
+                return failure
+            return msgspec.structs.replace(failure, sentences=RefusalSentences(*OTHERS[SWAPPED]))
+
+        self._later(failure, examine)
+
+    def _later(self, failure: RefusedRequest, examine: Callable[[], RefusedRequest]) -> None:
+        second = int(failure.at)
         if second != self._second:
-            self._second, self._in_second = second, 0
-        self._in_second += 1
-        if self._in_second > self._per_second:
+            self._second = second
+            self._in_second.clear()
+        known = bool(failure.account_id)
+        self._in_second[known] += 1
+        if self._in_second[known] > self._per_second:
             self.skipped += 1
             return
 
-        def examine() -> None:
+        def work() -> None:
             try:
-                keys = {**self._secret_keys(), secret_id: secret_key}
-                found = explain(captured, keys, unsigned=unsigned, masked=True)
-                with self._lock:
-                    self._keep(Failure(at, request_id, account_id, mask_id(secret_id), found))
+                found = examine()
+                if found is not failure:
+                    self._exchange(failure, found)
                     self._write()
             except Exception as error:  # it must never harm the request that it is about
-                self._log.error("a failure was not explained", request_id=request_id, error=type(error).__name__)
+                self._log.error("a failure was not explained", request_id=failure.request_id, error=fault_name(error))
 
-        asyncio.get_running_loop().run_in_executor(self._executor, examine)
+        asyncio.get_running_loop().run_in_executor(self._executor, work)
 
-    def recent(self) -> list[Failure]:
-        """The last failures, the newest first."""
-        return list(self._failures)
+    def _exchange(self, failure: RefusedRequest, found: RefusedRequest) -> None:
+        with self._lock:
+            kept = self._known if failure.account_id else self._strange
+            for index, other in enumerate(kept):
+                if other is failure:
+                    kept[index] = found
+                    return
 
-    def _keep(self, failure: Failure) -> None:
-        """By its time: threads may finish in another order than they began."""
-        self._failures = sorted([*self._failures, failure], key=lambda kept: kept.at, reverse=True)[: self._size]
+    def recent(self) -> list[RefusedRequest]:
+        """The last refusals, the newest first."""
+        with self._lock:
+            return sorted((*self._known, *self._strange), key=lambda failure: failure.at, reverse=True)
 
     def _write(self) -> None:
+        self._writing = False
         if self._path is None:
             return
-        fresh = self._path.with_suffix(".new")
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(self.recent()))
-        fresh.replace(self._path)
+        try:
+            with self._file_lock:  # so that nobody's older list comes after a newer one
+                fresh = self._path.with_suffix(".new")
+                with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                    file.write(msgspec.json.encode(self.recent()))
+                fresh.replace(self._path)
+        except OSError as error:
+            self._log.error("recent refusals were not written", error=fault_name(error))
 
 
-def read_failures(path: Path) -> list[Failure]:
+def read_failures(path: Path) -> list[RefusedRequest]:
     """What a server wrote to `path`, the newest first; nothing where there is no file. ValueError: another file."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=list[Failure])
+        return msgspec.json.decode(path.read_bytes(), type=list[RefusedRequest])
     except FileNotFoundError:
         return []
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no list of failures") from error
+        raise ValueError(f"{path} is no list of refused requests") from error

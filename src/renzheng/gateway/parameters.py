@@ -11,22 +11,21 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
-from urllib.parse import unquote_plus
 
 import msgspec
 
 from renzheng.gateway.errors import (
     ApiError,
-    InvalidRequest,
-    MalformedEncoding,
-    MalformedJson,
-    MalformedPair,
-    MissingParameter,
+    InvalidRequestError,
+    MalformedEncodingError,
+    MalformedJsonError,
+    MissingParameterError,
     ParameterTypeError,
-    RepeatedParameter,
-    UnknownParameter,
+    RepeatedParameterError,
+    UnknownParameterError,
 )
 
+Bytes = bytes | bytearray | memoryview
 Message = TypeVar("Message", bound=msgspec.Struct)
 
 _ABSENT = msgspec.Raw()
@@ -34,7 +33,8 @@ _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _AT_INDEX = re.compile(r" - at `\$\[(\d+)\]")
 _INTEGER = re.compile(r"-?(0|[1-9]\d{0,19})", re.ASCII)
 _FLOAT = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
-_BOOLEANS = {"true": True, "True": True, "false": False, "False": False}
+# Python and .NET write True, and PHP writes 1 and 0 under HmacSHA1 and HmacSHA256.
+_BOOLEANS = {"true": True, "True": True, "1": True, "false": False, "False": False, "0": False}
 _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -50,41 +50,21 @@ def text_of(raw: msgspec.Raw) -> memoryview:
 def unescaped(raw: msgspec.Raw) -> msgspec.Raw:
     """The same text without escapes, itself where it has none: PHP writes `\\/` for each slash of a Base64 text.
 
-    Those of quotes, backslashes and control characters stay, which no Base64 holds. MalformedJson.
+    Those of quotes, backslashes and control characters stay, which no Base64 holds. MalformedJsonError.
     """
     if b"\\" not in bytes(raw):
         return raw
     try:
         return msgspec.Raw(msgspec.json.encode(msgspec.json.decode(raw, type=str)))
     except _REFUSALS:
-        raise MalformedJson from None
+        raise MalformedJsonError from None
 
 
-def split_pairs(text: bytes) -> list[tuple[str, str]]:
-    """A query or form as decoded pairs: `+` is a space, `%2B` a plus. MalformedPair, MalformedEncoding."""
-    pairs = []
-    for pair in text.split(b"&"):
-        if not pair:
-            continue
-        name, equals, value = pair.partition(b"=")
-        if not equals or not name:
-            raise MalformedPair
-        pairs.append((_unquote(name), _unquote(value)))
-    return pairs
-
-
-def _unquote(text: bytes) -> str:
-    try:
-        return unquote_plus(text.decode("utf-8"), errors="strict")
-    except UnicodeDecodeError:
-        raise MalformedEncoding from None
-
-
-def split_parts(body: bytes | bytearray, content_type: str) -> list[tuple[str, str | msgspec.Raw]]:
+def split_parts(body: Bytes, content_type: str) -> list[tuple[str, str | msgspec.Raw]]:
     """A multipart body as pairs: text parts and files as they are, JSON parts undecoded.
 
-    `content_type`: the header's value, which names the boundary. InvalidRequest where the form is wrong,
-    RepeatedParameter, MalformedEncoding, MalformedJson.
+    `content_type`: the header's value, which names the boundary. InvalidRequestError where the form is wrong,
+    RepeatedParameterError, MalformedEncodingError, MalformedJsonError.
     """
     # Imported where it is first needed: hardly any client of this product sends multipart.
     from multipart import (  # type: ignore[import-untyped]
@@ -96,13 +76,13 @@ def split_parts(body: bytes | bytearray, content_type: str) -> list[tuple[str, s
     parts: dict[str, str | msgspec.Raw] = {}
     try:
         _, options = parse_options_header(content_type)
-        parser = PushMultipartParser(options.get("boundary", ""), max_segment_count=_MOST_PARTS, strict=True)
+        parser = PushMultipartParser(options.get("boundary", ""), strict=True, **_PART_BOUNDS)
         part: Any = None
         pieces: list[bytes | bytearray] = []
         for event in parser.parse(body) if body else ():
             if event is None:
                 if part.name in parts:
-                    raise RepeatedParameter(name=part.name)
+                    raise RepeatedParameterError(name=part.name)
                 parts[part.name] = _part_value(b"".join(pieces), part.content_type or "")
                 pieces = []
             elif isinstance(event, bytes | bytearray):
@@ -112,11 +92,11 @@ def split_parts(body: bytes | bytearray, content_type: str) -> list[tuple[str, s
         if body:
             parser.close()
     except MultipartError as fault:
-        raise InvalidRequest(type(fault).__name__) from None
+        raise InvalidRequestError(type(fault).__name__) from None
     return list(parts.items())
 
 
-_MOST_PARTS = 256
+_PART_BOUNDS = {"max_segment_count": 256, "max_header_count": 8, "max_header_size": 4096}
 
 
 def _part_value(content: bytes, content_type: str) -> str | msgspec.Raw:
@@ -124,21 +104,11 @@ def _part_value(content: bytes, content_type: str) -> str | msgspec.Raw:
         try:
             return msgspec.json.decode(content, type=msgspec.Raw)
         except _REFUSALS:
-            raise MalformedJson from None
+            raise MalformedJsonError from None
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
-        raise MalformedEncoding from None
-
-
-def unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The pairs as a dict. RepeatedParameter: a signature over a repeated name is ambiguous."""
-    found: dict[str, str] = {}
-    for name, value in pairs:
-        if name in found:
-            raise RepeatedParameter(name=name)
-        found[name] = value
-    return found
+        raise MalformedEncodingError from None
 
 
 # -- the shape of a message ----------------------------------------------------------------------------------
@@ -248,7 +218,7 @@ class MessageReader(Generic[Message]):
         self.attributes = {field.encode_name: field.name for field in info}
         self._raw = tuple(field.name for field in info if self._shape.fields[field.encode_name].kind == "raw")
 
-    def json(self, body: bytes | bytearray) -> Message:
+    def json(self, body: Bytes) -> Message:
         """Read a JSON body; an empty one is `{}`. ApiError, with the parameter's path."""
         body = body or b"{}"
         try:
@@ -265,7 +235,7 @@ class MessageReader(Generic[Message]):
         return message
 
     def unescape(self, message: Message) -> None:
-        """Take the escapes out of the texts that stayed as they came. MalformedJson."""
+        """Take the escapes out of the texts that stayed as they came. MalformedJsonError."""
         for name in self._raw:
             msgspec.structs.force_setattr(message, name, unescaped(getattr(message, name)))
 
@@ -279,11 +249,13 @@ class MessageReader(Generic[Message]):
             _plant(tree, self._shape, name, value)
         return self.json(msgspec.json.encode(_lists_of(tree)))
 
-    def _mistake_in(self, body: bytes | bytearray) -> ApiError:
+    def _mistake_in(self, body: Bytes) -> ApiError:
         """The error to answer with, when decoding has failed."""
         try:
             outlines = dict(_outlines(self._shape, body, ""))
-            return _missing_in(outlines) or _type_error_in(outlines) or MalformedJson("refused for no known reason")
+            return (
+                _missing_in(outlines) or _type_error_in(outlines) or MalformedJsonError("refused for no known reason")
+            )
         except ApiError as error:
             return error
 
@@ -291,19 +263,17 @@ class MessageReader(Generic[Message]):
 _Outlines = dict[str, tuple[_Shape, dict[str, bytes]]]
 
 
-def _outlines(
-    shape: _Shape, raw: bytes | bytearray | memoryview, path: str
-) -> Iterator[tuple[str, tuple[_Shape, dict[str, bytes]]]]:
-    """Each object in the message by its path, as the undecoded bytes of its fields. UnknownParameter."""
+def _outlines(shape: _Shape, raw: Bytes, path: str) -> Iterator[tuple[str, tuple[_Shape, dict[str, bytes]]]]:
+    """Each object in the message by its path, as the undecoded bytes of its fields. UnknownParameterError."""
     try:
         outline = shape.outline.decode(raw)
     except msgspec.ValidationError as error:
         unknown = _UNKNOWN.match(str(error))
         if unknown:
-            raise UnknownParameter(name=path + unknown[1]) from None
-        raise MalformedJson from None
+            raise UnknownParameterError(name=path + unknown[1]) from None
+        raise MalformedJsonError from None
     except _REFUSALS:
-        raise MalformedJson from None
+        raise MalformedJsonError from None
     values: dict[str, bytes] = {}
     for name, value in zip(shape.fields, msgspec.structs.astuple(outline), strict=True):
         given = bytes(memoryview(value)[:5]).strip()
@@ -319,7 +289,7 @@ def _missing_in(outlines: _Outlines) -> ApiError | None:
     for path, (shape, values) in outlines.items():
         for name, field in shape.fields.items():
             if field.required and name not in values:
-                return MissingParameter(name=path + name)
+                return MissingParameterError(name=path + name)
     return None
 
 
@@ -338,7 +308,7 @@ def _type_error_in(outlines: _Outlines) -> ApiError | None:
                 kind = "string" if field.kind == "raw" else field.kind
                 return ParameterTypeError(name=path + name, type=kind)
             except _REFUSALS:
-                return MalformedJson()
+                return MalformedJsonError()
     return None
 
 
@@ -352,14 +322,14 @@ def _plant(tree: dict[str, Any], shape: _Shape, name: str, value: str | msgspec.
     field = shape.fields.get(head)
     if field is None or not dot:
         if name in tree:
-            raise RepeatedParameter(name=name)
+            raise RepeatedParameterError(name=name)
         tree[name] = value if field is None else _typed(field.kind, value)
     elif field.shape is not None and isinstance(branch := tree.setdefault(head, {}), dict):
         _plant(branch, field.shape, rest, value)
     elif field.item is not None and rest.isascii() and rest.isdigit() and len(rest) < 6:
         items = tree.setdefault(head, _Items())
         if not isinstance(items, _Items) or int(rest) in items:
-            raise RepeatedParameter(name=name)
+            raise RepeatedParameterError(name=name)
         items[int(rest)] = _typed(field.item, value)
     else:
         tree[name] = value

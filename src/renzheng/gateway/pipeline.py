@@ -15,39 +15,46 @@ from typing import Any
 
 import msgspec
 
+from renzheng.faults import fault_name
+from renzheng.gateway.advice import why
 from renzheng.gateway.authentication import COMMON_PARAMETERS, Authentication
-from renzheng.gateway.body import ClientGone, discard_rest
+from renzheng.gateway.body import ClientGoneError, discard_rest
 from renzheng.gateway.context import Request
 from renzheng.gateway.contract import (
-    REGIONS,
-    SERVICE,
-    Action,
     Caller,
     GatewaySettings,
     KeyFinder,
     Log,
-    Meter,
-    NoMeter,
+    NoRequestMeter,
     Quota,
+    RequestMeter,
 )
 from renzheng.gateway.encryption import KeyPairs
 from renzheng.gateway.errors import (
-    ActionFailed,
+    ActionFailedError,
     ApiError,
     InternalError,
-    InvalidAction,
-    InvalidParameterValue,
-    InvalidRegion,
-    MissingParameter,
-    NoSuchVersion,
-    RequestLimitExceeded,
-    UnsupportedOperation,
-    UnsupportedRegion,
+    InvalidActionError,
+    InvalidParameterValueError,
+    InvalidRegionError,
+    MissingParameterError,
+    NoSuchVersionError,
+    OverloadedError,
+    RequestLimitExceededError,
+    SignatureFailureError,
+    UnauthorizedKeyError,
+    UnsupportedOperationError,
+    UnsupportedRegionError,
 )
-from renzheng.gateway.failures import RecentFailures
-from renzheng.gateway.parameters import MessageReader, split_pairs, split_parts
-from renzheng.gateway.quota import FixedWindows
+from renzheng.gateway.failures import RecentRefusals
+from renzheng.gateway.manifest import Action, CallContext, Message, Product, Service
+from renzheng.gateway.pairs import parse_pairs
+from renzheng.gateway.parameters import MessageReader, split_parts
+from renzheng.gateway.processes import ProcessPool
+from renzheng.gateway.quota import FixedWindowQuota
+from renzheng.gateway.refusals import Refusals
 from renzheng.gateway.sealing import Sealing
+from renzheng.gateway.shares import FairShares
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Handler = Callable[[Request], Awaitable[None] | None]
@@ -55,54 +62,61 @@ Handler = Callable[[Request], Awaitable[None] | None]
 _ENCODER = msgspec.json.Encoder()
 # A refused body of this size or less is skipped by the server between requests, and the connection lives on.
 _SKIPPED_BYTES = 64 * 1024
+_PLACE_BYTES = 256 * 1024  # of a body, for which it takes one more place: about a millisecond's work
 
 
 class Gateway:
-    """Cloud API 3.0 in front of `actions`.
+    """Cloud API 3.0 in front of `services`, of which the first is meant where a request names none.
 
-    `key_pairs`: the keys that open sealed fields, as they are now; `executor` does their work, the loop's own by
-    default. `failures`: where wrong signatures are explained for the operator. `clock`: unix seconds. `entropy(n)`:
-    n random bytes, for request ids. `monotonic`: seconds, for durations.
-    ValueError: two actions of one name and version. TypeError: an action's request is no type of this API.
+    `key_pairs`: the keys that open an account's sealed fields, as they are now; `executor` does their work, the
+    loop's own by default, and `processes` that of SM2. `failures`: where refused requests are kept for the operator.
+    `clock`: unix seconds. `entropy(n)`: n random bytes, for request ids. `monotonic`: seconds, for durations.
+    `wall`: unix seconds as the machine's clock says, by which timestamps are judged, where `clock` is another.
+    ValueError: no service, two services of one name or version, two actions of one name. TypeError: an action's
+    request is no type of this API.
     """
 
     def __init__(
         self,
         *,
         keys: KeyFinder,
-        actions: Iterable[Action],
+        services: Iterable[Service],
         clock: Callable[[], float],
         entropy: Callable[[int], bytes],
         log: Log,
         settings: GatewaySettings | None = None,
         quota: Quota | None = None,
-        meter: Meter | None = None,
-        key_pairs: Callable[[], KeyPairs] | None = None,
+        meter: RequestMeter | None = None,
+        key_pairs: Callable[[int], KeyPairs | None] | None = None,
         executor: Executor | None = None,
-        failures: RecentFailures | None = None,
+        processes: ProcessPool | None = None,
+        failures: RecentRefusals | None = None,
         monotonic: Callable[[], float] = time.perf_counter,
+        wall: Callable[[], float] | None = None,
     ) -> None:
         self._settings = settings or GatewaySettings()
         self._clock = clock
+        self._wall = wall or clock
         self._entropy = entropy
         self._log = log
-        self._quota = quota or FixedWindows()
-        self._meter = meter or NoMeter()
+        self._quota = quota or FixedWindowQuota()
+        self._meter = meter or NoRequestMeter()
         self._monotonic = monotonic
-        self._sealing = Sealing(key_pairs, entropy, executor)
-        self._actions: dict[str, dict[str, tuple[Action, MessageReader[Any]]]] = {}
-        for action in actions:
-            known = self._actions.setdefault(action.version, {})
-            if action.name in known:
-                raise ValueError(f"two actions named {action.name} {action.version}")
-            known[action.name] = (action, MessageReader(action.request))
-        self.authentication = authentication = Authentication(keys, self._settings, failures)
+        self._shares = FairShares(self._settings.request_places)
+        self._sealing = Sealing(key_pairs, entropy, executor, processes, self._settings.sealing_places)
+        self._versions = _by_version(offered := tuple(services))
+        self._product = offered[0].product
+        self._guards = {one.product.service: one.guard for one in offered}
+        names = tuple(one.product.service for one in offered)
+        self.authentication = authentication = Authentication(keys, self._settings, names)
+        self._refusals = Refusals(self._settings, failures, names)
         self.handlers: tuple[Handler, ...] = (
             self.assign_id,
             authentication.check_protocol,
             authentication.read_form,
             authentication.read_common_parameters,
             authentication.find_key,
+            authentication.decode_pairs,
             authentication.check_clock,
             authentication.read_body,
             authentication.verify_signature,
@@ -111,6 +125,8 @@ class Gateway:
             self.find_action,
             self.check_region,
             self.limit_rate,
+            self.authorise,
+            self.admit,
             self.decode_message,
             self._sealing.open_fields,
             self.act,
@@ -124,7 +140,7 @@ class Gateway:
         request = Request(scope, receive, body)
         try:
             code, payload = await self._answer(request)
-        except ClientGone:
+        except ClientGoneError:
             self._log.warning("client left", request_id=request.request_id, received=request.body.size)
             return
         else:
@@ -132,6 +148,8 @@ class Gateway:
             self._record(request, code, len(payload), self._monotonic() - started)
         finally:
             body.release()
+            if request.places:
+                self._shares.release(request.key.account_id, request.places)
 
     # -- the handlers that are not about authentication ------------------------------------------------------
 
@@ -141,29 +159,35 @@ class Gateway:
         variant = "89ab"[int(text[16], 16) & 3]
         request.request_id = f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
         request.now = self._clock()
+        request.product = self._product
+        request.wall = self._wall()
 
     def find_action(self, request: Request) -> None:
-        known = self._actions.get(request.version)
-        if known is None:
-            raise NoSuchVersion(version=request.version, service=SERVICE)
-        found = known.get(request.action_name)
+        offered = self._versions.get(request.version)
+        if offered is None or not self.authentication.is_signed_for(request, offered[0].service):
+            service = self.authentication.service_of(request) or self._product.service
+            raise NoSuchVersionError(version=request.version, service=service)
+        request.product, actions = offered
+        found = actions.get(request.action_name)
         if found is None:
-            raise InvalidAction
+            raise InvalidActionError
         request.action, request.reader = found
 
     def check_region(self, request: Request) -> None:
-        region, offered = request.region, request.action.regions
+        region, offered = request.region, request.action.manifest.regions
         if region is None:
             if offered is not None and self._settings.region_required:
-                raise MissingParameter(name="Region")
-        elif region not in REGIONS:
-            raise InvalidRegion(name="X-TC-Region" if request.parameters is None else "Region")
+                raise MissingParameterError(name="Region")
+        elif region not in request.product.regions:
+            raise InvalidRegionError(name="X-TC-Region" if request.parameters is None else "Region")
         elif offered is not None and region not in offered:
-            raise UnsupportedRegion
+            raise UnsupportedRegionError
 
     async def limit_rate(self, request: Request) -> None:
-        account, action = request.key.account_id, request.action
-        limit = self._settings.per_second.get((account, action.name), action.per_second)
+        account, action = request.key.account_id, request.action.manifest
+        limit = self._settings.per_second.get((account, action.name))
+        if limit is None:
+            limit = action.per_second or self._settings.requests_per_second
         try:
             count = await self._quota.hit(account, action.name, self._clock())
         except Exception as error:
@@ -171,7 +195,31 @@ class Gateway:
             self._log.error("quota failed open", request_id=request.request_id, **_cause_of(error))
             return
         if count > limit:
-            raise RequestLimitExceeded(count=count, limit=limit)
+            raise RequestLimitExceededError(count=count, limit=limit)
+
+    def authorise(self, request: Request) -> Awaitable[None] | None:
+        """Whether this key may call this action."""
+        guard = self._guards[request.product.service]
+        if guard is None:
+            if request.product.service not in request.key.services:
+                raise UnauthorizedKeyError("the key is not for this service")
+            return None
+        return guard(
+            CallContext(
+                key=request.key,
+                manifest=request.action.manifest,
+                request_id=request.request_id,
+                address=request.address,
+                private=request.scheme == "https" or request.is_local,
+            )
+        )
+
+    def admit(self, request: Request) -> None:
+        """Refuse at once what the server would come to late, by accounts: a crowd of one's takes no place of others."""
+        places = min(1 + request.body.size // _PLACE_BYTES, self._shares.places // 2)
+        if not self._shares.take(request.key.account_id, places):
+            raise OverloadedError("all places of the account's share are taken")
+        request.places = places
 
     def decode_message(self, request: Request) -> None:
         if request.parameters is not None:
@@ -179,16 +227,16 @@ class Gateway:
             pairs = ((name, value) for name, value in given if name not in COMMON_PARAMETERS)
             request.message = request.reader.pairs(pairs)
         elif request.method == "GET":
-            request.message = request.reader.pairs(split_pairs(request.query))
+            request.message = request.reader.pairs(parse_pairs(request.query, self._settings.max_pairs).items())
         elif request.content_type == b"application/json":
             request.message = request.reader.json(request.body.data)
         elif request.content_type == b"multipart/form-data":
             boundary = request.header(b"content-type")
-            request.message = request.reader.pairs(split_parts(request.body.data, boundary))
+            request.message = request.reader.pairs(split_parts(bytes(request.body.data), boundary))
         elif request.content_type == b"application/octet-stream":
-            raise UnsupportedOperation("octet-stream")
+            raise UnsupportedOperationError("octet-stream")
         else:
-            raise InvalidParameterValue(name="Content-Type", value=request.content_type.decode("latin-1"))
+            raise InvalidParameterValueError(name="Content-Type", value=request.content_type.decode("latin-1"))
         request.body.drop()
 
     async def act(self, request: Request) -> None:
@@ -203,17 +251,20 @@ class Gateway:
             address=request.address,
         )
         try:
-            request.reply = await request.action.run(caller, request.message)
+            message = request.message
+            if isinstance(message, Message):
+                message.check()
+            request.reply = await request.action.run(caller, message)
         except ApiError:
             raise
         except Exception as error:
             self._log.error(
                 "action failed",
                 request_id=request.request_id,
-                action=request.action.name,
+                action=request.action.manifest.name,
                 **_cause_of(error),
             )
-            raise ActionFailed("see the log") from None
+            raise ActionFailedError("see the log") from None
 
     # -- answering -------------------------------------------------------------------------------------------
 
@@ -226,13 +277,25 @@ class Gateway:
                     await pending
             return "", _success(request)
         except ApiError as error:
-            request.cause = error.cause
-            return error.code, _failure(request, error)
-        except ClientGone:
+            more = self._more(request, error)
+            request.body.release()  # what still arrives of it is thrown away
+            return error.code, _failure(request, error, more)
+        except ClientGoneError:
             raise
         except Exception as error:
             self._log.error("gateway failed", request_id=request.request_id, **_cause_of(error))
             return InternalError.code, _failure(request, InternalError())
+
+    def _more(self, request: Request, error: ApiError) -> str:
+        """What is added to the message, where that is set; the refusal is kept and its cause logged."""
+        request.cause = error.cause
+        try:
+            if not error.cause and type(error) is not SignatureFailureError:  # whose cause takes a while
+                request.cause = why(request, error)[0]
+            return self._refusals.note(request, error)
+        except Exception as fault:  # it must never harm the answer that it is about
+            self._log.error("a refusal was not noted", request_id=request.request_id, **_cause_of(fault))
+            return ""
 
     async def _send(self, request: Request, payload: bytes, send: Send) -> None:
         headers = [
@@ -252,9 +315,9 @@ class Gateway:
 
     def _record(self, request: Request, code: str, size: int, seconds: float) -> None:
         """One line and one count a request; an unknown name or key of the caller's is not repeated in them."""
-        action = request.action.name if hasattr(request, "action") else ""
+        action = request.action.manifest.name if hasattr(request, "action") else ""
         known = request.key if hasattr(request, "key") else None
-        self._meter.request(action, code, seconds)
+        self._meter.request(action, code, seconds, known.account_id if known and action else 0)
         self._log.info(
             "request",
             request_id=request.request_id,
@@ -270,6 +333,26 @@ class Gateway:
         )
 
 
+_Actions = dict[str, tuple[Action, MessageReader[Any]]]
+
+
+def _by_version(services: Iterable[Service]) -> dict[str, tuple[Product, _Actions]]:
+    found: dict[str, tuple[Product, _Actions]] = {}
+    for service in services:
+        product = service.product
+        if product.version in found or product.service in {known.service for known, _ in found.values()}:
+            raise ValueError(f"two services named {product.service} {product.version}, or by one of the two")
+        actions: _Actions = {}
+        for action in service.actions:
+            if action.manifest.name in actions:
+                raise ValueError(f"two actions named {action.manifest.name} {product.version}")
+            actions[action.manifest.name] = (action, MessageReader(action.manifest.request))
+        found[product.version] = (product, actions)
+    if not found:
+        raise ValueError("a gateway offers one service at least")
+    return found
+
+
 def _success(request: Request) -> bytes:
     fields = _ENCODER.encode(request.reply)
     tail = b'"RequestId":"' + request.request_id.encode("ascii") + b'"}}'
@@ -278,8 +361,8 @@ def _success(request: Request) -> bytes:
     return b"".join((b'{"Response":', memoryview(fields)[:-1], b",", tail))
 
 
-def _failure(request: Request, error: ApiError) -> bytes:
-    answer = {"Code": error.code, "Message": error.message(request.language)}
+def _failure(request: Request, error: ApiError, more: str = "") -> bytes:
+    answer = {"Code": error.code, "Message": error.message(request.language) + more}
     return _ENCODER.encode({"Response": {"Error": answer, "RequestId": request.request_id}})
 
 
@@ -297,7 +380,7 @@ def _cause_of(error: BaseException) -> dict[str, Any]:
     places: list[list[str]] = []
     cause: BaseException | None = error
     while cause is not None and len(kinds) < 5:
-        kinds.append(f"{type(cause).__module__}.{type(cause).__qualname__}")
+        kinds.append(fault_name(cause))
         frames = traceback.extract_tb(cause.__traceback__)[-8:]
         places.append([f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames])
         cause = cause.__cause__ or cause.__context__

@@ -1,4 +1,4 @@
-"""Public keys that sealed fields are encrypted to, in the forms that FaceID's helpers write and read."""
+"""Public keys that sealed fields are encrypted to, in the forms that the official helpers write and read."""
 
 from typing import Literal, NamedTuple
 

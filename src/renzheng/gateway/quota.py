@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class FixedWindows:
+class FixedWindowQuota:
     """Counts in memory, by account and action, in the whole second that the handed-in time lies in.
 
     The `limits` package counts fixed windows too, but its memory storage reads the wall clock itself and runs

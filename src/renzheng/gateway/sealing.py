@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,17 +15,20 @@ from renzheng.gateway.encryption import (
     Encryption,
     FieldNotSealableError,
     KeyPairs,
-    Opened,
+    OpenedFields,
     SealingKey,
     UndecryptableError,
 )
 from renzheng.gateway.errors import (
     DecryptSystemError,
     EncryptSystemError,
-    ServiceUnavailable,
-    UnsupportedEncryptField,
+    ServiceUnavailableError,
+    UnsupportedEncryptFieldError,
 )
 from renzheng.gateway.parameters import text_of
+from renzheng.gateway.processes import ProcessPool, WorkLostError
+from renzheng.gateway.shares import FairShares
+from renzheng.gateway.sm2 import decrypt_all
 
 Result = TypeVar("Result")
 _ENCODER = msgspec.json.Encoder()
@@ -33,32 +37,35 @@ _ENCODER = msgspec.json.Encoder()
 class Sealing:
     """Opens and seals for the actions that say what may be sealed.
 
-    `key_pairs`: the server's keys as they are now; None where nothing can be opened, and an Encryption then
-    reaches the action as it came. `most_pending`: requests that may wait for private-key work at one time.
+    `key_pairs`: the keys of an account as they are now, or None where it has none; None in its place where nothing
+    can be opened, and an Encryption then reaches the action as it came. `executor`: threads for compiled work.
+    `processes`: for SM2, which is not; the threads, where there are none. `places`: requests at one time, over all
+    accounts.
     """
 
     def __init__(
         self,
-        key_pairs: Callable[[], KeyPairs] | None,
+        key_pairs: Callable[[int], KeyPairs | None] | None,
         entropy: Callable[[int], bytes],
         executor: Executor | None = None,
-        most_pending: int = 64,
+        processes: ProcessPool | None = None,
+        places: int = 32,
     ) -> None:
         self._key_pairs = key_pairs
         self._entropy = entropy
         self._executor = executor
-        self._most_pending = most_pending
-        self._pending = 0
+        self._processes = processes
+        self._shares = FairShares(places)
 
     def open_fields(self, request: Request) -> Awaitable[None] | None:
         """Put plaintexts in the place of sealed fields, and keep the caller's key for the reply."""
-        action, given = request.action, getattr(request.message, "encryption", None)
+        action, given = request.action.manifest, getattr(request.message, "encryption", None)
         if given is None or self._key_pairs is None or not (action.sealable or action.sealed_reply):
             return None
-        return self._open(request, given, self._key_pairs())
+        return self._open(request, given, self._key_pairs)
 
-    async def _open(self, request: Request, given: Any, key_pairs: KeyPairs) -> None:
-        action = request.action
+    async def _open(self, request: Request, given: Any, pairs_of: Callable[[int], KeyPairs | None]) -> None:
+        action = request.action.manifest
         encryption = msgspec.convert(given, Encryption, from_attributes=True)
         if not (encryption.encrypt_list or encryption.ciphertext_blob):
             return  # the zero value of an SDK's struct
@@ -66,14 +73,30 @@ class Sealing:
         if action.check_sealed is not None:
             action.check_sealed(request.message)
         values = self._sealed_values(request, encryption.encrypt_list or [])
+        key_pairs = await asyncio.to_thread(pairs_of, request.key.account_id)  # reading them anew takes a while
+        if key_pairs is None:
+            raise DecryptSystemError
         try:
-            opened = await self._apart(lambda: key_pairs.open(encryption, values, action.sealable))
+            with self._place(request):
+                opened = await self._opened(key_pairs, encryption, values, action.sealable)
         except FieldNotSealableError:
-            raise UnsupportedEncryptField from None
+            raise UnsupportedEncryptFieldError from None
         except UndecryptableError:
             raise DecryptSystemError from None
         request.sealing_key = opened.key
         self._put(request, opened)
+
+    async def _opened(
+        self, pairs: KeyPairs, encryption: Encryption, values: dict[str, str | None], sealable: frozenset[str]
+    ) -> OpenedFields:
+        work = pairs.sm2_work(encryption, sealable) if self._processes is not None else None
+        keys: list[bytes | None] | None = None
+        if work is not None and self._processes is not None:
+            try:
+                keys = await self._processes.run(decrypt_all, *work)
+            except WorkLostError:
+                raise ServiceUnavailableError("the process for sealed fields died twice") from None
+        return await self._apart(lambda: pairs.open(encryption, values, sealable, keys))
 
     def _sealed_values(self, request: Request, names: list[str]) -> dict[str, str | None]:
         attributes = request.reader.attributes
@@ -89,7 +112,7 @@ class Sealing:
                 values[name] = value
         return values
 
-    def _put(self, request: Request, opened: Opened) -> None:
+    def _put(self, request: Request, opened: OpenedFields) -> None:
         changes: dict[str, Any] = {}
         for name, text in opened.fields.items():
             attribute = request.reader.attributes[name]
@@ -100,18 +123,19 @@ class Sealing:
 
     def seal_reply(self, request: Request) -> Awaitable[None] | None:
         """Seal the whole reply where IsEncryptResponse asks for it, else the action's sensitive fields."""
-        if request.sealing_key is None or not request.action.sealed_reply:
+        if request.sealing_key is None or not request.action.manifest.sealed_reply:
             return None
         return self._seal(request, request.sealing_key)
 
     async def _seal(self, request: Request, key: SealingKey) -> None:
         whole = getattr(request.message, "is_encrypt_response", None)
         try:
-            if whole:
-                request.reply = await self._apart(lambda: self._whole_body(key, request.reply))
-            else:
-                names = request.action.sealed_reply
-                request.reply = await self._apart(lambda: self._by_field(key, request.reply, names))
+            with self._place(request):
+                if whole:
+                    request.reply = await self._apart(lambda: self._whole_body(key, request.reply))
+                else:
+                    names = request.action.manifest.sealed_reply
+                    request.reply = await self._apart(lambda: self._by_field(key, request.reply, names))
         except (ValueError, TypeError) as error:
             raise EncryptSystemError(type(error).__name__) from None
 
@@ -129,12 +153,10 @@ class Sealing:
             fields[path.removeprefix("Response.")] = text
         return fields | {"Encryption": sealed.encryption}
 
+    def _place(self, request: Request) -> AbstractContextManager[None]:
+        """One place of the account's share; without one the request is answered at once."""
+        refusal = ServiceUnavailableError("too many sealed requests are waiting")
+        return self._shares.place(request.key.account_id, refusal)
+
     async def _apart(self, work: Callable[[], Result]) -> Result:
-        """Run in a thread; a full queue answers at once."""
-        if self._pending >= self._most_pending:
-            raise ServiceUnavailable("too many sealed requests are waiting")
-        self._pending += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
-        finally:
-            self._pending -= 1
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)

@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import product
 from typing import NamedTuple
 
 TC3 = "TC3-HMAC-SHA256"
@@ -36,7 +37,7 @@ _SCOPE = re.compile(
 )
 
 
-class MalformedAuthorization(ValueError):
+class MalformedAuthorizationError(ValueError):
     """An Authorization header that is no TC3 one; the argument is a sentence that says where."""
 
 
@@ -51,13 +52,13 @@ class Authorization(NamedTuple):
 
 
 def parse_authorization(header: bytes) -> Authorization:
-    """Read a TC3 Authorization header; white space between its parts may be any. MalformedAuthorization."""
+    """Read a TC3 Authorization header; white space between its parts may be any. MalformedAuthorizationError."""
     if len(header) > _HEADER_BYTES:
-        raise MalformedAuthorization("`Authorization` is too long.")
+        raise MalformedAuthorizationError("`Authorization` is too long.")
     text = header.decode("latin-1").strip()
     scope, found, signature = text.rpartition("Signature=")
     if not found or not signature or " " in signature or "," in signature:
-        raise MalformedAuthorization(_fault_of(text))
+        raise MalformedAuthorizationError(_fault_of(text))
     secret_id, date, service, names = _parse_scope(scope)
     return Authorization(secret_id, date, service, names, signature)
 
@@ -67,12 +68,12 @@ def _parse_scope(text: str) -> tuple[str, str, str, tuple[bytes, ...]]:
     """All but the signature, which a client sends alike for a whole day."""
     match = _SCOPE.fullmatch(text)
     if match is None:
-        raise MalformedAuthorization(_fault_of(text))
+        raise MalformedAuthorizationError(_fault_of(text))
     names = tuple(name.encode("latin-1") for name in match["headers"].lower().split(";"))
     if len(names) > _SIGNED_NAMES or len(set(names)) != len(names):
-        raise MalformedAuthorization("`SignedHeaders` not valid.")
+        raise MalformedAuthorizationError("`SignedHeaders` not valid.")
     if b"content-type" not in names or b"host" not in names:
-        raise MalformedAuthorization("`SignedHeaders` must contain `content-type` and `host`.")
+        raise MalformedAuthorizationError("`SignedHeaders` must contain `content-type` and `host`.")
     return match["id"], match["date"], match["service"], names
 
 
@@ -105,14 +106,15 @@ def canonical_request(
     headers: Mapping[bytes, bytes],
     signed_headers: Iterable[bytes],
     payload_hash: str,
+    path: bytes = b"/",
 ) -> bytes:
     """TC3's canonical form. `headers`: values as they shall stand in it, by lower-case name.
 
-    The path is always `/` and `query` is the raw text behind the `?` of a GET, empty for a POST.
+    The path is documented to be `/` always; `query` is the raw text behind the `?` of a GET, empty for a POST.
     """
     names = sorted(signed_headers)
     values = [name + b":" + headers[name] for name in names]
-    return b"\n".join([method, b"/", query, *values, b"", b";".join(names), payload_hash.encode("ascii")])
+    return b"\n".join([method, path, query, *values, b"", b";".join(names), payload_hash.encode("ascii")])
 
 
 def string_to_sign(timestamp: str, date: str, service: str, canonical: bytes) -> str:
@@ -159,7 +161,7 @@ def sign_tc3(
     method: str = "POST",
     query: str = "",
     payload: bytes = b"",
-    service: str = "faceid",
+    service: str,
     extra_headers: Mapping[str, str] | None = None,
 ) -> str:
     """The value of the `Authorization` header.
@@ -193,8 +195,11 @@ def verify_tc3(
     query: bytes,
     headers: Mapping[bytes, bytes],
     payload_hash: str,
+    path: bytes = b"/",
 ) -> bool:
     """Whether the signature is that of this request under the signing key `key`.
+
+    `path`: as it was sent. Most clients sign `/` whatever the endpoint's path is, and Node signs that path.
 
     `headers`: as received, by lower-case name; each name in `authorization.signed_headers` must be there.
     `timestamp`: the text of X-TC-Timestamp. The date is taken from the header's scope: the caller compares it
@@ -202,13 +207,19 @@ def verify_tc3(
     """
     signed = authorization.signed_headers
     given = authorization.signature.encode("latin-1")
-    for values in header_readings(headers, signed):
-        canonical = canonical_request(method, query, values, signed, payload_hash)
-        text = string_to_sign(timestamp, authorization.date, authorization.service, canonical)
-        expected = hmac.digest(key, text.encode("latin-1"), "sha256").hex().encode("ascii")
-        if hmac.compare_digest(expected, given):
-            return True
+    for signed_path in path_readings(path):
+        for values in header_readings(headers, signed):
+            canonical = canonical_request(method, query, values, signed, payload_hash, signed_path)
+            text = string_to_sign(timestamp, authorization.date, authorization.service, canonical)
+            expected = hmac.digest(key, text.encode("latin-1"), "sha256").hex().encode("ascii")
+            if hmac.compare_digest(expected, given):
+                return True
     return False
+
+
+def path_readings(path: bytes) -> tuple[bytes, ...]:
+    """What may be signed for the path that was sent: `/`, and the path itself."""
+    return (b"/",) if path == b"/" else (b"/", path)
 
 
 def header_readings(headers: Mapping[bytes, bytes], signed: tuple[bytes, ...]) -> Iterator[dict[bytes, bytes]]:
@@ -250,14 +261,15 @@ def host_readings(host: bytes) -> Iterator[bytes]:
 # -- v1 ------------------------------------------------------------------------------------------------------
 
 
-def v1_string_to_sign(method: str, host: str, parameters: Mapping[str, str]) -> str:
+def v1_string_to_sign(method: str, host: str, parameters: Mapping[str, str], path: str = "/") -> str:
     """The text that HmacSHA1 and HmacSHA256 sign: decoded values, keys in ASCII order, no Signature."""
-    return v1_text(method, host, [(name, parameters[name]) for name in sorted(parameters) if name != "Signature"])
+    pairs = [(name, parameters[name]) for name in sorted(parameters) if name != "Signature"]
+    return v1_text(method, host, pairs, path)
 
 
-def v1_text(method: str, host: str, pairs: Iterable[tuple[str, str]]) -> str:
+def v1_text(method: str, host: str, pairs: Iterable[tuple[str, str]], path: str = "/") -> str:
     """The text of pairs that are already in their order."""
-    return f"{method}{host}/?" + "&".join(f"{name}={value}" for name, value in pairs)
+    return f"{method}{host}{path}?" + "&".join(f"{name}={value}" for name, value in pairs)
 
 
 def sign_v1(
@@ -282,6 +294,7 @@ def verify_v1(
     host: bytes,
     method: str,
     algorithm: str,
+    path: bytes = b"/",
 ) -> bool:
     """Whether `parameters["Signature"]` signs the others. `algorithm` is one of `V1_METHODS`.
 
@@ -291,8 +304,8 @@ def verify_v1(
     given = parameters["Signature"].strip().encode()
     dotted = {name.replace("_", "."): value for name, value in parameters.items()}
     for reading in (parameters, dotted) if dotted.keys() != parameters.keys() else (parameters,):
-        for name in host_readings(host.strip()):
-            text = v1_string_to_sign(method, name.decode("latin-1"), reading)
+        for name, signed_path in product(host_readings(host.strip()), path_readings(path)):
+            text = v1_string_to_sign(method, name.decode("latin-1"), reading, signed_path.decode("latin-1"))
             expected = _v1_signature(secret_key, text, V1_METHODS[algorithm]).encode("ascii")
             if hmac.compare_digest(expected, given):
                 return True

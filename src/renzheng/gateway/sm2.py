@@ -1,4 +1,4 @@
-"""SM2 keys (GB/T 32918) in the forms that FaceID's helpers pass around, on top of gmalg's arithmetic.
+"""SM2 keys (GB/T 32918) in the forms that the official helpers pass around, on top of gmalg's arithmetic.
 
 gmalg is pure Python on Python's integers, so its running time depends on the numbers it handles. A private-key
 operation here multiplies by a scalar blinded afresh each time, d + r·n with a random 64-bit r, which leads to the
@@ -8,7 +8,7 @@ constant-time, and nothing here promises that it is.
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import gmalg
 import pybase64
@@ -123,6 +123,11 @@ class Sm2PrivateKey:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(…)"
+
+
+def decrypt_all(keys: Sequence[Sm2PrivateKey], ciphertext: bytes) -> list[bytes | None]:
+    """What each key makes of a ciphertext, as `Sm2PrivateKey.decrypt` does it; for a process of its own."""
+    return [key.decrypt(ciphertext) for key in keys]
 
 
 def to_pem(label: str, der: bytes) -> str:

@@ -4,55 +4,80 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from collections.abc import Callable
+from dataclasses import asdict, astuple
 from ipaddress import ip_network
 from typing import Any
 
 import msgspec
 
-from renzheng.accounts.keys import Account, Key, new_secret_id, new_secret_key, new_token
+from renzheng.accounts.keys import Account, AccountProfile, Key, new_secret_id, new_secret_key, new_token
 from renzheng.store.audit import Audit
+from renzheng.store.authenticity import Authenticity
 from renzheng.store.changes import changed
-from renzheng.store.database import Database, StoreError
+from renzheng.store.engine import Database, StoreError, Transaction
 from renzheng.store.sealer import Kind, Subject
 from renzheng.store.vault import Vault
 from renzheng.verification.session import DAY_SECONDS
 
-ACCOUNT_COLUMNS = "id, name, created_at, origins"
-KEY_COLUMNS = "secret_id, account_id, sealed, enabled, created_at, expires_at, unsigned_payload, addresses"
-MOST_TEMPORARY_SECONDS = 129_600
+ACCOUNT_COLUMNS = "id, name, created_at, origins, name_zh, name_en, privacy_url, contact"
+_KEY_FIELDS = "secret_id, account_id, sealed, enabled, created_at, expires_at, unsigned_payload, addresses"
+KEY_COLUMNS = f"{_KEY_FIELDS}, mac"
+MAX_TEMPORARY_SECONDS = 129_600
 """Tencent Cloud's longest temporary credentials, seconds: 36 hours."""
 _NAME = re.compile(r"[\w][\w .\-]{0,63}")
+MAX_DISPLAY_NAME, MAX_CONTACT, MAX_LINK = 40, 80, 500
+_LINK = re.compile(r"https?://[^\s/?#@]+([/?#]\S*)?")
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+", re.ASCII)
 
 
-class Unknown(StoreError):
+class NotFoundError(StoreError):
     """There is no such account, key or person (or it is another account's)."""
 
 
-class Refused(StoreError):
+class RefusedError(StoreError):
     """What was given cannot be stored; the text says why."""
 
 
 def account_of_row(row: tuple[Any, ...]) -> Account:
-    return Account(row[0], row[1], row[2], tuple(json.loads(row[3])))
+    return Account(row[0], row[1], row[2], tuple(json.loads(row[3])), AccountProfile(*row[4:8]))
 
 
 def checked_origin(text: str) -> str:
-    """Scheme, host and port as a browser sends them. Raises Refused."""
+    """Scheme, host and port as a browser sends them. Raises RefusedError."""
     origin = text.strip().lower().rstrip("/")
     if not _ORIGIN.fullmatch(origin):
-        raise Refused(f"{text} is no web origin; it looks like https://shop.example or http://localhost:3000")
+        raise RefusedError(f"{text} is no web origin; it looks like https://shop.example or http://localhost:3000")
     return origin
 
 
 def checked_network(text: str) -> str:
-    """An address, or a network in CIDR form, as it is kept. Raises Refused."""
+    """An address, or a network in CIDR form, as it is kept. Raises RefusedError."""
     try:
         return str(ip_network(text.strip(), strict=False))
     except ValueError:
-        raise Refused(f"{text} is no network; it looks like 203.0.113.7, 10.0.0.0/8 or 2001:db8::/32") from None
+        raise RefusedError(f"{text} is no network; it looks like 203.0.113.7, 10.0.0.0/8 or 2001:db8::/32") from None
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise RefusedError("an account's name has 1 to 64 letters, digits, blanks, dots, hyphens or underscores")
+
+
+def checked_face(face: AccountProfile) -> AccountProfile:
+    """Without blanks around. Raises RefusedError."""
+    face = AccountProfile(*(text.strip() for text in astuple(face)))
+    for what, text, most in (
+        ("a display name", face.name_zh, MAX_DISPLAY_NAME),
+        ("a display name", face.name_en, MAX_DISPLAY_NAME),
+        ("a contact", face.contact, MAX_CONTACT),
+        ("a privacy link", face.privacy_url, MAX_LINK),
+    ):
+        if len(text) > most or not text.isprintable():
+            raise RefusedError(f"{what} has at most {most} printable characters")
+    if face.privacy_url and not _LINK.fullmatch(face.privacy_url):
+        raise RefusedError("a privacy link looks like https://shop.example/privacy")
+    return face
 
 
 class Accounts:
@@ -64,62 +89,104 @@ class Accounts:
         vault: Vault,
         audit: Audit,
         entropy: Callable[[int], bytes],
+        authenticity: Authenticity,
     ) -> None:
+        self._authenticity = authenticity
         self._database = database
         self._vault = vault
         self._audit = audit
         self._entropy = entropy
 
     async def create(self, name: str, now: float, origins: tuple[str, ...] = ()) -> Account:
-        """Raises Refused for a name that is taken or of another form."""
-        if not _NAME.fullmatch(name):
-            raise Refused("an account's name has 1 to 64 letters, digits, blanks, dots, hyphens or underscores")
+        """Raises RefusedError for a name that is taken or of another form."""
+        _check_name(name)
         checked = tuple(dict.fromkeys(checked_origin(origin) for origin in origins))
 
-        def insert(connection: sqlite3.Connection) -> Account:
-            row = connection.execute(
-                "INSERT INTO accounts (name, created_at, origins) VALUES (?, ?, ?)"
-                " ON CONFLICT (name) DO NOTHING RETURNING id, name, created_at, origins",
-                (name, now, json.dumps(checked)),
-            ).fetchone()
+        async def insert(tx: Transaction) -> Account:
+            row = await tx.one(
+                "INSERT INTO accounts (name, created_at, origins) VALUES (:name, :created_at, :origins)"
+                f" ON CONFLICT (name) DO NOTHING RETURNING {ACCOUNT_COLUMNS}",
+                name=name,
+                created_at=now,
+                origins=json.dumps(checked),
+            )
             if row is None:
-                raise Refused(f"there is already an account named {name}")
-            self._vault.keep(self._vault.draw(Subject(Kind.ACCOUNT, row[0])))
-            self._audit.add(connection, "account created", f"account {row[0]}")
-            changed(connection)
+                raise RefusedError(f"there is already an account named {name}")
+            await self._vault.keep(self._vault.draw(Subject(Kind.ACCOUNT, row[0])))
+            await self._authenticity.sign(tx, "accounts", row[0])
+            await self._audit.add(tx, "account created", f"account {row[0]}")
+            await changed(tx)
             return account_of_row(row)
 
         return await self._database.write(insert, keys=True)
 
     async def get(self, account_id: int) -> Account:
-        """Raises Unknown."""
-        return self._one("id", account_id)
+        """Raises NotFoundError."""
+        return await self._one("id", account_id)
 
     async def named(self, name: str) -> Account:
-        """By its name. Raises Unknown."""
-        return self._one("name", name)
+        """By its name. Raises NotFoundError."""
+        return await self._one("name", name)
 
-    def _one(self, column: str, value: int | str) -> Account:
-        row = self._database.fetch_one(f"SELECT {ACCOUNT_COLUMNS} FROM accounts WHERE {column} = ?", (value,))  # noqa: S608
+    async def _one(self, column: str, value: int | str) -> Account:
+        row = await self._database.one(f"SELECT {ACCOUNT_COLUMNS} FROM accounts WHERE {column} = :value", value=value)
         if row is None:
-            raise Unknown(f"there is no account {value}")
+            raise NotFoundError(f"there is no account {value}")
         return account_of_row(row)
 
     async def all(self) -> list[Account]:
         """By rising id."""
-        rows = self._database.fetch_all(f"SELECT {ACCOUNT_COLUMNS} FROM accounts ORDER BY id")  # noqa: S608
+        rows = await self._database.all(f"SELECT {ACCOUNT_COLUMNS} FROM accounts ORDER BY id")
         return [account_of_row(row) for row in rows]
 
     async def set_origins(self, account_id: int, origins: tuple[str, ...]) -> Account:
-        """The web origins, beside the server's own, whose pages may run this account's captures. Raises Refused."""
+        """The web origins, beside the server's own, whose pages may run this account's captures. RefusedError."""
         checked = tuple(dict.fromkeys(checked_origin(origin) for origin in origins))
 
-        def update(connection: sqlite3.Connection) -> None:
-            sql = "UPDATE accounts SET origins = ? WHERE id = ?"
-            if connection.execute(sql, (json.dumps(checked), account_id)).rowcount != 1:
-                raise Unknown(f"there is no account {account_id}")
-            self._audit.add(connection, "origins set", f"account {account_id}")
-            changed(connection)
+        async def update(tx: Transaction) -> None:
+            sql = "UPDATE accounts SET origins = :checked WHERE id = :account_id"
+            async with self._authenticity.changing(tx, "accounts", account_id):
+                if await tx.run(sql, checked=json.dumps(checked), account_id=account_id) != 1:
+                    raise NotFoundError(f"there is no account {account_id}")
+            await self._audit.add(tx, "origins set", f"account {account_id}")
+            await changed(tx)
+
+        await self._database.write(update)
+        return await self.get(account_id)
+
+    async def rename(self, account_id: int, name: str) -> Account:
+        """Its internal name. Raises NotFoundError, and RefusedError for a name that is taken or of another form."""
+        _check_name(name)
+
+        async def update(tx: Transaction) -> None:
+            taken = await tx.one(
+                "SELECT 1 FROM accounts WHERE name = :name AND id <> :account_id", name=name, account_id=account_id
+            )
+            if taken:
+                raise RefusedError(f"there is already an account named {name}")
+            async with self._authenticity.changing(tx, "accounts", account_id):
+                sql = "UPDATE accounts SET name = :name WHERE id = :account_id"
+                if await tx.run(sql, name=name, account_id=account_id) != 1:
+                    raise NotFoundError(f"there is no account {account_id}")
+            await self._audit.add(tx, "account renamed", f"account {account_id}")
+            await changed(tx)
+
+        await self._database.write(update)
+        return await self.get(account_id)
+
+    async def set_face(self, account_id: int, face: AccountProfile) -> Account:
+        """What people read of it. Raises NotFoundError and RefusedError."""
+        checked = checked_face(face)
+
+        async def update(tx: Transaction) -> None:
+            sql = (
+                "UPDATE accounts SET name_zh = :name_zh, name_en = :name_en, privacy_url = :privacy_url,"
+                " contact = :contact WHERE id = :id"
+            )
+            if await tx.run(sql, id=account_id, **asdict(checked)) != 1:
+                raise NotFoundError(f"there is no account {account_id}")
+            await self._audit.add(tx, "account's display set", f"account {account_id}")
+            await changed(tx)
 
         await self._database.write(update)
         return await self.get(account_id)
@@ -129,7 +196,7 @@ class Accounts:
     async def create_key(
         self, account_id: int, now: float, *, unsigned_payload: bool = False, addresses: tuple[str, ...] = ()
     ) -> Key:
-        """A new SecretId and SecretKey of an account. Raises Unknown; Refused for an address that is no network."""
+        """A new SecretId and SecretKey of an account. NotFoundError; RefusedError for an address that is no network."""
         await self.get(account_id)
         key = Key(
             secret_id=new_secret_id(self._entropy),
@@ -151,12 +218,12 @@ class Accounts:
         unsigned_payload: bool = False,
         addresses: tuple[str, ...] = (),
     ) -> Key:
-        """Credentials that end after `seconds` and are good with their Token only. Raises Unknown, Refused.
+        """Credentials that end after `seconds` and are good with their Token only. Raises NotFoundError, RefusedError.
 
         The account's temporary keys that ended a day ago and more are deleted, so that they do not pile up.
         """
-        if not 1 <= seconds <= MOST_TEMPORARY_SECONDS:
-            raise Refused(f"temporary keys last 1 to {MOST_TEMPORARY_SECONDS} seconds, not {seconds:g}")
+        if not 1 <= seconds <= MAX_TEMPORARY_SECONDS:
+            raise RefusedError(f"temporary keys last 1 to {MAX_TEMPORARY_SECONDS} seconds, not {seconds:g}")
         await self.get(account_id)
         key = Key(
             secret_id=new_secret_id(self._entropy),
@@ -170,83 +237,112 @@ class Accounts:
         )
         await self.add_key(key)
 
-        def forget(connection: sqlite3.Connection) -> None:
-            sql = "DELETE FROM keys WHERE account_id = ? AND expires_at < ?"
-            if connection.execute(sql, (account_id, now - DAY_SECONDS)).rowcount:
-                changed(connection)
+        async def forget(tx: Transaction) -> None:
+            sql = "DELETE FROM keys WHERE account_id = :account_id AND expires_at < :expires_at"
+            if await tx.run(sql, account_id=account_id, expires_at=now - DAY_SECONDS):
+                await changed(tx)
 
         await self._database.write(forget)
         return key
 
     async def add_key(self, key: Key) -> None:
-        """Store a key as it is. Raises Refused where its SecretId is taken."""
-        sealer = self._vault.of(Subject(Kind.ACCOUNT, key.account_id))
+        """Store a key as it is. Raises RefusedError where its SecretId is taken."""
+        sealer = await self._vault.of(Subject(Kind.ACCOUNT, key.account_id))
         sealed = sealer.seal(f"key:{key.secret_id}", msgspec.msgpack.encode((key.secret_key, key.token)))
 
-        def insert(connection: sqlite3.Connection) -> None:
-            count = connection.execute(
-                f"INSERT INTO keys ({KEY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",  # noqa: S608
-                (
-                    *(key.secret_id, key.account_id, sealed, int(key.enabled), key.created_at, key.expires_at),
-                    *(int(key.unsigned_payload), json.dumps(key.addresses)),
-                ),
-            ).rowcount
+        async def insert(tx: Transaction) -> None:
+            count = await tx.run(
+                f"INSERT INTO keys ({_KEY_FIELDS})"
+                " VALUES (:secret_id, :account_id, :sealed, :enabled, :created_at, :expires_at, :unsigned_payload,"
+                " :addresses) ON CONFLICT DO NOTHING",
+                secret_id=key.secret_id,
+                account_id=key.account_id,
+                sealed=sealed,
+                enabled=int(key.enabled),
+                created_at=key.created_at,
+                expires_at=key.expires_at,
+                unsigned_payload=int(key.unsigned_payload),
+                addresses=json.dumps(key.addresses),
+            )
             if count != 1:
-                raise Refused("there is already a key with this SecretId")
-            self._audit.add(connection, "key created", f"key {key.secret_id} of account {key.account_id}")
-            changed(connection)
+                raise RefusedError("there is already a key with this SecretId")
+            await self._authenticity.sign(tx, "keys", key.secret_id)
+            await self._audit.add(tx, "key created", f"key {key.secret_id} of account {key.account_id}")
+            await changed(tx)
 
         await self._database.write(insert)
 
     async def list_keys(self, account_id: int | None = None) -> list[Key]:
-        """An account's keys, or all, oldest first."""
-        rows = self._database.fetch_all(
-            f"SELECT {KEY_COLUMNS} FROM keys WHERE ? IS NULL OR account_id = ?"  # noqa: S608
+        """An account's keys, or all, oldest first; without those that others have changed."""
+        rows = await self._database.all(
+            f"SELECT {KEY_COLUMNS} FROM keys WHERE CAST(:account_id AS BIGINT) IS NULL OR account_id = :account_id"
             " ORDER BY created_at, secret_id",
-            (account_id, account_id),
+            account_id=account_id,
         )
-        return [open_key(self._vault, row) for row in rows]
+        return [await open_key(self._vault, row) for row in rows if is_trusted_key(self._authenticity, row)]
 
     async def key(self, account_id: int, secret_id: str) -> Key:
-        """Raises Unknown, for another account's key too."""
-        row = self._database.fetch_one(
-            f"SELECT {KEY_COLUMNS} FROM keys WHERE account_id = ? AND secret_id = ?",  # noqa: S608
-            (account_id, secret_id),
+        """Raises NotFoundError, for another account's key too; TamperedError."""
+        row = await self._database.one(
+            f"SELECT {KEY_COLUMNS} FROM keys WHERE account_id = :account_id AND secret_id = :secret_id",
+            account_id=account_id,
+            secret_id=secret_id,
         )
         if row is None:
-            raise Unknown(f"account {account_id} has no key {secret_id}")
-        return open_key(self._vault, row)
+            raise NotFoundError(f"account {account_id} has no key {secret_id}")
+        if not is_trusted_key(self._authenticity, row):
+            raise self._authenticity.error("keys", secret_id)
+        return await open_key(self._vault, row)
+
+    async def delete_key(self, account_id: int, secret_id: str) -> None:
+        """A running server refuses it within a second. Raises NotFoundError."""
+
+        async def delete(tx: Transaction) -> None:
+            sql = "DELETE FROM keys WHERE account_id = :account_id AND secret_id = :secret_id"
+            if await tx.run(sql, account_id=account_id, secret_id=secret_id) != 1:
+                raise NotFoundError(f"account {account_id} has no key {secret_id}")
+            await tx.run("DELETE FROM key_scopes WHERE secret_id = :secret_id", secret_id=secret_id)
+            await self._audit.add(tx, "key deleted", f"key {secret_id} of account {account_id}")
+            await changed(tx)
+
+        await self._database.write(delete)
 
     async def set_enabled(self, account_id: int, secret_id: str, enabled: bool) -> None:
-        """A running server refuses a disabled key within a second. Raises Unknown."""
+        """A running server refuses a disabled key within a second. Raises NotFoundError."""
         verb = "key enabled" if enabled else "key disabled"
         await self._set_key(account_id, secret_id, "enabled", int(enabled), verb)
 
     async def set_addresses(self, account_id: int, secret_id: str, addresses: tuple[str, ...]) -> None:
-        """The networks that a key may be used from; none: anywhere. Raises Unknown, Refused."""
+        """The networks that a key may be used from; none: anywhere. Raises NotFoundError, RefusedError."""
         checked = tuple(dict.fromkeys(checked_network(network) for network in addresses))
         await self._set_key(account_id, secret_id, "addresses", json.dumps(checked), "addresses set")
 
     async def set_unsigned_payload(self, account_id: int, secret_id: str, allowed: bool) -> None:
-        """Whether requests of this key may leave their body out of the signature. Raises Unknown."""
+        """Whether requests of this key may leave their body out of the signature. Raises NotFoundError."""
         verb = "unsigned payload allowed" if allowed else "unsigned payload forbidden"
         await self._set_key(account_id, secret_id, "unsigned_payload", int(allowed), verb)
 
     async def _set_key(self, account_id: int, secret_id: str, column: str, value: int | str, verb: str) -> None:
-        def update(connection: sqlite3.Connection) -> None:
-            sql = f"UPDATE keys SET {column} = ? WHERE account_id = ? AND secret_id = ?"  # noqa: S608
-            if connection.execute(sql, (value, account_id, secret_id)).rowcount != 1:
-                raise Unknown(f"account {account_id} has no key {secret_id}")
-            self._audit.add(connection, verb, f"key {secret_id} of account {account_id}")
-            changed(connection)
+        async def update(tx: Transaction) -> None:
+            sql = f"UPDATE keys SET {column} = :value WHERE account_id = :account_id AND secret_id = :secret_id"
+            async with self._authenticity.changing(tx, "keys", secret_id):
+                if await tx.run(sql, value=value, account_id=account_id, secret_id=secret_id) != 1:
+                    raise NotFoundError(f"account {account_id} has no key {secret_id}")
+            await self._audit.add(tx, verb, f"key {secret_id} of account {account_id}")
+            await changed(tx)
 
         await self._database.write(update)
 
 
-def open_key(vault: Vault, row: tuple[Any, ...]) -> Key:
+def is_trusted_key(authenticity: Authenticity, row: tuple[Any, ...]) -> bool:
+    """Whether a row of `KEY_COLUMNS` is as it was written. What is sealed in it vouches for itself."""
+    return authenticity.trusts("keys", (*row[:2], *row[3:]))
+
+
+async def open_key(vault: Vault, row: tuple[Any, ...]) -> Key:
     """A key out of a row of the table, its SecretKey opened."""
-    secret_id, account_id, sealed, enabled, created_at, expires_at, unsigned_payload, addresses = row
-    opened = vault.of(Subject(Kind.ACCOUNT, account_id)).open(f"key:{secret_id}", sealed)
+    secret_id, account_id, sealed, enabled, created_at, expires_at, unsigned_payload, addresses = row[:8]
+    opened = (await vault.of(Subject(Kind.ACCOUNT, account_id))).open(f"key:{secret_id}", sealed)
     secret_key, token = msgspec.msgpack.decode(opened)
     return Key(
         secret_id=secret_id,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 
+from renzheng.store import evidence_use
+from renzheng.store.engine import Transaction
 from renzheng.store.records import Context, moved, moves, policy_of, session_folder
 from renzheng.store.sealer import Kind, Subject
-from renzheng.verification.session import Attempt, Ending, StepRecord
+from renzheng.verification.session import Attempt, EndReason, StepRecord
 
 _CURRENT = "id = :id AND attempt = :attempt AND state = 'capturing'"
+ATTEMPT_BYTES = 4 << 20
+"""What the frames of an ordinary attempt take: it begins where these fit above the reserve."""
 
 
 class Attempts(Context):
@@ -20,31 +23,44 @@ class Attempts(Context):
 
         None where another was faster, the token is dead, or all attempts that count are used. The frames of the attempt
         before go where that never counted: there is no bound to how many of those a device may begin.
+        Raises NoRoomError where the disk, or the account's share of evidence, has no room for frames.
         """
+        self._room.require(ATTEMPT_BYTES)
+        owner = await self._database.one(
+            "SELECT account_id FROM sessions WHERE id = :session_id", session_id=session_id
+        )
+        if owner is not None:
+            await evidence_use.check(self._database, owner[0], 1)
         move = "begin" if attempt == 0 else "retry"
         given = {"id": session_id, "attempt": attempt, "now": now}
         sql = (
-            f"UPDATE sessions SET {moved(move)}, has_evidence = 1 WHERE id = :id AND attempt = :attempt"  # noqa: S608
+            f"UPDATE sessions SET {moved(move)}, has_evidence = 1 WHERE id = :id AND attempt = :attempt"
             f" AND counted < most_attempts AND {moves(move)} RETURNING attempt"
         )
 
-        def begin(connection: sqlite3.Connection) -> tuple[int, set[str]] | None:
-            row = connection.execute(sql, given).fetchone()
+        async def begin(tx: Transaction) -> tuple[int, set[str]] | None:
+            row = await tx.one(sql, **given)
             if row is None:
                 return None
             number = int(row[0])
-            forgotten = connection.execute(
+            forgotten = await tx.all(
                 "DELETE FROM frames WHERE session_id = :id AND attempt = :attempt AND EXISTS (SELECT 1 FROM attempts"
-                " WHERE session_id = :id AND number = :attempt AND counted = 0) RETURNING object",
-                given,
-            ).fetchall()
-            connection.execute(
-                "INSERT INTO attempts (session_id, number, started_at, actions) VALUES (?, ?, ?, ?)",
-                (session_id, number, now, json.dumps(actions)),
+                " WHERE session_id = :id AND number = :attempt AND counted = 0) RETURNING object, size",
+                **given,
+            )
+            if forgotten:
+                await evidence_use.add_to_session(tx, session_id, -sum(size for _, size in forgotten))
+            await tx.run(
+                "INSERT INTO attempts (session_id, number, started_at, actions)"
+                " VALUES (:session_id, :number, :started_at, :actions)",
+                session_id=session_id,
+                number=number,
+                started_at=now,
+                actions=json.dumps(actions),
             )
             if attempt == 0:  # where a photo came with the token, the key is there and stays
-                self._vault.keep(self._vault.draw(Subject(Kind.EVIDENCE, session_id)))
-            return number, {name for (name,) in forgotten}
+                await self._vault.keep(self._vault.draw(Subject(Kind.EVIDENCE, session_id)))
+            return number, {name for name, _ in forgotten}
 
         begun = await self._database.write(begin, keys=attempt == 0)
         if begun is None:
@@ -56,17 +72,22 @@ class Attempts(Context):
 
     async def attempt(self, session_id: int, number: int) -> Attempt | None:
         """An attempt with the steps revealed so far."""
-        row = self._database.fetch_one(
-            "SELECT started_at, actions FROM attempts WHERE session_id = ? AND number = ?", (session_id, number)
+        row = await self._database.one(
+            "SELECT started_at, actions, counted, unwatched FROM attempts WHERE session_id = :session_id"
+            " AND number = :number",
+            session_id=session_id,
+            number=number,
         )
         if row is None:
             return None
-        steps = self._database.fetch_all(
+        steps = await self._database.all(
             "SELECT step, action, nonce, revealed_at, deadline FROM steps"
-            " WHERE session_id = ? AND attempt = ? ORDER BY step",
-            (session_id, number),
+            " WHERE session_id = :session_id AND attempt = :number ORDER BY step",
+            session_id=session_id,
+            number=number,
         )
-        return Attempt(session_id, number, row[0], tuple(json.loads(row[1])), tuple(StepRecord(*s) for s in steps))
+        shown = tuple(StepRecord(*step) for step in steps)
+        return Attempt(session_id, number, row[0], tuple(json.loads(row[1])), shown, bool(row[2]), bool(row[3]))
 
     async def reveal(self, session_id: int, attempt: int, step: StepRecord, counts: bool, day: str | None) -> bool:
         """Store a step before it is shown. `counts`: from now on this attempt counts, once.
@@ -77,86 +98,170 @@ class Attempts(Context):
         """
         given = {"id": session_id, "attempt": attempt}
 
-        def show(connection: sqlite3.Connection) -> bool:
-            found = connection.execute(
-                f"SELECT account_id, id_hash, policy FROM sessions WHERE {_CURRENT}",  # noqa: S608
-                given,
-            ).fetchone()
+        async def show(tx: Transaction) -> bool:
+            found = await tx.one(
+                f"SELECT account_id, id_hash, policy FROM sessions WHERE {_CURRENT} FOR UPDATE",
+                **given,
+            )
             if found is None:
                 return False
-            stored = connection.execute(
+            stored = await tx.run(
                 "INSERT INTO steps (session_id, attempt, step, action, nonce, revealed_at, deadline)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                (session_id, attempt, step.index, step.action, step.nonce, step.revealed_at, step.deadline),
-            ).rowcount
+                " VALUES (:session_id, :attempt, :step, :action, :nonce, :revealed_at, :deadline)"
+                " ON CONFLICT DO NOTHING",
+                session_id=session_id,
+                attempt=attempt,
+                step=step.index,
+                action=step.action,
+                nonce=step.nonce,
+                revealed_at=step.revealed_at,
+                deadline=step.deadline,
+            )
             if not stored:
                 return False
             if counts:
-                self._count(connection, session_id, attempt, found, day)
+                await self._count(tx, session_id, attempt, found, day)
             return True
 
         try:
             return await self._database.write(show)
-        except _DayUsedUp:
+        except _DayUsedUpError:
             return False
 
-    def _count(
+    async def _count(
         self,
-        connection: sqlite3.Connection,
+        tx: Transaction,
         session_id: int,
         attempt: int,
         found: tuple[int, bytes | None, str],
         day: str | None,
     ) -> None:
         account_id, id_hash, policy_text = found
-        first = connection.execute(
-            "UPDATE attempts SET counted = 1 WHERE session_id = ? AND number = ? AND counted = 0",
-            (session_id, attempt),
-        ).rowcount
+        first = await tx.run(
+            "UPDATE attempts SET counted = 1 WHERE session_id = :session_id AND number = :attempt AND counted = 0",
+            session_id=session_id,
+            attempt=attempt,
+        )
         if not first:
             return
-        connection.execute("UPDATE sessions SET counted = counted + 1 WHERE id = ?", (session_id,))
+        await tx.run("UPDATE sessions SET counted = counted + 1 WHERE id = :session_id", session_id=session_id)
         if id_hash is None or day is None:
             return
         most = policy_of(policy_text).attempts_a_day
-        raised = connection.execute(
-            "INSERT INTO day_counts (account_id, id_hash, day, count) VALUES (?, ?, ?, 1)"
+        raised = await tx.run(
+            "INSERT INTO day_counts (account_id, id_hash, day, count) VALUES (:account_id, :id_hash, :day, 1)"
             " ON CONFLICT (account_id, id_hash, day) DO UPDATE SET count = day_counts.count + 1"
-            " WHERE ? = 0 OR day_counts.count < ?",
-            (account_id, id_hash, day, most, most),
-        ).rowcount
+            " WHERE :most = 0 OR day_counts.count < :most",
+            account_id=account_id,
+            id_hash=id_hash,
+            day=day,
+            most=most,
+        )
         if not raised:
-            raise _DayUsedUp
+            raise _DayUsedUpError
+
+    async def spare(self, session_id: int, attempt: int, most: int) -> bool:
+        """Let the current attempt end uncounted though its first action was revealed; it stays counted for the day.
+
+        False, and nothing changed: it does not count, is not the current one, or `most` attempts of the token were
+        spared before it.
+        """
+        return await self._give_back("spared", session_id, attempt, most)
+
+    async def excuse(self, session_id: int, attempt: int, most: int) -> bool:
+        """As `spare`, where the server itself is to blame: that has a budget of its own."""
+        return await self._give_back("excused", session_id, attempt, most)
+
+    async def mark_interrupted(self) -> int:
+        """Mark as unwatched the attempts that a stop of the server cut off; before any device is served. How many.
+
+        Cut off were those whose newest step had time left when their device was last seen.
+        """
+        sql = (
+            "UPDATE attempts SET unwatched = 1 WHERE counted = 1 AND (session_id, number) IN"
+            " (SELECT id, attempt FROM sessions WHERE state = 'capturing' AND coalesce(device_seen, 0) <"
+            " (SELECT max(deadline) FROM steps WHERE session_id = sessions.id AND steps.attempt = sessions.attempt))"
+        )
+
+        async def mark(tx: Transaction) -> int:
+            return await tx.run(sql)
+
+        return await self._database.write(mark, savepoint=False)
+
+    async def _give_back(self, budget: str, session_id: int, attempt: int, most: int) -> bool:
+        given = {"id": session_id, "attempt": attempt, "most": most}
+
+        async def give_back(tx: Transaction) -> bool:
+            sql = (
+                f"UPDATE sessions SET counted = counted - 1, {budget} = {budget} + 1"
+                f" WHERE {_CURRENT} AND {budget} < :most"
+                " AND EXISTS (SELECT 1 FROM attempts WHERE session_id = :id AND number = :attempt AND counted = 1)"
+            )
+            if await tx.run(sql, **given) != 1:
+                return False
+            await tx.run("UPDATE attempts SET counted = 0 WHERE session_id = :id AND number = :attempt", **given)
+            return True
+
+        return await self._database.write(give_back)
+
+    async def ease(self, session_id: int, action: str) -> bool:
+        """From the next attempt on: more time, and another action in the place of `action`. Once a token; True then."""
+        sql = (
+            "UPDATE sessions SET eased = :action WHERE id = :session_id AND eased IS NULL"
+            " AND state IN ('issued', 'capturing')"
+        )
+
+        async def note(tx: Transaction) -> bool:
+            return await tx.run(sql, action=action, session_id=session_id) == 1
+
+        return await self._database.write(note, savepoint=False)
 
     async def attempts_today(self, account_id: int, id_hash: bytes, day: str) -> int:
-        row = self._database.fetch_one(
-            "SELECT count FROM day_counts WHERE account_id = ? AND id_hash = ? AND day = ?", (account_id, id_hash, day)
+        row = await self._database.one(
+            "SELECT count FROM day_counts WHERE account_id = :account_id AND id_hash = :id_hash AND day = :day",
+            account_id=account_id,
+            id_hash=id_hash,
+            day=day,
         )
         return int(row[0]) if row else 0
 
-    async def submit(self, session_id: int, attempt: int, ending: Ending, now: float) -> bool:
-        """`capturing` -> `judging`: spends the token. False where the attempt is not current or the token is dead."""
+    async def submit(
+        self, session_id: int, attempt: int, ending: EndReason, now: float, unwatched: bool = False
+    ) -> bool:
+        """`capturing` -> `judging`: spends the token. False where the attempt is not current or the token is dead.
+
+        `unwatched`: noted with the attempt, for the verdict.
+        """
         given = {"id": session_id, "attempt": attempt, "now": now, "ending": ending.value}
         sql = (
-            f"UPDATE sessions SET {moved('submit')}, ending = :ending, submitted_at = :now"  # noqa: S608
+            f"UPDATE sessions SET {moved('submit')}, ending = :ending, submitted_at = :now"
             f" WHERE id = :id AND attempt = :attempt AND {moves('submit')}"
         )
 
-        def hand_in(connection: sqlite3.Connection) -> bool:
-            return connection.execute(sql, given).rowcount == 1
+        async def hand_in(tx: Transaction) -> bool:
+            handed_in = await tx.run(sql, **given) == 1
+            if handed_in and unwatched:
+                noted = "UPDATE attempts SET unwatched = 1 WHERE session_id = :id AND number = :attempt"
+                await tx.run(noted, **given)
+            return handed_in
 
         return await self._database.write(hand_in, savepoint=False)
 
     async def run_out(self, now: float, grace: float, limit: int = 200) -> list[tuple[int, int]]:
-        """Sessions, with their attempt, whose last attempt ran out `grace` seconds ago while no device came back."""
-        rows = self._database.fetch_all(
-            "SELECT id, attempt FROM sessions WHERE state = 'capturing' AND expires_at > ? AND counted >= most_attempts"
-            " AND (SELECT max(deadline) FROM steps WHERE session_id = sessions.id AND attempt = sessions.attempt) < ?"
-            " LIMIT ?",
-            (now, now - grace, limit),
+        """Sessions, with their attempt, whose last attempt ran out `grace` seconds ago and no device came since."""
+        rows = await self._database.all(
+            "SELECT id, attempt FROM sessions WHERE state = 'capturing' AND expires_at > :now"
+            " AND counted >= most_attempts"
+            " AND (SELECT max(deadline) FROM steps WHERE session_id = sessions.id"
+            " AND attempt = sessions.attempt) < :silent"
+            " AND (device_seen IS NULL OR device_seen < :silent)"
+            " LIMIT :limit",
+            now=now,
+            silent=now - grace,
+            limit=limit,
         )
         return [(int(row[0]), int(row[1])) for row in rows]
 
 
-class _DayUsedUp(Exception):
+class _DayUsedUpError(Exception):
     """Undoes a revealing whose attempt would exceed the day's limit."""

@@ -13,8 +13,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from renzheng.store.database import StoreError, file_lock
+from renzheng.store.engine import StoreError
 from renzheng.store.keyring import generations, master_path, sync_folder
+from renzheng.store.sqlite import file_lock
 
 RECORDS, EVIDENCE = "renzheng.db", "evidence"
 KEYS = ("keys.db", "erasures.db")
@@ -36,10 +37,18 @@ def copy_records(data_dir: Path, target: Path) -> Copied:
     _prepare(target, RECORDS, KEYS[0], data_dir)
     _copy_database(data_dir / RECORDS, target / RECORDS)
     here, there = set(_files(data_dir / EVIDENCE)), set(_files(target / EVIDENCE))
-    new = sum(_copy(data_dir / EVIDENCE / name, target / EVIDENCE / name) for name in sorted(here - there))
+    copied = [name for name in sorted(here - there) if _copy(data_dir / EVIDENCE / name, target / EVIDENCE / name)]
+    _sync_folders(target, {(target / EVIDENCE / name).parent for name in copied})
     for name in there - here:
         (target / EVIDENCE / name).unlink()
-    return Copied(new, len(there - here))
+    return Copied(len(copied), len(there - here))
+
+
+def _sync_folders(target: Path, folders: set[Path]) -> None:
+    """Make the entries of these folders durable, and their own in the folders above."""
+    above = {parent for folder in folders for parent in folder.parents if parent.is_relative_to(target)}
+    for folder in folders | above:
+        sync_folder(folder)
 
 
 def copy_keys(keys_dir: Path, target: Path) -> None:
@@ -82,9 +91,16 @@ def _copy_database(source: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
+def _make_private(folder: Path) -> None:
+    """Make a folder and those above it that are missing; `mkdir` gives its mode to the last one alone."""
+    for path in reversed([folder, *folder.parents]):
+        if not path.exists():
+            path.mkdir(mode=0o700)
+
+
 def _copy(source: Path, target: Path) -> bool:
     """Copy a file durably, for the owner alone; False for one that has just been erased."""
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_private(target.parent)
     temporary = target.with_name(f".{target.name}.new")
     temporary.unlink(missing_ok=True)
     try:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from renzheng.accounts.billing import Standing
-from renzheng.store.accounts import Refused, Unknown
+from renzheng.accounts.billing import GOOD, BillingStatus
+from renzheng.store.accounts import NotFoundError, RefusedError
 from renzheng.store.audit import Audit
+from renzheng.store.authenticity import Authenticity, TamperedError, selected
 from renzheng.store.changes import BALANCES, changed
-from renzheng.store.database import Database
+from renzheng.store.engine import Database, Transaction
+from renzheng.store.evidence_use import LIMIT
 
-MOST_VERIFICATIONS = 10**12
+MAX_VERIFICATIONS = 10**12
+MAX_EVIDENCE = 10**15
 
 
 class TopUp(NamedTuple):
@@ -24,126 +26,169 @@ class TopUp(NamedTuple):
     at: float
 
 
-def charge(connection: sqlite3.Connection, account_id: int) -> bool:
-    """Take one verification from a prepaid balance. False, and nothing taken, where it is unlimited."""
-    row = connection.execute(
-        "UPDATE accounts SET balance = balance - 1 WHERE id = ? AND balance IS NOT NULL RETURNING balance",
-        (account_id,),
-    ).fetchone()
+async def charge(tx: Transaction, authenticity: Authenticity, account_id: int) -> bool:
+    """Take one verification from a prepaid balance. False, and nothing taken, where it is unlimited.
+
+    Nothing is taken either from a row that others have changed: the verdict stands, and the account is not served.
+    """
+    try:
+        async with authenticity.changing(tx, "accounts", account_id):
+            row = await tx.one(
+                "UPDATE accounts SET balance = balance - 1 WHERE id = :account_id AND balance IS NOT NULL"
+                " RETURNING balance",
+                account_id=account_id,
+            )
+    except TamperedError:
+        return False
     if row is not None and row[0] <= 0:
-        changed(connection, BALANCES)
+        await changed(tx, BALANCES)
     return row is not None
 
 
-def read_standings(database: Database) -> dict[int, Standing]:
-    """The standing of every account that is not simply in good order."""
-    rows = database.fetch_all("SELECT id, active, balance FROM accounts WHERE active = 0 OR balance IS NOT NULL")
-    return {row[0]: Standing(bool(row[1]), row[2]) for row in rows}
+async def read_standings(database: Database, authenticity: Authenticity) -> dict[int, BillingStatus]:
+    """The standing of every account that is not simply in good order; one that others have changed is not served."""
+    found: dict[int, BillingStatus] = {}
+    for row in await database.all(f"SELECT {selected('accounts')} FROM accounts"):
+        number, active, balance = row[0], bool(row[3]), row[4]
+        standing = BillingStatus(active and authenticity.trusts("accounts", row), balance)
+        if standing != GOOD:
+            found[number] = standing
+    return found
 
 
-def read_limits(database: Database) -> dict[tuple[int, str], int]:
+async def read_limits(database: Database) -> dict[tuple[int, str], int]:
     """Requests a second by account and action, where they differ from the action's own."""
-    rows = database.fetch_all("SELECT id, limits FROM accounts WHERE limits != '{}'")
-    return {(row[0], action): most for row in rows for action, most in json.loads(row[1]).items()}
+    rows = await database.all("SELECT id, limits FROM accounts WHERE limits != '{}'")
+    return {(row[0], name): most for row in rows for name, most in json.loads(row[1]).items() if name != LIMIT}
 
 
 class Billing:
     """For the operator. A running server follows a change within a second."""
 
-    def __init__(self, database: Database, audit: Audit) -> None:
+    def __init__(self, database: Database, audit: Audit, authenticity: Authenticity) -> None:
         self._database = database
         self._audit = audit
+        self._authenticity = authenticity
 
-    async def standing(self, account_id: int) -> Standing:
-        """Raises Unknown."""
-        row = self._database.fetch_one("SELECT active, balance FROM accounts WHERE id = ?", (account_id,))
+    async def _row(self, account_id: int) -> tuple[Any, ...]:
+        row = await self._database.one(
+            f"SELECT {selected('accounts')} FROM accounts WHERE id = :account_id", account_id=account_id
+        )
         if row is None:
-            raise Unknown(f"there is no account {account_id}")
-        return Standing(bool(row[0]), row[1])
+            raise NotFoundError(f"there is no account {account_id}")
+        self._authenticity.check("accounts", row)
+        return row
 
-    async def set_active(self, account_id: int, active: bool) -> Standing:
-        """Raises Unknown."""
+    async def standing(self, account_id: int) -> BillingStatus:
+        """Raises NotFoundError, TamperedError."""
+        row = await self._row(account_id)
+        return BillingStatus(bool(row[3]), row[4])
+
+    async def set_active(self, account_id: int, active: bool) -> BillingStatus:
+        """Raises NotFoundError."""
         verb = "account activated" if active else "account deactivated"
-        return await self._set(account_id, "active = ?", (int(active),), verb)
+        return await self._set(account_id, "active = :active", verb, active=int(active))
 
-    async def set_unlimited(self, account_id: int) -> Standing:
-        """No balance is kept any more; verifications are still in the ledger. Raises Unknown."""
-        return await self._set(account_id, "balance = NULL", (), "balance unlimited")
+    async def set_unlimited(self, account_id: int) -> BillingStatus:
+        """No balance is kept any more; verifications are still in the ledger. Raises NotFoundError."""
+        return await self._set(account_id, "balance = NULL", "balance unlimited")
 
-    async def set_prepaid(self, account_id: int) -> Standing:
-        """From unlimited to a balance of 0, to be topped up; a balance that is kept stays. Raises Unknown."""
-        return await self._set(account_id, "balance = coalesce(balance, 0)", (), "balance prepaid")
+    async def set_prepaid(self, account_id: int) -> BillingStatus:
+        """From unlimited to a balance of 0, to be topped up; a balance that is kept stays. Raises NotFoundError."""
+        return await self._set(account_id, "balance = coalesce(balance, 0)", "balance prepaid")
 
-    async def _set(self, account_id: int, what: str, values: tuple[int, ...], verb: str) -> Standing:
-        def update(connection: sqlite3.Connection) -> Standing:
-            sql = f"UPDATE accounts SET {what} WHERE id = ? RETURNING active, balance"  # noqa: S608
-            row = connection.execute(sql, (*values, account_id)).fetchone()
+    async def _set(self, account_id: int, what: str, verb: str, **values: int) -> BillingStatus:
+        async def update(tx: Transaction) -> BillingStatus:
+            sql = f"UPDATE accounts SET {what} WHERE id = :id RETURNING active, balance"
+            async with self._authenticity.changing(tx, "accounts", account_id):
+                row = await tx.one(sql, id=account_id, **values)
             if row is None:
-                raise Unknown(f"there is no account {account_id}")
-            self._audit.add(connection, verb, f"account {account_id}")
-            changed(connection, BALANCES)
-            return Standing(bool(row[0]), row[1])
+                raise NotFoundError(f"there is no account {account_id}")
+            await self._audit.add(tx, verb, f"account {account_id}")
+            await changed(tx, BALANCES)
+            return BillingStatus(bool(row[0]), row[1])
 
         return await self._database.write(update)
 
-    async def top_up(self, account_id: int, amount: int, now: float) -> Standing:
-        """Add verifications to a prepaid balance; below zero takes them back. Raises Unknown, Refused."""
-        if not amount or abs(amount) > MOST_VERIFICATIONS:
-            raise Refused(f"a top-up is not 0 and at most {MOST_VERIFICATIONS} verifications")
+    async def top_up(self, account_id: int, amount: int, now: float) -> BillingStatus:
+        """Add verifications to a prepaid balance; below zero takes them back. Raises NotFoundError, RefusedError."""
+        if not amount or abs(amount) > MAX_VERIFICATIONS:
+            raise RefusedError(f"a top-up is not 0 and at most {MAX_VERIFICATIONS} verifications")
 
-        def update(connection: sqlite3.Connection) -> Standing | None:
-            row = connection.execute(
-                "UPDATE accounts SET balance = balance + ? WHERE id = ? AND balance IS NOT NULL"
-                " RETURNING active, balance",
-                (amount, account_id),
-            ).fetchone()
+        async def update(tx: Transaction) -> BillingStatus | None:
+            async with self._authenticity.changing(tx, "accounts", account_id):
+                row = await tx.one(
+                    "UPDATE accounts SET balance = balance + :amount WHERE id = :account_id AND balance IS NOT NULL"
+                    " RETURNING active, balance",
+                    amount=amount,
+                    account_id=account_id,
+                )
             if row is None:
                 return None
-            connection.execute(
-                "INSERT INTO top_ups (account_id, amount, at) VALUES (?, ?, ?)", (account_id, amount, now)
+            await tx.run(
+                "INSERT INTO top_ups (account_id, amount, at) VALUES (:account_id, :amount, :at)",
+                account_id=account_id,
+                amount=amount,
+                at=now,
             )
-            self._audit.add(connection, f"balance changed by {amount}", f"account {account_id}")
-            changed(connection, BALANCES)
-            return Standing(bool(row[0]), row[1])
+            await self._audit.add(tx, f"balance changed by {amount}", f"account {account_id}")
+            await changed(tx, BALANCES)
+            return BillingStatus(bool(row[0]), row[1])
 
         standing = await self._database.write(update)
         if standing is None:
             await self.standing(account_id)
-            raise Refused(f"account {account_id} has an unlimited balance; make it prepaid first")
+            raise RefusedError(f"account {account_id} has an unlimited balance; make it prepaid first")
         return standing
 
     async def top_ups(self, account_id: int, after: int = 0, limit: int = 1000) -> list[TopUp]:
         """By rising id, those above the id `after`."""
-        rows = self._database.fetch_all(
-            "SELECT id, account_id, amount, at FROM top_ups WHERE account_id = ? AND id > ? ORDER BY id LIMIT ?",
-            (account_id, after, limit),
+        rows = await self._database.all(
+            "SELECT id, account_id, amount, at FROM top_ups WHERE account_id = :account_id AND id > :after"
+            " ORDER BY id LIMIT :limit",
+            account_id=account_id,
+            after=after,
+            limit=limit,
         )
         return [TopUp(*row) for row in rows]
 
     async def limits(self, account_id: int) -> dict[str, int]:
-        """Requests a second by action, where the account has limits of its own. Raises Unknown."""
-        row = self._database.fetch_one("SELECT limits FROM accounts WHERE id = ?", (account_id,))
-        if row is None:
-            raise Unknown(f"there is no account {account_id}")
-        found: dict[str, int] = json.loads(row[0])
+        """Requests a second by action, and the bytes of evidence, where the account has its own. NotFoundError."""
+        found: dict[str, int] = json.loads((await self._row(account_id))[5])
         return found
 
-    async def set_limit(self, account_id: int, action: str, per_second: int | None) -> dict[str, int]:
-        """Requests a second of one action; None: the action's own again. Raises Unknown, Refused."""
-        if per_second is not None and not 0 <= per_second <= 1_000_000:
-            raise Refused(f"a limit is 0 to 1000000 requests a second, not {per_second}")
+    async def evidence_bytes(self, account_id: int) -> int:
+        """Bytes of photos, frames and videos that are kept of this account's verifications now. NotFoundError."""
+        row = await self._database.one(
+            "SELECT evidence_bytes FROM accounts WHERE id = :account_id", account_id=account_id
+        )
+        if row is None:
+            raise NotFoundError(f"there is no account {account_id}")
+        return int(row[0])
 
-        def update(connection: sqlite3.Connection) -> dict[str, int]:
-            row = connection.execute("SELECT limits FROM accounts WHERE id = ?", (account_id,)).fetchone()
+    async def set_limit(self, account_id: int, name: str, most: int | None) -> dict[str, int]:
+        """Requests a second of one action, or most bytes of evidence; None: no limit. NotFoundError, RefusedError."""
+        if name != LIMIT and most is not None and not 0 <= most <= 1_000_000:
+            raise RefusedError(f"a limit is 0 to 1000000 requests a second, not {most}")
+        if name == LIMIT and most is not None and not 0 <= most <= MAX_EVIDENCE:
+            raise RefusedError(f"evidence is limited to 0 to {MAX_EVIDENCE} bytes, not {most}")
+
+        async def update(tx: Transaction) -> dict[str, int]:
+            row = await tx.one("SELECT limits FROM accounts WHERE id = :account_id FOR UPDATE", account_id=account_id)
             if row is None:
-                raise Unknown(f"there is no account {account_id}")
+                raise NotFoundError(f"there is no account {account_id}")
             limits: dict[str, int] = json.loads(row[0])
-            limits.pop(action, None)
-            if per_second is not None:
-                limits[action] = per_second
-            connection.execute("UPDATE accounts SET limits = ? WHERE id = ?", (json.dumps(limits), account_id))
-            self._audit.add(connection, f"limit of {action} set", f"account {account_id}")
-            changed(connection)
+            limits.pop(name, None)
+            if most is not None:
+                limits[name] = most
+            async with self._authenticity.changing(tx, "accounts", account_id):
+                await tx.run(
+                    "UPDATE accounts SET limits = :limits WHERE id = :account_id",
+                    limits=json.dumps(limits),
+                    account_id=account_id,
+                )
+            await self._audit.add(tx, f"limit of {name} set", f"account {account_id}")
+            await changed(tx)
             return limits
 
         return await self._database.write(update)

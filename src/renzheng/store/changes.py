@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
+from renzheng.store.engine import Transaction
 
 TENANTS = "accounts"
 """Accounts, keys, limits, rules, key pairs: everything that the server answers requests by."""
@@ -11,6 +11,6 @@ BALANCES = "balances"
 """An account's balance has come to, or is at, zero or below. Other changes of a balance concern nobody's memory."""
 
 
-def changed(connection: sqlite3.Connection, counter: str = TENANTS) -> None:
+async def changed(tx: Transaction, counter: str = TENANTS) -> None:
     """Tells every process that holds such rows in memory to read them anew. Part of the change's own transaction."""
-    connection.execute("UPDATE counters SET value = value + 1 WHERE name = ?", (counter,))
+    await tx.run("UPDATE counters SET value = value + 1 WHERE name = :counter", counter=counter)

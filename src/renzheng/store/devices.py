@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
-
+from renzheng.store.engine import Transaction
 from renzheng.store.records import Context
 
 
@@ -11,7 +10,8 @@ class Devices(Context):
     """The device's secret and hand-over codes are kept as keyed hashes only."""
 
     async def claim_device(self, session_id: int, device: str, now: float, grace: float, handover: str | None) -> bool:
-        """Take the session where it is free, ours, silent for `grace` seconds, or offered under this code."""
+        """Take the session where it is free, ours, silent for `grace` seconds (infinity: never), or offered under this
+        code."""
         given = {
             "id": session_id,
             "device": self._vault.digest("device", device),
@@ -20,17 +20,17 @@ class Devices(Context):
             "silent": now - grace,
         }
 
-        def claim(connection: sqlite3.Connection) -> bool:
+        async def claim(tx: Transaction) -> bool:
             # A code is spent by whoever takes over, and lost with the device that offered it.
             return (
-                connection.execute(
+                await tx.run(
                     "UPDATE sessions SET device = :device, device_seen = :now,"
                     " handover = CASE WHEN device = :device THEN handover END,"
                     " handover_until = CASE WHEN device = :device THEN handover_until END"
                     " WHERE id = :id AND (device IS NULL OR device = :device OR device_seen <= :silent"
                     " OR (handover = :code AND handover_until > :now))",
-                    given,
-                ).rowcount
+                    **given,
+                )
                 == 1
             )
 
@@ -38,30 +38,38 @@ class Devices(Context):
 
     async def touch_device(self, session_id: int, device: str, now: float) -> bool:
         """The device's heartbeat. False once another device has taken over."""
-        given = (now, session_id, self._vault.digest("device", device))
+        given = {"now": now, "session_id": session_id, "device": self._vault.digest("device", device)}
 
-        def touch(connection: sqlite3.Connection) -> bool:
-            sql = "UPDATE sessions SET device_seen = ? WHERE id = ? AND device = ?"
-            return connection.execute(sql, given).rowcount == 1
+        async def touch(tx: Transaction) -> bool:
+            sql = "UPDATE sessions SET device_seen = :now WHERE id = :session_id AND device = :device"
+            return await tx.run(sql, **given) == 1
 
         return await self._database.write(touch, savepoint=False)
 
     async def note_device_mismatch(self, session_id: int) -> None:
         """Remember, for the merchant, that a device tried which is not the one that the token is bound to."""
 
-        def note(connection: sqlite3.Connection) -> None:
-            sql = "UPDATE sessions SET device_mismatch = 1 WHERE id = ? AND device_mismatch = 0"
-            connection.execute(sql, (session_id,))
+        async def note(tx: Transaction) -> None:
+            sql = "UPDATE sessions SET device_mismatch = 1 WHERE id = :session_id AND device_mismatch = 0"
+            await tx.run(sql, session_id=session_id)
 
         await self._database.write(note, savepoint=False)
 
     async def offer_handover(self, session_id: int, device: str, code: str, until: float) -> bool:
         """Let whoever brings `code` before `until` take over. False where this device does not hold the session."""
         code_hash = self._vault.digest("handover", f"{session_id}:{code}")
-        given = (code_hash, until, session_id, self._vault.digest("device", device))
+        given = {
+            "code_hash": code_hash,
+            "until": until,
+            "session_id": session_id,
+            "device": self._vault.digest("device", device),
+        }
 
-        def offer(connection: sqlite3.Connection) -> bool:
-            sql = "UPDATE sessions SET handover = ?, handover_until = ? WHERE id = ? AND device = ?"
-            return connection.execute(sql, given).rowcount == 1
+        async def offer(tx: Transaction) -> bool:
+            sql = (
+                "UPDATE sessions SET handover = :code_hash, handover_until = :until WHERE id = :session_id"
+                " AND device = :device"
+            )
+            return await tx.run(sql, **given) == 1
 
         return await self._database.write(offer, savepoint=False)

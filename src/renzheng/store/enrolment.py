@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
-from renzheng.store.accounts import Refused
+from renzheng.store.accounts import RefusedError
 from renzheng.store.identities import Identities, NewPerson
-from renzheng.verification.identity import is_id_card, normal_id_card
+from renzheng.verification.identity import is_id_card, normal_id_card, normal_name
 
 FIELDS = ("id_card", "name", "photo")
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
+MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,12 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Line:
+    """`photo`: a path, or whatever the source of photos finds them by."""
+
     row: int
     id_card: str = field(repr=False)
     name: str = field(repr=False)
-    photo: Path | None = field(repr=False)
+    photo: Any | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +56,44 @@ class Plan:
         return Plan(lines, tuple(sorted(problems, key=lambda p: (p.row, p.field))), self.replaced)
 
 
-def _decoded(path: Path) -> str:
-    """UTF-8 with or without its mark, or GB 18030, which is what spreadsheets in China save as. Raises Refused."""
+class PhotoSource(Protocol):
+    """The photos that a CSV file names. A handle is what `find` gives for one."""
+
+    def find(self, name: str) -> Any | None: ...
+    def fault(self, photo: Any) -> str | None:
+        """What is wrong with it, by its size and first bytes."""
+        ...
+
+
+class FolderOfPhotos:
+    """Files below a folder; a handle is a path."""
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self._folder = folder
+        self._max_bytes = max_bytes
+
+    def find(self, name: str) -> Path | None:
+        return _inside(self._folder, name)
+
+    def fault(self, photo: Path) -> str | None:
+        return check_photo(photo, self._max_bytes)
+
+
+def _read(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
-        raise Refused(f"the CSV file cannot be read: {error.strerror}") from None
+        raise RefusedError(f"the CSV file cannot be read: {error.strerror}") from None
+
+
+def _decoded(content: bytes) -> str:
+    """UTF-8 with or without its mark, or GB 18030, which is what spreadsheets in China save as. Raises RefusedError."""
     for encoding in ("utf-8-sig", "gb18030"):
         try:
             return content.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise Refused("the CSV file is neither UTF-8 nor GB 18030")
+    raise RefusedError("the CSV file is neither UTF-8 nor GB 18030")
 
 
 def check_photo(path: Path, most_bytes: int) -> str | None:
@@ -77,54 +106,53 @@ def check_photo(path: Path, most_bytes: int) -> str | None:
         return "the file cannot be read"
     if size > most_bytes:
         return f"the file has more than {most_bytes} bytes"
-    if not head.startswith(_MAGIC):
+    if not head.startswith(MAGIC):
         return "the file is no JPEG or PNG"
     return None
 
 
-def _lines(path: Path, photos: Path | None, most_bytes: int) -> Iterator[Line | Problem]:
-    reader = csv.DictReader(io.StringIO(_decoded(path), newline=""), restkey="", restval="", strict=True)
+def read_lines(content: bytes, photos: PhotoSource | None) -> Iterator[Line | Problem]:
+    """The rows of a CSV file and what is wrong with them. Raises RefusedError for a file that is none."""
+    reader = csv.DictReader(io.StringIO(_decoded(content), newline=""), restkey="", restval="", strict=True)
     try:
         heading = [(name or "").strip() for name in reader.fieldnames or ()]
         missing = [name for name in FIELDS[:2] if name not in heading]
         if missing:
-            raise Refused(f"the heading (row 1) lacks {' and '.join(missing)}; it is {','.join(FIELDS)}")
+            raise RefusedError(f"the heading (row 1) lacks {' and '.join(missing)}; it is {','.join(FIELDS)}")
         reader.fieldnames = heading
         for values in reader:
-            yield from _line(reader.line_num, values, photos, most_bytes)
+            yield from _line(reader.line_num, values, photos)
     except csv.Error:
         yield Problem(reader.line_num, "row", "the row is no CSV")
 
 
-def _line(row: int, values: dict[str, str], photos: Path | None, most_bytes: int) -> Iterator[Line | Problem]:
+def _line(row: int, values: dict[str, str], photos: PhotoSource | None) -> Iterator[Line | Problem]:
     if values.get(""):
         yield Problem(row, "row", "there are more fields than in the heading")
         return
     id_card, name, photo = ((values.get(column) or "").strip() for column in FIELDS)
     good = True
-    if not is_id_card(id_card):
+    if not is_id_card(normal_id_card(id_card)):
         good = False
         yield Problem(row, "id_card", "it has to be 17 digits and a digit or X" if id_card else "it is empty")
-    if not name:
+    if not normal_name(name):
         good = False
         yield Problem(row, "name", "it is empty")
-    path: Path | None = None
+    found: Any | None = None
     if photo:
-        path = _inside(photos, photo)
+        found = photos.find(photo) if photos is not None else None
         reason = "there is no folder of photos" if photos is None else "the file is not in the folder of photos"
-        if path is not None:
-            reason = check_photo(path, most_bytes) or ""
+        if photos is not None and found is not None:
+            reason = photos.fault(found) or ""
         if reason:
             good = False
             yield Problem(row, "photo", reason)
     if good:
-        yield Line(row, normal_id_card(id_card), name, path)
+        yield Line(row, normal_id_card(id_card), name, found)
 
 
-def _inside(folder: Path | None, name: str) -> Path | None:
+def _inside(folder: Path, name: str) -> Path | None:
     """A file below the folder; None for one that is elsewhere or not there."""
-    if folder is None:
-        return None
     try:
         path = (folder / name).resolve()
         return path if path.is_relative_to(folder.resolve()) and path.is_file() else None
@@ -141,8 +169,16 @@ async def plan(
     replace: bool = False,
     most_bytes: int = 8 * 1024 * 1024,
 ) -> Plan:
-    """Check every row; store nothing. Raises Refused where the file as a whole cannot be used."""
-    found = await asyncio.to_thread(lambda: list(_lines(path, photos, most_bytes)))
+    """Check every row; store nothing. Raises RefusedError where the file as a whole cannot be used."""
+    source = None if photos is None else FolderOfPhotos(photos, most_bytes)
+    found = await asyncio.to_thread(lambda: list(read_lines(_read(path), source)))
+    return await plan_of(identities, account_id, found, replace=replace)
+
+
+async def plan_of(
+    identities: Identities, account_id: int, found: Sequence[Line | Problem], *, replace: bool = False, done: int = 0
+) -> Plan:
+    """What enrolling these rows would do. `done`: so many good rows are enrolled already, by this same import."""
     lines: list[Line] = []
     problems = [item for item in found if isinstance(item, Problem)]
     first: dict[str, int] = {}
@@ -154,7 +190,9 @@ async def plan(
             problems.append(Problem(line.row, "id_card", f"it is the same as in row {first[line.id_card]}"))
             continue
         first[line.id_card] = line.row
-        if await identities.is_enrolled(account_id, line.id_card):
+        if len(lines) % 100 == 99:
+            await asyncio.sleep(0)  # a look-up a row: others are served in between
+        if len(lines) >= done and await identities.is_enrolled(account_id, line.id_card):
             if not replace:
                 problems.append(Problem(line.row, "id_card", "this person is enrolled already"))
                 continue
@@ -169,7 +207,7 @@ async def carry_out(identities: Identities, account_id: int, planned: Plan, *, r
     After a crash or a Refused in between, the same import with `replace` completes it.
     """
     if planned.problems:
-        raise Refused("the import has problems; nothing was stored")
+        raise RefusedError("the import has problems; nothing was stored")
     for line in planned.lines:
         photo = None if line.photo is None else await asyncio.to_thread(line.photo.read_bytes)
         await identities.add(account_id, NewPerson(line.id_card, line.name, photo), replace=replace)

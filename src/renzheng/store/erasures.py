@@ -2,18 +2,25 @@
 
 `erasures.db` lies beside `keys.db`. An erasure is listed first and carried out then, so that a crash in between, or
 keys that come back from an older backup, are made good at the next start.
+
+The wrapped bytes of an erased key stay in the database's write-ahead log until that is emptied, which another
+process that is reading can hold up. So it is remembered, in the same transaction, that the log has to be emptied;
+whoever comes next, the sweeper or a start, does it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from renzheng.store.database import StoreError, connect
+from renzheng.store.engine import StoreError
 from renzheng.store.sealer import Subject
+from renzheng.store.sqlite import connect, set_pragma
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS erasures (
@@ -23,28 +30,71 @@ CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 """
 
 
-def truncate(keys: sqlite3.Connection) -> bool:
-    """Empty the log, where erased keys' old bytes still are. False when others kept it busy all along."""
-    for _ in range(20):
-        busy = keys.execute("PRAGMA main.wal_checkpoint(TRUNCATE)").fetchone()[0]
-        if not busy:
-            return True
-    return False
+PATIENCE = 2.0
+"""Seconds for which an erasure waits until no other process reads and the log can be emptied."""
+_BUMP = (
+    "INSERT INTO main.meta (name, value) VALUES ('log_soiled', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
+)
+_NUMBER = "SELECT coalesce((SELECT value FROM main.meta WHERE name = ?), 0)"
 
 
-class Erasures:
+def soil(keys: sqlite3.Connection) -> None:
+    """Remember that the log has to be emptied; part of the transaction that takes a wrapped key away."""
+    keys.execute(_BUMP)
+
+
+def is_soiled(keys: sqlite3.Connection) -> bool:
+    """Whether the log may still hold the wrapped bytes of keys that were taken away."""
+    soiled, cleaned = (keys.execute(_NUMBER, (name,)).fetchone()[0] for name in ("log_soiled", "log_cleaned"))
+    return bool(soiled > cleaned)
+
+
+def truncate(keys: sqlite3.Connection, seconds: float) -> bool:
+    """Empty the log, where erased keys' old bytes still are. False where others kept it busy for `seconds`.
+
+    It is tried again and again and never waited for inside SQLite, as that would hold up everybody who writes.
+    """
+    # Two numbers and no flag: what is taken away while the log is emptied is not marked as clean.
+    soiled = keys.execute(_NUMBER, ("log_soiled",)).fetchone()[0]
+    end = time.monotonic() + seconds
+    while not _try_to_truncate(keys):
+        if time.monotonic() >= end:
+            return False
+        time.sleep(0.02)
+    with contextlib.suppress(sqlite3.OperationalError):  # it is empty whether or not this can be noted
+        keys.execute(
+            "INSERT INTO main.meta (name, value) VALUES ('log_cleaned', ?)"
+            " ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
+            (soiled,),
+        )
+    return True
+
+
+def _try_to_truncate(keys: sqlite3.Connection) -> bool:
+    timeout = keys.execute("PRAGMA busy_timeout").fetchone()[0]
+    keys.execute("PRAGMA busy_timeout = 0")
+    try:
+        return not keys.execute("PRAGMA main.wal_checkpoint(TRUNCATE)").fetchone()[0]
+    finally:
+        keys.execute(f"PRAGMA busy_timeout = {timeout}")
+
+
+class SqliteErasures:
     """The list of one keys folder, whose `keys.db` is there already. `clock`: unix seconds."""
 
     def __init__(self, folder: Path, clock: Callable[[], float], busy_timeout: float) -> None:
         self._folder = folder
         self._clock = clock
         self._busy_timeout = busy_timeout
+        self._patience = PATIENCE
+        self._held: sqlite3.Connection | None = None
 
     def open(self) -> None:
         """Make the list where there is none, and destroy again what was erased since these keys were backed up."""
         made = connect(self._folder / "erasures.db", busy_timeout=self._busy_timeout)
         made.executescript(_SCHEMA)
-        made.close()
+        # Held open, so that the files beside the list are there already when the disk is full.
+        self._held = made
         connection = self._destroyer()
         try:
             # Ids mean something only together with the keys they are of, so the list says whose it is.
@@ -52,32 +102,57 @@ class Erasures:
                 "INSERT OR IGNORE INTO listed.meta SELECT name, value FROM main.meta WHERE name = 'vault'"
             )
             self._delete_listed(connection)
+            if is_soiled(connection):
+                truncate(connection, 0)
         finally:
             connection.close()
+
+    def close(self) -> None:
+        if self._held is not None:
+            self._held.close()
 
     def _vault(self, connection: sqlite3.Connection) -> str:
         return str(connection.execute("SELECT value FROM main.meta WHERE name = 'vault'").fetchone()[0])
 
-    async def destroy(self, subjects: Sequence[Subject], *, listed: bool = True) -> None:
-        """Erase: list the subjects, delete their keys, clean the log. Nothing of them opens when it returns.
+    async def destroy(self, subjects: Sequence[Subject], *, listed: bool = True) -> bool:
+        """Erase: list the subjects, delete their keys, empty the log. Nothing of them opens when it returns.
+
+        False where other processes kept the log busy: the wrapped keys are still in its file, until `clean`.
 
         `listed=False` is for retention and orphans, which a restore brings about again by itself: the records that
         come back are too old, or the keys have no records. So the list stays short: what somebody asked to erase.
         """
-        if subjects:
-            await asyncio.to_thread(self._destroy, list(subjects), listed)
+        return await asyncio.to_thread(self._destroy, list(subjects), listed) if subjects else True
 
-    def _destroyer(self) -> sqlite3.Connection:
+    async def is_clean(self) -> bool:
+        """Whether no wrapped key that was erased is left in the log."""
+        return await asyncio.to_thread(self._is_clean)
+
+    def _is_clean(self) -> bool:
+        with contextlib.closing(connect(self._folder / "keys.db", busy_timeout=self._busy_timeout)) as connection:
+            return not is_soiled(connection)
+
+    async def clean(self, seconds: float = 0) -> bool:
+        """Empty the log where that is still to be done, waiting `seconds` for others. False where it still is."""
+        return await asyncio.to_thread(self._clean, seconds)
+
+    def _clean(self, seconds: float) -> bool:
+        with contextlib.closing(connect(self._folder / "keys.db", busy_timeout=self._busy_timeout)) as connection:
+            return not is_soiled(connection) or truncate(connection, seconds)
+
+    def _destroyer(self, *, listed: bool = True) -> sqlite3.Connection:
         connection = connect(self._folder / "keys.db", busy_timeout=self._busy_timeout, secure_delete=True)
+        if not listed:
+            return connection
         connection.execute("ATTACH DATABASE ? AS listed", (str(self._folder / "erasures.db"),))
-        connection.execute("PRAGMA listed.synchronous = FULL")
+        set_pragma(connection, "listed.synchronous", "FULL", 2)
         return connection
 
-    def _destroy(self, subjects: list[Subject], listed: bool) -> None:
+    def _destroy(self, subjects: list[Subject], listed: bool) -> bool:
         ids: dict[int, list[int]] = {}
         for kind, number in subjects:
             ids.setdefault(int(kind), []).append(number)
-        connection = self._destroyer()
+        connection = self._destroyer(listed=listed)
         try:
             if listed:
                 # First, and in a transaction of its own: a crash in between is made good at the next start.
@@ -87,26 +162,32 @@ class Erasures:
                     ids,
                 )
             sql = "DELETE FROM data_keys WHERE kind = :kind AND id IN (SELECT value FROM json_each(:ids))"
-            self._each_kind(connection, sql, ids)
+            self._each_kind(connection, sql, ids, takes_keys=True)
             if listed:
                 self._delete_listed(connection)
-            truncate(connection)
+            return truncate(connection, self._patience)
         finally:
             connection.close()
 
-    def _each_kind(self, connection: sqlite3.Connection, sql: str, ids: dict[int, list[int]]) -> None:
+    def _each_kind(
+        self, connection: sqlite3.Connection, sql: str, ids: dict[int, list[int]], *, takes_keys: bool = False
+    ) -> None:
         """One statement for all of a kind: between two statements this thread may wait long for the interpreter,
         while it holds the lock that the next token waits for."""
         connection.execute("BEGIN IMMEDIATE")
+        if takes_keys:
+            soil(connection)
         for kind, numbers in ids.items():
             connection.execute(sql, {"kind": kind, "ids": json.dumps(numbers), "now": self._clock()})
         connection.execute("COMMIT")
 
     def _delete_listed(self, connection: sqlite3.Connection) -> None:
+        """Delete what the list says and these keys have not seen yet; the log is left to be emptied."""
         connection.execute("BEGIN IMMEDIATE")
         seen = connection.execute("SELECT value FROM meta WHERE name = 'replayed'").fetchone()[0]
         newest = connection.execute("SELECT coalesce(max(number), 0) FROM listed.erasures").fetchone()[0]
         if newest != seen:
+            soil(connection)
             # A list that ends before what was seen is an older one, put back from a backup: all of it counts.
             connection.execute(
                 "DELETE FROM data_keys WHERE (kind, id) IN (SELECT kind, id FROM listed.erasures WHERE number > ?)",
@@ -114,8 +195,6 @@ class Erasures:
             )
             connection.execute("UPDATE meta SET value = ? WHERE name = 'replayed'", (newest,))
         connection.execute("COMMIT")
-        if newest != seen:
-            truncate(connection)
 
     async def replay(self, erasures: Path) -> int:
         """Erase again what a newer list says, after the whole keys folder came back from an older backup.
@@ -144,6 +223,7 @@ class Erasures:
                 " EXCEPT SELECT kind, id, erased_at FROM listed.erasures"
             ).rowcount
             self._delete_listed(connection)
+            truncate(connection, self._patience)
             return added
         finally:
             connection.close()

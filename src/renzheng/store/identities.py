@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from renzheng.store.accounts import Refused, Unknown
+from renzheng.store import deliveries
+from renzheng.store.accounts import NotFoundError, RefusedError
 from renzheng.store.audit import Audit
-from renzheng.store.database import Database
+from renzheng.store.engine import Database, Transaction
 from renzheng.store.objects import Objects
-from renzheng.store.sealer import Erased, Kind, Sealer, Subject
+from renzheng.store.room import Room
+from renzheng.store.sealer import DamagedError, ErasedError, Kind, Sealer, Subject
 from renzheng.store.vault import Vault
-from renzheng.verification.identity import is_id_card, mask_id_card, mask_name, normal_id_card
-from renzheng.verification.records import Enrolled
+from renzheng.verification.identity import is_id_card, mask_id_card, mask_name, normal_id_card, normal_name
+from renzheng.verification.records import EnrolledPerson
 
 _DECOY = Subject(Kind.PERSON, 0)
 _DECOY_BYTES = 128 * 1024
@@ -58,6 +59,7 @@ class Identities:
         audit: Audit,
         clock: Callable[[], float],
         entropy: Callable[[int], bytes],
+        room: Room,
     ) -> None:
         self._database = database
         self._vault = vault
@@ -65,54 +67,61 @@ class Identities:
         self._audit = audit
         self._clock = clock
         self._entropy = entropy
+        self._room = room
 
     def _hash(self, account_id: int, id_card: str) -> bytes:
         return self._vault.digest("id-card", f"{account_id}:{normal_id_card(id_card)}")
 
-    def _id_of(self, account_id: int, id_card: str) -> int | None:
-        row = self._database.fetch_one(
-            "SELECT id FROM persons WHERE account_id = ? AND id_hash = ?",
-            (account_id, self._hash(account_id, id_card)),
+    async def _id_of(self, account_id: int, id_card: str) -> int | None:
+        row = await self._database.one(
+            "SELECT id FROM persons WHERE account_id = :account_id AND id_hash = :id_hash",
+            account_id=account_id,
+            id_hash=self._hash(account_id, id_card),
         )
         return int(row[0]) if row else None
 
     async def add(self, account_id: int, person: NewPerson, *, replace: bool = False) -> int:
-        """Enrol a person; durable when this returns the id. Raises Refused for a number of another form or taken.
+        """Enrol a person; durable when this returns the id. Raises RefusedError for a number of another form or taken,
+        NoRoomError where the disk has no room for the photo.
 
         `replace`: a person with this number is erased, and enrolled anew.
         """
-        if not is_id_card(person.id_card):
-            raise Refused("an ID number has 17 digits and a digit or X")
-        if not person.name.strip():
-            raise Refused("the name is empty")
-        known = self._id_of(account_id, person.id_card)
+        if not is_id_card(normal_id_card(person.id_card)):
+            raise RefusedError("an ID number has 17 digits and a digit or X")
+        if not normal_name(person.name):
+            raise RefusedError("the name is empty")
+        known = await self._id_of(account_id, person.id_card)
         if known is not None and not replace:
-            raise Refused("a person with this ID number is enrolled already")
+            raise RefusedError("a person with this ID number is enrolled already")
         person_id = await self._draw_id()
         sealer = self._vault.draw(Subject(Kind.PERSON, person_id))
         sealed = sealer.seal("person", msgspec.msgpack.encode((normal_id_card(person.id_card), person.name.strip())))
         if person.photo is not None:
-            await self._objects.put(_photo_name(person_id), sealer.sealing("photo", person.photo))
+            content = sealer.sealing("photo", person.photo)
+            with self._room.taking(content.size):
+                await self._objects.put(_photo_name(person_id), content)
 
-        def insert(connection: sqlite3.Connection) -> None:
+        async def insert(tx: Transaction) -> None:
             if known is not None:
-                connection.execute("DELETE FROM persons WHERE id = ?", (known,))
-            count = connection.execute(
+                await tx.run("DELETE FROM persons WHERE id = :known", known=known)
+            count = await tx.run(
                 "INSERT INTO persons (id, account_id, id_hash, sealed, has_photo, created_at)"
-                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                (
-                    *(person_id, account_id, self._hash(account_id, person.id_card), sealed),
-                    *(int(person.photo is not None), self._clock()),
-                ),
-            ).rowcount
+                " VALUES (:id, :account_id, :id_hash, :sealed, :has_photo, :created_at) ON CONFLICT DO NOTHING",
+                id=person_id,
+                account_id=account_id,
+                id_hash=self._hash(account_id, person.id_card),
+                sealed=sealed,
+                has_photo=int(person.photo is not None),
+                created_at=self._clock(),
+            )
             if count != 1:
-                raise Refused("a person with this ID number is enrolled already")
-            self._vault.keep(sealer)
-            self._audit.add(connection, "person enrolled", f"person {person_id} of account {account_id}")
+                raise RefusedError("a person with this ID number is enrolled already")
+            await self._vault.keep(sealer)
+            await self._audit.add(tx, "person enrolled", f"person {person_id} of account {account_id}")
 
         try:
             await self._database.write(insert, keys=True)
-        except BaseException:
+        except Exception:  # who has left in the meantime may still have a row; an orphan is swept
             await self._objects.delete(_photo_name(person_id))
             raise
         if known is not None:
@@ -122,72 +131,84 @@ class Identities:
     async def _draw_id(self) -> int:
         """Unix microseconds, or one more than the last: never given twice, even after a restore."""
 
-        def draw(connection: sqlite3.Connection) -> int:
-            row = connection.execute("SELECT value FROM counters WHERE name = 'persons'").fetchone()
-            number = max(int(self._clock() * 1_000_000), row[0] + 1 if row else 1)
-            connection.execute(
-                "INSERT INTO counters (name, value) VALUES ('persons', ?)"
-                " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                (number,),
+        async def draw(tx: Transaction) -> int:
+            row = await tx.one(
+                "INSERT INTO counters (name, value) VALUES ('persons', :number) ON CONFLICT (name) DO UPDATE"
+                " SET value = CASE WHEN counters.value < excluded.value THEN excluded.value ELSE counters.value + 1 END"
+                " RETURNING value",
+                number=int(self._clock() * 1_000_000),
             )
-            return number
+            assert row is not None
+            return int(row[0])
 
         return await self._database.write(draw)
 
     async def is_enrolled(self, account_id: int, id_card: str) -> bool:
         """For the operator only; a verification asks `lookup`, which takes as long for a miss."""
-        return self._id_of(account_id, id_card) is not None
+        return await self._id_of(account_id, id_card) is not None
 
     async def list(self, account_id: int, after: int = 0, limit: int = 1000) -> list[ListedPerson]:
         """Persons by rising id, those above the id `after`; numbers and names are masked."""
-        rows = self._database.fetch_all(
-            "SELECT id, sealed, has_photo, created_at FROM persons WHERE account_id = ? AND id > ? ORDER BY id LIMIT ?",
-            (account_id, after, limit),
+        rows = await self._database.all(
+            "SELECT id, sealed, has_photo, created_at FROM persons WHERE account_id = :account_id AND id > :after"
+            " ORDER BY id LIMIT :limit",
+            account_id=account_id,
+            after=after,
+            limit=limit,
         )
         listed: list[ListedPerson] = []
         for number, sealed, has_photo, created_at in rows:
             try:
-                id_card, name = self._opened(self._vault.of(Subject(Kind.PERSON, number)), sealed)
-            except Erased:
+                id_card, name = self._opened(await self._vault.of(Subject(Kind.PERSON, number)), sealed)
+            except ErasedError:
                 continue
             listed.append(ListedPerson(number, mask_id_card(id_card), mask_name(name), bool(has_photo), created_at))
         return listed
+
+    async def find(self, account_id: int, id_card: str) -> ListedPerson | None:
+        """The person with this number, masked; for the operator only, as `is_enrolled`."""
+        person_id = await self._id_of(account_id, id_card)
+        found = await self.list(account_id, person_id - 1, 1) if person_id is not None else []
+        return found[0] if found and found[0].id == person_id else None
 
     @staticmethod
     def _opened(sealer: Sealer, sealed: bytes) -> tuple[str, str]:
         id_card, name = msgspec.msgpack.decode(sealer.open("person", sealed))
         return id_card, name
 
-    async def lookup(self, account_id: int, id_card: str) -> Enrolled | None:
+    async def lookup(self, account_id: int, id_card: str) -> EnrolledPerson | None:
         """The person with this number; None where there is none.
 
         A miss reads, unwraps and opens a decoy, so that it does the work of a hit with a photo.
         """
-        row = self._database.fetch_one(
-            "SELECT id, sealed, has_photo FROM persons WHERE account_id = ? AND id_hash = ?",
-            (account_id, self._hash(account_id, id_card)),
+        row = await self._database.one(
+            "SELECT id, sealed, has_photo FROM persons WHERE account_id = :account_id AND id_hash = :id_hash",
+            account_id=account_id,
+            id_hash=self._hash(account_id, id_card),
         )
         try:
-            sealer = self._vault.of(Subject(Kind.PERSON, row[0])) if row else None
-        except Erased:
+            sealer = await self._vault.of(Subject(Kind.PERSON, row[0])) if row else None
+        except ErasedError:
             sealer = None
         if row is None or sealer is None:
             await self._read_decoy()
             return None
         person_id, sealed, has_photo = row
-        name = self._opened(sealer, sealed)[1]
+        number, name = self._opened(sealer, sealed)
+        if number != normal_id_card(id_card):  # a row that others have put under this number
+            raise DamagedError(f"person {person_id} is not enrolled under the number that its row is found by")
         if not has_photo:
             await self._read_decoy()
-            return Enrolled(person_id, name, None)
+            return EnrolledPerson(person_id, name, None)
         content = await self._objects.get(_photo_name(person_id))
         photo = None if content is None else await asyncio.to_thread(sealer.open, "photo", content)
-        return Enrolled(person_id, name, photo)
+        return EnrolledPerson(person_id, name, photo)
 
     async def _read_decoy(self) -> None:
         try:
-            sealer = self._vault.of(_DECOY)
+            sealer = await self._vault.of(_DECOY)
             content = await self._objects.get(_photo_name(_DECOY.id))
-        except Erased:
+        except ErasedError:
             content = None
         if content is None:
             await self.prepare()
@@ -196,33 +217,36 @@ class Identities:
 
     async def prepare(self) -> None:
         """Make the decoy that misses read, where it is not there yet."""
-        if self._vault.has(_DECOY) and await self._objects.get(_photo_name(_DECOY.id)) is not None:
+        if await self._vault.has(_DECOY) and await self._objects.get(_photo_name(_DECOY.id)) is not None:
             return
         drawn = self._vault.draw(_DECOY)
         await self._database.write(lambda _: self._vault.keep(drawn), keys=True)
-        content = self._vault.of(_DECOY).seal("photo", self._entropy(_DECOY_BYTES))
+        content = (await self._vault.of(_DECOY)).seal("photo", self._entropy(_DECOY_BYTES))
         await self._objects.put(_photo_name(_DECOY.id), content)
 
     async def remove(self, account_id: int, id_card: str) -> int:
-        """Erase the person with this number: the key first, then row and photo. Raises Unknown."""
-        person_id = self._id_of(account_id, id_card)
+        """Erase the person with this number: the key first, then row and photo. Raises NotFoundError."""
+        person_id = await self._id_of(account_id, id_card)
         if person_id is None:
-            raise Unknown("nobody with this ID number is enrolled")
+            raise NotFoundError("nobody with this ID number is enrolled")
         await self.remove_by_id(account_id, person_id)
         return person_id
 
     async def remove_by_id(self, account_id: int, person_id: int) -> None:
-        """Erase a person by the id that `list` shows. Raises Unknown."""
-        row: tuple[Any, ...] | None = self._database.fetch_one(
-            "SELECT 1 FROM persons WHERE account_id = ? AND id = ?", (account_id, person_id)
+        """Erase a person by the id that `list` shows, and what was delivered of theirs. Raises NotFoundError."""
+        row: tuple[Any, ...] | None = await self._database.one(
+            "SELECT id_hash FROM persons WHERE account_id = :account_id AND id = :person_id",
+            account_id=account_id,
+            person_id=person_id,
         )
         if row is None:
-            raise Unknown(f"account {account_id} has no person {person_id}")
+            raise NotFoundError(f"account {account_id} has no person {person_id}")
         await self._vault.erasures.destroy([Subject(Kind.PERSON, person_id)])
 
-        def delete(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM persons WHERE id = ?", (person_id,))
-            self._audit.add(connection, "person erased", f"person {person_id} of account {account_id}")
+        async def delete(tx: Transaction) -> None:
+            await tx.run("DELETE FROM persons WHERE id = :person_id", person_id=person_id)
+            await deliveries.erase(tx, account_id, self._clock(), id_hash=row[0])
+            await self._audit.add(tx, "person erased", f"person {person_id} of account {account_id}")
 
         await self._database.write(delete)
         await self._objects.delete(_photo_name(person_id))

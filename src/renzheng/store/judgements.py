@@ -2,35 +2,86 @@
 
 from __future__ import annotations
 
-import sqlite3
+import contextlib
+from typing import NamedTuple
 
-from renzheng.store import billing, ledger
+from renzheng.store import billing, deliveries, ledger
 from renzheng.store.attempts import Attempts
+from renzheng.store.authenticity import TamperedError, selected
+from renzheng.store.engine import Transaction
 from renzheng.store.records import COLUMNS, moved, moves
-from renzheng.store.sealer import Erased
+from renzheng.store.sealer import ErasedError
 from renzheng.verification.decision import Verdict
-from renzheng.verification.records import Job
+from renzheng.verification.records import JudgingJob
 
 _CLAIMABLE = "state = 'judging' AND (lease_until IS NULL OR lease_until <= :now)"
+
+_TURN = "account_id <= :after, account_id, submitted_at, id"
+
+_VERDICT = (
+    "result",
+    "description",
+    "similarity",
+    "tags",
+    "best_frame",
+    "attempt",
+    "judged_at",
+    "billed",
+    "measurement",
+)
+
+
+class _Judged(NamedTuple):
+    """`measurement`: sealed; None where the session's evidence is erased. `at`: unix seconds."""
+
+    verdict: Verdict
+    measurement: bytes | None
+    best_frame: int | None
+    at: float
+
+
+async def _write_verdict(tx: Transaction, session_id: int, attempt: int, judged: _Judged) -> None:
+    """In the place of that of an earlier attempt."""
+    verdict, result = judged.verdict, judged.verdict.result
+    await tx.run(
+        f"INSERT INTO verdicts (session_id, {', '.join(_VERDICT)})"
+        " VALUES (:session_id, :code, :description, :similarity, :tags, :best_frame, :attempt, :at, :billed,"
+        " :measurement)"
+        f" ON CONFLICT (session_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _VERDICT)}",
+        session_id=session_id,
+        code=result.code,
+        description=result.description,
+        similarity=verdict.similarity,
+        tags=",".join(verdict.tags),
+        best_frame=judged.best_frame,
+        attempt=attempt,
+        at=judged.at,
+        billed=int(result.billed),
+        measurement=judged.measurement,
+    )
 
 
 class Judgements(Attempts):
     """The epoch is in the WHERE of every statement, so a judge that lost its lease can do nothing any more."""
 
-    async def claim_judging(self, now: float, lease: float) -> Job | None:
-        """The session that has waited longest, for `lease` seconds. One winner; None where nothing waits."""
-        given = {"now": now, "until": now + lease}
-        if self._database.fetch_one(f"SELECT 1 FROM sessions WHERE {_CLAIMABLE} LIMIT 1", given) is None:  # noqa: S608
+    async def claim_judging(self, now: float, lease: float, after: int = 0) -> JudgingJob | None:
+        """The session to judge next, for `lease` seconds. One winner; None where nothing waits.
+
+        Accounts take turns in the order of their numbers, beginning with the one after the account `after`; of an
+        account's sessions it is the one that has waited longest.
+        """
+        given = {"now": now, "until": now + lease, "after": after}
+        if await self._database.one(f"SELECT 1 FROM sessions WHERE {_CLAIMABLE} LIMIT 1", **given) is None:
             return None
         sql = (
-            "UPDATE sessions SET epoch = epoch + 1, lease_until = :until,"  # noqa: S608
+            "UPDATE sessions SET epoch = epoch + 1, lease_until = :until,"
             " lost_leases = lost_leases + (CASE WHEN lease_until IS NULL THEN 0 ELSE 1 END)"
-            f" WHERE id = (SELECT id FROM sessions WHERE {_CLAIMABLE} ORDER BY submitted_at, id LIMIT 1)"
+            f" WHERE id = (SELECT id FROM sessions WHERE {_CLAIMABLE} ORDER BY {_TURN} LIMIT 1 FOR UPDATE SKIP LOCKED)"
             f" AND {_CLAIMABLE} RETURNING {COLUMNS}, epoch, lost_leases"
         )
 
-        def claim(connection: sqlite3.Connection) -> tuple[object, ...] | None:
-            row: tuple[object, ...] | None = connection.execute(sql, given).fetchone()
+        async def claim(tx: Transaction) -> tuple[object, ...] | None:
+            row: tuple[object, ...] | None = await tx.one(sql, **given)
             return row
 
         row = await self._database.write(claim, savepoint=False)
@@ -40,10 +91,11 @@ class Judgements(Attempts):
         assert isinstance(epoch, int)
         assert isinstance(lost, int)
         try:
-            session = self._session(row)
-        except Erased:  # nobody can judge it; the lease keeps it out of the way until the sweeper buries it
-            return await self.claim_judging(now, lease)
-        return Job(session, await self.attempt(session.id, session.attempt), epoch, lost)
+            session = await self._session(row)
+        except (ErasedError, TamperedError):
+            # Nobody can judge it; the lease keeps it out of the way until the sweeper buries it.
+            return await self.claim_judging(now, lease, after)
+        return JudgingJob(session, await self.attempt(session.id, session.attempt), epoch, lost)
 
     async def renew_judging(self, session_id: int, epoch: int, until: float) -> bool:
         """The judge's heartbeat. False once another has claimed the session or it was decided."""
@@ -54,61 +106,142 @@ class Judgements(Attempts):
         return await self._set_lease(session_id, epoch, None)
 
     async def _set_lease(self, session_id: int, epoch: int, until: float | None) -> bool:
-        def change(connection: sqlite3.Connection) -> bool:
-            sql = "UPDATE sessions SET lease_until = ? WHERE id = ? AND epoch = ? AND state = 'judging'"
-            return connection.execute(sql, (until, session_id, epoch)).rowcount == 1
+        async def change(tx: Transaction) -> bool:
+            sql = (
+                "UPDATE sessions SET lease_until = :until WHERE id = :session_id AND epoch = :epoch"
+                " AND state = 'judging'"
+            )
+            return await tx.run(sql, until=until, session_id=session_id, epoch=epoch) == 1
 
         return await self._database.write(change, savepoint=False)
 
     async def record_verdict(
         self, session_id: int, epoch: int, verdict: Verdict, measurement: str, best_frame: int | None, now: float
     ) -> bool:
-        """`judging` -> `passed` or `failed`, with its verdict, its ledger row and its charge, in one transaction.
+        """`judging` -> `passed` or `failed`, with its verdict, ledger row, charge and delivery, in one transaction.
 
         `measurement`: JSON, kept sealed. False, and nothing written, for an epoch that is over.
         """
-        move = "accept" if verdict.passed else "reject"
-        try:
-            sealed = self._evidence(session_id).seal("measurement", measurement.encode())
-        except Erased:
-            sealed = None
-        given = {"id": session_id, "epoch": epoch}
+        judged = _Judged(verdict, await self._sealed(session_id, measurement), best_frame, now)
+        return await self._end_judging("accept" if verdict.passed else "reject", session_id, epoch, judged)
+
+    async def again(
+        self,
+        session_id: int,
+        epoch: int,
+        verdict: Verdict,
+        measurement: str,
+        best_frame: int | None,
+        now: float,
+        excused: bool = False,
+    ) -> bool:
+        """`judging` -> `capturing`: the attempt failed by liveness, and the token may be tried once more.
+
+        Its verdict is kept, and counts if the token's life ends without another. `excused`: the attempt does not count,
+        as the server is to blame. False, and nothing written, for an epoch that is over, a token that is dead, and
+        where no attempt is left.
+        """
+        judged = _Judged(verdict, await self._sealed(session_id, measurement), best_frame, now)
+        return await self._end_judging("again", session_id, epoch, judged, excused)
+
+    async def lapse(self, now: float, limit: int, session_id: int | None = None) -> int:
+        """`capturing` -> `failed` where a token's life ended after an attempt of it was judged: that verdict counts.
+
+        Up to `limit` sessions, or the one that is asked for. Returns how many.
+        """
+        due = f"{moves('lapse')} AND judged > 0 AND expires_at <= :now"
+        if session_id is None:
+            found = await self._database.all(
+                f"SELECT id FROM sessions WHERE {due} ORDER BY expires_at LIMIT :limit",
+                now=now,
+                limit=limit,
+            )
+        else:
+            found = [(session_id,)]
+        sql = f"UPDATE sessions SET {moved('lapse')} WHERE id = :id AND {due} RETURNING account_id"
+        count = 0
+        for (number,) in found:
+            random = self._entropy(deliveries.FOLDER_BYTES)
+
+            async def end(tx: Transaction, number: int = number, random: bytes = random) -> bool:
+                row = await tx.one(sql, id=number, now=now)
+                if row is not None:
+                    await self._settle(tx, row[0], number, random, now)
+                return row is not None
+
+            with contextlib.suppress(TamperedError):  # told by the log; nothing is settled by it
+                count += await self._database.write(end)
+        return count
+
+    async def _end_judging(
+        self, move: str, session_id: int, epoch: int, judged: _Judged, excused: bool = False
+    ) -> bool:
+        given = {"id": session_id, "epoch": epoch, "advice": str(judged.verdict.advice), "now": judged.at}
+        random = self._entropy(deliveries.FOLDER_BYTES)
+        again = move == "again"
         sql = (
-            f"UPDATE sessions SET {moved(move)}, lease_until = NULL"  # noqa: S608
-            f" WHERE id = :id AND epoch = :epoch AND {moves(move)} RETURNING account_id, attempt"
+            f"UPDATE sessions SET {moved(move)}, lease_until = NULL, advice = :advice"
+            f"{', judged = attempt, lost_leases = 0' if again else ''}"
+            f"{', counted = counted - 1, excused = excused + 1' if excused else ''}"
+            f" WHERE id = :id AND epoch = :epoch AND {moves(move)}"
+            f"{' AND counted < most_attempts' if again and not excused else ''}"
+            " RETURNING account_id, attempt"
         )
 
-        def record(connection: sqlite3.Connection) -> bool:
-            row = connection.execute(sql, given).fetchone()
+        async def record(tx: Transaction) -> bool:
+            row = await tx.one(sql, **given)
             if row is None:
                 return False
             account_id, attempt = row
-            result = verdict.result
-            connection.execute(
-                "INSERT INTO verdicts (session_id, result, description, similarity, tags, best_frame, attempt,"
-                " judged_at, billed, measurement) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(session_id, result.code, result.description, verdict.similarity, ",".join(verdict.tags)),
-                    *(best_frame, attempt, now, int(result.billed), sealed),
-                ),
-            )
-            charged = result.billed and billing.charge(connection, account_id)
-            ledger.add(connection, account_id, session_id, result.code, result.billed, now, charged)
+            if excused:
+                uncounted = "UPDATE attempts SET counted = 0 WHERE session_id = :session_id AND number = :number"
+                await tx.run(uncounted, session_id=session_id, number=attempt - 1)
+            await _write_verdict(tx, session_id, attempt - 1 if again else attempt, judged)
+            await self._authenticity.sign(tx, "verdicts", session_id)
+            if not again:
+                await self._settle(tx, account_id, session_id, random, judged.at)
             return True
 
         return await self._database.write(record)
 
+    async def _settle(self, tx: Transaction, account_id: int, session_id: int, random: bytes, now: float) -> None:
+        """What a final verdict brings with it, once: its ledger row, its charge, its delivery."""
+        row = await tx.one(
+            f"SELECT {selected('verdicts')}, result, billed FROM verdicts WHERE session_id = :session_id",
+            session_id=session_id,
+        )
+        assert row is not None
+        *signed, result, billed = row
+        self._authenticity.check("verdicts", tuple(signed))
+        charged = bool(billed) and await billing.charge(tx, self._authenticity, account_id)
+        await ledger.add(tx, account_id, session_id, result, bool(billed), now, charged)
+        await deliveries.add(tx, session_id, random, now)
+
+    async def _sealed(self, session_id: int, measurement: str) -> bytes | None:
+        try:
+            return (await self._evidence(session_id)).seal("measurement", measurement.encode())
+        except ErasedError:
+            return None
+
     async def measurement(self, session_id: int) -> str | None:
         """The numbers behind a verdict, as JSON, for the operator; None where there is none, or no longer."""
-        row = self._database.fetch_one("SELECT measurement FROM verdicts WHERE session_id = ?", (session_id,))
+        row = await self._database.one(
+            "SELECT measurement FROM verdicts WHERE session_id = :session_id", session_id=session_id
+        )
         if row is None or row[0] is None:
             return None
         try:
-            return self._evidence(session_id).open("measurement", row[0]).decode()
-        except Erased:
+            return (await self._evidence(session_id)).open("measurement", row[0]).decode()
+        except ErasedError:
             return None
 
     async def waiting(self, now: float) -> int:
         """Sessions that wait for a judge."""
-        row = self._database.fetch_one(f"SELECT count(*) FROM sessions WHERE {_CLAIMABLE}", {"now": now})  # noqa: S608
+        row = await self._database.one(f"SELECT count(*) FROM sessions WHERE {_CLAIMABLE}", now=now)
         return int(row[0]) if row else 0
+
+    async def longest_wait(self, now: float) -> float:
+        """Seconds for which the one of them waits that waits longest; 0 where none does."""
+        sql = f"SELECT min(submitted_at) FROM sessions WHERE {_CLAIMABLE}"
+        row = await self._database.one(sql, now=now)
+        return max(0.0, now - row[0]) if row and row[0] is not None else 0.0

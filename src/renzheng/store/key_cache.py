@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
+from dataclasses import replace
 
-from renzheng.accounts.billing import GOOD, Standing
+import structlog
+
+from renzheng.accounts.billing import GOOD, BillingStatus
 from renzheng.accounts.keys import Account, Key
+from renzheng.accounts.operators import Operator
 from renzheng.accounts.rules import Rule
-from renzheng.store.accounts import ACCOUNT_COLUMNS, KEY_COLUMNS, account_of_row, open_key
+from renzheng.faults import fault_name
+from renzheng.store.accounts import ACCOUNT_COLUMNS, KEY_COLUMNS, account_of_row, is_trusted_key, open_key
+from renzheng.store.authenticity import Authenticity, selected
 from renzheng.store.billing import read_limits, read_standings
 from renzheng.store.changes import BALANCES, TENANTS
-from renzheng.store.database import Database, StoreError
-from renzheng.store.encryption_keys import Generation, read_generations
+from renzheng.store.customer_buckets import Authorised, read_buckets
+from renzheng.store.encryption_keys import Generation, pairs_of, read_generations, read_shared_until
+from renzheng.store.engine import Database, StoreError
+from renzheng.store.operator_keys import read_operator_keys, read_operators, read_scopes
 from renzheng.store.rules import approved_rules
 from renzheng.store.vault import Vault
 
+log = structlog.get_logger("renzheng.store")
 
-class KeysUnavailable(StoreError):
+
+class KeysUnavailableError(StoreError):
     """The change counter could not be read for too long, so no key can be trusted to be still good."""
 
 
@@ -25,13 +34,14 @@ class KeyCache:
     """Read anew when the change counter has moved; a look-up costs one dictionary access.
 
     Authorising fails closed: when the counter could not be read for `failures` polls in a row, look-ups raise
-    KeysUnavailable. An unchanged key stays the same object, so that what a caller derived from it can be kept
-    with it; so does `generations`, the key pairs for sealed fields, newest first. `limits`: requests a second by
-    account and action where they differ from the action's own; always the same dictionary.
+    KeysUnavailableError. An unchanged key stays the same object, so that what a caller derived from it can be kept
+    with it; so does `generations`, the key pairs for sealed fields of all accounts, newest first. `limits`: requests
+    a second by account and action where they differ from the action's own; always the same dictionary.
     """
 
-    def __init__(self, database: Database, vault: Vault, failures: int = 20) -> None:
+    def __init__(self, database: Database, vault: Vault, authenticity: Authenticity, failures: int = 20) -> None:
         self._database = database
+        self._authenticity = authenticity
         self._vault = vault
         self._failures_allowed = failures
         self._failures = 0
@@ -39,28 +49,46 @@ class KeyCache:
         self._keys: dict[str, Key] = {}
         self._accounts: dict[int, Account] = {}
         self._rules: dict[tuple[int, str], Rule] = {}
-        self._standings: dict[int, Standing] = {}
+        self._operators: dict[int, Operator] = {}
+        self._standings: dict[int, BillingStatus] = {}
         self._balances = -1
+        self._buckets: dict[int, Authorised] = {}
         self.generations: tuple[Generation, ...] = ()
+        self._shared_until: dict[int, float] = {}
         self.limits: dict[tuple[int, str], int] = {}
         self._task: asyncio.Task[None] | None = None
 
     def find(self, secret_id: str) -> Key | None:
         """The key of a SecretId, enabled or not; None for an unknown one."""
         if self._failures > self._failures_allowed:
-            raise KeysUnavailable("the store's change counter cannot be read")
+            raise KeysUnavailableError("the store's change counter cannot be read")
         return self._keys.get(secret_id)
 
     def account(self, account_id: int) -> Account | None:
         return self._accounts.get(account_id)
 
+    def operator(self, operator_id: int) -> Operator | None:
+        """Enabled or not; None for one whose row others have changed."""
+        return self._operators.get(operator_id)
+
     def rule(self, account_id: int, rule_id: str) -> Rule | None:
         """An approved rule of this account; None for an unknown, another account's or an unapproved one alike."""
         return self._rules.get((account_id, rule_id))
 
-    def standing(self, account_id: int) -> Standing:
+    def standing(self, account_id: int) -> BillingStatus:
         """Whether an account is served. A balance in it is exact only where it is zero or below."""
         return self._standings.get(account_id, GOOD)
+
+    def key_pairs(self, account_id: int, now: float) -> tuple[Generation, ...]:
+        """What opens this account's sealed fields, the one that its clients seal to first; empty without any."""
+        return pairs_of(self.generations, self._shared_until.get(account_id), account_id, now)
+
+    def buckets(self) -> dict[int, Authorised]:
+        """The buckets that evidence may be delivered to, by account."""
+        return self._buckets
+
+    def has_bucket(self, account_id: int) -> bool:
+        return account_id in self._buckets
 
     def origins(self) -> frozenset[str]:
         """The allowed origins of all accounts together."""
@@ -70,40 +98,64 @@ class KeyCache:
         """All SecretKeys by SecretId, for explaining a wrong signature. Safe to call from any thread."""
         return {key.secret_id: key.secret_key for key in self._keys.values()}
 
-    def refresh(self) -> bool:
+    @property
+    def followed(self) -> dict[str, int]:
+        """The change counters as they were when this was read last."""
+        return {TENANTS: self._counter, BALANCES: self._balances}
+
+    async def refresh(self) -> bool:
         """Read the change counters, and what they stand for where they have moved. True if one had."""
-        sql = "SELECT name, value FROM counters WHERE name IN (?, ?)"
-        counters: dict[str, int] = dict(self._database.fetch_all(sql, (TENANTS, BALANCES)))
+        sql = "SELECT name, value FROM counters WHERE name IN (:TENANTS, :BALANCES)"
+        counters: dict[str, int] = dict(await self._database.all(sql, TENANTS=TENANTS, BALANCES=BALANCES))
         tenants, balances = counters.get(TENANTS, -1), counters.get(BALANCES, -1)
         if tenants == self._counter and balances == self._balances:
             return False
-        self._standings = read_standings(self._database)
+        self._standings = await read_standings(self._database, self._authenticity)
         self._balances = balances
         if tenants != self._counter:
-            self._read_tenants()
+            await self._read_tenants()
             self._counter = tenants
         return True
 
-    def _read_tenants(self) -> None:
-        accounts = [account_of_row(r) for r in self._database.fetch_all(f"SELECT {ACCOUNT_COLUMNS} FROM accounts")]  # noqa: S608
+    async def _read_tenants(self) -> None:
+        signed = await self._database.all(f"SELECT {selected('accounts')} FROM accounts")
+        trusted = {row[0] for row in signed if self._authenticity.trusts("accounts", row)}
+        rows = await self._database.all(f"SELECT {ACCOUNT_COLUMNS} FROM accounts")
+        accounts = [account_of_row(row) for row in rows if row[0] in trusted]
         keys: dict[str, Key] = {}
-        for key_row in self._database.fetch_all(f"SELECT {KEY_COLUMNS} FROM keys"):  # noqa: S608
-            key = open_key(self._vault, key_row)
-            known = self._keys.get(key.secret_id)
-            keys[key.secret_id] = known if known == key else key
-        generations = read_generations(self._database, self._vault, self.generations)
+        scopes = await read_scopes(self._database, self._authenticity)
+        for key_row in await self._database.all(f"SELECT {KEY_COLUMNS} FROM keys"):
+            if not is_trusted_key(self._authenticity, key_row):
+                continue
+            key = await open_key(self._vault, key_row)
+            if key.secret_id in scopes:
+                key = replace(key, services=scopes[key.secret_id])
+            keys[key.secret_id] = self._kept(key)
+        self._operators = await read_operators(self._database, self._authenticity)
+        for key in await read_operator_keys(self._database, self._vault, self._operators.values()):
+            keys[key.secret_id] = self._kept(key)
+        generations = await read_generations(self._database, self._vault, self.generations)
         if generations != self.generations:
             self.generations = generations
+        shared = await read_shared_until(self._database)
+        self._shared_until = {number: until for number, until in shared.items() if number in trusted}
         self._keys = keys
         self._accounts = {account.id: account for account in accounts}
-        self._rules = {(rule.account_id, rule.rule_id): rule for rule in approved_rules(self._database)}
-        limits = read_limits(self._database)
+        self._rules = {
+            (rule.account_id, rule.rule_id): rule for rule in await approved_rules(self._database, self._authenticity)
+        }
+        self._buckets = await read_buckets(self._database, self._vault)
+        limits = await read_limits(self._database)
         self.limits.clear()
         self.limits.update(limits)
 
+    def _kept(self, key: Key) -> Key:
+        known = self._keys.get(key.secret_id)
+        return known if known == key else key
+
     async def start(self, seconds: float = 0.25) -> None:
         """Read all, then poll the counter every `seconds`."""
-        self.refresh()
+        await self.refresh()
         self._task = asyncio.create_task(self._poll(seconds))
 
     async def stop(self) -> None:
@@ -116,7 +168,9 @@ class KeyCache:
         while True:
             await asyncio.sleep(seconds)
             try:
-                self.refresh()
+                await self.refresh()
                 self._failures = 0
-            except (sqlite3.Error, StoreError):
+            except Exception as error:  # whatever keeps it from reading, the next poll tries again
                 self._failures += 1
+                if self._failures == 1:
+                    log.warning("tenants_not_read", error=fault_name(error))

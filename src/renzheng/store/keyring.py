@@ -8,27 +8,27 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from renzheng.store.database import StoreError
+from renzheng.store.engine import StoreError
 
 KEY_BYTES = 32
 
 _NAME = re.compile(r"master-([0-9]+)\.key")
 
 
-class KeysRefused(StoreError):
+class KeysRefusedError(StoreError):
     """The keys folder is not fit to be used; the text says what is wrong and what to do."""
 
 
 def prepare_folder(folder: Path) -> None:
     """Make the folder (mode 700) where it is missing; refuse what a group or others can reach.
 
-    Raises KeysRefused for the folder itself and for every file in it.
+    Raises KeysRefusedError for the folder itself and for every file in it.
     """
     if not folder.exists():
         folder.mkdir(mode=0o700, parents=True)
         return
     if not folder.is_dir():
-        raise KeysRefused(f"the keys folder {folder} is not a folder")
+        raise KeysRefusedError(f"the keys folder {folder} is not a folder")
     for path in (folder, *sorted(folder.iterdir())):
         try:
             mode = stat.S_IMODE(path.stat().st_mode)
@@ -36,7 +36,7 @@ def prepare_folder(folder: Path) -> None:
             continue
         if mode & 0o077:
             wanted = "700" if path.is_dir() else "600"
-            raise KeysRefused(
+            raise KeysRefusedError(
                 f"{path} has mode {mode:03o}, so a group or others can reach the keys; run: chmod {wanted} {path}"
             )
 
@@ -86,17 +86,17 @@ def make_master(folder: Path, generation: int, entropy: Callable[[int], bytes]) 
 
 
 def read_master(folder: Path, generation: int) -> bytes:
-    """Raises KeysRefused where the file is missing or is no master key."""
+    """Raises KeysRefusedError where the file is missing or is no master key."""
     path = master_path(folder, generation)
     try:
         key = bytes.fromhex(path.read_text("ascii"))
     except FileNotFoundError:
-        raise KeysRefused(
+        raise KeysRefusedError(
             f"the master key {path} is missing; without it nothing that was sealed under it can be read. "
             "Put it back from the backup of the keys folder"
         ) from None
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        raise KeysRefused(f"{path} is damaged: a master key is one line of {2 * KEY_BYTES} hex digits")
+        raise KeysRefusedError(f"{path} is damaged: a master key is one line of {2 * KEY_BYTES} hex digits")
     return key

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import NamedTuple
 
-from renzheng.store.database import Database
+from renzheng.store.engine import Database, Transaction
 
 
 class Entry(NamedTuple):
@@ -20,8 +19,8 @@ class Entry(NamedTuple):
     charged: bool = False
 
 
-def add(
-    connection: sqlite3.Connection,
+async def add(
+    tx: Transaction,
     account_id: int,
     session_id: int,
     result: str,
@@ -29,10 +28,16 @@ def add(
     now: float,
     charged: bool = False,
 ) -> None:
-    """Part of the verdict's own transaction. Raises sqlite3.IntegrityError for a second row of a session."""
-    connection.execute(
-        "INSERT INTO ledger (account_id, session_id, result, billed, at, charged) VALUES (?, ?, ?, ?, ?, ?)",
-        (account_id, session_id, result, int(billed), now, int(charged)),
+    """Part of the verdict's own transaction. The database refuses a second row of a session."""
+    await tx.run(
+        "INSERT INTO ledger (account_id, session_id, result, billed, at, charged)"
+        " VALUES (:account_id, :session_id, :result, :billed, :at, :charged)",
+        account_id=account_id,
+        session_id=session_id,
+        result=result,
+        billed=int(billed),
+        at=now,
+        charged=int(charged),
     )
 
 
@@ -44,17 +49,24 @@ class Ledger:
         self, account_id: int, since: float = 0, until: float = float("inf"), after: int = 0, limit: int = 1000
     ) -> list[Entry]:
         """An account's rows by rising id, those with `since <= at < until` and above the id `after`."""
-        rows = self._database.fetch_all(
+        rows = await self._database.all(
             "SELECT id, account_id, session_id, result, billed, at, charged FROM ledger"
-            " WHERE account_id = ? AND at >= ? AND at < ? AND id > ? ORDER BY id LIMIT ?",
-            (account_id, since, until, after, limit),
+            " WHERE account_id = :account_id AND at >= :since AND at < :until AND id > :after ORDER BY id LIMIT :limit",
+            account_id=account_id,
+            since=since,
+            until=until,
+            after=after,
+            limit=limit,
         )
         return [Entry(row[0], row[1], row[2], row[3], bool(row[4]), row[5], bool(row[6])) for row in rows]
 
     async def billed(self, account_id: int, since: float = 0, until: float = float("inf")) -> int:
         """How many verifications an account has to pay for."""
-        row = self._database.fetch_one(
-            "SELECT count(*) FROM ledger WHERE account_id = ? AND billed = 1 AND at >= ? AND at < ?",
-            (account_id, since, until),
+        row = await self._database.one(
+            "SELECT count(*) FROM ledger WHERE account_id = :account_id AND billed = 1 AND at >= :since"
+            " AND at < :until",
+            account_id=account_id,
+            since=since,
+            until=until,
         )
         return int(row[0]) if row else 0

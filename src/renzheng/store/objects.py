@@ -10,13 +10,15 @@ import os
 import re
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from renzheng.store.database import StoreError
+from renzheng.store.engine import StoreError
 from renzheng.store.keyring import sync_folder
+from renzheng.store.room import is_full
+from renzheng.verification.records import NoRoomError
 
 T = TypeVar("T")
 
@@ -49,7 +51,7 @@ class Objects(Protocol):
     """Names are lower-case paths such as `sessions/0496/1785/photo`. Nothing blocks the event loop."""
 
     async def put(self, name: str, content: Content) -> None:
-        """Durable, and there whole or not at all, when it returns."""
+        """Durable, and there whole or not at all, when it returns. Raises NoRoomError where the disk is full."""
 
     async def get(self, name: str) -> bytes | None: ...
 
@@ -62,10 +64,14 @@ class Objects(Protocol):
     async def entries(self, folder: str, after: str = "", limit: int = 1000) -> list[ObjectEntry]:
         """Objects below a folder by rising name, those after a name."""
 
+    async def check(self) -> None:
+        """Whether it can be reached at all. Raises StoreError with a sentence."""
+
     async def close(self) -> None: ...
 
 
-def _checked(name: str) -> str:
+def checked_name(name: str) -> str:
+    """The name, where it is one. Raises ValueError."""
     if not _NAME.fullmatch(name):
         raise ValueError(f"not an object's name: {name!r}")
     return name
@@ -75,12 +81,6 @@ def _write_all(descriptor: int, content: bytes | memoryview) -> None:
     left = memoryview(content)
     while left:
         left = left[os.write(descriptor, left) :]
-
-
-def _made(content: Made) -> memoryview:
-    buffer = memoryview(bytearray(content.size))
-    content.fill(buffer)
-    return buffer
 
 
 class _Buffers(threading.local):
@@ -133,23 +133,26 @@ class FolderObjects:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
     async def put(self, name: str, content: Content) -> None:
-        await self._run(self._put, self._root / _checked(name), content)
+        await self._run(self._put, self._root / checked_name(name), content)
 
     async def get(self, name: str) -> bytes | None:
-        return await self._run(self._get, self._root / _checked(name))
+        return await self._run(self._get, self._root / checked_name(name))
 
     async def delete(self, name: str) -> None:
         left_over = _LEFT_OVER.fullmatch(name)  # of a write that a crash cut short, as `entries` lists it
-        _checked((left_over[1] or "") + left_over[2] if left_over else name)
+        checked_name((left_over[1] or "") + left_over[2] if left_over else name)
         await self._run(self._delete, self._root / name)
 
     async def delete_all(self, folder: str) -> None:
-        await self._run(self._delete_all, self._root / _checked(folder))
+        await self._run(self._delete_all, self._root / checked_name(folder))
 
     async def entries(self, folder: str, after: str = "", limit: int = 1000) -> list[ObjectEntry]:
         found: list[ObjectEntry] = []
-        await self._run(self._walk, self._root / _checked(folder), after, limit, found)
+        await self._run(self._walk, self._root / checked_name(folder), after, limit, found)
         return found
+
+    async def check(self) -> None:
+        return None
 
     async def close(self) -> None:
         self._threads.shutdown()
@@ -183,8 +186,11 @@ class FolderObjects:
             finally:
                 os.close(descriptor)
             temporary.replace(path)
-        except BaseException:
+        except BaseException as error:
             temporary.unlink(missing_ok=True)
+            self._prune(path.parent)
+            if is_full(error):
+                raise NoRoomError("the disk of the evidence is full") from error
             raise
         sync_folder(path.parent)
 
@@ -244,58 +250,3 @@ class FolderObjects:
             elif name > after:
                 with contextlib.suppress(FileNotFoundError):
                     found.append(ObjectEntry(name, entry.stat().st_mtime))
-
-
-class BucketObjects:
-    """S3, COS or another store of obstore's, by an address such as `s3://bucket/prefix`.
-
-    Credentials and endpoint come from `options` (obstore's names, such as `endpoint`, `region`,
-    `access_key_id`, `secret_access_key`, `allow_http`) or from the environment (`AWS_...`).
-    """
-
-    def __init__(self, url: str, options: Mapping[str, str] | None = None) -> None:
-        # Loads a few megabytes of code that an installation with a folder does not need.
-        from obstore.exceptions import BaseError
-        from obstore.store import from_url
-
-        given: dict[str, Any] = dict(options or {})
-        allow_http = given.pop("allow_http", "") == "true" or os.environ.get("AWS_ALLOW_HTTP", "") == "true"
-        try:
-            self._store: Any = from_url(url, client_options={"allow_http": allow_http}, **given)
-        except (BaseError, ValueError) as error:
-            raise StoreError(f"{url} is no address of an object store: {error}") from None
-
-    async def put(self, name: str, content: Content) -> None:
-        if isinstance(content, Made):
-            made = await asyncio.to_thread(_made, content)
-            await self._store.put_async(_checked(name), made)
-        else:
-            await self._store.put_async(_checked(name), content)
-
-    async def get(self, name: str) -> bytes | None:
-        try:
-            result = await self._store.get_async(_checked(name))
-        except FileNotFoundError:
-            return None
-        return bytes(await result.bytes_async())
-
-    async def delete(self, name: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            await self._store.delete_async(_checked(name))
-
-    async def delete_all(self, folder: str) -> None:
-        while entries := await self.entries(folder):
-            for entry in entries:
-                await self.delete(entry.name)
-
-    async def entries(self, folder: str, after: str = "", limit: int = 1000) -> list[ObjectEntry]:
-        found: list[ObjectEntry] = []
-        stream = self._store.list(_checked(folder) + "/", offset=after or None, chunk_size=min(limit, 1000))
-        async for chunk in stream:
-            found += [ObjectEntry(item["path"], item["last_modified"].timestamp()) for item in chunk]
-            if len(found) >= limit:
-                break
-        return sorted(found)[:limit]
-
-    async def close(self) -> None:
-        return None

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from renzheng.store.accounts import Accounts
 from renzheng.store.audit import Audit
+from renzheng.store.authenticity import Authenticity
 from renzheng.store.billing import Billing
-from renzheng.store.database import Database, ServerLock, StoreError
+from renzheng.store.bucket import BucketObjects
+from renzheng.store.calls import Calls
+from renzheng.store.customer_buckets import Buckets
+from renzheng.store.deliveries import Deliveries
 from renzheng.store.encryption_keys import EncryptionKeys
+from renzheng.store.engine import Database, StoreError
+from renzheng.store.engines import Lock, Place, PostgresPlace, open_postgres, open_sqlite
 from renzheng.store.identities import Identities
+from renzheng.store.imports import Imports
 from renzheng.store.key_cache import KeyCache
-from renzheng.store.keyring import KeysRefused
 from renzheng.store.ledger import Ledger
-from renzheng.store.objects import BucketObjects, FolderObjects, Objects
+from renzheng.store.listing import Listing
+from renzheng.store.objects import FolderObjects, Objects
+from renzheng.store.operator_keys import OperatorKeys
+from renzheng.store.operators import Operators
 from renzheng.store.records import Ids
+from renzheng.store.room import Room
 from renzheng.store.rules import Rules
-from renzheng.store.schema import migrate
+from renzheng.store.search import Search
 from renzheng.store.sessions import Sessions
+from renzheng.store.sign_in import SignIn
+from renzheng.store.statistics import Statistics
 from renzheng.store.sweeper import Retention, Sweeper
 from renzheng.store.vault import Vault
-
-DATABASE_NAME = "renzheng.db"
 
 
 class Store:
@@ -37,25 +48,54 @@ class Store:
         entropy: Callable[[int], bytes],
         retention: Retention,
         actor: str,
-        lock: ServerLock,
+        lock: Lock,
         poll_seconds: float,
+        room: Room,
+        authenticity: Authenticity,
+        newest: int,
     ) -> None:
+        """`lock`: of the one server process. `newest`: id of the newest session."""
         self.vault = vault
         self.database = database
         self.objects = objects
+        self.room = room
+        self.authenticity = authenticity
         self._lock = lock
         self._poll_seconds = poll_seconds
-        newest = database.fetch_one("SELECT coalesce(max(id), 0) FROM sessions")
-        self.audit = Audit(database, clock, actor)
-        self.accounts = Accounts(database, vault, self.audit, entropy)
-        self.encryption_keys = EncryptionKeys(database, vault, self.audit)
-        self.rules = Rules(database, self.audit)
-        self.billing = Billing(database, self.audit)
-        self.keys = KeyCache(database, vault)
-        self.identities = Identities(database, vault, objects, self.audit, clock, entropy)
-        self.sessions = Sessions(database, vault, objects, entropy, Ids(newest[0] if newest else 0))
+        self._clock = clock
+        self._entropy = entropy
+        self._retention = retention
+        self.keys = KeyCache(database, vault, authenticity)
+        self.sessions = Sessions(database, vault, objects, entropy, Ids(newest), room, authenticity)
+        self.listing = Listing(database)
+        self.search = Search(database)
+        self.calls = Calls(database)
         self.ledger = Ledger(database)
-        self.sweeper = Sweeper(self.sessions, database, vault, objects, retention)
+        self.deliveries = Deliveries(database)
+        self.statistics = Statistics(database)
+        self._audit_as(actor)
+
+    def _audit_as(self, actor: str) -> None:
+        """Make the parts that write to the audit."""
+        database, vault, authenticity = self.database, self.vault, self.authenticity
+        self.audit = audit = Audit(database, self._clock, actor)
+        self.accounts = Accounts(database, vault, audit, self._entropy, authenticity)
+        self.encryption_keys = EncryptionKeys(database, vault, audit, self._clock, authenticity)
+        self.rules = Rules(database, audit, authenticity)
+        self.billing = Billing(database, audit, authenticity)
+        self.identities = Identities(database, vault, self.objects, audit, self._clock, self._entropy, self.room)
+        self.buckets = Buckets(database, vault, audit)
+        self.imports = Imports(database, vault, self.objects, audit, self._clock, self.room)
+        self.operators = Operators(database, audit, authenticity)
+        self.operator_keys = OperatorKeys(database, vault, audit, self._entropy, authenticity)
+        self.sign_in = SignIn(database, vault, audit, self._entropy)
+        self.sweeper = Sweeper(self.sessions, database, vault, self.objects, self._retention, audit)
+
+    def acting(self, actor: str) -> Store:
+        """The same store for somebody else: the audit names `actor` for what is done through it."""
+        other = copy.copy(self)
+        other._audit_as(actor)
+        return other
 
     async def start(self, *, serving: bool = True) -> None:
         """As the one server process: take the lock, read the keys and follow their changes.
@@ -63,9 +103,10 @@ class Store:
         `serving=False`: as a command, beside a server that may be running. Raises StoreError for a second server.
         """
         if not serving:
-            self.keys.refresh()
+            await self.keys.refresh()
             return
         self._lock.acquire()
+        await self.objects.check()
         await self.keys.start(self._poll_seconds)
         await self.identities.prepare()
 
@@ -79,7 +120,7 @@ class Store:
         await self.keys.stop()
         await self.database.stop()
         await self.objects.close()
-        self.vault.close()
+        await self.vault.stop()
         self._lock.release()
 
 
@@ -95,31 +136,30 @@ def open_store(
     actor: str = "server",
     busy_timeout: float = 5.0,
     poll_seconds: float = 0.25,
+    min_free_bytes: int | None = None,
+    adopt: bool = False,
+    postgres: PostgresPlace | None = None,
 ) -> Store:
     """Open, or make, the store; `start` it before use.
 
     `clock`: unix seconds. `entropy`: gives that many unpredictable bytes. `evidence_url`: such as
-    `s3://bucket/prefix`; None or empty keeps evidence in the data folder. Raises StoreError with a sentence:
-    keys that others can read, folders inside each other, keys that are not these records'.
+    `s3://bucket/prefix`; None or empty keeps evidence in the data folder. `min_free_bytes`: what is kept free of the
+    disks; None: the smaller of 1 GiB and 5 % of each. `adopt`: sign the records as they are. `postgres`: where records
+    and keys are; None: in SQLite, in the two folders. Raises StoreError with a sentence: keys that others can read,
+    folders inside each other, keys that are not these records', a database that cannot be reached.
     """
     _check_apart(data_dir, keys_dir)
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = data_dir / DATABASE_NAME
-    if path.exists() and not (keys_dir / "keys.db").exists():
-        raise KeysRefused(
-            f"{path} has records, but the keys folder {keys_dir} has no keys for them; "
-            "restore the keys folder from its backup, or point RENZHENG_KEYS_DIR at it"
-        )
-    vault = Vault(keys_dir, clock, entropy, busy_timeout)
-    migrate(path)
-    database = Database(path, vault, busy_timeout)
-    _check_pair(database, vault, path)
+    place = Place(data_dir, keys_dir, clock, entropy, busy_timeout, adopt)
+    opened = open_sqlite(place) if postgres is None else open_postgres(place, postgres)
     objects: Objects = (
         BucketObjects(evidence_url, evidence_options) if evidence_url else FolderObjects(data_dir / "evidence")
     )
     return Store(
-        *(vault, database, objects, clock, entropy, retention or Retention(), actor),
-        *(ServerLock(data_dir / "server.lock"), poll_seconds),
+        *(opened.vault, opened.database, objects, clock, entropy, retention or Retention(), actor),
+        *(opened.lock, poll_seconds),
+        *(Room({"data": data_dir, "keys": keys_dir}, min_free_bytes), opened.authenticity),
+        newest=opened.newest,
     )
 
 
@@ -130,12 +170,3 @@ def _check_apart(data_dir: Path, keys_dir: Path) -> None:
             f"the keys folder {keys} and the data folder {data} must not lie inside each other: "
             "a copy of the data must not bring its keys along"
         )
-
-
-def _check_pair(database: Database, vault: Vault, path: Path) -> None:
-    """A data folder remembers the keys that it was sealed with, and works with no others."""
-    row = database.fetch_one("SELECT value FROM meta WHERE name = 'vault'")
-    if row is None:
-        database.set_meta("vault", vault.id)
-    elif row[0] != vault.id:
-        raise KeysRefused(f"the keys folder {vault.folder} is not the one that {path} was sealed with")

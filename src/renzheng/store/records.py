@@ -8,16 +8,18 @@ from typing import Any
 
 import msgspec
 
-from renzheng.store.database import Database
+from renzheng.store.authenticity import Authenticity, details_field
+from renzheng.store.engine import Database
 from renzheng.store.objects import Objects
-from renzheng.store.sealer import Kind, Sealer, Subject
+from renzheng.store.room import Room
+from renzheng.store.sealer import DamagedError, Kind, Sealer, Subject
 from renzheng.store.vault import Vault
 from renzheng.verification.policy import Policy
-from renzheng.verification.session import MOVES, CompareLib, Details, Ending, Session, State
+from renzheng.verification.session import MOVES, CompareLib, Details, EndReason, Session, State
 
 COLUMNS = (
     "id, account_id, state, created_at, expires_at, attempt, counted, has_photo, policy, ending, device, id_hash,"
-    " sealed, evidence_until, device_mismatch"
+    " sealed, evidence_until, device_mismatch, to_bucket, spared, eased, advice, judged, excused"
 )
 
 
@@ -78,19 +80,29 @@ class Context:
     """What every part of `Sessions` works with."""
 
     def __init__(
-        self, database: Database, vault: Vault, objects: Objects, entropy: Callable[[int], bytes], ids: Ids
+        self,
+        database: Database,
+        vault: Vault,
+        objects: Objects,
+        entropy: Callable[[int], bytes],
+        ids: Ids,
+        room: Room,
+        authenticity: Authenticity,
     ) -> None:
         self._database = database
         self._vault = vault
         self._objects = objects
         self._entropy = entropy
         self._ids = ids
+        self._room = room
+        self._authenticity = authenticity
 
-    def _session(self, row: tuple[Any, ...]) -> Session:
-        """A session out of a row of `COLUMNS`. Raises Erased where its key is gone."""
+    async def _session(self, row: tuple[Any, ...]) -> Session:
+        """A session out of a row of `COLUMNS`. Raises ErasedError where its key is gone, TamperedError."""
         (number, account_id, state, created_at, expires_at, attempt, counted) = row[:7]
-        (has_photo, policy, ending, device, id_hash, sealed, evidence_until, device_mismatch) = row[7:15]
-        sealer = self._vault.of(Subject(Kind.SESSION, number))
+        (has_photo, policy, ending, device, id_hash, sealed, evidence_until, device_mismatch, to_bucket) = row[7:16]
+        (spared, eased, advice, judged, excused) = row[16:21]
+        sealer = await self._vault.of(Subject(Kind.SESSION, number))
         return Session(
             id=number,
             account_id=account_id,
@@ -99,15 +111,28 @@ class Context:
             expires_at=expires_at,
             attempt=attempt,
             counted=counted,
-            details=unpack_details(sealer.open("details", sealed)),
+            details=self._details(sealer, number, account_id, policy, sealed),
             has_photo=bool(has_photo),
             policy=policy_of(policy),
-            ending=Ending(ending) if ending else None,
+            ending=EndReason(ending) if ending else None,
             device_hash=device,
             id_hash=id_hash,
             evidence_until=evidence_until,
             device_mismatch=bool(device_mismatch),
+            to_bucket=bool(to_bucket),
+            spared=spared,
+            eased=eased,
+            advice=advice,
+            judged=judged,
+            excused=excused,
         )
 
-    def _evidence(self, session_id: int) -> Sealer:
-        return self._vault.of(Subject(Kind.EVIDENCE, session_id))
+    def _details(self, sealer: Sealer, number: int, account_id: int, policy: str, sealed: bytes) -> Details:
+        try:
+            return unpack_details(sealer.open(details_field(account_id, policy), sealed))
+        except DamagedError:
+            self._authenticity.note("sessions", number)
+            raise self._authenticity.error("sessions", number) from None
+
+    async def _evidence(self, session_id: int) -> Sealer:
+        return await self._vault.of(Subject(Kind.EVIDENCE, session_id))

@@ -2,102 +2,205 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
-from renzheng.accounts.rules import RULE_MOVES, Rule, RuleState, Terms
-from renzheng.store.accounts import Refused, Unknown
+from renzheng.accounts.rules import DECISIONS, MODIFIABLE, RULE_MOVES, Rule, RuleState, RuleTerms, RuleVersion
+from renzheng.store.accounts import NotFoundError, RefusedError
 from renzheng.store.audit import Audit
+from renzheng.store.authenticity import Authenticity, selected
 from renzheng.store.changes import changed
-from renzheng.store.database import Database
+from renzheng.store.engine import Database, Transaction
 from renzheng.store.records import policy_of, policy_text
 
-_RULE = "id, account_id, name, state, policy, evidence_days, created_at, changed_at, note"
-MOST_NAME, MOST_NOTE = 64, 1000
+_RULE = "id, account_id, name, state, policy, evidence_days, created_at, changed_at, note, mac"
+MAX_NAME, MAX_NOTE = 64, 1000
 
 
-def approved_rules(database: Database) -> list[Rule]:
-    """Those that tokens may name, of all accounts."""
-    rows = database.fetch_all(f"SELECT {_RULE} FROM rules WHERE state = ?", (RuleState.APPROVED.value,))  # noqa: S608
-    return [_rule(row) for row in rows]
+async def approved_rules(database: Database, authenticity: Authenticity) -> list[Rule]:
+    """Those that tokens may name, of all accounts; without those that others have changed."""
+    rows = await database.all(f"SELECT {_RULE} FROM rules WHERE state = :APPROVED", APPROVED=RuleState.APPROVED.value)
+    return [_rule(row) for row in rows if authenticity.trusts("rules", _signed(row))]
+
+
+def _signed(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Of a row of `_RULE`, what is signed and the signature."""
+    return (*row[:6], row[9])
 
 
 def _rule(row: tuple[Any, ...]) -> Rule:
-    number, account_id, name, state, policy, evidence_days, created_at, changed_at, note = row
-    terms = Terms(policy_of(policy), evidence_days)
+    number, account_id, name, state, policy, evidence_days, created_at, changed_at, note = row[:9]
+    terms = RuleTerms(policy_of(policy), evidence_days)
     return Rule(number, account_id, name, RuleState(state), terms, created_at, changed_at, note)
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+        raise RefusedError(f"a rule's name has 1 to {MAX_NAME} printable characters")
 
 
 class Rules:
     """For the operator. A running server follows a change within a second; sessions keep what they began with."""
 
-    def __init__(self, database: Database, audit: Audit) -> None:
+    def __init__(self, database: Database, audit: Audit, authenticity: Authenticity) -> None:
         self._database = database
+        self._authenticity = authenticity
         self._audit = audit
 
-    async def create(self, account_id: int, name: str, terms: Terms, now: float) -> Rule:
-        """A draft. Raises Refused for a name that the account has already, or that is no name."""
-        if not name.strip() or len(name) > MOST_NAME or not name.isprintable():
-            raise Refused(f"a rule's name has 1 to {MOST_NAME} printable characters")
-        values = (
-            *(account_id, name, RuleState.DRAFT.value, policy_text(terms.policy)),
-            *(terms.evidence_days, now, now),
-        )
+    async def create(self, account_id: int, name: str, terms: RuleTerms, now: float) -> Rule:
+        """A draft. Raises RefusedError for a name that the account has already, or that is no name."""
+        _check_name(name)
+        values = {
+            "account_id": account_id,
+            "name": name,
+            "state": RuleState.DRAFT.value,
+            "policy": policy_text(terms.policy),
+            "evidence_days": terms.evidence_days,
+            "created_at": now,
+            "changed_at": now,
+        }
 
-        def insert(connection: sqlite3.Connection) -> Rule:
-            row = connection.execute(
-                "INSERT INTO rules (account_id, name, state, policy, evidence_days, created_at, changed_at)"  # noqa: S608
-                f" VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account_id, name) DO NOTHING RETURNING {_RULE}",
-                values,
-            ).fetchone()
+        async def insert(tx: Transaction) -> Rule:
+            row = await tx.one(
+                "INSERT INTO rules (account_id, name, state, policy, evidence_days, created_at, changed_at)"
+                " VALUES (:account_id, :name, :state, :policy, :evidence_days, :created_at, :changed_at)"
+                f" ON CONFLICT (account_id, name) DO NOTHING RETURNING {_RULE}",
+                **values,
+            )
             if row is None:
-                raise Refused(f"the account already has a rule named {name}")
-            self._audit.add(connection, "rule created", f"rule {row[0]} of account {account_id}")
+                raise RefusedError(f"the account already has a rule named {name}")
+            await self._authenticity.sign(tx, "rules", row[0])
+            await self._add_version(tx, row, now)
+            await self._audit.add(tx, "rule created", f"rule {row[0]} of account {account_id}")
             return _rule(row)
 
         return await self._database.write(insert)
 
+    async def _add_version(self, tx: Transaction, row: tuple[Any, ...], now: float) -> None:
+        """Keep a rule as it is now, under who made it so."""
+        added = await tx.one(
+            "INSERT INTO rule_history (rule_id, version, author, name, policy, evidence_days, created_at)"
+            " VALUES (:rule_id, (SELECT coalesce(max(version), 0) + 1 FROM rule_history"
+            " WHERE rule_id = :rule_id), :actor, :name, :policy, :evidence_days, :now)"
+            " RETURNING id",
+            rule_id=row[0],
+            actor=self._audit.actor,
+            name=row[2],
+            policy=row[4],
+            evidence_days=row[5],
+            now=now,
+        )
+        assert added is not None
+        await self._authenticity.sign(tx, "rule_history", added[0])
+
+    async def modify(self, account_id: int, rule_id: int, name: str, terms: RuleTerms, now: float) -> Rule:
+        """A new version, which is a draft again. Raises NotFoundError; RefusedError for one that serves or is in
+        review, and for a name that is taken or is none."""
+        _check_name(name)
+        marks = ", ".join(f"'{state.value}'" for state in sorted(MODIFIABLE))
+        sql = (
+            "UPDATE rules SET name = :name, policy = :policy, evidence_days = :evidence_days, state = :state,"
+            f" changed_at = :now, note = '' WHERE account_id = :account_id AND id = :rule_id"
+            f" AND state IN ({marks}) RETURNING {_RULE}"
+        )
+        values = {
+            "name": name,
+            "policy": policy_text(terms.policy),
+            "evidence_days": terms.evidence_days,
+            "state": RuleState.DRAFT.value,
+            "now": now,
+        }
+
+        async def update(tx: Transaction) -> Rule | None:
+            taken = "SELECT 1 FROM rules WHERE account_id = :account_id AND name = :name AND id <> :rule_id"
+            if await tx.one(taken, account_id=account_id, name=name, rule_id=rule_id):
+                raise RefusedError(f"the account already has a rule named {name}")
+            async with self._authenticity.changing(tx, "rules", rule_id):
+                row = await tx.one(sql, **values, account_id=account_id, rule_id=rule_id)
+            if row is None:
+                return None
+            await self._add_version(tx, row, now)
+            await self._audit.add(tx, "rule modified", f"rule {rule_id} of account {account_id}")
+            await changed(tx)
+            return _rule(row)
+
+        modified = await self._database.write(update)
+        if modified is None:
+            state = (await self.get(account_id, rule_id)).state
+            raise RefusedError(f"rule {rule_id} is {state.value}: reject or disable it first, or create another")
+        return modified
+
+    async def versions(self, account_id: int, rule_id: int) -> list[RuleVersion]:
+        """Every version, the newest first. Raises NotFoundError, TamperedError."""
+        known = "SELECT 1 FROM rules WHERE account_id = :account_id AND id = :rule_id"
+        if await self._database.one(known, account_id=account_id, rule_id=rule_id) is None:
+            raise NotFoundError(f"account {account_id} has no rule {rule_id}")
+        columns = f"{selected('rule_history')}, decided_by, decision, note, decided_at"
+        rows = await self._database.all(
+            f"SELECT {columns} FROM rule_history WHERE rule_id = :rule_id ORDER BY version DESC",
+            rule_id=rule_id,
+        )
+        found: list[RuleVersion] = []
+        for row in rows:
+            self._authenticity.check("rule_history", row[:9])
+            terms = RuleTerms(policy_of(row[5]), row[6])
+            found.append(RuleVersion(row[2], row[3], row[4], terms, row[7], *row[9:]))
+        return found
+
     async def get(self, account_id: int, rule_id: int) -> Rule:
-        """Raises Unknown, for another account's rule too."""
-        row = self._database.fetch_one(
-            f"SELECT {_RULE} FROM rules WHERE account_id = ? AND id = ?",  # noqa: S608
-            (account_id, rule_id),
+        """Raises NotFoundError, for another account's rule too; TamperedError."""
+        row = await self._database.one(
+            f"SELECT {_RULE} FROM rules WHERE account_id = :account_id AND id = :rule_id",
+            account_id=account_id,
+            rule_id=rule_id,
         )
         if row is None:
-            raise Unknown(f"account {account_id} has no rule {rule_id}")
+            raise NotFoundError(f"account {account_id} has no rule {rule_id}")
+        self._authenticity.check("rules", _signed(row))
         return _rule(row)
 
     async def of_account(self, account_id: int) -> list[Rule]:
-        """By rising id."""
-        rows = self._database.fetch_all(
-            f"SELECT {_RULE} FROM rules WHERE account_id = ? ORDER BY id",  # noqa: S608
-            (account_id,),
+        """By rising id; without those that others have changed."""
+        rows = await self._database.all(
+            f"SELECT {_RULE} FROM rules WHERE account_id = :account_id ORDER BY id",
+            account_id=account_id,
         )
-        return [_rule(row) for row in rows]
+        return [_rule(row) for row in rows if self._authenticity.trusts("rules", _signed(row))]
 
     async def move(self, account_id: int, rule_id: int, name: str, now: float, note: str = "") -> Rule:
-        """Carry out a move of `RULE_MOVES`. Raises Unknown; Refused where the rule's state does not admit it."""
-        if len(note) > MOST_NOTE:
-            raise Refused(f"a note has up to {MOST_NOTE} characters")
+        """Carry out a move of `RULE_MOVES`. Raises NotFoundError; RefusedError where the state does not admit it."""
+        if len(note) > MAX_NOTE:
+            raise RefusedError(f"a note has up to {MAX_NOTE} characters")
         sources, target = RULE_MOVES[name]
-        marks = ", ".join("?" * len(sources))
+        marks = ", ".join(f"'{source.value}'" for source in sorted(sources))
         sql = (
-            "UPDATE rules SET state = ?, changed_at = ?, note = ?"  # noqa: S608
-            f" WHERE account_id = ? AND id = ? AND state IN ({marks}) RETURNING {_RULE}"
+            "UPDATE rules SET state = :state, changed_at = :now, note = :note"
+            f" WHERE account_id = :account_id AND id = :rule_id AND state IN ({marks}) RETURNING {_RULE}"
         )
-        values = (target.value, now, note, account_id, rule_id, *(state.value for state in sources))
+        values = {"state": target.value, "now": now, "note": note, "account_id": account_id, "rule_id": rule_id}
 
-        def update(connection: sqlite3.Connection) -> Rule | None:
-            row = connection.execute(sql, values).fetchone()
+        async def update(tx: Transaction) -> Rule | None:
+            async with self._authenticity.changing(tx, "rules", rule_id):
+                row = await tx.one(sql, **values)
             if row is None:
                 return None
-            self._audit.add(connection, f"rule {target.value}", f"rule {rule_id} of account {account_id}")
-            changed(connection)
+            if name in DECISIONS:
+                await tx.run(
+                    "UPDATE rule_history SET decided_by = :actor, decision = :target, note = :note, decided_at ="
+                    " :now WHERE id ="
+                    " (SELECT id FROM rule_history WHERE rule_id = :rule_id ORDER BY version DESC LIMIT 1)",
+                    actor=self._audit.actor,
+                    target=target.value,
+                    note=note,
+                    now=now,
+                    rule_id=rule_id,
+                )
+            await self._audit.add(tx, f"rule {target.value}", f"rule {rule_id} of account {account_id}")
+            await changed(tx)
             return _rule(row)
 
         moved = await self._database.write(update)
         if moved is None:
             state = (await self.get(account_id, rule_id)).state
             wanted = " or ".join(sorted(source.value for source in sources))
-            raise Refused(f"rule {rule_id} is {state.value}; only one that is {wanted} can become {target.value}")
+            raise RefusedError(f"rule {rule_id} is {state.value}; only one that is {wanted} can become {target.value}")
         return moved

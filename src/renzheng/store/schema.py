@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from renzheng.store.database import StoreError, connect, file_lock
+from renzheng.store.engine import StoreError
 from renzheng.store.migrations import HEAD
+from renzheng.store.sqlite import connect, file_lock
+
+if TYPE_CHECKING:
+    from renzheng.store.postgres import PostgresSettings
+
+MIGRATING = 0x72656E79
+"""PostgreSQL's advisory lock that the one process holds which migrates."""
 
 
 def revision(path: Path) -> str | None:
@@ -35,10 +45,29 @@ def migrate(path: Path) -> None:
     with file_lock(path.with_name("migrate.lock")):
         found = revision(path)
         if found != HEAD:
-            _upgrade(path, found)
+            _upgrade("sqlite://", lambda: connect(path, busy_timeout=30), found, str(path))
 
 
-def _upgrade(path: Path, found: str | None) -> None:
+def migrate_postgres(url: str, settings: PostgresSettings) -> None:
+    """As `migrate`, for a database of PostgreSQL. Raises StoreError for a newer one."""
+    from renzheng.store import postgres
+
+    with closing(postgres.connect(url, settings)) as connection:
+        if _postgres_revision(connection) == HEAD:
+            return
+        connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATING,))  # until this connection is closed
+        found = _postgres_revision(connection)
+        if found != HEAD:
+            _upgrade("postgresql+psycopg://", lambda: postgres.connect_plain(url), found, postgres.place(url))
+
+
+def _postgres_revision(connection: Any) -> str | None:
+    there = connection.execute("SELECT to_regclass('alembic_version')").fetchone()
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone() if there and there[0] else None
+    return str(row[0]) if row else None
+
+
+def _upgrade(dialect: str, open_connection: Callable[[], Any], found: str | None, where: str) -> None:
     # Alembic takes longer to import than a whole start without it.
     from alembic import command
     from alembic.config import Config
@@ -53,14 +82,15 @@ def _upgrade(path: Path, found: str | None) -> None:
         script.revision for script in ScriptDirectory.from_config(config).walk_revisions()
     }:
         raise StoreError(
-            f"{path} was made by a newer renzheng (schema {found}; this one knows up to {HEAD}); "
+            f"{where} was made by a newer renzheng (schema {found}; this one knows up to {HEAD}); "
             "use that version, or restore the backup from before"
         )
-    engine = create_engine("sqlite://", creator=lambda: connect(path, busy_timeout=30), poolclass=NullPool)
+    engine = create_engine(dialect, creator=open_connection, poolclass=NullPool)
+    if engine.dialect.name == "sqlite":
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:  # the driver is in autocommit, and so DDL can be undone too
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:  # the driver is in autocommit, and so DDL can be undone too
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     with engine.begin() as connection:
         config.attributes["connection"] = connection

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from renzheng.store.database import StoreError
+from renzheng.store.engine import StoreError
 from renzheng.store.objects import Made
 
 NONCE_BYTES = 12
@@ -25,6 +25,8 @@ class Kind(enum.IntEnum):
     PERSON = 3
     ACCOUNT = 4
     ENCRYPTION = 5  # one generation of the key pairs that sealed fields are opened with
+    IMPORT = 7  # the parts of an import of people, until it ends
+    OPERATOR = 6  # a person who works in the console
 
 
 class Subject(NamedTuple):
@@ -32,11 +34,11 @@ class Subject(NamedTuple):
     id: int
 
 
-class Erased(StoreError):
+class ErasedError(StoreError):
     """The subject's data key was destroyed, or never existed: nothing of it can be opened."""
 
 
-class Damaged(StoreError):
+class DamagedError(StoreError):
     """A sealed blob is not what was sealed under this subject and field."""
 
 
@@ -71,10 +73,10 @@ class Sealer:
         return Made(NONCE_BYTES + len(content) + TAG_BYTES, fill)
 
     def open(self, field: str, sealed: bytes) -> bytes:
-        """Raises Damaged for anything but what `seal` gave for this subject and field."""
+        """Raises DamagedError for anything but what `seal` gave for this subject and field."""
         try:
             return self._aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], self._prefix + field.encode())
         except (InvalidTag, ValueError):
-            raise Damaged(
+            raise DamagedError(
                 f"a sealed {field} of {self.subject.kind.name.lower()} {self.subject.id} is damaged"
             ) from None

@@ -6,23 +6,31 @@ put together from: `devices`, `attempts`, `transcript`, `judgements`.
 
 from __future__ import annotations
 
-import sqlite3
-
+from renzheng.store import evidence_use
+from renzheng.store.authenticity import details_field, selected
 from renzheng.store.devices import Devices
+from renzheng.store.engine import Transaction
 from renzheng.store.judgements import Judgements
 from renzheng.store.records import COLUMNS, moved, moves, pack_details, policy_text, session_folder
-from renzheng.store.sealer import Erased, Kind, Sealer, Subject
+from renzheng.store.sealer import ErasedError, Kind, Sealer, Subject
 from renzheng.store.transcript import Transcript
 from renzheng.verification.identity import normal_id_card
 from renzheng.verification.policy import Policy
-from renzheng.verification.records import Gone, Outcome, StoredVerdict
+from renzheng.verification.records import SessionOutcome, StoredVerdict, Tombstone
 from renzheng.verification.session import DAY_SECONDS, Details, Session, State
 
 _INSERT = (
     "INSERT INTO sessions (id, account_id, token, state, created_at, expires_at, most_attempts, has_photo,"
-    " has_evidence, policy, id_hash, sealed, rule_id, evidence_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " has_evidence, policy, id_hash, sealed, rule_id, evidence_until, to_bucket)"
+    " VALUES (:id, :account_id, :token, :state, :created_at, :expires_at, :most_attempts, :has_photo, :has_evidence,"
+    " :policy, :id_hash, :sealed, :rule_id, :evidence_until, :to_bucket)"
 )
 _ISSUED = State.ISSUED.value
+_VERDICT = f"SELECT {selected('verdicts')} FROM verdicts WHERE session_id = :session_id"
+
+
+def _photo_of(session_id: int) -> str:
+    return f"{session_folder(session_id)}/photo"
 
 
 class Sessions(Devices, Transcript, Judgements):
@@ -39,38 +47,64 @@ class Sessions(Devices, Transcript, Judgements):
         lifetime: float,
         rule_id: int | None = None,
         evidence_days: float | None = None,
+        to_bucket: bool = False,
     ) -> int:
         """Issue a token; durable, with its data key, when this returns the session's id.
 
         `rule_id`: the rule that `policy` is of. `evidence_days`: how long evidence is kept; None: as for all.
+        `to_bucket`: deliver the verdict's evidence to the account's bucket.
+        Raises NoRoomError where the disk, and EvidenceLimitError where the account, has no room for the photo.
         """
         vault = self._vault
         session_id = self._ids.draw(now)
         token_hash = vault.digest("token", token)
         id_hash = self.id_hash(account_id, details.id_card) if details.id_card else None
         evidence: Sealer | None = None
-        has_photo = int(photo is not None)
+        has_photo, size = int(photo is not None), 0
         evidence_until = None if evidence_days is None else now + evidence_days * DAY_SECONDS
         if photo is not None:
             evidence = vault.draw(Subject(Kind.EVIDENCE, session_id))
-            await self._objects.put(f"{session_folder(session_id)}/photo", evidence.sealing("photo", photo))
+            content = evidence.sealing("photo", photo)
+            size = content.size
+            await evidence_use.check(self._database, account_id, size)
+            with self._room.taking(size):
+                await self._objects.put(_photo_of(session_id), content)
 
-        def insert(connection: sqlite3.Connection) -> None:
+        policy_json = policy_text(policy)
+
+        async def insert(tx: Transaction) -> None:
             sealer = vault.draw(Subject(Kind.SESSION, session_id))
-            vault.keep(sealer)
+            await vault.keep(sealer)
             if evidence is not None:
-                vault.keep(evidence)
-            connection.execute(
+                await vault.keep(evidence)
+            await tx.run(
                 _INSERT,
-                (
-                    *(session_id, account_id, token_hash, _ISSUED, now, now + lifetime, policy.attempts),
-                    *(has_photo, has_photo, policy_text(policy), id_hash),
-                    *(sealer.seal("details", pack_details(details)), rule_id, evidence_until),
-                ),
+                id=session_id,
+                account_id=account_id,
+                token=token_hash,
+                state=_ISSUED,
+                created_at=now,
+                expires_at=now + lifetime,
+                most_attempts=policy.attempts,
+                has_photo=has_photo,
+                has_evidence=has_photo,
+                policy=policy_json,
+                id_hash=id_hash,
+                sealed=sealer.seal(details_field(account_id, policy_json), pack_details(details)),
+                rule_id=rule_id,
+                evidence_until=evidence_until,
+                to_bucket=int(to_bucket),
             )
+            if size:
+                await evidence_use.add(tx, account_id, session_id, size)
 
-        # One statement that can fail, so the savepoint would be a cost without a use.
-        await self._database.write(insert, keys=True, savepoint=False)
+        try:
+            # Without a photo it is one statement that can fail, and the savepoint would be a cost without a use.
+            await self._database.write(insert, keys=True, savepoint=size > 0)
+        except Exception:
+            if photo is not None:  # where the disk is full it must not wait for the sweeper
+                await self._objects.delete(_photo_of(session_id))
+            raise
         return session_id
 
     def id_hash(self, account_id: int, id_card: str) -> bytes:
@@ -79,63 +113,80 @@ class Sessions(Devices, Transcript, Judgements):
 
     async def find(self, token: str) -> Session | None:
         """The device's way in: the session of a token, whoever its account is; None where it is unknown or gone."""
-        row = self._database.fetch_one(
-            f"SELECT {COLUMNS} FROM sessions WHERE token = ?",  # noqa: S608
-            (self._vault.digest("token", token),),
+        row = await self._database.one(
+            f"SELECT {COLUMNS} FROM sessions WHERE token = :token",
+            token=self._vault.digest("token", token),
         )
         if row is None:
             return None
         try:
-            return self._session(row)
-        except Erased:
+            return await self._session(row)
+        except ErasedError:
+            return None
+
+    async def outcome(self, session_id: int) -> SessionOutcome | None:
+        """The operator's way in: by the number that the log names; None where there is none, or it is erased."""
+        row = await self._database.one(f"SELECT {COLUMNS} FROM sessions WHERE id = :session_id", session_id=session_id)
+        if row is None:
+            return None
+        try:
+            return SessionOutcome(await self._session(row), await self._verdict(session_id))
+        except ErasedError:
             return None
 
     async def is_gone(self, token: str) -> bool:
         """Whether `find` gives nothing because the token's data was erased: it was one once."""
         known = "SELECT 1 FROM {} WHERE token = :token"
         sql = f"SELECT EXISTS ({known.format('tombstones')}) OR EXISTS ({known.format('sessions')})"
-        row = self._database.fetch_one(sql, {"token": self._vault.digest("token", token)})
+        row = await self._database.one(sql, token=self._vault.digest("token", token))
         return row is not None and bool(row[0])
 
-    async def result(self, account_id: int, token: str) -> Outcome | Gone | None:
+    async def result(self, account_id: int, token: str) -> SessionOutcome | Tombstone | None:
         """What the merchant asks for. None for an unknown token, and for another account's alike."""
         token_hash = self._vault.digest("token", token)
-        row = self._database.fetch_one(
-            f"SELECT {COLUMNS} FROM sessions WHERE token = ? AND account_id = ?",  # noqa: S608
-            (token_hash, account_id),
+        row = await self._database.one(
+            f"SELECT {COLUMNS} FROM sessions WHERE token = :token_hash AND account_id = :account_id",
+            token_hash=token_hash,
+            account_id=account_id,
         )
         if row is None:
-            tombstone = self._database.fetch_one(
-                "SELECT account_id, gone_at FROM tombstones WHERE token = ? AND account_id = ?",
-                (token_hash, account_id),
+            tombstone = await self._database.one(
+                "SELECT account_id, gone_at FROM tombstones WHERE token = :token_hash AND account_id = :account_id",
+                token_hash=token_hash,
+                account_id=account_id,
             )
-            return Gone(*tombstone) if tombstone else None
+            return Tombstone(*tombstone) if tombstone else None
         try:
-            session = self._session(row)
-        except Erased:  # its key was destroyed and the sweeper has not come by yet
-            return Gone(account_id, row[4])
-        return Outcome(session, self._verdict(session.id))
+            session = await self._session(row)
+        except ErasedError:  # its key was destroyed and the sweeper has not come by yet
+            return Tombstone(account_id, row[4])
+        decided = session.state in (State.PASSED, State.FAILED)  # else it is an attempt's, and another may follow
+        return SessionOutcome(session, await self._verdict(session.id) if decided else None)
 
-    def _verdict(self, session_id: int) -> StoredVerdict | None:
-        row = self._database.fetch_one(
-            "SELECT result, description, similarity, tags, best_frame, attempt, judged_at, billed"
-            " FROM verdicts WHERE session_id = ?",
-            (session_id,),
-        )
+    async def has_frames(self, session_id: int, attempt: int) -> bool:
+        """Whether an attempt has frames that can still be opened."""
+        sql = "SELECT 1 FROM frames WHERE session_id = :session_id AND attempt = :attempt LIMIT 1"
+        found = await self._database.one(sql, session_id=session_id, attempt=attempt)
+        return found is not None and await self._vault.has(Subject(Kind.EVIDENCE, session_id))
+
+    async def _verdict(self, session_id: int) -> StoredVerdict | None:
+        row = await self._database.one(_VERDICT, session_id=session_id)
         if row is None:
             return None
-        tags = tuple(tag for tag in row[3].split(",") if tag)
-        return StoredVerdict(row[0], row[1], row[2], tags, row[4], row[5], row[6], bool(row[7]))
+        self._authenticity.check("verdicts", row)
+        result, description, similarity, tags, best_frame, attempt, judged_at, billed = row[1:9]
+        named = tuple(tag for tag in tags.split(",") if tag)
+        return StoredVerdict(result, description, similarity, named, best_frame, attempt, judged_at, bool(billed))
 
     async def expire(self, now: float, limit: int) -> int:
         """End up to `limit` sessions whose token is dead. Returns how many."""
         given = {"now": now, "limit": limit}
         sql = (
-            f"UPDATE sessions SET {moved('expire')} WHERE id IN (SELECT id FROM sessions"  # noqa: S608
-            f" WHERE {moves('expire')} AND expires_at <= :now ORDER BY expires_at LIMIT :limit)"
+            f"UPDATE sessions SET {moved('expire')} WHERE id IN (SELECT id FROM sessions"
+            f" WHERE {moves('expire')} AND judged = 0 AND expires_at <= :now ORDER BY expires_at LIMIT :limit)"
         )
 
-        def end(connection: sqlite3.Connection) -> int:
-            return connection.execute(sql, given).rowcount
+        async def end(tx: Transaction) -> int:
+            return await tx.run(sql, **given)
 
         return await self._database.write(end, savepoint=False)

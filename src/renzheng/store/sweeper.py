@@ -3,26 +3,39 @@
 Tokens expire; results go three days after their token was issued and leave a tombstone; evidence goes after the
 days that a setting says; orphans that a crash left behind go after an hour. Keys are destroyed first: whatever a
 crash then leaves of records and objects opens no more, and goes in a later round.
+
+A round begins with what frees most room, and its steps do not depend on each other: on a full disk one may fail, and
+the next makes the room that it lacked. Only there are objects deleted before their keys, as that needs no room.
 """
 
 from __future__ import annotations
 
 import datetime
 import functools
-import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from renzheng.store.database import Database
+from renzheng import defaults
+from renzheng.store import deliveries, evidence_use
+from renzheng.store.audit import Audit
+from renzheng.store.engine import Database, Transaction, numbered
 from renzheng.store.objects import Objects
 from renzheng.store.records import moved, moves, session_folder
+from renzheng.store.room import is_full
 from renzheng.store.sealer import Kind, Subject
 from renzheng.store.sessions import Sessions
+from renzheng.store.transcript import measured_object
 from renzheng.store.vault import Vault
 from renzheng.verification.session import DAY_SECONDS, FINISHED, RESULT_SECONDS
 
 DAY = DAY_SECONDS
 _FINISHED = ", ".join(f"'{state.value}'" for state in sorted(FINISHED))
+# A token that is dead is over whether or not that could be written down yet.
+_OVER = f"(state IN ({_FINISHED}) OR (state IN ('issued', 'capturing') AND expires_at <= :now))"
+
+
+LOG_PATIENCE = 0.5
+"""Seconds for which a round waits to empty the log of erased keys; the next round tries again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +43,8 @@ class Retention:
     """How long what is kept. `round`: rows that one step of a round handles at most."""
 
     result_seconds: float = RESULT_SECONDS
-    evidence_days: float = 3.0
-    tombstone_days: float = 30.0
+    evidence_days: float = defaults.EVIDENCE_DAYS
+    tombstone_days: float = defaults.TOMBSTONE_DAYS
     erasure_days: float = 400.0  # longer than the oldest backup of the keys folder that may be restored
     orphan_seconds: float = 3600.0  # longer than any write may take between its file and its row
     round: int = 500
@@ -48,6 +61,9 @@ class Swept:
     orphan_objects: int = 0
     orphan_keys: int = 0
     keyless: int = 0
+    unused: int = 0
+    full: BaseException | None = None  # what failed for want of room, if anything did; the rest was done all the same
+    soiled: bool = False  # whether erased keys' wrapped bytes are still in the log, as other processes keep it busy
     more: bool = False  # whether a round's bound was reached, so that the next may follow at once
 
 
@@ -59,8 +75,11 @@ class Sweeper:
         vault: Vault,
         objects: Objects,
         retention: Retention,
+        audit: Audit,
     ) -> None:
         self._sessions = sessions
+        self._audit = audit
+        self._deliveries = deliveries.Deliveries(database)
         self._database = database
         self._vault = vault
         self._objects = objects
@@ -73,30 +92,66 @@ class Sweeper:
     async def sweep(self, now: float) -> Swept:
         """One bounded round. Returns what it did."""
         keep = self._retention
+        old, before = now - keep.evidence_days * DAY, now - keep.orphan_seconds
         swept = Swept()
-        swept.expired = await self._sessions.expire(now, keep.round)
-        swept.results = await self._purge_results(now - keep.result_seconds, now)
-        swept.evidence = await self._purge_evidence(now - keep.evidence_days * DAY, now)
-        swept.tombstones = await self._purge_tombstones(now - keep.tombstone_days * DAY)
-        swept.more = max(swept.expired, swept.results, swept.evidence, swept.tombstones) >= keep.round
-        await self._purge_day_counts(now)
-        await self._vault.erasures.forget(now - keep.erasure_days * DAY)
-        before = now - keep.orphan_seconds
-        swept.orphan_objects = await self._sweep_objects("sessions", before)
-        swept.orphan_objects += await self._sweep_objects("persons", before)
-        swept.orphan_keys = await self._sweep_keys(before)
-        swept.keyless = await self._sweep_keyless(now)
+
+        async def step(work: Awaitable[int]) -> int:
+            try:
+                return await work
+            except Exception as error:
+                if not is_full(error):
+                    raise
+                swept.full = swept.full or error
+                return 0
+
+        swept.unused = await step(self._purge_unused(now))
+        swept.evidence = await step(self._purge_evidence(old, now))
+        swept.orphan_objects = await step(self._sweep_objects("sessions", before))
+        swept.orphan_objects += await step(self._sweep_objects("persons", before))
+        swept.expired = await step(self._sessions.expire(now, keep.round))
+        swept.expired += await step(self._sessions.lapse(now, keep.round))
+        swept.results = await step(self._purge_results(now - keep.result_seconds, now))
+        if swept.results:  # among them may be what nobody judged in three days, which is over only now
+            swept.evidence += await step(self._purge_evidence(old, now))
+        swept.tombstones = await step(self._purge_tombstones(now - keep.tombstone_days * DAY))
+        handled = (swept.unused, swept.evidence, swept.expired, swept.results, swept.tombstones)
+        swept.more = max(handled) >= keep.round
+        await step(self._purge_day_counts(now))
+        await step(self._vault.erasures.forget(now - keep.erasure_days * DAY))
+        await step(self._deliveries.forget(now - keep.tombstone_days * DAY, keep.round))
+        swept.orphan_keys = await step(self._sweep_keys(before))
+        swept.keyless = await step(self._sweep_keyless(now))
+        swept.soiled = not await self._vault.erasures.clean(LOG_PATIENCE)
         return swept
+
+    async def erase(self, session_id: int, account_id: int, now: float) -> int:
+        """Erase one session at once, as somebody asked for it: keys, evidence, and what is due in a bucket.
+
+        A tombstone stays. Returns how many of its deliveries have something to delete in the customer's bucket.
+        """
+        await self._vault.erasures.destroy([Subject(Kind.SESSION, session_id), Subject(Kind.EVIDENCE, session_id)])
+        await self._objects.delete_all(session_folder(session_id))
+
+        async def bury(tx: Transaction) -> int:
+            count = await deliveries.erase(tx, account_id, now, session_id=session_id)
+            await self._clear(tx, [session_id])
+            await self._bury(now, tx, [session_id])
+            await self._audit.add(tx, "session erased", f"session {session_id} of account {account_id}")
+            return count
+
+        return await self._database.write(bury)
 
     # -- what has outlived its time
 
     async def _purge_results(self, created_before: float, now: float) -> int:
         """Results: the key, then the row's personal part; a tombstone stays. The row stays while evidence does."""
         # A watermark, as rows whose evidence is kept longer would otherwise be read again in every round.
-        mark = self._database.fetch_one("SELECT value FROM counters WHERE name = 'results_swept'")
-        rows = self._database.fetch_all(
-            "SELECT id FROM sessions WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
-            (mark[0] if mark else 0, int(created_before * 1_000_000), self._retention.round),
+        mark = await self._database.one("SELECT value FROM counters WHERE name = 'results_swept'")
+        rows = await self._database.all(
+            "SELECT id FROM sessions WHERE id > :id AND id <= :newest ORDER BY id LIMIT :round",
+            id=mark[0] if mark else 0,
+            newest=int(created_before * 1_000_000),
+            round=self._retention.round,
         )
         ids = [row[0] for row in rows]
         await self._vault.erasures.destroy([Subject(Kind.SESSION, number) for number in ids], listed=False)
@@ -105,83 +160,110 @@ class Sweeper:
             await self._database.write(functools.partial(_set_mark, ids[-1]), savepoint=False)
         return len(ids)
 
-    def _bury(self, now: float, connection: sqlite3.Connection, ids: Sequence[int]) -> None:
-        marks = _marks(ids)
-        connection.execute(
-            "INSERT INTO tombstones (token, account_id, gone_at)"  # noqa: S608
-            f" SELECT token, account_id, ? FROM sessions WHERE id IN ({marks}) AND token IS NOT NULL"
+    async def _bury(self, now: float, tx: Transaction, ids: Sequence[int]) -> None:
+        marks, given = numbered(ids)
+        await tx.run(
+            "INSERT INTO tombstones (token, account_id, gone_at)"
+            f" SELECT token, account_id, :now FROM sessions WHERE id IN ({marks}) AND token IS NOT NULL"
             " ON CONFLICT DO NOTHING",
-            (now, *ids),
+            now=now,
+            **given,
         )
         for move in ("expire", "reject"):  # what nobody finished in three days is over
-            connection.execute(
-                f"UPDATE sessions SET {moved(move)} WHERE id IN ({marks}) AND {moves(move)}",  # noqa: S608
-                ids,
+            await tx.run(
+                f"UPDATE sessions SET {moved(move)} WHERE id IN ({marks}) AND {moves(move)}",
+                **given,
             )
-        connection.execute(
-            "UPDATE sessions SET token = NULL, sealed = NULL, id_hash = NULL, device = NULL, handover = NULL"  # noqa: S608
+        await tx.run(
+            "UPDATE sessions SET token = NULL, sealed = NULL, id_hash = NULL, device = NULL, handover = NULL"
             f" WHERE id IN ({marks})",
-            ids,
+            **given,
         )
-        connection.execute(f"DELETE FROM sessions WHERE id IN ({marks}) AND has_evidence = 0", ids)  # noqa: S608
+        await tx.run(f"DELETE FROM sessions WHERE id IN ({marks}) AND has_evidence = 0", **given)
+
+    async def _purge_unused(self, now: float) -> int:
+        """Photos of tokens that expired before any device came: nobody will ever compare anything with them."""
+        rows = await self._database.all(
+            "SELECT id FROM sessions WHERE has_photo = 1 AND attempt = 0 AND expires_at <= :now"
+            " AND state IN ('issued', 'expired') ORDER BY expires_at LIMIT :round",
+            now=now,
+            round=self._retention.round,
+        )
+        return await self._erase_evidence([row[0] for row in rows])
 
     async def _purge_evidence(self, created_before: float, now: float) -> int:
         """Evidence: the key, then the objects, then the transcript. The row goes where its result is gone too."""
         for_all = (
-            "SELECT id FROM sessions WHERE has_evidence = 1 AND evidence_until IS NULL AND created_at <= ?"  # noqa: S608
-            f" AND state IN ({_FINISHED}) ORDER BY created_at LIMIT ?"
+            "SELECT id FROM sessions WHERE has_evidence = 1 AND evidence_until IS NULL AND created_at <= :before"
+            f" AND {_OVER} ORDER BY created_at LIMIT :limit"
         )
         by_rule = (
-            "SELECT id FROM sessions WHERE has_evidence = 1 AND evidence_until IS NOT NULL AND evidence_until <= ?"  # noqa: S608
-            f" AND state IN ({_FINISHED}) ORDER BY evidence_until LIMIT ?"
+            "SELECT id FROM sessions WHERE has_evidence = 1 AND evidence_until IS NOT NULL AND evidence_until <= :now"
+            f" AND {_OVER} ORDER BY evidence_until LIMIT :limit"
         )
-        rows = self._database.fetch_all(by_rule, (now, self._retention.round))
-        rows += self._database.fetch_all(for_all, (created_before, self._retention.round - len(rows)))
-        ids = [row[0] for row in rows]
-        await self._vault.erasures.destroy([Subject(Kind.EVIDENCE, number) for number in ids], listed=False)
-        for number in ids:
-            await self._objects.delete_all(session_folder(number))
+        rows = await self._database.all(by_rule, now=now, limit=self._retention.round)
+        rows += await self._database.all(
+            for_all, before=created_before, now=now, limit=self._retention.round - len(rows)
+        )
+        return await self._erase_evidence([row[0] for row in rows])
+
+    async def _erase_evidence(self, ids: list[int]) -> int:
+        keys = [Subject(Kind.EVIDENCE, number) for number in ids]
+        try:
+            await self._vault.erasures.destroy(keys, listed=False)
+        except Exception as error:
+            if not is_full(error):
+                raise
+            await self._delete_objects(ids)  # which makes the room that destroying a key needs
+            await self._vault.erasures.destroy(keys, listed=False)
+        await self._delete_objects(ids)
         await self._in_chunks(self._clear, ids)
         return len(ids)
 
-    def _clear(self, connection: sqlite3.Connection, ids: Sequence[int]) -> None:
-        marks = _marks(ids)
+    async def _delete_objects(self, ids: list[int]) -> None:
+        for number in ids:
+            await self._objects.delete_all(session_folder(number))
+
+    async def _clear(self, tx: Transaction, ids: Sequence[int]) -> None:
+        marks, given = numbered(ids)
+        await evidence_use.drop(tx, ids)
         for statement in (
-            f"DELETE FROM attempts WHERE session_id IN ({marks})",  # noqa: S608
-            f"UPDATE verdicts SET measurement = NULL WHERE session_id IN ({marks})",  # noqa: S608
-            f"UPDATE sessions SET has_evidence = 0, has_photo = 0 WHERE id IN ({marks})",  # noqa: S608
-            f"DELETE FROM sessions WHERE id IN ({marks}) AND token IS NULL",  # noqa: S608
+            f"DELETE FROM attempts WHERE session_id IN ({marks})",
+            f"UPDATE verdicts SET measurement = NULL WHERE session_id IN ({marks})",
+            f"UPDATE sessions SET has_evidence = 0, has_photo = 0 WHERE id IN ({marks})",
+            f"DELETE FROM sessions WHERE id IN ({marks}) AND token IS NULL",
         ):
-            connection.execute(statement, ids)
+            await tx.run(statement, **given)
 
     async def _purge_tombstones(self, before: float) -> int:
-        def purge(connection: sqlite3.Connection) -> int:
+        async def purge(tx: Transaction) -> int:
             sql = (
                 "DELETE FROM tombstones WHERE token IN"
-                " (SELECT token FROM tombstones WHERE gone_at <= ? ORDER BY gone_at LIMIT ?)"
+                " (SELECT token FROM tombstones WHERE gone_at <= :before ORDER BY gone_at LIMIT :round)"
             )
-            return connection.execute(sql, (before, self._retention.round)).rowcount
+            return await tx.run(sql, before=before, round=self._retention.round)
 
         return await self._database.write(purge, savepoint=False)
 
-    async def _purge_day_counts(self, now: float) -> None:
+    async def _purge_day_counts(self, now: float) -> int:
         # Two days back is over everywhere on earth.
         oldest = datetime.datetime.fromtimestamp(now - 2 * DAY, datetime.UTC).date().isoformat()
-        if self._database.fetch_one("SELECT 1 FROM day_counts WHERE day < ? LIMIT 1", (oldest,)):
-            await self._database.write(
-                lambda connection: connection.execute("DELETE FROM day_counts WHERE day < ?", (oldest,)).rowcount,
+        if await self._database.one("SELECT 1 FROM day_counts WHERE day < :oldest LIMIT 1", oldest=oldest):
+            return await self._database.write(
+                lambda tx: tx.run("DELETE FROM day_counts WHERE day < :oldest", oldest=oldest),
                 savepoint=False,
             )
+        return 0
 
     async def _in_chunks(
-        self, job: Callable[[sqlite3.Connection, Sequence[int]], None], ids: Sequence[int], size: int = 10
+        self, job: Callable[[Transaction, Sequence[int]], Awaitable[None]], ids: Sequence[int], size: int = 10
     ) -> None:
         """Small pieces, as each is a stretch of statements that the event loop waits for."""
         for start in range(0, len(ids), size):
             chunk = ids[start : start + size]
 
-            def run(connection: sqlite3.Connection, chunk: Sequence[int] = chunk) -> None:
-                job(connection, chunk)
+            async def run(tx: Transaction, chunk: Sequence[int] = chunk) -> None:
+                await job(tx, chunk)
 
             await self._database.write(run)
 
@@ -194,50 +276,54 @@ class Sweeper:
         self._after_object[folder] = entries[-1].name if len(entries) == limit else ""
         count = 0
         for entry in entries:
-            if entry.modified_at < before and not self._is_named(entry.name):
+            if entry.modified_at < before and not await self._is_named(entry.name):
                 await self._objects.delete(entry.name)
                 count += 1
         return count
 
-    def _is_named(self, path: str) -> bool:
+    async def _is_named(self, path: str) -> bool:
         parts = path.split("/")
         if len(parts) != 4 or not parts[2].isdecimal():
             return False
         kind, _, owner, name = parts
         number = int(owner)
         if kind == "persons":
-            return number == 0 or self._found("SELECT 1 FROM persons WHERE id = ? AND has_photo = 1", number)
+            return number == 0 or await self._found("SELECT 1 FROM persons WHERE id = :id AND has_photo = 1", id=number)
         if name == "photo":
-            return self._found("SELECT 1 FROM sessions WHERE id = ? AND has_photo = 1", number)
+            return await self._found("SELECT 1 FROM sessions WHERE id = :id AND has_photo = 1", id=number)
         if name == "video":
-            return self._found("SELECT 1 FROM sessions WHERE id = ? AND has_evidence = 1", number)
+            return await self._found("SELECT 1 FROM sessions WHERE id = :id AND has_evidence = 1", id=number)
         # The first part of the name is the attempt, which makes this a look-up in one attempt's rows.
         attempt = name.split("-", 1)[0]
-        return attempt.isdecimal() and self._found(
-            "SELECT 1 FROM frames WHERE session_id = ? AND attempt = ? AND object = ? LIMIT 1",
-            number,
-            int(attempt),
-            name,
+        if name == measured_object(int(attempt) if attempt.isdecimal() else 0):
+            return await self._found(
+                "SELECT 1 FROM sessions WHERE id = :id AND state IN ('capturing', 'judging')", id=number
+            )
+        return attempt.isdecimal() and await self._found(
+            "SELECT 1 FROM frames WHERE session_id = :id AND attempt = :attempt AND object = :name LIMIT 1",
+            id=number,
+            attempt=int(attempt),
+            name=name,
         )
 
-    def _found(self, sql: str, *parameters: int | str) -> bool:
-        return self._database.fetch_one(sql, parameters) is not None
+    async def _found(self, sql: str, **values: int | str) -> bool:
+        return await self._database.one(sql, **values) is not None
 
     async def _sweep_keys(self, before: float) -> int:
         """Destroy data keys whose record was never written, or is gone."""
         orphans: list[Subject] = []
         for kind, after in self._after_key.items():
-            subjects = self._vault.subjects(kind, after, before, self._retention.round)
+            subjects = await self._vault.subjects(kind, after, before, self._retention.round)
             self._after_key[kind] = subjects[-1].id if len(subjects) == self._retention.round else 0
-            orphans += [subject for subject in subjects if not self._has_record(subject)]
+            orphans += [subject for subject in subjects if not await self._has_record(subject)]
         await self._vault.erasures.destroy(orphans, listed=False)
         return len(orphans)
 
-    def _has_record(self, subject: Subject) -> bool:
+    async def _has_record(self, subject: Subject) -> bool:
         if subject.kind is Kind.PERSON:
-            return subject.id == 0 or self._found("SELECT 1 FROM persons WHERE id = ?", subject.id)
+            return subject.id == 0 or await self._found("SELECT 1 FROM persons WHERE id = :id", id=subject.id)
         column = "token IS NOT NULL" if subject.kind is Kind.SESSION else "has_evidence = 1"
-        return self._found(f"SELECT 1 FROM sessions WHERE id = ? AND {column}", subject.id)  # noqa: S608
+        return await self._found(f"SELECT 1 FROM sessions WHERE id = :id AND {column}", id=subject.id)
 
     async def _sweep_keyless(self, now: float) -> int:
         """Bury sessions and delete persons whose key was destroyed: a restored backup may bring them back."""
@@ -246,12 +332,13 @@ class Sweeper:
             ("sessions", Kind.SESSION, "token IS NOT NULL"),
             ("persons", Kind.PERSON, "1 = 1"),
         ):
-            rows = self._database.fetch_all(
-                f"SELECT id FROM {table} WHERE id > ? AND {column} ORDER BY id LIMIT ?",  # noqa: S608
-                (self._after_row[table], self._retention.round),
+            rows = await self._database.all(
+                f"SELECT id FROM {table} WHERE id > :id AND {column} ORDER BY id LIMIT :round",
+                id=self._after_row[table],
+                round=self._retention.round,
             )
             self._after_row[table] = rows[-1][0] if len(rows) == self._retention.round else 0
-            keyless = [row[0] for row in rows if not self._vault.has(Subject(kind, row[0]))]
+            keyless = [row[0] for row in rows if not await self._vault.has(Subject(kind, row[0]))]
             count += len(keyless)
             if kind is Kind.PERSON:
                 await self._delete_persons(keyless)
@@ -260,20 +347,18 @@ class Sweeper:
         return count
 
     async def _delete_persons(self, ids: list[int]) -> None:
-        def delete(connection: sqlite3.Connection) -> None:
-            connection.execute(f"DELETE FROM persons WHERE id IN ({_marks(ids)})", ids)  # noqa: S608
+        marks, given = numbered(ids)
+
+        async def delete(tx: Transaction) -> None:
+            await tx.run(f"DELETE FROM persons WHERE id IN ({marks})", **given)
 
         if ids:
             await self._database.write(delete, savepoint=False)
 
 
-def _set_mark(session_id: int, connection: sqlite3.Connection) -> None:
-    connection.execute(
-        "INSERT INTO counters (name, value) VALUES ('results_swept', ?)"
+async def _set_mark(session_id: int, tx: Transaction) -> None:
+    await tx.run(
+        "INSERT INTO counters (name, value) VALUES ('results_swept', :session_id)"
         " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (session_id,),
+        session_id=session_id,
     )
-
-
-def _marks(ids: Sequence[int]) -> str:
-    return ", ".join("?" * len(ids))

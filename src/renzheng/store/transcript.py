@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
 
-from renzheng.store.database import Row
+from msgspec import msgpack
+
+from renzheng.store import evidence_use
+from renzheng.store.engine import Row, Transaction
 from renzheng.store.records import Context, session_folder
-from renzheng.store.sealer import Damaged, Erased, Sealer
+from renzheng.store.room import BEGUN
+from renzheng.store.sealer import DamagedError, ErasedError, Sealer
+from renzheng.verification.records import NoRoomError
 from renzheng.verification.session import FrameRecord
 
+READ_AT_ONCE = 8
+"""Objects of frames that are read side by side."""
 _FRAME_COLUMNS = "sequence, step, nonce, received_at, digest, object, start, size"
 
 
 def _frame_field(attempt: int, sequence: int) -> str:
     return f"frame:{attempt}:{sequence}"
+
+
+def measured_object(attempt: int) -> str:
+    """The name of what was measured live of an attempt's frames."""
+    return f"{attempt:03d}-measured"
 
 
 def _seal_frames(
@@ -31,63 +43,96 @@ def _seal_frames(
     return b"".join(sealed), places
 
 
+def _open_frames(
+    sealer: Sealer, attempt: int, rows: Sequence[Row], packs: Mapping[str, bytes]
+) -> list[tuple[FrameRecord, bytes]]:
+    opened: list[tuple[FrameRecord, bytes]] = []
+    for sequence, step, nonce, received_at, digest, name, start, size in rows:
+        jpeg = sealer.open(_frame_field(attempt, sequence), packs[name][start : start + size])
+        opened.append((FrameRecord(sequence, step, nonce, received_at, digest), jpeg))
+    return opened
+
+
 class Transcript(Context):
     """Objects are written, and durable, before the rows that name them; what a crash leaves over is swept."""
 
     async def store_frames(self, session_id: int, attempt: int, frames: Sequence[tuple[FrameRecord, bytes]]) -> bool:
         """Durable when it returns True. False, and nothing stored, where the attempt is no longer current.
 
-        A frame whose sequence is stored already stays as it was.
+        A frame whose sequence is stored already stays as it was. Raises NoRoomError where the disk is all but full.
         """
         if not frames:
-            return self._is_current(session_id, attempt)
+            return await self._is_current(session_id, attempt)
         try:
-            sealer = self._evidence(session_id)
-        except Erased:
+            sealer = await self._evidence(session_id)
+        except ErasedError:
             return False
-        if not self._is_current(session_id, attempt):
+        if not await self._is_current(session_id, attempt):
             return False
         content, places = await asyncio.to_thread(_seal_frames, sealer, attempt, frames)
         # A name of its own: a device that sends again after a lost answer must not overwrite what rows point at.
         name = f"{attempt:03d}-{frames[0][0].sequence:010d}-{self._entropy(4).hex()}"
         path = f"{session_folder(session_id)}/{name}"
-        await self._objects.put(path, content)
+        with self._room.taking(len(content), BEGUN):
+            await self._objects.put(path, content)
         rows = [
-            (session_id, attempt, f.sequence, f.step, f.nonce, f.received_at, f.digest, name, *place)
-            for (f, _), place in zip(frames, places, strict=True)
+            {
+                "session_id": session_id,
+                "attempt": attempt,
+                "sequence": f.sequence,
+                "step": f.step,
+                "nonce": f.nonce,
+                "received_at": f.received_at,
+                "digest": f.digest,
+                "object": name,
+                "start": start,
+                "size": size,
+            }
+            for (f, _), (start, size) in zip(frames, places, strict=True)
         ]
 
-        def add(connection: sqlite3.Connection) -> bool:
-            current = connection.execute(
-                "SELECT 1 FROM sessions WHERE id = ? AND attempt = ? AND state = 'capturing'", (session_id, attempt)
-            ).fetchone()
+        async def add(tx: Transaction) -> bool:
+            current = await tx.one(  # and it stays so until these frames are in: who hands in meanwhile waits
+                "SELECT 1 FROM sessions WHERE id = :session_id AND attempt = :attempt AND state = 'capturing'"
+                " FOR UPDATE",
+                session_id=session_id,
+                attempt=attempt,
+            )
             if current is None:
                 return False
-            connection.executemany(
-                f"INSERT INTO frames (session_id, attempt, {_FRAME_COLUMNS})"  # noqa: S608
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            await tx.run_each(
+                f"INSERT INTO frames (session_id, attempt, {_FRAME_COLUMNS})"
+                " VALUES (:session_id, :attempt, :sequence, :step, :nonce, :received_at, :digest, :object, :start,"
+                " :size)"
+                " ON CONFLICT DO NOTHING",
                 rows,
             )
+            await evidence_use.add_to_session(tx, session_id, len(content))
             return True
 
-        stored = await self._database.write(add)
+        try:
+            stored = await self._database.write(add)
+        except Exception:
+            await self._objects.delete(path)
+            raise
         if not stored:
             await self._objects.delete(path)
         return stored
 
-    def _is_current(self, session_id: int, attempt: int) -> bool:
-        sql = "SELECT 1 FROM sessions WHERE id = ? AND attempt = ? AND state = 'capturing'"
-        return self._database.fetch_one(sql, (session_id, attempt)) is not None
+    async def _is_current(self, session_id: int, attempt: int) -> bool:
+        sql = "SELECT 1 FROM sessions WHERE id = :session_id AND attempt = :attempt AND state = 'capturing'"
+        return await self._database.one(sql, session_id=session_id, attempt=attempt) is not None
 
     async def frames(self, session_id: int, attempt: int) -> list[tuple[FrameRecord, bytes]]:
         """The opened JPEGs of an attempt in the order of their sequence. Empty where the evidence is gone.
 
-        Raises Damaged where an object is missing or changed.
+        Raises DamagedError where an object is missing or changed.
         """
-        rows = self._database.fetch_all(
-            f"SELECT {_FRAME_COLUMNS} FROM frames"  # noqa: S608
-            " WHERE session_id = ? AND attempt = ? ORDER BY sequence",
-            (session_id, attempt),
+        rows = await self._database.all(
+            f"SELECT {_FRAME_COLUMNS} FROM frames"
+            " WHERE session_id = :session_id AND attempt = :attempt ORDER BY sequence",
+            session_id=session_id,
+            attempt=attempt,
         )
         return await self._opened_frames(session_id, attempt, rows)
 
@@ -95,49 +140,110 @@ class Transcript(Context):
         self, session_id: int, attempt: int, step: int, most: int
     ) -> list[tuple[FrameRecord, bytes]]:
         """As `frames`, the last `most` of one step."""
-        rows = self._database.fetch_all(
-            f"SELECT {_FRAME_COLUMNS} FROM frames"  # noqa: S608
-            " WHERE session_id = ? AND attempt = ? AND step = ? ORDER BY sequence DESC LIMIT ?",
-            (session_id, attempt, step, most),
+        rows = await self._database.all(
+            f"SELECT {_FRAME_COLUMNS} FROM frames"
+            " WHERE session_id = :session_id AND attempt = :attempt AND step = :step ORDER BY sequence DESC"
+            " LIMIT :most",
+            session_id=session_id,
+            attempt=attempt,
+            step=step,
+            most=most,
         )
         return await self._opened_frames(session_id, attempt, rows[::-1])
 
-    async def kept(self, session_id: int, attempt: int) -> tuple[int, int]:
-        """How many frames of an attempt are stored, and the last one's sequence; -1 where there is none."""
-        row = self._database.fetch_one(
-            "SELECT count(*), coalesce(max(sequence), -1) FROM frames WHERE session_id = ? AND attempt = ?",
-            (session_id, attempt),
+    async def seen_before(self, session_id: int, attempt: int) -> int:
+        """How many frames of an attempt the account had got before, byte for byte, in another session or attempt.
+
+        No camera takes one picture twice. What is known of earlier frames goes with their evidence, and no account's
+        frames are looked for among another's.
+        """
+        sql = (
+            "SELECT count(*) FROM frames AS mine JOIN sessions AS own ON own.id = mine.session_id"
+            " WHERE mine.session_id = :session_id AND mine.attempt = :attempt AND EXISTS (SELECT 1"
+            " FROM frames AS before"
+            " JOIN sessions AS other ON other.id = before.session_id WHERE before.digest = mine.digest"
+            " AND other.account_id = own.account_id AND other.has_evidence = 1"
+            " AND before.received_at < mine.received_at"
+            " AND (before.session_id, before.attempt) <> (mine.session_id, mine.attempt))"
         )
-        return (row[0], row[1]) if row else (0, -1)
+        row = await self._database.one(sql, session_id=session_id, attempt=attempt)
+        return int(row[0]) if row else 0
+
+    async def kept(self, session_id: int, attempt: int) -> tuple[int, int, int]:
+        """How many frames of an attempt are stored, the last one's sequence (-1 where there is none), their bytes."""
+        row = await self._database.one(
+            "SELECT count(*), coalesce(max(sequence), -1), coalesce(sum(size), 0) FROM frames"
+            " WHERE session_id = :session_id AND attempt = :attempt",
+            session_id=session_id,
+            attempt=attempt,
+        )
+        return (row[0], row[1], row[2]) if row else (0, -1, 0)
 
     async def _opened_frames(self, session_id: int, attempt: int, rows: list[Row]) -> list[tuple[FrameRecord, bytes]]:
         if not rows:
             return []
         try:
-            sealer = self._evidence(session_id)
-        except Erased:
+            sealer = await self._evidence(session_id)
+        except ErasedError:
             return []
-        names = sorted({row[5] for row in rows})
+        opened: list[tuple[FrameRecord, bytes]] = []
+        names = list(dict.fromkeys(row[5] for row in rows))
+        for begin in range(0, len(names), READ_AT_ONCE):
+            # In portions, so that sealed and opened frames are not all held at once.
+            packs = await self._packs(session_id, names[begin : begin + READ_AT_ONCE])
+            portion = [row for row in rows if row[5] in packs]
+            opened += await asyncio.to_thread(_open_frames, sealer, attempt, portion, packs)
+        return sorted(opened, key=lambda frame: frame[0].sequence)
+
+    async def _packs(self, session_id: int, names: Sequence[str]) -> dict[str, bytes]:
         folder = session_folder(session_id)
         contents = await asyncio.gather(*(self._objects.get(f"{folder}/{name}") for name in names))
         packs = {name: content for name, content in zip(names, contents, strict=True) if content is not None}
         if len(packs) < len(names):
-            raise Damaged(f"evidence of session {session_id} is missing")
+            raise DamagedError(f"evidence of session {session_id} is missing")
+        return packs
 
-        def open_all() -> list[tuple[FrameRecord, bytes]]:
-            opened: list[tuple[FrameRecord, bytes]] = []
-            for sequence, step, nonce, received_at, digest, name, start, size in rows:
-                jpeg = sealer.open(_frame_field(attempt, sequence), packs[name][start : start + size])
-                opened.append((FrameRecord(sequence, step, nonce, received_at, digest), jpeg))
-            return opened
+    async def keep_measured(self, session_id: int, attempt: int, measured: dict[bytes, bytes]) -> None:
+        """Keep what was measured of an attempt's frames, by their digests, sealed beside them until it is judged.
 
-        return await asyncio.to_thread(open_all)
+        Nothing once the evidence is gone, and where there is no room: it can all be measured again.
+        """
+        try:
+            sealer = await self._evidence(session_id)
+        except ErasedError:
+            return
+        rows = await self._database.all(
+            "SELECT digest FROM frames WHERE session_id = :id AND attempt = :attempt", id=session_id, attempt=attempt
+        )
+        known = {bytes(digest): measured[bytes(digest)] for (digest,) in rows if bytes(digest) in measured}
+        if not known:
+            return
+        name = measured_object(attempt)
+        content = sealer.sealing(name, msgpack.encode(known))
+        with contextlib.suppress(NoRoomError), self._room.taking(content.size):
+            await self._objects.put(f"{session_folder(session_id)}/{name}", content)
+
+    async def measured(self, session_id: int, attempt: int) -> dict[bytes, bytes]:
+        """What `keep_measured` kept; empty where there is nothing, or what is there is damaged."""
+        name = measured_object(attempt)
+        try:
+            content = await self._opened(session_id, name, name, slice(None))
+        except DamagedError:
+            return {}
+        return {} if content is None else msgpack.decode(content, type=dict[bytes, bytes])
+
+    async def forget_measured(self, session_id: int, attempt: int) -> None:
+        """Its verdict is recorded: whoever judges it again measures it again."""
+        await self._objects.delete(f"{session_folder(session_id)}/{measured_object(attempt)}")
 
     async def frame(self, session_id: int, attempt: int, sequence: int) -> bytes | None:
         """One frame's JPEG; None where there is none, or no longer."""
-        row = self._database.fetch_one(
-            "SELECT object, start, size FROM frames WHERE session_id = ? AND attempt = ? AND sequence = ?",
-            (session_id, attempt, sequence),
+        row = await self._database.one(
+            "SELECT object, start, size FROM frames WHERE session_id = :session_id AND attempt = :attempt"
+            " AND sequence = :sequence",
+            session_id=session_id,
+            attempt=attempt,
+            sequence=sequence,
         )
         if row is None:
             return None
@@ -153,17 +259,39 @@ class Transcript(Context):
         return await self._opened(session_id, "video", "video", slice(None))
 
     async def keep_video(self, session_id: int, mp4: bytes) -> None:
-        """Keep a muxed video for the next who asks; nothing is kept once the session's evidence is gone."""
+        """Keep a muxed video for the next who asks, where there is room; nothing once the evidence is gone."""
         try:
-            sealer = self._evidence(session_id)
-        except Erased:
+            sealer = await self._evidence(session_id)
+        except ErasedError:
             return
-        await self._objects.put(f"{session_folder(session_id)}/video", sealer.sealing("video", mp4))
+        content = sealer.sealing("video", mp4)
+        path = f"{session_folder(session_id)}/video"
+        owner = await self._database.one(
+            "SELECT account_id FROM sessions WHERE id = :session_id", session_id=session_id
+        )
+        if owner is None:
+            return
+        with contextlib.suppress(NoRoomError):  # the result that asks for it does not depend on that
+            await evidence_use.check(self._database, owner[0], content.size)
+            with self._room.taking(content.size):
+                await self._objects.put(path, content)
+            await self._count_video(session_id, path, content.size)
+
+    async def _count_video(self, session_id: int, path: str, size: int) -> None:
+        async def count(tx: Transaction) -> bool:
+            return await evidence_use.add_to_session(tx, session_id, size)
+
+        try:
+            counted = await self._database.write(count)
+        except Exception:
+            counted = False
+        if not counted:
+            await self._objects.delete(path)
 
     async def _opened(self, session_id: int, name: str, field: str, part: slice) -> bytes | None:
         try:
-            sealer = self._evidence(session_id)
-        except Erased:
+            sealer = await self._evidence(session_id)
+        except ErasedError:
             return None
         content = await self._objects.get(f"{session_folder(session_id)}/{name}")
         if content is None:

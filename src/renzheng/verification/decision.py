@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from renzheng.verification.session import Ending
+from renzheng.verification.session import EndReason
 
 
 class Result(NamedTuple):
@@ -32,7 +32,7 @@ POOR_LIGHT = Result("1202", "光线不佳，建议在光源充足的室内环境
 NOT_ENROLLED = Result("2005", "未查询到身份信息", False)
 WRONG_NAME = Result("2006", "姓名和身份证号不匹配，请核实身份后重试", True)
 NO_PHOTO = Result("2007", "未查询到照片信息", True)
-POOR_REFERENCE = Result("2009", "查询到照片分辨率过低", True)
+POOR_REFERENCE = Result("2009", "查询到照片分辨率过低", False)
 SEVERAL_FACES = Result("2012", "检测到多张人脸", True)
 CUT_FACE = Result("2013", "脸部未完整露出", True)
 TOO_FEW_PIXELS = Result("2014", "视频像素太低", True)
@@ -40,11 +40,17 @@ NOT_COMPARED = Result("2015", "无法判断为同一人", True)
 BELOW_THRESHOLD = Result("2016", "无法判断为同一人", True)
 TOO_MANY_TODAY = Result("2018", "操作过于频繁", False)
 
+SEVERAL_FACES_IN_PHOTO = SEVERAL_FACES._replace(billed=False)
+CUT_FACE_IN_PHOTO = CUT_FACE._replace(billed=False)
+"""What is wrong with a photo is never billed, whenever it is found: it says nothing of the person."""
+
 ACTION_NOT_DONE = "02"
 """The LivenessInfoTag value of attempts that ran out before every action was answered."""
+NOT_CONTINUOUS = "05"
+"""The LivenessInfoTag value of frames that are no recording of the attempt that they were sent in."""
 
 
-class Enrolment(enum.StrEnum):
+class IdentityMatch(enum.StrEnum):
     """What the identity library knows of the ID number and name."""
 
     NOT_ASKED = "not_asked"  # LOCAL, or liveness failed before
@@ -54,7 +60,7 @@ class Enrolment(enum.StrEnum):
     FOUND = "found"
 
 
-class Reference(enum.StrEnum):
+class ReferenceFitness(enum.StrEnum):
     """What the photo to compare with turned out to be."""
 
     NONE = "none"
@@ -67,7 +73,7 @@ class Reference(enum.StrEnum):
     POOR = "poor"
 
 
-class Frames(enum.StrEnum):
+class FrameFitness(enum.StrEnum):
     """What the captured frames are fit for, taken together."""
 
     USABLE = "usable"
@@ -77,44 +83,97 @@ class Frames(enum.StrEnum):
     TOO_FEW_PIXELS = "too_few_pixels"
 
 
+class Advice(enum.StrEnum):
+    """What the page tells a person who failed: what they could see for themselves, and what is no fault of theirs.
+
+    Whoever holds a picture or a mask before the camera must not learn from it which check found them out. So all that
+    liveness can fail of after every action was answered has one advice, and whether a person is enrolled has none.
+    """
+
+    ACTION = "action"  # an action was not seen in time, as the person saw
+    FACE = "face"  # no frame shows a face well
+    FACE_CUT = "face_cut"
+    ALONE = "alone"  # several faces
+    CLOSER = "closer"  # too few pixels
+    LIGHT = "light"  # liveness failed: even light, nothing before the face, a still phone
+    PHOTO = "photo"  # the photo to compare with cannot be used: the merchant's affair
+    LATER = "later"  # the server lost it
+
+
+_OF_FRAMES = {
+    FrameFitness.NO_FACE: Advice.FACE,
+    FrameFitness.CUT: Advice.FACE_CUT,
+    FrameFitness.SEVERAL_FACES: Advice.ALONE,
+    FrameFitness.TOO_FEW_PIXELS: Advice.CLOSER,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """All that a verdict rests on. `similarity`: 0 to 100, None where no comparison could be made.
 
     `network_refuses`: an operator's passive network, where one is in use and may decide, decided against the person.
+    `is_doubted`: measures of which none is sure speak against a live person together.
     `answered_light`: whether the face answered the shown colours; None where none were asked for.
+    `is_unwatched`: the server stood still during the attempt, so that what failed of liveness may be its own fault.
+    `transcript_holds`: each frame came under its step's nonce, in its time and in order (`transcript.faults`).
     """
 
-    ending: Ending
+    ending: EndReason
     leases_lost: bool = False
-    frames: Frames = Frames.NO_FACE
+    frames: FrameFitness = FrameFitness.NO_FACE
     challenge_answered: bool = False
     has_depth: bool = False
     is_continuous: bool = False
-    enrolment: Enrolment = Enrolment.NOT_ASKED
-    reference: Reference = Reference.NONE
+    enrolment: IdentityMatch = IdentityMatch.NOT_ASKED
+    reference: ReferenceFitness = ReferenceFitness.NONE
     similarity: float | None = None
     tags: tuple[str, ...] = ()
     network_refuses: bool = False
     answered_light: bool | None = None
+    is_doubted: bool = False
+    transcript_holds: bool = False
+    is_unwatched: bool = False
+
+    @property
+    def is_server_fault(self) -> bool:
+        """Whether the server could not do its part, so that nothing is known of the person."""
+        lost = self.leases_lost or self.ending is EndReason.SERVER_LOST
+        return lost or (self.is_unwatched and self.is_liveness_failure)
+
+    @property
+    def is_photo_unusable(self) -> bool:
+        """Whether the photo that came with the token was found unusable before the person began."""
+        return self.ending is EndReason.PHOTO_UNUSABLE
 
     @property
     def is_live(self) -> bool:
         return self.is_live_but_for_light and self.answered_light is not False
 
     @property
+    def is_liveness_failure(self) -> bool:
+        """Whether all that failed is what the person can do better in another attempt."""
+        judged = self.ending is EndReason.COMPLETED and not self.leases_lost
+        return judged and not (self.is_live and self.frames is FrameFitness.USABLE)
+
+    @property
     def is_live_but_for_light(self) -> bool:
-        completed = self.ending is Ending.COMPLETED and not self.network_refuses
+        completed = self.ending is EndReason.COMPLETED and self.transcript_holds
+        if self.network_refuses or self.is_doubted:
+            return False
         return completed and self.challenge_answered and self.has_depth and self.is_continuous
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`similarity`: 0 to 100, 0 where nothing was compared. `tags`: LivenessInfoTag values, sorted."""
+    """`similarity`: 0 to 100, 0 where nothing was compared. `tags`: LivenessInfoTag values, sorted. `advice`: what a
+    person who failed can do about it, one of `Advice`, or empty. `may_retry`: liveness alone failed."""
 
     result: Result
     similarity: float
     tags: tuple[str, ...] = ()
+    advice: str = ""
+    may_retry: bool = False
 
     @property
     def passed(self) -> bool:
@@ -124,20 +183,23 @@ class Verdict:
 Rule = tuple[Callable[[Evidence, float], bool], Result]
 
 RULES: tuple[Rule, ...] = (
-    (lambda e, _: e.leases_lost, ENGINE_LOST),
-    (lambda e, _: e.ending is Ending.TOO_MANY_TODAY, TOO_MANY_TODAY),
-    (lambda e, _: e.frames is Frames.TOO_FEW_PIXELS, TOO_FEW_PIXELS),
-    (lambda e, _: e.frames is Frames.SEVERAL_FACES, SEVERAL_FACES),
-    (lambda e, _: e.frames is Frames.CUT, CUT_FACE),
-    (lambda e, _: e.frames is Frames.NO_FACE, NO_USABLE_FRAME),
+    (lambda e, _: e.is_server_fault, ENGINE_LOST),
+    (lambda e, _: e.ending is EndReason.TOO_MANY_TODAY, TOO_MANY_TODAY),
+    (lambda e, _: e.is_photo_unusable and e.reference is ReferenceFitness.SEVERAL_FACES, SEVERAL_FACES_IN_PHOTO),
+    (lambda e, _: e.is_photo_unusable and e.reference is ReferenceFitness.CUT, CUT_FACE_IN_PHOTO),
+    (lambda e, _: e.is_photo_unusable, POOR_REFERENCE),
+    (lambda e, _: e.frames is FrameFitness.TOO_FEW_PIXELS, TOO_FEW_PIXELS),
+    (lambda e, _: e.frames is FrameFitness.SEVERAL_FACES, SEVERAL_FACES),
+    (lambda e, _: e.frames is FrameFitness.CUT, CUT_FACE),
+    (lambda e, _: e.frames is FrameFitness.NO_FACE, NO_USABLE_FRAME),
     (lambda e, _: not e.is_live_but_for_light, NOT_LIVE),
     (lambda e, _: not e.is_live, POOR_LIGHT),
-    (lambda e, _: e.enrolment is Enrolment.UNKNOWN, NOT_ENROLLED),
-    (lambda e, _: e.enrolment is Enrolment.WRONG_NAME, WRONG_NAME),
-    (lambda e, _: e.enrolment is Enrolment.NO_PHOTO, NO_PHOTO),
-    (lambda e, _: e.reference is Reference.SEVERAL_FACES, SEVERAL_FACES),
-    (lambda e, _: e.reference is Reference.CUT, CUT_FACE),
-    (lambda e, _: e.reference not in (Reference.OK, Reference.NONE), POOR_REFERENCE),
+    (lambda e, _: e.enrolment is IdentityMatch.UNKNOWN, NOT_ENROLLED),
+    (lambda e, _: e.enrolment is IdentityMatch.WRONG_NAME, WRONG_NAME),
+    (lambda e, _: e.enrolment is IdentityMatch.NO_PHOTO, NO_PHOTO),
+    (lambda e, _: e.reference is ReferenceFitness.SEVERAL_FACES, SEVERAL_FACES_IN_PHOTO),
+    (lambda e, _: e.reference is ReferenceFitness.CUT, CUT_FACE_IN_PHOTO),
+    (lambda e, _: e.reference not in (ReferenceFitness.OK, ReferenceFitness.NONE), POOR_REFERENCE),
     (lambda e, _: e.similarity is None, NOT_COMPARED),
     (lambda e, threshold: e.similarity is not None and e.similarity < threshold, BELOW_THRESHOLD),
 )
@@ -147,14 +209,36 @@ def decide(evidence: Evidence, threshold: float) -> Verdict:
     """The verdict by the first rule that holds; `PASSED` where none does. `threshold`: 60 to 100."""
     result = next((result for holds, result in RULES if holds(evidence, threshold)), PASSED)
     similarity = evidence.similarity if evidence.is_live and evidence.similarity is not None else 0.0
-    return Verdict(result, round(similarity, 2), _tags(evidence))
+    return Verdict(result, round(similarity, 2), _tags(evidence), _advice(evidence), evidence.is_liveness_failure)
+
+
+def _advice(evidence: Evidence) -> str:
+    """What helps the next time; empty where nothing does that the person could do or should know."""
+    if evidence.is_server_fault:
+        return Advice.LATER
+    if evidence.ending is EndReason.TOO_MANY_TODAY:
+        return ""
+    if evidence.ending is EndReason.PHOTO_UNUSABLE:
+        return Advice.PHOTO
+    if evidence.ending is EndReason.ATTEMPTS_USED:
+        return Advice.ACTION
+    if (of_frames := _OF_FRAMES.get(evidence.frames)) is not None:
+        return of_frames
+    if not evidence.is_live:
+        return Advice.LIGHT
+    if evidence.enrolment is IdentityMatch.NO_PHOTO or evidence.reference not in (
+        ReferenceFitness.OK,
+        ReferenceFitness.NONE,
+    ):
+        return Advice.PHOTO
+    return ""
 
 
 def _tags(evidence: Evidence) -> tuple[str, ...]:
     """Why liveness failed; none where it did not, or where nothing was judged."""
-    if evidence.leases_lost or evidence.ending is Ending.TOO_MANY_TODAY:
+    if evidence.is_server_fault or evidence.ending in (EndReason.TOO_MANY_TODAY, EndReason.PHOTO_UNUSABLE):
         return ()
-    if evidence.is_live and evidence.frames is Frames.USABLE:
+    if evidence.is_live and evidence.frames is FrameFitness.USABLE:
         return ()
-    unfinished = {ACTION_NOT_DONE} if evidence.ending is Ending.ATTEMPTS_USED else set()
+    unfinished = {ACTION_NOT_DONE} if evidence.ending is EndReason.ATTEMPTS_USED else set()
     return tuple(sorted(unfinished.union(evidence.tags)))

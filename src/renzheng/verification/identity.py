@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-import unicodedata
+
+from renzheng.verification.spelling import folded, name_as_meant
 
 _ID_CARD = re.compile(r"[0-9]{17}[0-9Xx]", re.ASCII)
 
@@ -17,16 +18,13 @@ def is_id_card(text: str) -> bool:
 
 
 def normal_id_card(text: str) -> str:
-    """The spelling under which a number is looked up: upper-case X."""
-    return text.upper()
+    """The spelling under which a number is looked up: narrow digits, upper-case X, nothing that cannot be seen."""
+    return text.upper() if text.isascii() and text.isalnum() else folded(text).upper()
 
 
 def normal_name(text: str) -> str:
-    """The spelling under which names are compared: NFKC, the dots of minority names as one, no white space."""
-    folded = unicodedata.normalize("NFKC", text)
-    for dot in "•・‧∙.":
-        folded = folded.replace(dot, "·")
-    return "".join(folded.split()).casefold()
+    """The spelling under which names are compared: see `spelling`."""
+    return name_as_meant(text)
 
 
 def mask_id_card(text: str) -> str:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from renzheng.verification.challenge import ACTIONS, OTHERS, TURNS
+from renzheng import defaults
+from renzheng.verification.challenge import ACTIONS, MAX_LENGTH, TURNS, possible, spared
+
+MAX_LUCK = 0.01
+"""Share of tokens above which an operator is warned that a recording is worth something: see `Policy.luck`."""
+
+MAX_ACTION_SECONDS = 60.0
+"""Seconds that all actions of a challenge may take together: frames are kept for about as long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Raises ValueError with a sentence for the operator where a value is out of its range."""
 
-    threshold: float = 70.0  # similarity at and above which two faces count as one person; 60 to 100
-    challenge_length: int = 2  # actions a challenge asks for; 1 to 4
+    threshold: float = defaults.THRESHOLD  # similarity at and above which two faces count as one person; 60 to 100
+    challenge_length: int = defaults.CHALLENGE_LENGTH  # actions of a token's first challenge; 1 to 6
     challenge_kinds: tuple[str, ...] = ACTIONS  # at least one turn among them
-    attempts: int = 3  # attempts a token; 1 to 10
-    attempts_a_day: int = 30  # attempts a day for one ID number in one account; 0 is no limit
+    attempts: int = defaults.ATTEMPTS  # attempts a token; 1 to 10
+    attempts_a_day: int = defaults.ATTEMPTS_A_DAY  # attempts a day for one ID number in one account; 0 is no limit
     light: bool = False  # whether the page also shows the colours of the light challenge
+    step_seconds: float | None = None  # seconds for one action, 2 to 30; None: as the server's setting says
 
     def __post_init__(self) -> None:
         if not 60 <= self.threshold <= 100:
@@ -26,10 +35,36 @@ class Policy:
             raise ValueError(f"unknown action {unknown[0]}; known are {', '.join(ACTIONS)}")
         if not set(self.challenge_kinds) & set(TURNS):
             raise ValueError(f"a challenge needs a turn: {' or '.join(TURNS)}")
-        most = 1 + len(set(self.challenge_kinds) & set(OTHERS))
-        if not 1 <= self.challenge_length <= most:
+        if not possible(self.challenge_length, self.challenge_kinds):
+            most = max(length for length in range(1, MAX_LENGTH + 1) if possible(length, self.challenge_kinds))
             raise ValueError(f"challenge length must be 1 to {most} with these kinds, not {self.challenge_length}")
         if not 1 <= self.attempts <= 10:
             raise ValueError(f"attempts must be 1 to 10, not {self.attempts}")
         if self.attempts_a_day < 0:
             raise ValueError("attempts a day cannot be negative; 0 means no limit")
+        if self.step_seconds is not None:
+            if not 2 <= self.step_seconds <= 30:
+                raise ValueError(f"step seconds must be 2 to 30, not {self.step_seconds:g}")
+            if self.step_seconds * self.challenge_length > MAX_ACTION_SECONDS:
+                actions = f"{self.challenge_length} actions of {self.step_seconds:g} s"
+                raise ValueError(f"{actions} are more than the {MAX_ACTION_SECONDS:g} s of which frames are kept")
+
+    def next_challenge(self, shown: int, eased: str | None = None) -> tuple[int, tuple[str, ...]]:
+        """Length and kinds of the next challenge, where so many were shown for this token before.
+
+        From the second on one action more, as each is another chance for a recording, and two where a kind is spared
+        (`eased`), as fewer kinds make fewer challenges; not more than there are kinds and time for.
+        """
+        kinds = spared(self.challenge_kinds, self.challenge_length, eased)
+        more = 0 if not shown else 1 if kinds == self.challenge_kinds else 2
+        lengths = range(self.challenge_length + 1, self.challenge_length + more + 1)
+        return max((length for length in lengths if self._can_ask(length, kinds)), default=self.challenge_length), kinds
+
+    @property
+    def luck(self) -> float:
+        """The share of tokens, 0 to 1, that ask for what a recording shows, which is one challenge of each length."""
+        asked = [self.next_challenge(shown) for shown in range(self.attempts)]
+        return 1 - math.prod(1 - 1 / len(possible(*one)) for one in asked)
+
+    def _can_ask(self, length: int, kinds: tuple[str, ...]) -> bool:
+        return (self.step_seconds or 0) * length <= MAX_ACTION_SECONDS and bool(possible(length, kinds))

@@ -7,6 +7,14 @@ from dataclasses import dataclass, field
 from renzheng.verification.session import Attempt, Session
 
 
+class NoRoomError(Exception):
+    """The store has no room for what was to be kept; the text says where and why, for the log."""
+
+
+class EvidenceLimitError(NoRoomError):
+    """An account has as many bytes of evidence as its limit says."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredVerdict:
     """A verdict as it was recorded. `similarity`: 0 to 100. `best_frame`: a sequence of the judged `attempt`."""
@@ -22,7 +30,7 @@ class StoredVerdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SessionOutcome:
     """A session as its merchant asks for it; `verdict` is None until it was judged."""
 
     session: Session
@@ -30,7 +38,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class Tombstone:
     """All that is left of a session whose data was erased: that this account once had it."""
 
     account_id: int
@@ -38,7 +46,7 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class JudgingJob:
     """A session claimed for judging. `epoch` goes with every later statement; `lost_leases` are earlier claims."""
 
     session: Session
@@ -48,7 +56,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Enrolled:
+class EnrolledPerson:
     """A person of an account's identity library, opened."""
 
     id: int

@@ -47,8 +47,10 @@ MOVES: dict[str, Move] = {
     "begin": Move(frozenset({State.ISSUED}), State.CAPTURING, while_alive=True, new_attempt=True),
     "retry": Move(frozenset({State.CAPTURING}), State.CAPTURING, while_alive=True, new_attempt=True),
     "submit": Move(frozenset({State.CAPTURING}), State.JUDGING, while_alive=True),
+    "again": Move(frozenset({State.JUDGING}), State.CAPTURING, while_alive=True, new_attempt=True),
     "accept": Move(frozenset({State.JUDGING}), State.PASSED),
     "reject": Move(frozenset({State.JUDGING}), State.FAILED),
+    "lapse": Move(frozenset({State.CAPTURING}), State.FAILED),
     "expire": Move(frozenset({State.ISSUED, State.CAPTURING}), State.EXPIRED),
 }
 
@@ -58,12 +60,14 @@ class CompareLib(enum.StrEnum):
     BUSINESS = "BUSINESS"
 
 
-class Ending(enum.StrEnum):
+class EndReason(enum.StrEnum):
     """Why a capture was handed to judging."""
 
     COMPLETED = "completed"  # every step was answered
     ATTEMPTS_USED = "attempts_used"  # the last attempt ran out
     TOO_MANY_TODAY = "too_many_today"  # the ID number's daily attempts are used up; nothing was captured
+    PHOTO_UNUSABLE = "photo_unusable"  # the token's photo cannot be compared with; nothing was captured
+    SERVER_LOST = "server_lost"  # the server could not watch, more often than a token allows
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -84,7 +88,12 @@ class Session:
 
     Times are unix seconds. `attempt` counts entries into `capturing` (1 for the first); `counted` counts the
     attempts whose first action was revealed, and only those are limited. `evidence_until`: when its evidence goes,
-    where its rule says so. `device_mismatch`: a device tried that is not the one the token is bound to.
+    where its rule says so. `device_mismatch`: a device tried that is not the one the token is bound to. `spared`: the
+    attempts that ended uncounted after their first action was revealed, through the device or for the person's sake.
+    `excused`: those that ended so because the server could not watch them. `eased`: the action that the person asked
+    to be spared, empty where it was time alone; None: nobody asked. `advice`: what a person who failed can do about it.
+    `judged`: the newest attempt that was judged and left the token alive, 0 where there is none.
+    `to_bucket`: its evidence is delivered to the account's bucket.
     """
 
     id: int
@@ -97,15 +106,30 @@ class Session:
     details: Details
     has_photo: bool
     policy: Policy
-    ending: Ending | None = None
+    ending: EndReason | None = None
     device_hash: bytes | None = None
     id_hash: bytes | None = field(default=None, repr=False)
     evidence_until: float | None = None
     device_mismatch: bool = False
+    to_bucket: bool = False
+    spared: int = 0
+    excused: int = 0
+    eased: str | None = None
+    advice: str = ""
+    judged: int = 0
 
     def alive(self, now: float) -> bool:
         """True while the token can still begin or submit a capture."""
         return now < self.expires_at
+
+    def lapsed(self, now: float) -> bool:
+        """True where the token's life ended after an attempt was judged, and that verdict counts."""
+        return self.state is State.CAPTURING and self.judged > 0 and not self.alive(now)
+
+    @property
+    def shown(self) -> int:
+        """Of how many attempts an action was revealed, whether or not they counted in the end."""
+        return self.counted + self.spared + self.excused
 
     def attempts_left(self, most: int) -> int:
         """How many further attempts may reveal an action, of `most` a token."""
@@ -128,22 +152,33 @@ class StepRecord:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One entry into `capturing`: its challenge and the steps revealed so far, enough to go on elsewhere."""
+    """One entry into `capturing`: its challenge and the steps revealed so far, enough to go on elsewhere.
+
+    `counts`: whether it is one of those that a token allows: its first action was revealed, and it was not given back.
+    `unwatched`: the server itself stood still, or did not look at what came, while it was under way.
+    """
 
     session_id: int
     number: int
     started_at: float
     actions: tuple[str, ...]
     steps: tuple[StepRecord, ...] = ()
+    counts: bool = False
+    unwatched: bool = False
 
     @property
     def current(self) -> StepRecord | None:
         return self.steps[-1] if self.steps else None
 
     @property
-    def counts(self) -> bool:
-        """Whether it is one of those that a token allows: its first action was revealed."""
-        return any(step.index >= 1 for step in self.steps)
+    def is_server_fault(self) -> bool:
+        """Whether it counts, and should not: it is to be given back as far as the token's budget goes."""
+        return self.counts and self.unwatched
+
+    @property
+    def is_spared(self) -> bool:
+        """Whether it is over without having counted, though an action of it was revealed."""
+        return not self.counts and any(step.index >= 1 for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,26 @@
 /** The camera: opening it, showing it, and turning it into JPEG frames of a size that the network carries. */
 
-import { isForbidden } from "./probes.js";
+import { isForbidden, within } from "./probes.js";
 
 /** From good to slow networks. Smaller comes before fewer: under four frames a second nothing counts. */
 const LEVELS = [
   { side: 640, quality: 0.8, perSecond: 10 },
   { side: 560, quality: 0.72, perSecond: 9 },
-  { side: 480, quality: 0.66, perSecond: 7 },
-  { side: 400, quality: 0.6, perSecond: 6 },
+  { side: 480, quality: 0.66, perSecond: 8 },
+  { side: 400, quality: 0.6, perSecond: 7 },
+  { side: 360, quality: 0.5, perSecond: 6 },
 ];
-const BUSY_BYTES = 160 * 1024; // waiting to leave: the network does not keep up
+const BUSY_BYTES = 96 * 1024; // waiting to leave: the network does not keep up
 const STALE_MS = 1000; // some browsers do not tell of a live picture's frames
 const CALM_MS = 6000; // of no trouble, after which a better level is tried
+const SHRINK_MS = 1200; // between two steps down while the trouble lasts
+const PROBE_MS = 500; // between two frames while those before are not acknowledged
 const WIDEST = 4 / 3; // wider pictures lose their sides, so that the face gets the pixels
+const MUTED_MS = 1500; // a track that is muted for longer is lost; shorter is a change of cameras
+const FROZEN_MS = 5000; // without a new picture while the page is seen
+const LIST_MS = 1500; // some browsers never answer which cameras there are
+const WHITE = 250;
+const NOISE_BYTES = 2.2; // a pixel: no picture needs so many, noise does
 
 export class CameraError extends Error {
   /** @param {"refused" | "policy" | "none" | "busy"} reason */
@@ -30,7 +38,9 @@ function reasonOf(error) {
 }
 
 export class Camera {
-  constructor() {
+  /** @param {() => void} onlost the picture stopped and does not come back by itself */
+  constructor(onlost = () => undefined) {
+    this.onlost = onlost;
     this.video = document.createElement("video");
     this.video.muted = true;
     this.video.playsInline = true;
@@ -39,8 +49,10 @@ export class Camera {
     this.level = 0;
     this.troubleAt = 0;
     this.takenAt = 0;
+    this.choices = [];
     const arrived = () => {
       this.fresh = true;
+      this.freshAt = performance.now();
       this.video.requestVideoFrameCallback(arrived);
     };
     this.video.requestVideoFrameCallback?.(arrived);
@@ -51,30 +63,79 @@ export class Camera {
     return this.fresh || !this.video.requestVideoFrameCallback || performance.now() - this.takenAt > STALE_MS;
   }
 
-  /** @returns {Promise<void>} raises CameraError; where play() is refused, `needsTap` is true afterwards */
-  async open() {
-    this.close();
-    const size = { width: { ideal: 640 }, height: { ideal: 480 } };
-    try {
-      this.stream = await navigator.mediaDevices.getUserMedia({
-        audio: false,
-        video: { facingMode: { ideal: "user" }, frameRate: { ideal: 24, max: 30 }, ...size },
-      });
-    } catch (error) {
-      throw new CameraError(reasonOf(error));
+  /** The chosen camera where there is one: browsers take a mere wish for one as none. Gone meanwhile: any camera. */
+  async ask() {
+    const size = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 24, max: 30 } };
+    const media = navigator.mediaDevices;
+    if (this.chosen) {
+      try {
+        return await media.getUserMedia({ audio: false, video: { deviceId: { exact: this.chosen }, ...size } });
+      } catch (error) {
+        if (error.name !== "OverconstrainedError" && error.name !== "NotFoundError") throw error;
+        this.chosen = undefined;
+      }
     }
-    this.video.srcObject = this.stream;
-    await this.play();
+    return media.getUserMedia({ audio: false, video: { facingMode: { ideal: "user" }, ...size } });
   }
 
-  /** Plays the picture; to be called from a tap where an in-app browser asks for one. */
+  /**
+   * Asks for the camera. The promise may never settle: some WebViews do not answer. Whoever asks again later gets the
+   * first picture that comes, and what comes after it is let go.
+   * @returns {Promise<boolean>} false where another call was faster; raises CameraError
+   */
+  async open() {
+    this.close();
+    const call = (this.call = {});
+    let stream;
+    try {
+      stream = await this.ask();
+    } catch (error) {
+      if (this.call !== call) return false;
+      throw new CameraError(reasonOf(error));
+    }
+    if (this.stream || this.call === undefined) {
+      for (const track of stream.getTracks()) track.stop();
+      return false;
+    }
+    this.stream = stream;
+    this.video.srcObject = stream;
+    this.watch(stream.getVideoTracks()[0]);
+    this.play();
+    this.list();
+    return true;
+  }
+
+  /** Plays the picture; to be called from a tap where an in-app browser asks for one. May never settle. */
   async play() {
+    this.needsTap = false;
     try {
       await this.video.play();
-      this.needsTap = false;
-    } catch {
-      this.needsTap = true;
+    } catch (error) {
+      this.needsTap = error.name === "NotAllowedError";
     }
+  }
+
+  /** Tells `onlost` where the track ends, or stays muted: a call, another app, a privacy switch. */
+  watch(track) {
+    const lost = () => this.stream?.getVideoTracks()[0] === track && this.onlost();
+    track.onended = lost;
+    track.onmute = () => {
+      setTimeout(() => track.muted && lost(), MUTED_MS);
+    };
+  }
+
+  /** Which cameras there are, once one was allowed; the list comes later or not at all. */
+  async list() {
+    const devices = (await within(navigator.mediaDevices.enumerateDevices?.(), LIST_MS, [])) ?? [];
+    this.choices = devices.filter((device) => device.kind === "videoinput" && device.deviceId);
+    this.onchoices?.();
+  }
+
+  /** The next of several cameras, for the next `open`. */
+  chooseNext() {
+    const now = this.stream?.getVideoTracks()[0]?.getSettings?.().deviceId ?? this.chosen;
+    const at = this.choices.findIndex((device) => device.deviceId === now);
+    this.chosen = this.choices[(at + 1) % this.choices.length]?.deviceId;
   }
 
   /** Whether the picture still runs: phones take the camera away from a page in the background. */
@@ -83,9 +144,55 @@ export class Camera {
     return track !== undefined && track.readyState === "live" && !track.muted;
   }
 
+  /** Whether there is a picture to take. */
+  get hasPicture() {
+    return this.video.readyState >= 2 && this.video.videoWidth > 0 && !this.video.paused;
+  }
+
+  /** "tall" or "wide", as the camera sees it now. */
+  get shape() {
+    return this.video.videoHeight > this.video.videoWidth ? "tall" : "wide";
+  }
+
+  /**
+   * Waits for the first picture, and reads it as frames are read.
+   * @returns {Promise<"picture" | "tap" | "blank" | "gone">} `blank`: the browser gives pages white or noise in its place
+   */
+  async look() {
+    const stream = this.stream;
+    while (this.stream === stream && stream && !this.hasPicture) {
+      if (this.needsTap) return "tap";
+      if (!this.alive && stream.getVideoTracks()[0]?.readyState === "ended") return "gone";
+      await new Promise((done) => setTimeout(done, 50));
+    }
+    if (this.stream !== stream || !stream) return "gone";
+    for (let tries = 0; tries < 3; tries += 1) {
+      if (!(await this.isBlank())) return "picture";
+      await new Promise((done) => setTimeout(done, 200));
+    }
+    return "blank";
+  }
+
+  /** Whether a frame is no picture: all white, or noise. A dark one is a picture; the server says what to do. */
+  async isBlank() {
+    const jpeg = await this.frame(LEVELS[0]);
+    if (!jpeg) return true;
+    const pixels = this.canvas.width * this.canvas.height;
+    if (jpeg.byteLength > pixels * NOISE_BYTES) return true;
+    const picture = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" })).catch(() => undefined);
+    if (!picture) return true;
+    const small = document.createElement("canvas");
+    small.width = small.height = 16;
+    const context = small.getContext("2d");
+    context.drawImage(picture, 0, 0, 16, 16);
+    return context.getImageData(0, 0, 16, 16).data.every((value) => value >= WHITE);
+  }
+
   close() {
-    for (const track of this.stream?.getTracks() ?? []) track.stop();
+    this.call = undefined;
+    const stream = this.stream;
     this.stream = undefined;
+    for (const track of stream?.getTracks() ?? []) track.stop();
     this.video.srcObject = null;
   }
 
@@ -103,7 +210,10 @@ export class Camera {
         this.adapt(channel, began);
         const level = LEVELS[this.level];
         const current = nonce();
-        const due = current && !document.hidden && this.isFresh && channel.backlog < 2 * BUSY_BYTES;
+        // Nothing queues: what waits behind other frames shows an action seconds after it was done.
+        const held = channel.isBehind && began - this.takenAt < PROBE_MS;
+        const due = current && !document.hidden && this.isFresh && channel.backlog < BUSY_BYTES && !held;
+        this.checkFrozen(began);
         if (due) {
           this.fresh = false;
           this.takenAt = began;
@@ -120,16 +230,30 @@ export class Camera {
     };
   }
 
+  /** A live track whose picture stands still is lost too. Told only where the browser tells of new pictures. */
+  checkFrozen(now) {
+    if (document.hidden || this.freshAt === undefined || this.frozenSince === undefined) this.frozenSince = now;
+    if (now - Math.max(this.freshAt ?? now, this.frozenSince) < FROZEN_MS) return;
+    this.frozenSince = undefined;
+    this.onlost();
+  }
+
   adapt(channel, now) {
-    if (channel.backlog > BUSY_BYTES || channel.slowAckAt > this.troubleAt) {
-      if (now - this.troubleAt > 1000) this.slower(now);
+    if (this.pressed || channel.backlog > BUSY_BYTES / 2 || channel.slowAckAt > this.troubleAt) {
+      if (now - this.troubleAt > SHRINK_MS) this.slower(now);
     } else if (this.level > 0 && now - this.troubleAt > CALM_MS) {
       this.level -= 1;
       this.troubleAt = now;
     }
   }
 
-  /** One level smaller at once, as when the server says that too few frames arrive. */
+  /** Smaller and smaller for as long as the server says that too few frames arrive. @param {boolean} on */
+  press(on) {
+    if (on && !this.pressed) this.slower();
+    this.pressed = on;
+  }
+
+  /** One level smaller at once. */
   slower(now = performance.now()) {
     this.level = Math.min(this.level + 1, LEVELS.length - 1);
     this.troubleAt = now;

@@ -3,11 +3,14 @@
 const PROTOCOL = 1;
 
 /** Closes that end it: connecting again would meet the same answer. All others are connected again. */
-const FINAL = new Set([1009, 4400, 4401, 4403, 4406, 4409, 4410, 4411, 4412, 4413, 4414, 4422, 4429]);
+const FINAL = new Set([1009, 4400, 4401, 4403, 4406, 4409, 4410, 4411, 4412, 4413, 4414, 4422, 4429, 4504]);
 
 const STALLED_MS = 3000; // bytes that do not leave for this long: the connection is gone without a word
-const WELCOME_MS = 12000;
-const SLOW_ACK_MS = 1500;
+const WELCOME_MS = 8000;
+const SLOW_ACK_MS = 1200;
+const POLLED_MS = 1000; // whoever looks at the backlog more rarely has not watched it
+const PROBE_MS = 4000;
+const NO_UPGRADE = 426;
 const SENT_KEPT = 100;
 
 const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -52,6 +55,7 @@ export class Channel {
    * @param {(nonce: string) => Promise<string>} options.identify signs the nonce of a bound token
    * @param {(message: any) => void} options.onmessage
    * @param {(connected: boolean) => void} options.onconnection
+   * @param {() => void} options.onblocked the server answers, and something between does not let WebSockets through
    * @param {(code: number) => void} options.onclose for good: a code of the protocol, 1000, or 0 where nothing answers
    * @param {number} [options.patience] milliseconds of fruitless reconnecting
    */
@@ -82,11 +86,14 @@ export class Channel {
     this.socket = socket;
     this.failure = undefined;
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => socket.send(JSON.stringify({ type: "hello", protocol: PROTOCOL, ...this.options.hello() }));
+    socket.onopen = () => {
+      this.opened = true;
+      socket.send(JSON.stringify({ type: "hello", protocol: PROTOCOL, ...this.options.hello() }));
+    };
     socket.onmessage = (event) => this.receive(socket, event.data);
     socket.onclose = (event) => socket === this.socket && this.lost(event.code);
     this.welcomeTimer = setTimeout(() => this.drop(), WELCOME_MS);
-    this.drainedAt = performance.now();
+    this.sentAt.clear();
   }
 
   async receive(socket, data) {
@@ -105,6 +112,7 @@ export class Channel {
       case "welcome":
         clearTimeout(this.welcomeTimer);
         this.lostSince = undefined;
+        this.refusals = 0;
         this.ready = true;
         this.options.onconnection(true);
         break;
@@ -116,6 +124,7 @@ export class Channel {
   }
 
   noteAck(sequence) {
+    this.acked = true;
     const sent = this.sentAt.get(sequence);
     if (sent !== undefined && performance.now() - sent > SLOW_ACK_MS) this.slowAckAt = performance.now();
     for (const key of this.sentAt.keys()) if (key <= sequence) this.sentAt.delete(key);
@@ -148,10 +157,20 @@ export class Channel {
   get backlog() {
     const now = performance.now();
     const waiting = this.socket?.bufferedAmount ?? 0;
-    if (waiting === 0 || waiting < this.lastBacklog) this.drainedAt = now;
+    // The clock runs while frames are sent: before, nobody looks, and nothing is known of what left when.
+    const watched = now - this.polledAt < POLLED_MS;
+    this.polledAt = now;
+    if (!watched || waiting === 0 || waiting < this.lastBacklog) this.drainedAt = now;
     this.lastBacklog = waiting;
     if (waiting > 0 && now - this.drainedAt > STALLED_MS) this.drop();
     return waiting;
+  }
+
+  /** Whether frames that were sent long ago are not acknowledged, though some of this socket were. */
+  get isBehind() {
+    if (!this.acked) return false;
+    const [oldest] = this.sentAt.values();
+    return oldest !== undefined && performance.now() - oldest > SLOW_ACK_MS;
   }
 
   /** Gives up the present socket as lost, without waiting for its close to be answered. */
@@ -167,8 +186,11 @@ export class Channel {
     clearTimeout(this.welcomeTimer);
     this.socket = undefined;
     this.ready = false;
+    this.acked = false;
     this.sentAt.clear();
     if (this.closed) return;
+    if (!this.opened) this.probe();
+    this.opened = false;
     const final = FINAL.has(code) ? code : FINAL.has(this.failure) ? this.failure : code === 1000 ? 1000 : undefined;
     if (final !== undefined) {
       this.finish(final);
@@ -183,6 +205,26 @@ export class Channel {
     }
     this.options.onconnection(false);
     this.timer = setTimeout(() => this.connect(), Math.min(4000, 300 + away * 0.25) * (0.8 + 0.4 * Math.random()));
+  }
+
+  /** After a second socket that did not even open: does the server answer plain requests? Then something is between. */
+  async probe() {
+    this.refusals = (this.refusals ?? 0) + 1;
+    if (this.refusals < 2) return;
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), PROBE_MS);
+    try {
+      const address = this.options.url.replace(/^ws/, "http");
+      const reply = await fetch(address, { cache: "no-store", signal: abort.signal });
+      if (reply.status === NO_UPGRADE && !this.closed && !this.ready && !this.opened) {
+        this.close();
+        this.options.onblocked();
+      }
+    } catch {
+      // Nothing answers at all: that is no connection, and it is tried again.
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   finish(code) {

@@ -13,10 +13,12 @@ export function chooseLanguage(wanted) {
 
 /**
  * @param {Record<Language, Record<string, string>>} languages sentences under the same keys; `{name}` is filled in
+ *   `keyOne` is taken where `n` is one
  * @returns {(language: Language, key: string, values?: Record<string, string | number>) => string}
  */
 export const translator = (languages) => (language, key, values = {}) => {
-  const text = languages[language][key];
+  const single = values.n === 1 ? languages[language][`${key}One`] : undefined;
+  const text = single ?? languages[language][key];
   if (text === undefined) throw new Error(`no text ${key}`);
   return text.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
 };

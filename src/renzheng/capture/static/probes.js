@@ -1,5 +1,13 @@
 /** What this browser lacks, found before anything is asked of the person: a ladder, not a wall. */
 
+const LIST_MS = 1500; // some browsers never answer which cameras there are
+
+/** What a promise gives, or `otherwise` where it fails or takes longer than `ms`. */
+export function within(promise, ms, otherwise) {
+  const late = new Promise((done) => setTimeout(() => done(otherwise), ms));
+  return Promise.race([Promise.resolve(promise).catch(() => otherwise), late]);
+}
+
 /** @returns {"insecure" | "in_app" | "old" | "no_socket" | undefined} the first thing that is missing */
 export function missing() {
   if (!window.isSecureContext) return "insecure";
@@ -24,10 +32,9 @@ export function isForbidden() {
 export async function hasNoCamera() {
   if (isForbidden()) return false; // some browsers then list none
   try {
-    return !(await navigator.mediaDevices.enumerateDevices()).some((device) => device.kind === "videoinput");
+    const devices = await within(navigator.mediaDevices.enumerateDevices(), LIST_MS, undefined);
+    return devices !== undefined && !devices.some((device) => device.kind === "videoinput");
   } catch {
     return false;
   }
 }
-
-export const isLoopback = () => /^(localhost|127\.[\d.]+|\[::1\])$/.test(location.hostname);

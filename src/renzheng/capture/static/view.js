@@ -14,13 +14,20 @@ const HINT_STAYS_MS = 900; // and is then shown at least this long, so that noth
  * @property {"calm" | "good" | "warn"} [tone]
  * @property {string} title
  * @property {any[]} [words] below the title
- * @property {{label: string, act: () => void, kind?: "primary" | "quiet"}[]} [actions]
+ * @property {any[]} [caution] above the actions, wherever they are
+ * @property {{label: string, act: () => void, kind?: "primary" | "quiet", leaves?: boolean}[]} [actions] `leaves`: a way
+ *   out, which is open even while the page waits for what another action began
  */
 
 export class View {
-  /** @param {HTMLElement} root @param {"zh-CN" | "en-US"} language @param {(language: string) => void} onlanguage */
-  constructor(root, language, onlanguage) {
+  /**
+   * @param {HTMLElement} root @param {"zh-CN" | "en-US"} language @param {(language: string) => void} onlanguage
+   * @param {import("./voice.js").Voice} voice
+   */
+  constructor(root, language, onlanguage, voice) {
     this.root = root;
+    this.voice = voice;
+    this.name = "";
     this.language = language;
     this.onlanguage = onlanguage;
     this.account = "";
@@ -48,24 +55,41 @@ export class View {
     this.stage.replaceChildren(
       h("div", { class: "oval" }, h("div", { class: "ripples" }), h("div", { class: "art" }, screen.art)),
       h("div", { class: "words" }, heading, screen.words),
-      h("div", { class: "actions" }, (screen.actions ?? []).map(({ label, act, kind = "primary" }) =>
-        h("button", { type: "button", class: kind, onclick: act }, label))));
+      h("div", { class: "actions" }, screen.caution && h("p", { class: "caution" }, screen.caution),
+        (screen.actions ?? []).map((action) => this.button(action))));
+    this.root.toggleAttribute("data-waits", changed ? false : this.root.hasAttribute("data-waits"));
     if (changed && screen.name !== "opening") heading.focus({ preventScroll: true });
+    // What was said of the screen before does not hold any more.
+    this.polite.textContent = this.assertive.textContent = "";
+    if (changed) this.voice.say([...this.stage.querySelectorAll("h1, .lead")].map((part) => part.textContent).join(" "), this.language);
     scrollTo(0, 0);
+  }
+
+  /** A button that does nothing while the page waits, unless it `leaves`. It keeps the focus meanwhile. */
+  button({ label, act, kind = "primary", leaves = false }) {
+    const open = () => leaves || !this.root.hasAttribute("data-waits");
+    return h("button", { type: "button", class: kind, "data-leaves": leaves, onclick: () => open() && act() }, label);
+  }
+
+  /** What was pressed takes a moment: its screen stays, and says so, until another is shown. */
+  wait() {
+    this.root.toggleAttribute("data-waits", true);
   }
 
   /**
    * Shows the camera and what is asked.
-   * @param {HTMLVideoElement} video @param {() => void} cancel @param {() => void} [declineLight]
+   * @param {HTMLVideoElement} video @param {{cancel?: () => void, declineLight?: () => void}} acts
    */
-  showCapture(video, cancel, declineLight) {
-    const capture = new CaptureView(this, video, cancel, declineLight);
+  showCapture(video, acts) {
+    const capture = new CaptureView(this, video, acts);
     this.make = () => undefined;
     this.capture = capture;
+    this.root.toggleAttribute("data-waits", false);
     this.frame("capture", "calm");
     this.stage.className = "stage capture";
     this.stage.replaceChildren(...capture.parts);
     capture.update();
+    capture.ask.focus({ preventScroll: true });
     scrollTo(0, 0);
     return capture;
   }
@@ -74,12 +98,26 @@ export class View {
     document.documentElement.lang = this.language;
     document.title = this.t("title");
     if (name !== "capture") this.shine(undefined);
+    this.name = name;
     this.root.dataset.screen = name;
     this.root.dataset.tone = tone;
     const other = this.language === "zh-CN" ? "en-US" : "zh-CN";
-    this.bar.replaceChildren(
+    this.bar.replaceChildren(...[
       h("span", { class: "brand" }, seal(), h("span", { class: "brand-name" }, this.account || this.t("brand"))),
-      h("button", { type: "button", class: "language", lang: other, onclick: () => this.setLanguage(other) }, this.t("language")));
+      this.voice.able && h("button", {
+        type: "button", class: "voice", "aria-pressed": String(this.voice.on), "aria-label": this.t("voice"), title: this.t("voice"),
+        onclick: () => this.setVoice(!this.voice.on),
+      }, icon(this.voice.on ? "voice" : "voiceOff")),
+      h("button", { type: "button", class: "language", lang: other, onclick: () => this.setLanguage(other) }, this.t("language")),
+    ].filter(Boolean));
+  }
+
+  /** @param {boolean} on */
+  setVoice(on) {
+    this.voice.turn(on);
+    this.frame(this.name, this.root.dataset.tone);
+    this.voice.say(this.capture?.ask.textContent ?? this.stage.querySelector("h1")?.textContent, this.language);
+    this.bar.querySelector(".voice").focus();
   }
 
   setLanguage(language) {
@@ -102,16 +140,19 @@ export class View {
   /** Says something to people who listen rather than look. */
   say(text, urgent = false) {
     const region = urgent ? this.assertive : this.polite;
-    if (region.textContent !== text) region.textContent = text;
+    if (region.textContent === text) return;
+    region.textContent = text;
+    this.voice.say(text, this.language);
   }
 }
 
 /** What is on the screen while the camera runs. `state` is plain data; `update` draws it. */
 class CaptureView {
-  constructor(view, video, cancel, declineLight) {
+  constructor(view, video, { cancel, declineLight }) {
     this.view = view;
+    this.offered = new Map();
     this.state = {
-      phase: "preparing", action: "idle", index: 0, of: 0, hint: null, until: undefined, notice: null, colour: undefined,
+      phase: "preparing", action: "idle", index: 0, of: 0, hint: null, until: undefined, notice: null, colour: undefined, again: false,
     };
     this.video = video;
     this.ring = ring();
@@ -129,6 +170,17 @@ class CaptureView {
       h("div", { class: "below" }, this.hint, this.count),
       h("div", { class: "actions" }, this.leave),
     ];
+  }
+
+  /** One more thing that the person can do here, or no more. @param {string} key of its text @param {() => void} [act] */
+  offer(key, act) {
+    if (!act && !this.offered.has(key)) return;
+    const had = this.offered.get(key);
+    had?.remove();
+    this.offered.delete(key);
+    if (act) this.offered.set(key, h("button", { type: "button", class: "quiet", onclick: act }));
+    else if (had === document.activeElement) this.ask.focus({ preventScroll: true });
+    this.update();
   }
 
   /** @param {Partial<CaptureView["state"]>} change */
@@ -153,7 +205,7 @@ class CaptureView {
   }
 
   update() {
-    const { phase, action, index, of, notice, colour } = this.state;
+    const { phase, action, index, of, notice, colour, again } = this.state;
     const asked = phase === "step";
     const lit = asked && colour !== undefined;
     const warns = asked && action === "light_warning";
@@ -161,9 +213,17 @@ class CaptureView {
     this.view.root.dataset.phase = phase;
     this.leave.textContent = this.view.t("cancel");
     this.decline.textContent = this.view.t("declineLight");
+    const over = phase === "judging" || lit;
+    for (const [key, button] of this.offered) {
+      button.textContent = this.view.t(key);
+      if (!button.isConnected) this.leave.before(button);
+      button.hidden = over || warns;
+    }
     if (warns) this.leave.before(this.decline);
     else this.decline.remove();
-    const title = this.view.t(lit ? "neutral" : asked ? action : phase === "judging" ? "judging" : "preparing");
+    // The same action twice in a row: without other words nobody could tell that it was seen, and is asked once more.
+    const words = again ? `${action}_again` : action;
+    const title = this.view.t(lit ? "neutral" : asked ? words : phase === "judging" ? "judging" : "preparing");
     if (this.ask.textContent !== title) {
       this.ask.textContent = title;
       this.view.say(title, asked);
@@ -209,6 +269,6 @@ class CaptureView {
     this.hint.dataset.text = text;
     this.hint.replaceChildren(...(text ? [icon("hint"), h("span", {}, text)] : []));
     this.view.root.dataset.hint = code ?? "";
-    if (text) this.view.say(text);
+    this.view.say(text); // nothing, too: what was said before is over
   }
 }

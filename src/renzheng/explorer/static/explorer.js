@@ -70,7 +70,7 @@ class Explorer {
       { id: "result", label: t("result"), panel: this.resultPanel },
     ], this.tab, (id) => this.choose(id), t("result"));
     const panels = [this.code.element, this.steps.element, this.resultPanel];
-    this.side = h("section", { class: "side", "aria-label": t("result") }, this.tabs.list, panels);
+    this.side = h("section", { class: "side", "aria-label": t("result"), "aria-busy": "true" }, this.tabs.list, panels);
     const form = [this.heading(), !canSign() && this.insecure(), this.credentials(), this.request(), this.foot()];
     this.heard = h("div", { class: "heard", role: "status" });
     this.root.replaceChildren(this.bar(), this.actions(), h("main", { class: "middle" }, form), this.side, this.heard);
@@ -219,6 +219,7 @@ class Explorer {
   // -- what the form says --
 
   changed() {
+    this.side.setAttribute("aria-busy", "true"); // until it shows what is in the form
     clearTimeout(this.settling);
     this.settling = setTimeout(() => this.refresh(), SETTLES_MS);
   }
@@ -227,7 +228,7 @@ class Explorer {
   async call() {
     const { body, values, problems } = read(this.action.parameters, this.entered[this.action.name]);
     const call = {
-      service: this.description.service,
+      service: this.action.service,
       version: this.action.version,
       action: this.action.name,
       region: this.region,
@@ -255,6 +256,7 @@ class Explorer {
     this.form.mark(call.problems);
     this.code.show(call);
     this.steps.show(call.signed && call);
+    this.side.removeAttribute("aria-busy");
     if (call.signed && Object.keys(call.problems).length === 0) this.complaint.textContent = "";
   }
 

@@ -8,10 +8,13 @@ const escaped = (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")
 /** A literal of PHP and Ruby: between single quotes nothing but a quote and a backslash means anything. */
 export const singleQuoted = (text) => `'${String(text).replace(/[\\']/g, "\\$&")}'`;
 
-/** A literal of C++, which has no \u for control characters; octal ones end after three digits, whatever follows. */
+/**
+ * A literal of C++, which has no \u for control characters; octal ones end after three digits, whatever follows.
+ * Before C++17 two question marks may begin a trigraph: `??/` is a backslash.
+ */
 export const cppQuoted = (text) =>
   JSON.stringify(String(text)).replace(/\\u00([01][0-9a-f])/g, (_, code) =>
-    `\\${Number.parseInt(code, 16).toString(8).padStart(3, "0")}`);
+    `\\${Number.parseInt(code, 16).toString(8).padStart(3, "0")}`).replace(/(?<=\?)\?/g, "\\?");
 
 /** A word of a POSIX shell. */
 export const shellQuoted = (text) => (/^[A-Za-z0-9_.:/-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

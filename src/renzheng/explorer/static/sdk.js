@@ -32,6 +32,8 @@ export function assignments(values, dialect, target = "request") {
   });
 }
 
+const ANY_REGION = "ap-guangzhou";
+
 /** The region, or what an SDK wants in place of none: an empty text would be sent as an empty header by some. */
 const regionOr = (none, { region }) => (region ? doubleQuoted(region) : none);
 
@@ -287,13 +289,22 @@ export function csharpSample(call) {
     "};",
     `var http = new HttpProfile { Protocol = "${call.scheme}://", Endpoint = ${doubleQuoted(call.host)} };`,
     "var profile = new ClientProfile { HttpProfile = http };",
-    `var client = new ${upperFirst(service)}Client(credential, ${regionOr("null", call)}, profile);`,
+    !call.region && "// This SDK sends an empty region in place of none, which is refused; any region will do here.",
+    `var client = new ${upperFirst(service)}Client(credential, ${regionOr(doubleQuoted(ANY_REGION), call)}, profile);`,
     "",
     `var request = new ${action}Request();`,
     assignments(call.values, csharp),
     "",
-    `var reply = client.${action}Sync(request);`,
-    "Console.WriteLine(AbstractModel.ToJsonString(reply));",
+    "try",
+    "{",
+    `    var reply = client.${action}Sync(request);`,
+    "    Console.WriteLine(AbstractModel.ToJsonString(reply));",
+    "}",
+    "catch (TencentCloudSDKException error)",
+    "{",
+    '    Console.Error.WriteLine($"{error.ErrorCode} {error.Message} {error.RequestId}");',
+    "    Environment.ExitCode = 1;",
+    "}",
   );
 }
 
@@ -317,6 +328,10 @@ export function rubySample(call) {
     `request = Models::${action}Request.new`,
     assignments(call.values, ruby),
     "",
-    `puts client.${action}(request).serialize`,
+    "begin",
+    `  puts client.${action}(request).serialize`,
+    "rescue TencentCloud::Common::TencentCloudSDKException => error",
+    '  abort "#{error.code} #{error.message} #{error.request_id}"',
+    "end",
   );
 }

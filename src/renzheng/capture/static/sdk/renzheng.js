@@ -136,7 +136,7 @@ class Framed {
     this.origin = new URL(address).origin;
     this.frame = document.createElement("iframe");
     this.frame.allow = "camera; screen-wake-lock; clipboard-write";
-    this.frame.title = options.title ?? (/^zh/i.test(options.language ?? navigator.language) ? "身份核验" : "Identity check");
+    this.frame.title = options.title ?? (/^zh/i.test(options.language ?? navigator.language) ? "人脸核身" : "Identity check");
     for (const [name, value] of [["width", "100%"], ["height", "100%"], ["border", "0"], ["display", "block"]]) {
       this.frame.style.setProperty(name, value);
     }

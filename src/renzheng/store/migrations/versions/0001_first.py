@@ -42,7 +42,17 @@ def upgrade() -> None:
     _transcripts()
     _outcomes()
     op.create_table("meta", sa.Column("name", sa.Text, primary_key=True), _text("value"))
-    op.create_table("counters", sa.Column("name", sa.Text, primary_key=True), _number("value", 0))
+    op.create_table(
+        "counters",
+        sa.Column("name", sa.Text, primary_key=True),
+        # Some count microseconds. SQLite's integers are as wide as they have to be.
+        sa.Column(
+            "value",
+            sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+            nullable=False,
+            server_default=sa.text("0"),
+        ),
+    )
     op.execute("INSERT INTO counters (name, value) VALUES ('accounts', 0)")
 
 

@@ -1,0 +1,382 @@
+"""Attack a running server from outside, on this machine only, and say how long its event loop stood still at most.
+
+    RENZHENG_ATTACK_KEY=SecretId:SecretKey python scripts/attack_server.py http://127.0.0.1:8400
+
+Two more variables let it try what takes a second customer: RENZHENG_ATTACK_OTHER_KEY, a key of another account, and
+RENZHENG_ATTACK_PUBLIC_KEY, one of the first account's public keys as `renzheng encryption show` prints them.
+
+Each attack is bounded: it ends by itself within seconds and leaves nothing behind but failed requests and tokens. A
+process beside it asks /healthz every few milliseconds on one connection; the longest answer is the longest stop.
+Without a key only what a stranger can send is sent. The exit code is 1 where an answer was not the right one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import contextlib
+import json
+import multiprocessing
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from renzheng.addresses import is_loopback
+from renzheng.client import seal_request
+from renzheng.gateway.signature import sign_tc3
+from renzheng.gateway.sm2 import Sm2PrivateKey
+from scripts.attack_capture import open_many, send_old_nonces, send_progressive_frames
+from tests.hostile.inputs import FILL, JPEG, SOF, SOS
+
+MIB = 1024 * 1024
+MAX_MS = 50.0
+MALFORMED = 4400
+PERSON = {"CompareLib": "BUSINESS", "Name": "韦小宝", "IdCard": "11204416541220243X"}
+"""The documentation's example; without a photo, which would be looked at first."""
+SECONDS = 20.0
+ATTACKS: list[tuple[str, bool, Callable[[Target], None]]] = []
+
+
+class WrongAnswerError(Exception):
+    """The server did not answer as it should; the text says what came."""
+
+
+class SkippedError(Exception):
+    """The attack takes what was not given; the text says what."""
+
+
+@dataclass
+class Target:
+    """Where the server is, and whose key is used, if any."""
+
+    host: str
+    port: int
+    key: tuple[str, str] = ("", "")
+    other_key: tuple[str, str] = ("", "")
+    public_key: str = ""
+    lines: list[socket.socket] = field(default_factory=list)
+
+    def line(self) -> socket.socket:
+        """A new connection, closed at the end of the attack."""
+        made = socket.create_connection((self.host, self.port), timeout=SECONDS)
+        self.lines.append(made)
+        return made
+
+    def send(self, data: bytes) -> bytes:
+        """The start of what is answered; empty where the connection ends first."""
+        line = self.line()
+        with contextlib.suppress(OSError):
+            line.sendall(data)
+        with contextlib.suppress(OSError):
+            return line.recv(64 * 1024)
+        return b""
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    def token(self, *, other: bool = False) -> str:
+        """A token of the account, or of the other one."""
+        reply = self.reply("GetFaceIdToken", PERSON, key=self.other_key if other else self.key)
+        expect("FaceIdToken" in reply, reply)
+        return str(reply["FaceIdToken"])
+
+    def call(self, action: str, content: dict[str, Any], host: str = "", payload: bytes | None = None) -> str:
+        """A signed call; the error's code, empty for a success."""
+        return str(self.reply(action, content, host, payload).get("Error", {}).get("Code", ""))
+
+    def reply(
+        self,
+        action: str,
+        content: dict[str, Any],
+        host: str = "",
+        payload: bytes | None = None,
+        key: tuple[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """What a signed call is answered."""
+        body, host, at = json.dumps(content).encode(), host or f"{self.host}:{self.port}", int(time.time())
+        signed = sign_tc3(
+            *(key or self.key), timestamp=at, host=host, payload=body if payload is None else payload, service="faceid"
+        )
+        lines = [
+            "POST / HTTP/1.1",
+            f"Host: {host}",
+            "Content-Type: application/json",
+            f"Content-Length: {len(body)}",
+            f"X-TC-Action: {action}",
+            "X-TC-Version: 2018-03-01",
+            "X-TC-Region: ap-guangzhou",
+            f"X-TC-Timestamp: {at}",
+            f"Authorization: {signed}",
+            *([] if payload is None else [f"X-TC-Content-SHA256: {payload.decode()}"]),
+        ]
+        answer = self.send("\r\n".join([*lines, "", ""]).encode() + body)
+        return dict(json.loads(answer.partition(b"\r\n\r\n")[2])["Response"])
+
+    def close(self) -> None:
+        for line in self.lines:
+            line.close()
+        self.lines.clear()
+
+
+def attack(name: str, *, signed: bool = False) -> Callable[[Callable[[Target], None]], Callable[[Target], None]]:
+    def keep(run: Callable[[Target], None]) -> Callable[[Target], None]:
+        ATTACKS.append((name, signed, run))
+        return run
+
+    return keep
+
+
+def expect(is_right: bool, came: object) -> None:
+    if not is_right:
+        raise WrongAnswerError(repr(came)[:200])
+
+
+def head(lines: str, path: str = "/", method: str = "POST") -> bytes:
+    return f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{lines}\r\n".encode()
+
+
+# -- what a stranger sends -----------------------------------------------------------------------------------
+
+
+@attack("a head of 60,000 headers, one repeated")
+def many_headers(target: Target) -> None:
+    for path in ("/", "/healthz"):
+        answer = target.send(head("".join(f"x{n % 59999}:\r\n" for n in range(60_000)), path))
+        expect(answer.startswith(b"HTTP/1.1 431 ") or not answer, answer)
+
+
+@attack("heads of 64 KiB")
+def long_heads(target: Target) -> None:
+    for _ in range(50):
+        expect(target.send(head(f"a: {'b' * 60_000}\r\nContent-Length: 0\r\n")) != b"", "nothing")
+
+
+@attack("15,000 pipelined requests")
+def pipelined(target: Target) -> None:
+    expect(target.send(b"GET / HTTP/1.1\r\n\r\n" * 15_000).startswith(b"HTTP/1.1 "), "nothing")
+
+
+@attack("forms of 1 MiB of escaped pairs, of nobody and of a named SecretId")
+def forms(target: Target) -> None:
+    start = f"Action=A&Version=1&Timestamp={int(time.time())}&Nonce=1&Signature=a&SecretId={target.key[0] or 'A'}&"
+    for body in (b"%41=%41&" * 131_000, start.encode() + b"a=" + b"%41" * 340_000, b"a=" + b"%" * MIB):
+        lines = f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n"
+        expect(b'"Error"' in target.send(head(lines) + body), "no error")
+
+
+@attack("300 idle connections, and heads that do not end")
+def idle(target: Target) -> None:
+    for n in range(300):
+        with contextlib.suppress(OSError):
+            target.line().sendall(b"POST / HTTP/1.1\r\nHo" if n % 2 else b"")
+    time.sleep(0.5)
+    expect(target.send(head("", "/healthz", "GET")).startswith(b"HTTP/1.1 200 "), "no health")
+
+
+@attack("WebSocket heads and messages that are none")
+def sockets(target: Target) -> None:
+    lines = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    key = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+    for message in (b"[" * 16_000, b'{"type":"hello","token":"' + b"\\u0041" * 2000 + b'"}'):
+        line = target.line()
+        line.sendall(head(lines + key, "/capture/v1", "GET"))
+        line.recv(4096)
+        mask = b"\x00\x00\x00\x00"
+        with contextlib.suppress(OSError):
+            line.sendall(b"\x81\xfe" + len(message).to_bytes(2, "big") + mask + message)
+            line.sendall((b"\x89\x80" + mask) * 5000)
+            line.recv(4096)
+
+
+@attack("pages under another site's name")
+def rebinding(target: Target) -> None:
+    for path in ("/verify", "/explorer"):
+        answer = target.send(f"GET {path} HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n".encode())
+        expect(answer.startswith(b"HTTP/1.1 421 "), answer)
+    answer = target.send(head("", "/metrics", "GET"))
+    expect(not answer.startswith(b"HTTP/1.1 200 "), answer)
+
+
+# -- what takes a key ----------------------------------------------------------------------------------------
+
+
+@attack("heads that announce 10 MiB under the merchant's SecretId", signed=True)
+def announced(target: Target) -> None:
+    at = int(time.time())
+    signed = sign_tc3(target.key[0], "not the key", timestamp=at, host="here", service="faceid")
+    lines = (
+        f"Content-Type: application/json\r\nContent-Length: {10 * MIB}\r\nX-TC-Action: GetFaceIdToken\r\n"
+        f"X-TC-Version: 2018-03-01\r\nX-TC-Timestamp: {at}\r\nAuthorization: {signed}\r\n"
+    )
+    for _ in range(40):
+        target.line().sendall(head(lines))
+    time.sleep(0.3)
+    expect(
+        (code := target.call("GetFaceIdToken", photo(b"x" * 300_000))) != "RequestLimitExceeded.UinLimitExceeded", code
+    )
+
+
+def photo(data: bytes) -> dict[str, Any]:
+    return {"CompareLib": "LOCAL", "ImageBase64": base64.b64encode(data).decode()}
+
+
+@attack("photos of fill bytes, and of hundreds of scans", signed=True)
+def photos(target: Target) -> None:
+    for data in (FILL(6 * MIB), JPEG + SOF.replace(b"\xff\xc0", b"\xff\xc2") + SOS * 300_000):
+        expect((code := target.call("GetFaceIdToken", photo(data))) != "", code)
+
+
+@attack("JSON of brackets and of one name", signed=True)
+def nested(target: Target) -> None:
+    for content in ({"CompareLib": [[[]]] * 100_000}, {"Extra": "\\" * MIB, "CompareLib": 1}):
+        expect((code := target.call("GetFaceIdToken", content)).startswith("InvalidParameter"), code)
+
+
+@attack("sealed requests by SM2", signed=True)
+def sealed(target: Target) -> None:
+    blob = base64.b64encode(Sm2PrivateKey.generate().public.encrypt(b"k" * 16)).decode()
+    encryption = {
+        "EncryptList": ["Name"],
+        "CiphertextBlob": blob,
+        "Iv": "A" * 16,
+        "Algorithm": "SM4-GCM",
+        "TagList": ["A" * 22 + "=="],
+    }
+    content = {"CompareLib": "BUSINESS", "Name": "AAAA", "Encryption": encryption}
+    for _ in range(20):
+        expect((code := target.call("GetFaceIdToken", content)) == "FailedOperation.DecryptSystemError", code)
+
+
+@attack("names that begin like loopback ones", signed=True)
+def loopback(target: Target) -> None:
+    for host in ("localhost.evil.example", "127.evil.example", "127.0.0.1.evil.example:8400"):
+        code = target.call("GetFaceIdToken", {"CompareLib": "LOCAL"}, host, b"UNSIGNED-PAYLOAD")
+        expect(code == "AuthFailure.SignatureFailure", code)
+
+
+@attack("fields that were sealed for another account", signed=True)
+def stolen(target: Target) -> None:
+    if not (target.public_key and target.other_key[1]):
+        raise SkippedError("it takes RENZHENG_ATTACK_OTHER_KEY and RENZHENG_ATTACK_PUBLIC_KEY")
+    sealed, _ = seal_request(PERSON, target.public_key)
+    reply = target.reply("GetFaceIdToken", sealed)
+    expect("FaceIdToken" in reply, reply)
+    for _ in range(5):
+        reply = target.reply("GetFaceIdToken", sealed, key=target.other_key)
+        expect(reply.get("Error", {}).get("Code") == "FailedOperation.DecryptSystemError", reply)
+
+
+@attack("progressive frames", signed=True)
+def progressive(target: Target) -> None:
+    for _ in range(3):
+        expect((code := send_progressive_frames(target.url, target.token())) == MALFORMED, code)
+
+
+@attack("frames under a nonce that is over", signed=True)
+def old_nonces(target: Target) -> None:
+    expect((came := send_old_nonces(target.url, target.token())) == (None, 0), came)
+
+
+@attack("64 pages of one account that agree and start, and then one of another", signed=True)
+def many_pages(target: Target) -> None:
+    tokens = []
+    for _ in range(64):
+        tokens.append(target.token())
+        time.sleep(0.06)  # under the account's requests a second
+    other = target.token(other=True) if target.other_key[1] else None
+    expect(not (wrong := open_many(target.url, tokens, other)), wrong)
+
+
+# -- running -------------------------------------------------------------------------------------------------
+
+
+def watch(host: str, port: int, longest: Any, running: Any) -> None:
+    """Ask for /healthz over and over; `longest`: seconds of the longest answer since it was last set to nothing."""
+    request = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    line: socket.socket | None = None
+    while running.value:
+        begin = time.perf_counter()
+        try:
+            line = line or socket.create_connection((host, port), timeout=SECONDS)
+            line.sendall(request)
+            if not line.recv(4096):
+                raise ConnectionError
+        except OSError:  # an idle connection may be the one that gives way
+            if line is not None:
+                line.close()
+            line = None
+            continue
+        longest.value = max(longest.value, time.perf_counter() - begin)
+        time.sleep(0.003)
+
+
+@contextlib.contextmanager
+def watched(target: Target) -> Iterator[Any]:
+    context = multiprocessing.get_context("spawn")
+    longest, running = context.Value("d", 0.0), context.Value("b", True)
+    process = context.Process(target=watch, args=(target.host, target.port, longest, running))
+    process.start()
+    until = time.monotonic() + SECONDS
+    while not longest.value and time.monotonic() < until:
+        time.sleep(0.1)
+    time.sleep(1)
+    try:
+        yield longest
+    finally:
+        running.value = False
+        process.join(SECONDS)
+
+
+def key_of(variable: str) -> tuple[str, str]:
+    """SecretId and SecretKey of an environment variable; empty texts where it is not set."""
+    secret_id, _, secret_key = os.environ.get(variable, "").partition(":")
+    return secret_id, secret_key
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("url", nargs="?", default="http://127.0.0.1:8400")
+    url = urlsplit(asked.parse_args().url)
+    if not is_loopback(url.hostname or ""):
+        sys.exit("Only a server on this machine is attacked: give a loopback address.")
+    target = Target(
+        url.hostname or "",
+        url.port or 80,
+        key_of("RENZHENG_ATTACK_KEY"),
+        key_of("RENZHENG_ATTACK_OTHER_KEY"),
+        os.environ.get("RENZHENG_ATTACK_PUBLIC_KEY", ""),
+    )
+    failed, worst = 0, 0.0
+    with watched(target) as longest:
+        print(f"{longest.value * 1000:7.1f} ms  before the first attack")
+        for name, is_signed, run in ATTACKS:
+            if is_signed and not target.key[1]:
+                print(f"{'':7}     skipped, as it takes a key: {name}")
+                continue
+            longest.value, said = 0.0, ""
+            try:
+                run(target)
+            except SkippedError as reason:
+                said = f": skipped, as {reason}"
+            except (WrongAnswerError, OSError, ValueError) as fault:
+                failed, said = failed + 1, f": {type(fault).__name__} {fault}"
+            finally:
+                target.close()
+            time.sleep(0.2)
+            worst = max(worst, longest.value)
+            print(f"{longest.value * 1000:7.1f} ms  {name}{said}", flush=True)
+    print(f"The longest stop of the event loop: {worst * 1000:.1f} ms (at most {MAX_MS:.0f} on a calm machine)")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

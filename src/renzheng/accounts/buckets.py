@@ -1,0 +1,132 @@
+"""An account's own bucket: where UseCos has its verifications' video and best frame delivered.
+
+Tencent COS by its S3 interface, or any other S3. What is delivered there is the customer's, in the clear.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlsplit
+
+VIDEO, BEST_FRAME = "video.mp4", "best_frame.jpg"
+MAX_LINK_HOURS = 7 * 24
+"""A signed address is good for seven days at most: S3's own bound."""
+MAX_PREFIX = 200
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9]")
+_COS_NAME = re.compile(r"[a-z0-9][a-z0-9\-]*-[0-9]{5,}")
+_REGION = re.compile(r"[a-z0-9][a-z0-9\-]{0,40}")
+_PREFIX = re.compile(r"[A-Za-z0-9_.\-]+(/[A-Za-z0-9_.\-]+)*")
+
+
+class BucketRefusedError(ValueError):
+    """A bucket cannot be described like that; the text says why, for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Where and how. `endpoint`: host, and port where it is another than the scheme's, without the bucket's name.
+
+    `virtual`: the bucket's name is the first label of the host; else of the path. `public_base`: what addresses begin
+    with instead, such as a domain of the customer's own. `link_hours`: above 0, addresses are signed and good for so
+    long; at 0 they are plain, and the customer reads with keys of its own.
+    """
+
+    name: str
+    region: str
+    endpoint: str
+    prefix: str = ""
+    virtual: bool = True
+    secure: bool = True
+    public_base: str = ""
+    link_hours: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def host(self) -> str:
+        """Host and port that requests for this bucket go to."""
+        return f"{self.name}.{self.endpoint}" if self.virtual else self.endpoint
+
+    def key(self, folder: str, name: str) -> str:
+        """The key of an object in a delivery's folder."""
+        return "/".join(part for part in (self.prefix, folder, name) if part)
+
+    def address(self, key: str) -> str:
+        """The complete address of an object, as a result returns it; unsigned."""
+        if self.public_base:
+            return f"{self.public_base.rstrip('/')}/{quote(key)}"
+        scheme = "https" if self.secure else "http"
+        path = quote(key) if self.virtual else f"{self.name}/{quote(key)}"
+        return f"{scheme}://{self.host}/{path}"
+
+
+@dataclass(frozen=True, slots=True)
+class BucketKey:
+    """A key that may put, get and delete in the bucket. Never shown."""
+
+    access_id: str = field(repr=False)
+    secret: str = field(repr=False)
+
+
+def cos_bucket(name: str, region: str, prefix: str = "", public_base: str = "", link_hours: float = 0.0) -> Bucket:
+    """A bucket of Tencent COS: virtual-hosted, as COS refuses other requests to buckets made since 2024.
+
+    Raises BucketRefusedError, also for a name without its APPID.
+    """
+    if not _COS_NAME.fullmatch(name):
+        raise BucketRefusedError(f"{name!r} is no COS bucket: its name ends in the APPID, such as faces-1250000000")
+    return Bucket(name, region, f"cos.{region}.myqcloud.com", prefix, public_base=public_base, link_hours=link_hours)
+
+
+def s3_bucket(
+    name: str,
+    endpoint: str,
+    region: str = "us-east-1",
+    prefix: str = "",
+    virtual: bool = False,
+    public_base: str = "",
+    link_hours: float = 0.0,
+) -> Bucket:
+    """A bucket of another S3 by its endpoint's address, `https://host[:port]`. Raises BucketRefusedError."""
+    parts = urlsplit(endpoint)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise BucketRefusedError(
+            f"{endpoint!r} is no endpoint; it looks like https://s3.example.com or http://host:9000"
+        )
+    if parts.username or parts.password:
+        raise BucketRefusedError("an endpoint holds no user or password: the key is given apart")
+    secure = parts.scheme == "https"
+    return Bucket(name, region, parts.netloc, prefix, virtual, secure, public_base, link_hours)
+
+
+def _check(bucket: Bucket) -> None:
+    if not _NAME.fullmatch(bucket.name):
+        raise BucketRefusedError(
+            f"{bucket.name!r} is no bucket's name: 3 to 63 lower-case letters, digits, dots, hyphens"
+        )
+    if not _REGION.fullmatch(bucket.region):
+        raise BucketRefusedError(f"{bucket.region!r} is no region; it looks like ap-guangzhou")
+    if bucket.prefix and (len(bucket.prefix) > MAX_PREFIX or not _is_prefix(bucket.prefix)):
+        raise BucketRefusedError(
+            f"{bucket.prefix!r} is no prefix: up to {MAX_PREFIX} letters, digits, dots, hyphens and underscores,"
+            " with single slashes between"
+        )
+    if bucket.public_base:
+        base = urlsplit(bucket.public_base)
+        if base.scheme not in ("http", "https") or not base.hostname or base.query or base.fragment:
+            raise BucketRefusedError(
+                f"{bucket.public_base!r} is no base address; it looks like https://faces.example.com"
+            )
+        if bucket.link_hours:
+            raise BucketRefusedError("signed addresses are of the bucket's own host: leave out the base or the hours")
+    if not 0 <= bucket.link_hours <= MAX_LINK_HOURS:
+        raise BucketRefusedError(
+            f"signed addresses are good for 0 to {MAX_LINK_HOURS} hours, not {bucket.link_hours:g}"
+        )
+
+
+def _is_prefix(text: str) -> bool:
+    return bool(_PREFIX.fullmatch(text)) and not any(part in (".", "..") for part in text.split("/"))

@@ -1,0 +1,62 @@
+"""The photo of a request: its Base64, and what is wrong with it, told in the reply by name."""
+
+from __future__ import annotations
+
+import pybase64
+
+from renzheng.gateway.errors import InvalidParameterError
+
+FAULTS: dict[str, tuple[str, str]] = {
+    "format": ("不是可用的 JPEG 或 PNG 图片", "it is no JPEG or PNG that can be used"),
+    "foreign": ("图片格式为 {name}，请转换为 JPEG 或 PNG", "it is {name}; send a JPEG or PNG"),
+    "corrupt": ("图片已损坏，无法解码", "the image is damaged and cannot be decoded"),
+    "truncated": ("图片不完整，文件被截断", "the image is cut off: a part of the file is missing"),
+    "too_many_bytes": ("图片文件过大", "the image has too many bytes"),
+    "too_many_pixels": ("图片像素过多", "the image has too many pixels"),
+    "too_small": ("图片像素过少，无法容纳人脸", "the image has too few pixels for a face"),
+    "animated": ("图片为动图，请使用静态图片", "the image is animated; send a still picture"),
+    "address": ("带有 data: 前缀，请只传 Base64 内容", "it begins with data: and has to be the Base64 text alone"),
+    "lines": ("Base64 中含有空格或换行", "its Base64 holds line breaks or spaces"),
+    "alphabet": (
+        "使用了 URL 安全的 Base64 字符集，请使用标准字符集",
+        "it is in the URL's alphabet of Base64, not the standard one",
+    ),
+    "padding": (
+        "Base64 长度不是 4 的倍数，可能被截断或缺少填充",
+        "its Base64 is cut off or not padded: its length is no multiple of 4",
+    ),
+    "base64": ("不是 Base64", "it is not Base64"),
+    "empty": ("LOCAL 方式必须传入图片", "LOCAL needs it"),
+}
+"""Kind -> Chinese and English. What is wrong with an image is named as `engine.media` names it."""
+
+
+def refusal(kind: str, name: str = "") -> InvalidParameterError:
+    """The error that names a fault."""
+    zh, en = FAULTS["foreign" if kind == "format" and name else kind]
+    zh, en = zh.format(name=name), en.format(name=name)
+    return InvalidParameterError(
+        f"ImageBase64: {en}", zh=f"参数错误。`ImageBase64`：{zh}。", en=f"`ImageBase64`: {en}."
+    )
+
+
+def from_base64(text: memoryview) -> bytes:
+    """The bytes of standard, padded Base64. InvalidParameterError with what is wrong."""
+    if not text:
+        raise refusal("empty")
+    if len(text) % 4 == 0:
+        try:
+            return pybase64.b64decode(text, validate=True)
+        except ValueError:
+            pass
+    raise refusal(_mistake_in(bytes(text)))
+
+
+def _mistake_in(text: bytes) -> str:
+    if text[:5].lower() == b"data:":
+        return "address"
+    if any(mark in text for mark in (b"\n", b"\r", b"\t", b" ", b"\\n", b"\\r", b"\\t")):  # or as JSON escapes them
+        return "lines"
+    if b"-" in text or b"_" in text:
+        return "alphabet"
+    return "padding" if len(text) % 4 else "base64"

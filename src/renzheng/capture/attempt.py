@@ -1,0 +1,185 @@
+"""Drives the conversation of one attempt: does what it asks for, over one socket, and tells it what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Sequence
+
+from renzheng.capture.bounds import ChannelSettings
+from renzheng.capture.conversation import Conversation
+from renzheng.capture.effects import Effect, End, Look, Recall, Reveal, Send, Store
+from renzheng.capture.intake import HeldFrame, ReadHead
+from renzheng.capture.measured import FrameMeasurements
+from renzheng.capture.messages import Close, ClosingError, Frame
+from renzheng.capture.parts import ChannelParts
+from renzheng.capture.sight import BadFrameError, Glance, SkippedError
+from renzheng.capture.socket import DeviceSocket
+from renzheng.verification.challenge import NEUTRAL
+from renzheng.verification.session import Attempt, Session, StepRecord
+
+RECALLED_FRAMES = 12
+"""Stored neutral frames that are looked at again after a reconnect, the newest."""
+
+
+class DayUsedUpError(Exception):
+    """Another token of the same ID number took the day's last attempt meanwhile."""
+
+
+class AttemptRunner:
+    """Conducts one attempt over one socket. Frames, pongs and interruptions come from the socket's reader."""
+
+    def __init__(
+        self,
+        session: Session,
+        attempt: Attempt,
+        device: DeviceSocket,
+        parts: ChannelParts,
+        settings: ChannelSettings,
+        crowded: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._session = session
+        self._number = attempt.number
+        self._device = device
+        self._parts = parts
+        self._clock = parts.clock
+        self.conversation = Conversation(
+            session,
+            attempt,
+            device.intake,
+            parts.lookout,
+            settings.limits,
+            settings.pace,
+            parts.entropy,
+            crowded,
+            parts.pulse.stalled_seconds,
+        )
+        self._measured = FrameMeasurements(settings.limits.frames_per_attempt)
+        self._todo: list[Effect] = []
+        self._news = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # -- from the socket --
+
+    def pong(self, ping: str) -> None:
+        self._take(self.conversation.pong(ping, self._clock()))
+
+    def frame(self, frame: Frame, read_head: ReadHead) -> None:
+        """Raises ClosingError for what the protocol forbids."""
+        self._take(self.conversation.frame(frame, read_head, self._clock()))
+
+    def interrupt(self, end: End) -> None:
+        self._take(self.conversation.interrupt(end, self._clock()))
+
+    # -- the attempt --
+
+    async def run(self) -> End:
+        """To its end. Raises ClosingError, DeviceGoneError and DayUsedUpError."""
+        self._device.listener = self
+        try:
+            self._take(self.conversation.begin(self._clock()))
+            while True:
+                await self._do()
+                if self.conversation.end is not None:
+                    if self.conversation.end is End.COMPLETED:
+                        await self._measured.keep(self._parts.sessions, self._session.id, self._number)
+                    return self.conversation.end
+                await self._wait()
+        finally:
+            self._device.listener = None
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self.conversation.give_up()
+
+    async def _wait(self) -> None:
+        """Until something happened, or the conversation has to be woken. Raises what a task raised."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_bounded(self.conversation.deadline - self._clock())):
+                await self._news.wait()
+        self._news.clear()
+        for task in [task for task in self._tasks if task.done()]:
+            self._tasks.discard(task)
+            task.result()
+        if self._clock() >= self.conversation.deadline:
+            self._take(self.conversation.wake(self._clock()))
+
+    def _take(self, effects: Sequence[Effect]) -> None:
+        """Begin what takes time at once, and leave the rest, which has an order, to the runner."""
+        for effect in effects:
+            if isinstance(effect, Look):
+                self._start(self._look(effect))
+            elif isinstance(effect, Store):
+                self._start(self._store(effect.frames))
+            else:
+                self._todo.append(effect)
+        self._news.set()
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(lambda _: self._news.set())
+
+    async def _do(self) -> None:
+        while self._todo:
+            effect = self._todo.pop(0)
+            if isinstance(effect, Send):
+                await self._device.send(effect.kind, **effect.fields)
+            elif isinstance(effect, Reveal):
+                await self._reveal(effect.step, effect.counts)
+            elif isinstance(effect, Recall):
+                await self._recall()
+
+    async def _look(self, effect: Look) -> None:
+        glance: Glance | None = None
+        try:
+            with self._parts.capacity.looks.piece(self._clock):
+                glance, measured = await self._parts.lookout.look(effect.frame.jpeg, effect.action)
+            self._measured.note(effect.frame.jpeg, measured)
+        except SkippedError:
+            pass
+        except BadFrameError as error:
+            raise ClosingError(Close.MALFORMED, f"a frame that does not decode: {error}") from None
+        self._take(self.conversation.looked(effect.frame, glance, self._clock()))
+
+    async def _store(self, frames: Sequence[HeldFrame]) -> None:
+        """Raises ClosingError where the attempt is no longer ours."""
+        if not await self._parts.sessions.store_frames(self._session.id, self._number, frames):
+            raise ClosingError(Close.TAKEN_OVER if self._session.alive(self._clock()) else Close.EXPIRED)
+        self._take(self.conversation.stored(self._clock()))
+
+    async def _recall(self) -> None:
+        glances, lost = list[Glance](), 0
+        stored = await self._parts.sessions.newest_frames(self._session.id, self._number, 0, RECALLED_FRAMES)
+        for _, jpeg in stored:
+            try:
+                glance, measured = await self._parts.lookout.look(jpeg, NEUTRAL)
+                glances.append(glance)
+                self._measured.note(jpeg, measured)
+            except BadFrameError:
+                continue
+            except SkippedError:
+                lost += 1
+        self._take(self.conversation.recalled(glances, lost, self._clock()))
+
+    async def _reveal(self, step: StepRecord, counts: bool) -> None:
+        day = self._parts.day(step.revealed_at) if counts else None
+        if not await self._parts.sessions.reveal(self._session.id, self._number, step, counts, day):
+            raise await self._refusal(day)
+        self._take(self.conversation.revealed(self._clock()))
+
+    async def _refusal(self, day: str | None) -> Exception:
+        """Why a step could not be revealed: the token died, the day is used up, or another device has it."""
+        session = self._session
+        if not session.alive(self._clock()):
+            return ClosingError(Close.EXPIRED)
+        if day is not None and session.id_hash is not None and session.policy.attempts_a_day:
+            used = await self._parts.sessions.attempts_today(session.account_id, session.id_hash, day)
+            if used >= session.policy.attempts_a_day:
+                return DayUsedUpError()
+        return ClosingError(Close.TAKEN_OVER)
+
+
+def _bounded(seconds: float) -> float | None:
+    """For a timeout: none where there is no deadline."""
+    return None if seconds > 1e9 else max(0.0, seconds)

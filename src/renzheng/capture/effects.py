@@ -1,0 +1,89 @@
+"""What a conversation asks its driver to do, what it is told of, and how an attempt can end."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from renzheng.capture.intake import HeldFrame, Newest
+from renzheng.capture.sight import Glance
+from renzheng.verification.session import StepRecord
+
+
+class End(enum.StrEnum):
+    COMPLETED = "completed"
+    TIMEOUT = "timeout"
+    NOT_READY = "not_ready"
+    TURNED = "turned"
+    CAMERA = "camera"
+    EASED = "eased"
+    SLOW_LINE = "slow_line"
+    SERVER = "server"
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send this message to the device."""
+
+    kind: str
+    fields: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Look at this frame, then say `looked`. One at a time. `action`: the one that it was taken for."""
+
+    frame: Newest
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Store these frames, then say `stored`. One batch at a time."""
+
+    frames: Sequence[HeldFrame]
+
+
+@dataclass(frozen=True, slots=True)
+class Reveal:
+    """Store this step, then say `revealed`. `counts`: from now on the attempt counts."""
+
+    step: StepRecord
+    counts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Look at the neutral frames that were stored before a reconnect, then say `recalled`."""
+
+
+Effect = Send | Look | Store | Reveal | Recall
+
+
+# -- what happened --
+
+
+@dataclass(frozen=True, slots=True)
+class LookResult:
+    frame: Newest
+    glance: Glance | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecallResult:
+    glances: Sequence[Glance]
+
+
+@dataclass(frozen=True, slots=True)
+class PongEvent:
+    ping: str
+
+
+class Signal(enum.Enum):
+    TIME = enum.auto()
+    STORED = enum.auto()
+    REVEALED = enum.auto()
+
+
+Event = LookResult | RecallResult | PongEvent | Signal

@@ -1,0 +1,187 @@
+"""Which of a device's frames count, and where they go: to be looked at, to be stored, or nowhere.
+
+Knows no socket and reads no clock. An intake lasts as long as its socket; attempt after attempt uses it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from renzheng.capture.bounds import ChannelLimits
+from renzheng.capture.messages import Close, ClosingError, Frame
+from renzheng.capture.sight import FrameHead
+from renzheng.capture.watching import Missed
+from renzheng.verification.session import FrameRecord
+
+ReadHead = Callable[[bytes], FrameHead | None]
+"""What a JPEG's header says; None where it has none."""
+
+HeldFrame = tuple[FrameRecord, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest frame of the current step, and when the server had it. `missed`: those that came before it and after
+    the last that was taken to be looked at."""
+
+    jpeg: bytes
+    step: int
+    at: float
+    missed: Missed
+
+
+class Intake:
+    """Frames with the current step's nonce go two ways: all into `pending`, to be stored, and the newest one to be
+    looked at. Before the neutral second is known they wait in `early` instead, and those that turn out to belong to it
+    are stored. An unknown nonce ends the socket; an older one is dropped."""
+
+    def __init__(self, limits: ChannelLimits) -> None:
+        self._limits = limits
+        self._times: deque[float] = deque()
+        self._nonces: dict[bytes, int] = {}
+        self._step: int | None = None
+        self._until = 0.0
+        self._newest: Newest | None = None
+        self._last_sequence = -1
+        self._is_tall: bool | None = None
+        self._kept = self._kept_bytes = self._held_bytes = 0
+        self._early: deque[HeldFrame] = deque()
+        self.keeping = False
+        self.is_behind = False
+        """Whether a frame was dropped because the disk is behind."""
+        self.pending: list[HeldFrame] = []
+
+    def new_attempt(self, kept: int = 0, last_sequence: int = -1, kept_bytes: int = 0) -> None:
+        """Older nonces stay known, so that frames under way do no harm; none of them counts.
+
+        `kept`, `last_sequence`, `kept_bytes`: of the attempt's frames that are stored already.
+        """
+        self._nonces = dict.fromkeys(self._nonces, -1)
+        self._step = self._newest = self._is_tall = None
+        self._last_sequence = last_sequence
+        self._kept, self._kept_bytes = kept, kept_bytes
+        self.keeping = self.is_behind = False
+        while self._early:
+            self._forget_early()
+
+    def remember(self, nonce: bytes) -> None:
+        """A nonce given out in an earlier socket of this attempt: known, but not current."""
+        self._nonces.setdefault(nonce, -1)
+
+    def expect(self, step: int, nonce: bytes, until: float) -> None:
+        """From now on frames with this nonce count, and only those, up to the step's deadline."""
+        self._until = until
+        self._nonces[nonce] = step
+        self._step = step
+        self._newest = None
+
+    def expect_nothing(self) -> None:
+        """From now on no frame counts."""
+        self._step = None
+
+    def take(self, frame: Frame, read_head: ReadHead, now: float) -> bool:
+        """Whether the phone was turned, so that what was measured of the face before does not fit what comes now.
+
+        What does not count is dropped before a byte of its picture is read. Raises ClosingError for what the protocol
+        forbids.
+        """
+        step = self._nonces.get(frame.nonce)
+        if step is None:
+            raise ClosingError(Close.UNKNOWN_NONCE)
+        if step != self._step or frame.sequence <= self._last_sequence or now > self._until:
+            return False
+        while self._times and self._times[0] <= now - 1:
+            self._times.popleft()
+        if len(self._times) >= self._limits.max_frames_per_second:
+            return False
+        if self.keeping and self._held_bytes + len(frame.jpeg) > self._limits.pending_bytes:
+            self.is_behind = True
+            return False  # a frame that cannot be stored does not count
+        head = self._checked(read_head(frame.jpeg))
+        if head.width != head.height:
+            if self._is_tall is not None and self._is_tall != (head.height > head.width):
+                return True
+            self._is_tall = head.height > head.width
+        self._times.append(now)
+        self._last_sequence = frame.sequence
+        self._newest = Newest(frame.jpeg, step, now, self.waiting)
+        record = FrameRecord(frame.sequence, step, frame.nonce, now, hashlib.sha256(frame.jpeg).digest())
+        if self.keeping:
+            self._keep(record, frame.jpeg)
+        else:
+            self._hold(record, frame.jpeg)
+        return False
+
+    def _checked(self, head: FrameHead | None) -> FrameHead:
+        if head is None:
+            raise ClosingError(Close.MALFORMED, "a frame that is not a JPEG")
+        if head.progressive:
+            # Each of its many scans is a pass over the whole picture; no browser writes one from a canvas.
+            detail = "a progressive JPEG; send baseline ones, as a browser's canvas makes them"
+            raise ClosingError(Close.MALFORMED, detail)
+        if head.width * head.height > self._limits.frame_pixels:
+            raise ClosingError(Close.TOO_LARGE, f"a frame of more than {self._limits.frame_pixels} pixels")
+        return head
+
+    # -- to be looked at --
+
+    @property
+    def waiting(self) -> Missed:
+        """Frames of the current step that have come and were not taken to be looked at."""
+        newest = self._newest
+        return Missed() if newest is None else newest.missed + Missed(1, newest.at)
+
+    def take_newest(self) -> Newest | None:
+        """The newest frame, once."""
+        newest, self._newest = self._newest, None
+        return newest
+
+    def frames_per_second(self, now: float) -> int:
+        """Frames that counted within the last second."""
+        return sum(1 for at in self._times if at > now - 1)
+
+    # -- to be stored --
+
+    def take_pending(self) -> list[HeldFrame]:
+        """All frames that wait to be stored. They are held until they are let go."""
+        batch, self.pending = self.pending, []
+        return batch
+
+    def let_go(self, frames: Sequence[HeldFrame]) -> None:
+        """These frames are stored, or given up."""
+        self._held_bytes -= sum(len(jpeg) for _, jpeg in frames)
+
+    def drop_early(self, at: float, itself: bool = False) -> None:
+        """Of the frames before the neutral second, forget those that came before this time, or with it."""
+        while self._early and (self._early[0][0].received_at < at or (itself and self._early[0][0].received_at == at)):
+            self._forget_early()
+
+    def keep_early(self) -> None:
+        """The neutral second is over: what is held belongs to it, and from now on all is stored."""
+        self.keeping = True
+        while self._early:
+            record, jpeg = self._early[0]
+            self._forget_early()
+            self._keep(record, jpeg)
+
+    def _keep(self, record: FrameRecord, jpeg: bytes) -> None:
+        """As far as the attempt's bounds go."""
+        fits = self._kept_bytes + len(jpeg) <= self._limits.attempt_bytes
+        if self._kept < self._limits.frames_per_attempt and fits:
+            self._kept += 1
+            self._kept_bytes += len(jpeg)
+            self._held_bytes += len(jpeg)
+            self.pending.append((record, jpeg))
+
+    def _hold(self, record: FrameRecord, jpeg: bytes) -> None:
+        """Of what came before the neutral second is known, the newest is held as far as memory goes."""
+        self._early.append((record, jpeg))
+        self._held_bytes += len(jpeg)
+        while self._early and self._held_bytes > self._limits.pending_bytes:
+            self._forget_early()
+
+    def _forget_early(self) -> None:
+        self._held_bytes -= len(self._early.popleft()[1])

@@ -1,0 +1,148 @@
+"""The two listeners of `renzheng serve`: the public one, and the operator's beside it in the same loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvicorn
+
+from renzheng.app import App
+from renzheng.connections import Connections, raise_limit, room_for
+from renzheng.http_check import http_way
+from renzheng.settings import Settings
+from renzheng.settings.listeners import ListenerSection
+from renzheng.websocket import DeviceProtocol
+
+
+class CannotListenError(Exception):
+    """An address cannot be listened on; the text is a sentence that names the settings."""
+
+
+def free_port(settings: ListenerSection) -> int:
+    """The public port, found free, before anybody is told to go there. Raises CannotListenError."""
+    with _bound(settings.host, settings.port, "RENZHENG_HOST and RENZHENG_PORT") as probe:
+        return int(probe.getsockname()[1])
+
+
+def operator_socket(settings: ListenerSection) -> socket.socket:
+    """The operator's socket, bound. Raises CannotListenError."""
+    names = "RENZHENG_OPERATOR_HOST and RENZHENG_OPERATOR_PORT"
+    return _bound(settings.operator_host, settings.operator_port, names)
+
+
+def _bound(host: str, port: int, names: str) -> socket.socket:
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+    except OSError as error:
+        made.close()
+        reason = error.strerror or str(error)
+        raise CannotListenError(f"Cannot listen on {host}:{port} ({reason}): choose others by {names}.") from None
+    return made
+
+
+class _Public(uvicorn.Server):
+    """Tells the application that its end has begun before it stops listening."""
+
+    def __init__(self, config: uvicorn.Config, app: App) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Raises what kept the application from starting, which uvicorn turns into an exit code of its own."""
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            if self._app.start_error is not None:
+                raise self._app.start_error from None
+            raise
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.stopping()
+        await super().shutdown(sockets)
+
+
+class _Beside(uvicorn.Server):
+    """A server that leaves signals to the public one."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def run(app: App, tls: tuple[Path, Path] | None, operator: socket.socket) -> None:
+    """Serve until a signal comes. `tls`: the files of a certificate and its key."""
+    public = _Public(_public_config(app, tls), app)
+    with asyncio.Runner(loop_factory=public.config.get_loop_factory()) as runner:
+        runner.run(_serve(public, app, operator))
+
+
+async def _serve(public: uvicorn.Server, app: App, operator: socket.socket) -> None:
+    """The operator's listener is there first and goes last: it answers while the server starts and ends."""
+    beside = _Beside(_operator_config(app))
+    running = asyncio.create_task(beside.serve([operator]))
+    try:
+        await public.serve()
+    finally:
+        beside.should_exit = True
+        await running
+
+
+def _public_config(app: App, tls: tuple[Path, Path] | None) -> uvicorn.Config:
+    settings = app.settings
+    most, backlog = room_for(settings.connections, raise_limit(), settings.min_free_descriptors)
+    per_address = max(1, min(settings.connections_per_address, most // 2))
+    connections = Connections(most, per_address, settings.trusted_proxies)
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http=http_way(_bounds(settings), structlog.get_logger("renzheng.http"), connections),
+        backlog=backlog,
+        ws=DeviceProtocol,
+        ws_max_size=4 * settings.frame_bytes,
+        ws_max_queue=4,  # messages of a socket that wait in memory for the channel
+        ws_per_message_deflate=False,  # JPEGs do not shrink, and bombs do
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        lifespan="on",
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_graceful_shutdown=10,
+        ssl_certfile=tls[0] if tls else None,
+        ssl_keyfile=tls[1] if tls else None,
+    )
+
+
+def _bounds(settings: Settings) -> dict[str, Any]:
+    return {
+        "head_seconds": settings.head_seconds,
+        "head_bytes": settings.head_bytes,
+        "max_headers": settings.max_headers,
+    }
+
+
+def _operator_config(app: App) -> uvicorn.Config:
+    """No sockets of the Web; the application has no beginning and no end of its own. A proxy that is trusted says
+    whether a call came over TLS."""
+    return uvicorn.Config(
+        app.operator,
+        ws="none",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        lifespan="off",
+        proxy_headers=bool(app.settings.trusted_proxies),
+        forwarded_allow_ips=list(app.settings.trusted_proxies),
+        timeout_graceful_shutdown=2,
+    )

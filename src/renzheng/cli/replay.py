@@ -1,0 +1,96 @@
+"""``renzheng replay``: recordings of genuine verifications against fresh challenges, without a server."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from renzheng.cli.local import print_whole, refuse
+from renzheng.settings import SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from renzheng.evaluation.replays import Replayed, Row
+
+PROMISE = 0.01
+"""Share of tokens that a recording of a first challenge may pass."""
+
+SAID = {
+    "first": "a token's first challenge",
+    "further": "a further challenge",
+    "both": "both, one after another",
+}
+
+
+def replay(
+    photos: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[PHOTOS]...",
+            help="Folders with frontal photos, used in this order; by default those of RENZHENG_TEST_DATA.",
+        ),
+    ] = None,
+    people: Annotated[int, typer.Option(min=4, help="People who are recorded.")] = 13,
+    first: Annotated[int, typer.Option(min=1, help="Recordings of a first challenge by each person.")] = 6,
+    tokens: Annotated[int, typer.Option(min=1, help="Fresh tokens that each recording is tried with.")] = 2000,
+    checked: Annotated[
+        int, typer.Option(min=0, help="Answered challenges of each recording that the whole judge is given as well.")
+    ] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of challenges, movements and blinks.")] = 0,
+) -> None:
+    """Try how many fresh tokens a recording of a genuine verification passes, by this server's settings.
+
+    Exit code 0 where those of a first challenge pass at most 1 token in 100.
+    """
+    from renzheng.engine.packs import PackError
+    from renzheng.evaluation.pairs import DataError
+    from renzheng.evaluation.portrait import models
+    from renzheng.evaluation.replays import ReplayPlan, replay_all, tabulate_replays
+
+    try:
+        settings = load_settings()
+    except SettingsError as fault:
+        refuse(str(fault))
+    plan = ReplayPlan(people, first, tokens, checked, seed, settings.policy)
+    data = Path(os.environ.get("RENZHENG_TEST_DATA", "../shared/data"))
+    folders = photos or [data / "deepface", data / "lfw_fold1"]
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    try:
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task("Recording and replaying", total=None)
+            found = replay_all(
+                folders, plan, models(), lambda done, total: bar.update(task, completed=done, total=total)
+            )
+    except (DataError, PackError) as error:
+        console.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        raise typer.Exit(2) from error
+    rows = tabulate_replays(found)
+    _print(found, rows)
+    kept = [row.chance <= PROMISE and (row.passed.value or 0.0) <= PROMISE for row in rows if row.kind == "first"]
+    raise typer.Exit(0 if all(kept) else 1)
+
+
+def _print(found: list[Replayed], rows: list[Row]) -> None:
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for name in ("recording of", "recordings", "tokens passed", "by counting all challenges", "of the worst recording"):
+        table.add_column(name)
+    for row in rows:
+        passed = f"{row.passed.errors} of {row.passed.trials} ({100 * (row.passed.value or 0):.2f} %)"
+        table.add_row(
+            SAID[row.kind], f"{row.recordings}", passed, f"{100 * row.chance:.2f} %", f"{100 * row.highest:.2f} %"
+        )
+    print_whole(table)
+    people = len({one.person for one in found})
+    checked, confirmed = sum(one.checked for one in found), sum(one.confirmed for one in found)
+    own = sum(one.own for one in found)
+    typer.echo(
+        f"{people} people; {own} of {len(found)} recordings answer their own challenges.\n"
+        f"Of {checked} answered challenges that the whole judge was given, the actions of {confirmed} passed."
+    )

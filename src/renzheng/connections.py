@@ -1,0 +1,119 @@
+"""Open connections: how many, of whom, and which may go when a place is wanted."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
+from typing import Any, Protocol
+
+from renzheng.addresses import subscriber
+
+MAX_DESCRIPTORS = 1 << 20
+"""What the soft limit is raised to at most: some systems say that there is none."""
+MIN_CONNECTIONS = 8  # connections that there is always room for
+BACKLOG = 2048
+
+
+class Connection(Protocol):
+    """One that can be ended."""
+
+    @property
+    def transport(self) -> Any: ...
+
+
+class Connections:
+    """Counts connections, over all and by address (of IPv6 one /64).
+
+    Beyond a bound the longest idle connection ends: of the same address, or of the one that has most. An idle one waits
+    for a request. Where none is idle, the new one is refused. `proxies`: addresses and networks that are bounded only
+    over all, as they speak for others.
+    """
+
+    def __init__(self, most: int, per_address: int, proxies: Iterable[str] = ()) -> None:
+        self._most = most
+        self._per_address = per_address
+        self._proxies = tuple(ip_network(proxy, strict=False) for proxy in proxies)
+        self._names: dict[Connection, str] = {}
+        self._counts: dict[str, int] = {}
+        self._idle: dict[str, dict[Connection, None]] = {}
+        self._is_proxy = lru_cache(1024)(self._find_proxy)
+
+    @property
+    def open(self) -> int:
+        return len(self._names)
+
+    def opened(self, connection: Connection, address: str) -> bool:
+        """Take up an idle connection; False where there is no place for it."""
+        name = subscriber(address)
+        bounded = not self._is_proxy(address)
+        if bounded and self._counts.get(name, 0) >= self._per_address and not self._end_one(name):
+            return False
+        if len(self._names) >= self._most:
+            crowd = max(self._idle, key=self._counts.__getitem__, default="")
+            if not self._end_one(crowd):
+                return False
+        self._names[connection] = name
+        self._counts[name] = self._counts.get(name, 0) + 1
+        self._idle.setdefault(name, {})[connection] = None
+        return True
+
+    def busy(self, connection: Connection) -> None:
+        """A request has begun."""
+        name = self._names.get(connection)
+        idle = self._idle.get(name) if name is not None else None
+        if idle is not None and name is not None:
+            idle.pop(connection, None)
+            if not idle:
+                del self._idle[name]
+
+    def idle(self, connection: Connection) -> None:
+        """All requests are answered."""
+        name = self._names.get(connection)
+        if name is not None:
+            self._idle.setdefault(name, {})[connection] = None
+
+    def closed(self, connection: Connection) -> None:
+        self.busy(connection)
+        name = self._names.pop(connection, None)
+        if name is None:
+            return
+        self._counts[name] -= 1
+        if not self._counts[name]:
+            del self._counts[name]
+
+    def _end_one(self, name: str) -> bool:
+        for connection in self._idle.get(name, ()):
+            self.closed(connection)
+            connection.transport.close()
+            return True
+        return False
+
+    def _find_proxy(self, address: str) -> bool:
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._proxies)
+
+
+def raise_limit() -> int:
+    """Raise the soft limit of open descriptors to the hard one; how many there may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return MAX_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted
+
+
+def room_for(connections: int, descriptors: int, reserve: int) -> tuple[int, int]:
+    """How many connections there may be and how many may wait to be accepted, so that `reserve` descriptors stay free.
+
+    Those that wait are accepted in one go, before any of them can be refused.
+    """
+    room = descriptors - len(os.listdir("/proc/self/fd")) - reserve
+    backlog = max(MIN_CONNECTIONS, min(BACKLOG, room // 4))
+    return max(MIN_CONNECTIONS, min(connections, room - backlog)), backlog

@@ -1,0 +1,197 @@
+"""The management API's actions as forms: what each asks for, and what a form's texts become as parameters."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+import pybase64
+from msgspec import inspect
+
+from renzheng.accounts.operators import Operator
+
+
+class ParameterText(Protocol):
+    @property
+    def zh(self) -> str: ...
+    @property
+    def en(self) -> str: ...
+    @property
+    def choices(self) -> tuple[str, ...]: ...
+    @property
+    def example(self) -> str: ...
+
+
+class Manifest(Protocol):
+    """What is read of an action's manifest."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def request(self) -> type[msgspec.Struct]: ...
+    @property
+    def text(self) -> tuple[str, str]: ...
+    @property
+    def parameters(self) -> Mapping[str, ParameterText]: ...
+    @property
+    def regions(self) -> frozenset[str] | None: ...
+    @property
+    def roles(self) -> frozenset[str]: ...
+    @property
+    def secret(self) -> bool: ...
+
+
+TIMES = frozenset({"Since", "Until"})
+"""Parameters that are unix seconds, and a date and a time on forms."""
+SECRETS = frozenset({"KeySecret"})
+"""Parameters that no page shows again, not even to whoever typed them."""
+
+
+class FieldError(Exception):
+    """What was typed is no value of this kind. `name`: the field's."""
+
+    def __init__(self, name: str, kind: str) -> None:
+        super().__init__(name)
+        self.name = name
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """`kind`: boolean, integer, number, string, secret, time, list, object, file. `text`: Chinese, English.
+
+    `zone`: in which times are typed.
+    """
+
+    name: str
+    kind: str
+    required: bool
+    text: tuple[str, str]
+    choices: tuple[str, ...]
+    example: str
+    zone: datetime.tzinfo
+
+    def value(self, given: str | bytes) -> Any:
+        """What is sent for what was typed or chosen; None: it is left out. Raises FieldError."""
+        if isinstance(given, bytes):
+            return pybase64.b64encode(given).decode() if given else None
+        plain = given.strip()
+        if not plain:
+            return None
+        try:
+            if self.kind == "time":
+                return datetime.datetime.fromisoformat(plain).replace(tzinfo=self.zone).timestamp()
+            return _READERS[self.kind](plain)
+        except (ValueError, KeyError):
+            raise FieldError(self.name, self.kind) from None
+
+
+def _read_list(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+_READERS: Mapping[str, Any] = {
+    "boolean": {"true": True, "false": False}.__getitem__,
+    "integer": int,
+    "number": float,
+    "string": str,
+    "secret": str,
+    "list": _read_list,
+    "object": json.loads,
+}
+_KINDS: tuple[tuple[type[inspect.Type], str], ...] = (
+    (inspect.BoolType, "boolean"),
+    (inspect.IntType, "integer"),
+    (inspect.FloatType, "number"),
+    (inspect.StrType, "string"),
+    (inspect.StructType, "object"),
+    (inspect.DictType, "object"),
+    (inspect.RawType, "file"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action of a service. `text`: Chinese, English. `regions`: sorted; empty where none is needed."""
+
+    name: str
+    text: tuple[str, str]
+    roles: frozenset[str]
+    secret: bool
+    fields: Mapping[str, Field]
+    regions: tuple[str, ...] = ()
+
+
+def read_action(manifest: Manifest, zone: datetime.tzinfo) -> Action:
+    """`zone`: in which the person types times."""
+    fields = {field.name: field for field in _fields(manifest, zone)}
+    regions = tuple(sorted(manifest.regions or ()))
+    return Action(manifest.name, manifest.text, manifest.roles, manifest.secret, fields, regions)
+
+
+def _fields(manifest: Manifest, zone: datetime.tzinfo) -> Iterator[Field]:
+    described = inspect.type_info(manifest.request)
+    assert isinstance(described, inspect.StructType)
+    for field in described.fields:
+        told = manifest.parameters[field.encode_name]
+        kind = _kind(field.type)
+        if kind == "string" and field.encode_name.endswith("Base64"):
+            kind = "file"
+        if field.encode_name in TIMES:
+            kind = "time"
+        if field.encode_name in SECRETS:
+            kind = "secret"
+        yield Field(field.encode_name, kind, field.required, (told.zh, told.en), told.choices, told.example, zone)
+
+
+def _kind(kind: inspect.Type) -> str:
+    if isinstance(kind, inspect.UnionType):
+        kind = next(part for part in kind.types if not isinstance(part, inspect.NoneType))
+    if isinstance(kind, inspect.ListType):
+        item = kind.item_type
+        return "object" if isinstance(item, inspect.StructType | inspect.DictType) else "list"
+    return next((name for known, name in _KINDS if isinstance(kind, known)), "object")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: `response` is the object under `Response`, `milliseconds` how long it took."""
+
+    response: Mapping[str, Any]
+    milliseconds: float
+
+
+Send = Callable[[Operator, str, Mapping[str, Any], str], Awaitable[Answer]]
+"""Signs a call with the operator's own key and hands it to the service: operator, action, parameters, language."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """`host`: with the port, as programs on other machines or this one reach it."""
+
+    name: str
+    version: str
+    scheme: str
+    host: str
+
+
+ErrorTexts = tuple[str, str, tuple[str, str] | None]
+"""An error's message in Chinese and in English, and what to do about it, where its service says so."""
+SendWith = Callable[[Operator, str, str, Mapping[str, Any], str, str], Awaitable[Answer]]
+"""Signs a call with a key that the server keeps: operator, SecretId, action, parameters, language, region.
+
+The audit log notes who called what with which key.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedService:
+    """A service that is called with keys of accounts. `service`: as programs reach it."""
+
+    send: SendWith
+    manifests: Sequence[Manifest]
+    service: Service

@@ -1,0 +1,143 @@
+"""Calls of the management API as the console makes them, and what of each is remembered for the person to see."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from renzheng.console.actions import Answer, KeyedService, Send, Service
+from renzheng.console.door import Visitor
+
+MAX_SESSIONS, MAX_CALLS = 500, 12
+"""Sessions whose calls are remembered, and calls of each."""
+MAX_SHOWN = 300
+"""Characters of a text in a shown call."""
+MASK = "********"
+SECRET = re.compile(r"Secret(Key)?$|SecretKey|Password|^Token$|Authorization|PrivateKey", re.IGNORECASE)
+BYTES = re.compile(r"Base64$|^Data$|^Content$|^Csv$")
+
+
+class CallError(Exception):
+    """The API refused. `code`: as its error has it; `message`: for the person, in the person's language."""
+
+    def __init__(self, code: str, message: str, request_id: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = message
+        self.request_id = request_id
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call that was made, without what nobody may read over a shoulder. `at`: unix seconds.
+
+    `secret_id`: of the account's key that signed it; empty where the person's own did.
+    """
+
+    at: float
+    service: Service
+    action: str
+    parameters: Mapping[str, Any]
+    response: Mapping[str, Any]
+    milliseconds: float
+    secret_id: str = ""
+    region: str = ""
+
+    @property
+    def error(self) -> str:
+        return str(self.response.get("Error", {}).get("Code", ""))
+
+    @property
+    def request_id(self) -> str:
+        return str(self.response.get("RequestId", ""))
+
+
+def masked(value: Any, name: str = "") -> Any:
+    """As it may be shown: secrets are gone, bytes and long texts are cut, names and numbers of people covered."""
+    if isinstance(value, Mapping):
+        return {key: masked(part, key) for key, part in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [masked(part, name) for part in value]
+    if isinstance(value, str) and value:
+        if SECRET.search(name):
+            return MASK
+        if BYTES.search(name):
+            return f"... {len(value)} characters"
+        if len(value) > MAX_SHOWN:
+            return f"{value[:MAX_SHOWN]} ... {len(value)} characters"
+    return value
+
+
+class Calls:
+    """Makes calls for whoever is signed in, and remembers the last of each session in memory alone.
+
+    `service`: the management API. `clock`: unix seconds.
+    """
+
+    def __init__(self, send: Send, service: Service, clock: Callable[[], float]) -> None:
+        self._send = send
+        self._service = service
+        self._clock = clock
+        self._made: OrderedDict[bytes, deque[Call]] = OrderedDict()
+
+    async def call(
+        self, visitor: Visitor, action: str, parameters: Mapping[str, Any], language: str
+    ) -> Mapping[str, Any]:
+        """The response's object. Raises CallError."""
+        answer = await self._send(visitor.operator, action, parameters, language)
+        self._remember(visitor, self._shown(self._service, action, parameters, answer, "Identit" in action))
+        error = answer.response.get("Error")
+        if error is not None:
+            raise CallError(str(error["Code"]), str(error["Message"]), str(answer.response.get("RequestId", "")))
+        return answer.response
+
+    async def call_with(
+        self,
+        visitor: Visitor,
+        keyed: KeyedService,
+        secret_id: str,
+        action: str,
+        parameters: Mapping[str, Any],
+        language: str,
+        region: str,
+    ) -> Call:
+        """A call that an account's key signs; what came of it, an error too."""
+        answer = await keyed.send(visitor.operator, secret_id, action, parameters, language, region)
+        made = self._shown(keyed.service, action, parameters, answer, True)
+        call = replace(made, secret_id=secret_id, region=region)
+        self._remember(visitor, call)
+        return call
+
+    def _shown(
+        self, service: Service, action: str, parameters: Mapping[str, Any], answer: Answer, people: bool
+    ) -> Call:
+        """`people`: whether a `Name` is a person's."""
+        asked, response = (_covered(masked(part), people) for part in (parameters, answer.response))
+        return Call(self._clock(), service, action, asked, response, answer.milliseconds)
+
+    def _remember(self, visitor: Visitor, call: Call) -> None:
+        made = self._made.setdefault(visitor.session.digest, deque(maxlen=MAX_CALLS))
+        made.append(call)
+        self._made.move_to_end(visitor.session.digest)
+        while len(self._made) > MAX_SESSIONS:
+            self._made.popitem(last=False)
+
+    def made(self, visitor: Visitor) -> list[Call]:
+        """The session's last calls, the newest first."""
+        return list(reversed(self._made.get(visitor.session.digest, ())))
+
+
+def _covered(value: Any, people: bool) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            key: MASK if isinstance(part, str) and part and _is_personal(key, people) else _covered(part, people)
+            for key, part in value.items()
+        }
+    return [_covered(part, people) for part in value] if isinstance(value, list) else value
+
+
+def _is_personal(name: str, people: bool) -> bool:
+    return name in ("IdCard", "IdCardNumber") or (people and name == "Name")

@@ -1,0 +1,62 @@
+"""The second factor: codes of an authenticator app, and recovery codes for whoever has lost it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pyotp
+
+STEP_SECONDS = 30
+MAX_DRIFT = 1
+"""Steps that a phone's clock may be off, either way (RFC 6238, section 5.2)."""
+RECOVERY_CODES = 10
+_TOTP_BYTES = 20
+_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: none is read as another
+_LETTERS_A_CODE = 10
+
+
+class Enrolment(NamedTuple):
+    """`secret`: Base32, as an app takes it by hand. `address`: `otpauth:`, as an app reads it from a QR code."""
+
+    secret: str
+    address: str
+
+
+def new_secret(entropy: Callable[[int], bytes]) -> str:
+    """160 random bits in Base32."""
+    return "".join(_BASE32[byte % 32] for byte in entropy(_TOTP_BYTES * 8 // 5))
+
+
+_BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
+
+def is_secret(text: str) -> bool:
+    return len(text) == _TOTP_BYTES * 8 // 5 and not set(text) - set(_BASE32)
+
+
+def enrolment(secret: str, name: str) -> Enrolment:
+    return Enrolment(secret, pyotp.TOTP(secret, name=name, issuer="renzheng").provisioning_uri())
+
+
+def matching_step(secret: str, code: str, now: float) -> int | None:
+    """The time step that this code is of, within the drift; None where it is of none. Use it up at once."""
+    given = "".join(code.split())
+    if len(given) != 6 or not given.isascii() or not given.isdigit():
+        return None
+    totp = pyotp.TOTP(secret)
+    step = int(now) // STEP_SECONDS
+    steps = range(step - MAX_DRIFT, step + MAX_DRIFT + 1)
+    return next((one for one in steps if pyotp.utils.strings_equal(totp.generate_otp(one), given)), None)
+
+
+def new_recovery_codes(entropy: Callable[[int], bytes]) -> list[str]:
+    """Ten codes of fifty random bits each."""
+    drawn = ("".join(_LETTERS[byte % 32] for byte in entropy(_LETTERS_A_CODE)) for _ in range(RECOVERY_CODES))
+    return [f"{code[:5]}-{code[5:]}" for code in drawn]
+
+
+def plain_recovery_code(given: str) -> str:
+    """As it was made, however it was typed."""
+    letters = "".join(given.upper().replace("-", "").split()).translate(str.maketrans("OIL", "011"))
+    return f"{letters[:5]}-{letters[5:]}"

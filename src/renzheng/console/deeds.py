@@ -1,0 +1,160 @@
+"""Doing something: a form for one action of the management API, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from renzheng.console.actions import Action, Field, FieldError
+from renzheng.console.calls import CallError
+from renzheng.console.door import Door, Visitor
+from renzheng.console.forms import MAX_UPLOAD, Form, FormError
+from renzheng.console.frame import Frame
+from renzheng.console.nouns import Deed, Record, Table
+from renzheng.console.rendering import WITH_FRAMES, go, language
+from renzheng.console.tables import Management, is_denied
+
+MAX_GIVEN = 200
+OfferLink = Callable[[int], Awaitable[str]]
+"""Makes a link, good once, by which this operator chooses a password; its address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A deed, and the page that it belongs to. `back`: where a person goes afterwards, with `{Parameter}` in it."""
+
+    deed: Deed
+    action: Action
+    table: Table
+    back: str
+
+
+def offers(tables: Iterable[Table], records: Iterable[Record], actions: Mapping[str, Action]) -> dict[str, Offer]:
+    """By action. One without its action is not offered."""
+    found = {}
+    for table in tables:
+        for deed in (*table.first, *table.deeds):
+            if deed.action in actions and not deed.page:
+                found[deed.action] = Offer(deed, actions[deed.action], table, deed.back or table.path)
+    for record in records:
+        for deed in record.deeds:
+            if deed.action in actions:
+                back = record.path.replace("{id}", f"{{{record.parameter}}}")
+                found[deed.action] = Offer(deed, actions[deed.action], record.table, deed.back or back)
+    return found
+
+
+class DeedPages:
+    def __init__(
+        self, management: Management, offered: Mapping[str, Offer], door: Door, frame: Frame, offer_link: OfferLink
+    ) -> None:
+        self._management = management
+        self._offers = offered
+        self._door = door
+        self._frame = frame
+        self._offer_link = offer_link
+
+    async def _find(self, request: Request, visitor: Visitor) -> Offer:
+        """Raises FormError for one that is not there, or not for this role."""
+        found = self._offers.get(request.path_params["action"])
+        if found is None:
+            raise FormError(404, "missing")
+        await self._management.require(visitor, found.deed.action)
+        return found
+
+    async def ask(self, request: Request, visitor: Visitor) -> Response:
+        offer = await self._find(request, visitor)
+        values = {name: request.query_params.get(name, "")[:MAX_GIVEN] for name in offer.action.fields}
+        return await self._page(request, visitor, offer, values)
+
+    async def _page(
+        self,
+        request: Request,
+        visitor: Visitor,
+        offer: Offer,
+        values: Mapping[str, str],
+        status: int = 200,
+        **more: Any,
+    ) -> Response:
+        deed, action = offer.deed, offer.action
+        accounts = {}
+        if "AccountId" in action.fields and "AccountId" not in deed.given:
+            accounts = await self._management.accounts(visitor, language(request))
+        shown = {
+            "deed": deed,
+            "table": offer.table,
+            "action": action,
+            "back": _back(offer, values),
+            "given": [action.fields[name] for name in deed.given if name in action.fields and values.get(name)],
+            "asked": [one for one in asked(deed, action) if one.name != "AccountId" or len(accounts) > 1],
+            "values": values,
+            "accounts": accounts,
+            "problem": None,
+            "wrong": None,
+            **more,
+        }
+        made = self._management.calls.made(visitor)
+        return self._frame.page("deed.html", request, visitor, shown, status, calls=made)
+
+    async def do(self, request: Request, visitor: Visitor) -> Response:
+        offer = await self._find(request, visitor)
+        deed, action = offer.deed, offer.action
+        form = await self._door.form(request, visitor, files=MAX_UPLOAD if _has_files(deed, action) else 0)
+        values = {name: form.get(name) for name in action.fields}
+        try:
+            parameters = read(deed, action, form)
+            reply = await self._management.calls.call(visitor, action.name, parameters, language(request))
+        except FieldError as wrong:
+            return await self._page(request, visitor, offer, values, 422, wrong=wrong)
+        except CallError as refused:
+            if is_denied(refused):
+                raise
+            return await self._page(request, visitor, offer, values, 422, problem=refused)
+        if deed.shows:
+            made = self._management.calls.made(visitor)
+            shown = {"deed": deed, "table": offer.table, "back": _back(offer, values), "reply": reply, "values": values}
+            return self._frame.page(deed.shows, request, visitor, shown, calls=made, headers=WITH_FRAMES)
+        if not action.secret:
+            return go(f"{_back(offer, values)}?done={action.name}")
+        link = await self._offer_link(reply["Operator"]["Id"]) if deed.after == "sign-in link" else None
+        secrets = {**reply.get("Key", {}), **reply}
+        shown = {"deed": deed, "back": _back(offer, values), "link": link, "reply": secrets}
+        made = self._management.calls.made(visitor)
+        return self._frame.page("shown_once.html", request, visitor, shown, calls=made)
+
+
+def _back(offer: Offer, values: Mapping[str, str]) -> str:
+    """Where the deed belongs; of a record's, only digits and letters go into the address."""
+    back = offer.back
+    for name, value in values.items():
+        back = back.replace(f"{{{name}}}", value if value.isalnum() and value.isascii() else "0")
+    return back
+
+
+def _has_files(deed: Deed, action: Action) -> bool:
+    return any(one.kind == "file" for one in asked(deed, action))
+
+
+def asked(deed: Deed, action: Action) -> list[Field]:
+    """The fields of a deed's form, in order: what is needed first."""
+    if deed.asked is not None:
+        return [action.fields[name] for name in deed.asked if name in action.fields]
+    rest = [one for name, one in action.fields.items() if name not in deed.given]
+    return sorted(rest, key=lambda one: (one.name != "AccountId", not one.required))
+
+
+def read(deed: Deed, action: Action, form: Form) -> dict[str, Any]:
+    """What is sent. Raises FieldError."""
+    parameters: dict[str, Any] = {}
+    for one in (*(action.fields[name] for name in deed.given if name in action.fields), *asked(deed, action)):
+        file = form.files.get(one.name)
+        value = one.value(file.content if file else form.get(one.name))
+        if value is not None:
+            parameters[one.name] = value
+        elif one.required:
+            raise FieldError(one.name, "missing")
+    return parameters

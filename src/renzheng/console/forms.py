@@ -1,0 +1,112 @@
+"""What a form sent: read to a bound, checked to come from a page of ours, as text."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlsplit
+
+import multipart  # type: ignore[import-untyped]
+from starlette.requests import ClientDisconnect, Request
+
+MAX_FORM = 64 * 1024
+MAX_FIELDS = 200
+MAX_PARTS = 2000
+URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+MAX_UPLOAD = 12 * 1024 * 1024
+"""Bytes of a form with a file: a photo of the API's largest size, and what is around it."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file as it was sent. `name`: as the person's machine calls it."""
+
+    name: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """`many`: all files of a field, of which `files` has the last."""
+
+    fields: dict[str, str]
+    files: dict[str, File]
+    many: dict[str, list[File]] = field(default_factory=dict)
+
+    def get(self, name: str, default: str = "") -> str:
+        return self.fields.get(name, default)
+
+    def __getitem__(self, name: str) -> str:
+        return self.fields[name]
+
+
+class FormError(Exception):
+    """A form that is not taken. `status`: of the reply. `kind`: `foreign`, `large` or `form`."""
+
+    def __init__(self, status: int, kind: str) -> None:
+        super().__init__(kind)
+        self.status = status
+        self.kind = kind
+
+
+def check_origin(request: Request, public_origin: str) -> None:
+    """Raises FormError unless a page of this very origin sent the request, as browsers tell it.
+
+    `public_origin`: scheme, host and port under which people reach the console behind a proxy; empty: as Host says.
+    """
+    own = public_origin or f"{request.url.scheme}://{request.headers.get('host', '')}"
+    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
+    if origin is None or _plain(origin) != _plain(own) or site not in (None, "same-origin"):
+        raise FormError(403, "foreign")
+
+
+def _plain(origin: str) -> tuple[str, str | None, int | None]:
+    try:
+        parts = urlsplit(origin.lower())
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return origin, None, None
+    return parts.scheme, parts.hostname, port
+
+
+async def read_body(request: Request, most: int) -> bytes:
+    """Raises FormError for a longer one, or one that ends too early."""
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most:
+                raise FormError(413, "large")
+    except ClientDisconnect:
+        raise FormError(400, "form") from None
+    return bytes(body)
+
+
+async def read_form(request: Request, files: int) -> Form:
+    """The fields by name, of each the last, and files of up to so many bytes in all. Raises FormError."""
+    kind, options = multipart.parse_options_header(request.headers.get("content-type", ""))
+    if kind == MULTIPART and files:
+        return _read_parts(await read_body(request, files), options.get("boundary", ""))
+    if kind != URLENCODED:
+        raise FormError(415, "form")
+    body = await read_body(request, MAX_FORM)
+    try:
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
+    except (UnicodeDecodeError, ValueError):
+        raise FormError(400, "form") from None
+    return Form(dict(pairs), {})
+
+
+def _read_parts(body: bytes, boundary: str) -> Form:
+    limits = {"part_limit": MAX_PARTS, "memory_limit": 2 * len(body), "spool_limit": len(body)}
+    form = Form({}, {})
+    try:
+        for part in multipart.MultipartParser(io.BytesIO(body), boundary, len(body), strict=True, **limits):
+            if part.filename is None:
+                form.fields[part.name] = part.value
+            elif part.size:
+                form.files[part.name] = file = File(part.filename, part.raw)
+                form.many.setdefault(part.name, []).append(file)
+    except (multipart.MultipartError, UnicodeDecodeError):
+        raise FormError(400, "form") from None
+    return form

@@ -1,0 +1,53 @@
+"""What is around every page of a person who is signed in: the bar, the ways to the other pages, the person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from renzheng.console.calls import Call
+from renzheng.console.door import Visitor
+from renzheng.console.parts import ConsoleSettings
+from renzheng.console.rendering import ROOT, render
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to a page. `roles`: who is shown it; None: everybody."""
+
+    path: str
+    english: str
+    chinese: str
+    icon: str
+    roles: frozenset[str] | None = None
+
+
+OVERVIEW = Way(ROOT, "Overview", "概览", "overview")
+
+
+class Frame:
+    """`ways`: beside the overview."""
+
+    def __init__(self, settings: ConsoleSettings, ways: Sequence[Way] = ()) -> None:
+        self._settings = settings
+        self._ways = (OVERVIEW, *ways)
+
+    def page(
+        self,
+        name: str,
+        request: Request,
+        visitor: Visitor,
+        values: Mapping[str, Any],
+        status: int = 200,
+        calls: Sequence[Call] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """A page by its template, inside the frame. `calls`: what was called of late, for the Inspector."""
+        ways = [way for way in self._ways if way.roles is None or visitor.operator.role.value in way.roles]
+        around = {"ways": ways, "operator": visitor.operator, "token": visitor.token, "session": visitor.session}
+        around["calls"] = calls
+        return render(name, request, self._settings.utc_offset, {**around, **values}, status, headers)

@@ -1,0 +1,93 @@
+"""What the console's lists are made of: tables over the management API's actions, and what can be done to a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Sentences = tuple[str, str]
+"""English, Chinese."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`name`: of a field of an item of the reply; a dot leads into an object. `kind`: text, code, time, badge, number,
+    list, pairs, switch, size, account or result.
+
+    `words`: what a value is called, by value; `tones`: its colour.
+    """
+
+    name: str
+    title: Sentences
+    kind: str = "text"
+    words: Mapping[Any, Sentences] = field(default_factory=dict)
+    tones: Mapping[Any, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """An action that a person takes. `given`: parameters from the row, by its fields. `asked`: parameters in the order
+    in which they are asked for; None: all but the given ones. `when`: fields of the row and the values that it admits.
+
+    `warning`: what a person should know first. `after`: `sign-in link`: a link for the new person is shown too.
+    `back`: where the person goes afterwards, where that is not the page it is on. `page`: of its own, in place of the
+    form. `shows`: the template that shows the reply. A field `@X` is the list's own parameter X.
+    """
+
+    action: str
+    title: Sentences
+    given: Mapping[str, str] = field(default_factory=dict)
+    asked: tuple[str, ...] | None = None
+    when: Mapping[str, frozenset[Any]] = field(default_factory=dict)
+    tone: str = ""
+    warning: Sentences | None = None
+    after: str = ""
+    back: str = ""
+    page: str = ""
+    shows: str = ""
+
+    def suits(self, row: Mapping[str, Any]) -> bool:
+        return all(row.get(name) in values for name, values in self.when.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`action` lists; `items`: its reply's list. `filters`: parameters that the person may set. `deeds`: to a row;
+    `first`: those that need no row. `link`: the path of a row's own page, with `{Field}` in it. `context`: parameters
+    that the address brings along. `above`: the list that it belongs to; without one, it is among the ways.
+    `needs_account`: its action is of one account; the first is shown where none was chosen.
+    """
+
+    path: str
+    title: Sentences
+    lead: Sentences
+    icon: str
+    action: str
+    items: str
+    columns: tuple[Column, ...]
+    filters: tuple[str, ...] = ()
+    first: tuple[Deed, ...] = ()
+    deeds: tuple[Deed, ...] = ()
+    link: str = ""
+    context: tuple[str, ...] = ()
+    above: Table | None = None
+    needs_account: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A row's own page: what `action` says of the one that `parameter` names, under `item`. `heading`: a field.
+
+    Without a parameter it is the only one of its kind, and among the ways.
+    """
+
+    path: str
+    table: Table
+    action: str
+    parameter: str
+    item: str
+    heading: str
+    columns: tuple[Column, ...]
+    deeds: tuple[Deed, ...]
+    template: str = "record.html"

@@ -1,0 +1,122 @@
+"""What the console is handed, and the little that it needs to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from renzheng.accounts.operators import ConsoleSession, Credential, Operator
+from renzheng.console.actions import ErrorTexts, KeyedService, Manifest, Send, Service
+from renzheng.console.figures import Counts, Health
+from renzheng.console.passwords import Passwords
+from renzheng.console.provider import Provider
+
+
+class People(Protocol):
+    async def get(self, operator_id: int) -> Operator | None:
+        """None where there is none, it is disabled, or its row was changed by others."""
+        ...
+
+    async def named(self, name: str) -> Operator | None: ...
+    async def is_free(self, name: str) -> bool:
+        """Whether somebody new can have this name."""
+        ...
+
+    async def add_owner(self, name: str, now: float) -> Operator: ...
+
+
+class SignIn(Protocol):
+    """As `store.sign_in` has it."""
+
+    async def credential(self, operator_id: int) -> Credential | None: ...
+    async def any_credential(self) -> bool: ...
+    async def set_credential(self, operator_id: int, credential: Credential, now: float, verb: str) -> None: ...
+    async def use_step(self, operator_id: int, step: int) -> bool: ...
+    async def set_recovery_codes(self, operator_id: int, codes: Iterable[str]) -> None: ...
+    async def use_recovery_code(self, operator_id: int, code: str) -> bool: ...
+    async def recovery_codes(self, operator_id: int) -> int: ...
+    async def begin(self, operator_id: int, stage: str, browser: str, now: float) -> str: ...
+    async def session(self, secret: str) -> ConsoleSession | None: ...
+    async def touch(self, digest: bytes, now: float) -> None: ...
+    async def end(self, operator_id: int, digest: bytes, verb: str = "signed out") -> bool: ...
+    async def sessions(self, operator_id: int) -> list[ConsoleSession]: ...
+    async def forget(self, unused_since: float, begun_before: float, now: float) -> None: ...
+    async def link(self, secret: str, now: float) -> int | None: ...
+    async def use_link(self, secret: str, now: float) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleSettings:
+    """`public_url`: where people reach the console, empty where that is the listener itself. `utc_offset`: hours."""
+
+    public_url: str = ""
+    idle_seconds: float = 1800
+    life_seconds: float = 12 * 3600
+    tries: int = 5
+    tries_seconds: float = 900
+    password_length: int = 12
+    utc_offset: float = 8
+    upload_bytes: int = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ManagementService:
+    """The management API. `send`: signs and makes a call. `service`: as programs reach it."""
+
+    send: Send
+    manifests: Sequence[Manifest]
+    service: Service
+
+
+class Refusal(Protocol):
+    """A request that was answered with an error. `account_id`: 0 where no key was found. `secret_id`: masked."""
+
+    @property
+    def at(self) -> float: ...
+    @property
+    def request_id(self) -> str: ...
+    @property
+    def account_id(self) -> int: ...
+    @property
+    def secret_id(self) -> str: ...
+    @property
+    def code(self) -> str: ...
+    @property
+    def action(self) -> str: ...
+    def sentence(self, language: str) -> str:
+        """Why, in `zh-CN` or else in English."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleParts:
+    """`clock`: unix seconds. `record`: notes a deed and its subject in the audit log.
+
+    `tried`: counts a try to sign in, by outcome.
+    `family`: of a browser by its name.
+    `offer_link`: makes a link, good once, by which an operator chooses a password; its address.
+    `keyed`: the service that accounts call, for the Explorer. `errors`: of all services, by code.
+    `refusals`: the last requests that were answered with an error, the newest first.
+    `provider`: by which people may sign in too, where there is one.
+    `reset_link`: as that, and what the operator signed in with before is forgotten; by whom, and whose.
+    """
+
+    people: People
+    sign_in: SignIn
+    passwords: Passwords
+    record: Callable[[str, str], Awaitable[None]]
+    tried: Callable[[str], None]
+    clock: Callable[[], float]
+    entropy: Callable[[int], bytes]
+    family: Callable[[str], str]
+    counts: Counts
+    health: Callable[[], Awaitable[Health]]
+    settings: ConsoleSettings
+    offer_link: Callable[[int], Awaitable[str]]
+    reset_link: Callable[[Operator, int], Awaitable[str]]
+    management: ManagementService | None = None
+    provider: Provider | None = None
+    keyed: KeyedService | None = None
+    errors: Mapping[str, ErrorTexts] = field(default_factory=dict)
+    refusals: Callable[[], Sequence[Refusal]] = tuple

@@ -1,0 +1,79 @@
+"""Passwords: what is asked of one, and Argon2 in threads, of which a flood of sign-ins gets a few and no more."""
+
+from __future__ import annotations
+
+import asyncio
+import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+
+MAX_PASSWORD = 256
+MIN_DISTINCT = 5
+T = TypeVar("T")
+
+
+class PasswordsBusyError(Exception):
+    """More passwords are being checked than there is memory for; the person may try again in a moment."""
+
+
+def fault(password: str, again: str, name: str, min_length: int) -> str | None:
+    """Why a new password is not taken: `short`, `long`, `simple`, `different`; None where it is."""
+    plain = normal(password)
+    if password != again:
+        return "different"
+    if len(plain) < min_length:
+        return "short"
+    if len(plain) > MAX_PASSWORD:
+        return "long"
+    if len(set(plain)) < MIN_DISTINCT or plain.casefold() in name.casefold() or name.casefold() in plain.casefold():
+        return "simple"
+    return None
+
+
+def normal(password: str) -> str:
+    """One form for what keyboards write in several (RFC 8265, section 4.2)."""
+    return unicodedata.normalize("NFC", password)
+
+
+class Passwords:
+    """`hasher`: Argon2id with its costs. `places`: passwords checked or waiting at once."""
+
+    def __init__(self, hasher: PasswordHasher | None = None, threads: int = 2, places: int = 8) -> None:
+        self._hasher = hasher or PasswordHasher()
+        self._threads = ThreadPoolExecutor(threads, "renzheng-passwords")
+        self._places = places
+        self._taken = 0
+        self._nobodys: str | None = None
+
+    async def hash(self, password: str) -> str:
+        """Raises PasswordsBusyError."""
+        return await self._run(lambda: self._hasher.hash(normal(password)))
+
+    async def matches(self, hashed: str | None, password: str) -> bool:
+        """Whether it is the password of this hash; None, for nobody's, takes as long. Raises PasswordsBusyError."""
+        if len(password) > MAX_PASSWORD:
+            return False
+        return await self._run(lambda: self._matches(hashed, normal(password)))
+
+    def _matches(self, hashed: str | None, password: str) -> bool:
+        self._nobodys = self._nobodys or self._hasher.hash("nobody's password")
+        try:
+            return self._hasher.verify(hashed or self._nobodys, password) and hashed is not None
+        except (VerifyMismatchError, VerificationError, InvalidHashError):
+            return False
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if self._taken >= self._places:
+            raise PasswordsBusyError("too many passwords are being checked")
+        self._taken += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._taken -= 1
+
+    def stop(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)

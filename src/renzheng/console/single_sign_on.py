@@ -1,0 +1,109 @@
+"""Signing in by the identity provider: out to it, and back from it."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from typing import Any
+from urllib.parse import quote, unquote
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from renzheng.console.door import PASSWORD, WHOLE, Door
+from renzheng.console.parts import ConsoleParts
+from renzheng.console.provider import Provider, ProviderError, StrangerError, derived
+from renzheng.console.rendering import ROOT, go, own_path, render
+from renzheng.console.sign_in import CODE, SIGN_IN, minutes
+from renzheng.console.tries import Tries
+
+BEGIN, BACK = f"{ROOT}/oidc", f"{ROOT}/oidc/back"
+COOKIE = "renzheng_oidc"
+SIGN_IN_SECONDS = 600
+"""How long somebody may take at the provider."""
+MAX_CODE = 4096
+
+log = structlog.get_logger("renzheng.console")
+
+
+class SingleSignOnPages:
+    """A browser keeps one secret meanwhile, in a cookie; nothing is kept here, so any node may take it back."""
+
+    def __init__(self, parts: ConsoleParts, door: Door, provider: Provider) -> None:
+        self._parts = parts
+        self._door = door
+        self._provider = provider
+        self._tries = Tries(parts.settings.tries, parts.settings.tries_seconds)
+
+    async def begin(self, request: Request) -> Response:
+        onward = own_path(request.query_params.get("next", ""))
+        secret = secrets.token_urlsafe(32)
+        try:
+            response = go(await self._provider.address(secret))
+        except ProviderError as error:
+            log.warning("single_sign_on_failed", why=str(error))
+            return self._refused(request, 502, "provider")
+        response.set_cookie(
+            COOKIE,
+            f"{secret}.{quote(onward, safe='')}",
+            SIGN_IN_SECONDS,
+            path=BEGIN,
+            secure=self._door.is_secure(request),
+            httponly=True,
+            samesite="lax",  # the provider's page sends the browser back
+        )
+        return response
+
+    async def come_back(self, request: Request) -> Response:
+        """Let in whoever the provider vouches for, if an operator has that name."""
+        parts, address = self._parts, self._door.address(request)
+        wait = self._tries.take(address, address, parts.clock())
+        if wait:
+            parts.tried("too_many")
+            return self._refused(request, 429, "often", wait=minutes(wait))
+        secret, _, onward = request.cookies.get(COOKIE, "").partition(".")
+        given = request.query_params
+        if not secret or not hmac.compare_digest(given.get("state", "").encode(), derived(secret, "state").encode()):
+            return self._refused(request, 400, "lost")
+        code = given.get("code", "")
+        if "error" in given or not 0 < len(code) <= MAX_CODE:
+            return self._refused(request, 401, "cancelled")
+        try:
+            name = await self._provider.name(secret, code)
+        except StrangerError as error:
+            return await self._unknown(request, "", str(error))
+        except ProviderError as error:
+            log.warning("single_sign_on_failed", why=str(error))
+            return self._refused(request, 502, "provider")
+        operator = await parts.people.named(name)
+        if operator is None:
+            return await self._unknown(request, name, "no operator has this name")
+        self._tries.give_back(address, address)
+        credential = await parts.sign_in.credential(operator.id)
+        onward = own_path(unquote(onward))
+        # Browsers keep strict cookies from an address that another site led to: the page that is shown leads on itself.
+        if credential is not None and credential.totp is not None:
+            response = self._page(request, "signed_in.html", onward=f"{CODE}?next={quote(onward, safe='/')}")
+            return self._done(request, await self._door.let_in(request, response, operator, PASSWORD))
+        parts.tried("in")
+        response = self._page(request, "signed_in.html", onward=onward)
+        return self._done(request, await self._door.let_in(request, response, operator, WHOLE))
+
+    async def _unknown(self, request: Request, name: str, why: str) -> Response:
+        self._parts.tried("wrong")
+        log.warning("single_sign_on_refused", why=why)
+        await self._parts.record("single sign-on refused", "operator unknown")
+        return self._refused(request, 403, "unknown", name=name[:64])
+
+    def _refused(self, request: Request, status: int, problem: str, **values: Any) -> Response:
+        values = {"wait": 0, "name": "", **values}
+        return self._done(request, self._page(request, "sign_on_refused.html", status, problem=problem, **values))
+
+    def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+        values |= {"provider": self._provider.settings.title, "sign_in": SIGN_IN, "again": BEGIN}
+        return render(template, request, self._parts.settings.utc_offset, values, status)
+
+    def _done(self, request: Request, response: Response) -> Response:
+        response.delete_cookie(COOKIE, path=BEGIN, secure=self._door.is_secure(request), httponly=True, samesite="lax")
+        return response

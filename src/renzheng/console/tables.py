@@ -1,0 +1,182 @@
+"""Lists and single records: pages of what an action of the management API describes, and what can be done there."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from renzheng.console.actions import Action, Field, FieldError
+from renzheng.console.calls import CallError, Calls
+from renzheng.console.door import Visitor
+from renzheng.console.forms import FormError
+from renzheng.console.frame import Frame
+from renzheng.console.nouns import Deed, Record, Table
+from renzheng.console.rendering import ROOT, language
+
+ROWS = 50
+MAX_PAGE = 200
+DO = f"{ROOT}/do"
+
+
+class Management:
+    """What all pages over the management API share: its actions by name, and the calls. `record`: for the audit."""
+
+    def __init__(
+        self, calls: Calls, actions: Mapping[str, Action], record: Callable[[str, str], Awaitable[None]]
+    ) -> None:
+        self.calls = calls
+        self.actions = actions
+        self._record = record
+
+    async def require(self, visitor: Visitor, action: str) -> None:
+        """Raises FormError, and notes it, where the person's role does not include the action."""
+        if not self.allows(visitor, action):
+            await self._record(f"denied: {action}", f"operator {visitor.operator.id}")
+            raise FormError(403, "role")
+
+    def allows(self, visitor: Visitor, action: str) -> bool:
+        known = self.actions.get(action)
+        return known is not None and visitor.operator.role.value in known.roles
+
+    async def accounts(self, visitor: Visitor, spoken: str) -> dict[int, str]:
+        """The names of the accounts that the person sees, the first hundred, by number."""
+        if not self.allows(visitor, "DescribeAccounts"):
+            return {}
+        reply = await self.calls.call(visitor, "DescribeAccounts", {"Limit": 100}, spoken)
+        return {one["Id"]: one["Name"] for one in reply["Accounts"]}
+
+    def offered(
+        self, visitor: Visitor, deeds: Sequence[Deed], row: Mapping[str, Any], chosen: Mapping[str, Any]
+    ) -> list[tuple[Deed, str]]:
+        """What this person may do to this row now, with the address of its form."""
+        return [
+            (
+                deed,
+                deed.page.format(**row) if deed.page else f"{DO}/{deed.action}?{urlencode(given(deed, row, chosen))}",
+            )
+            for deed in deeds
+            if self.allows(visitor, deed.action) and deed.suits(row)
+        ]
+
+
+class TablePages:
+    def __init__(self, management: Management, frame: Frame) -> None:
+        self._management = management
+        self._frame = frame
+
+    async def show(self, request: Request, visitor: Visitor, table: Table) -> Response:
+        management, query = self._management, request.query_params
+        action, spoken = management.actions[table.action], language(request)
+        filters = [action.fields[name] for name in table.filters if name in action.fields]
+        chosen, wrong = _read([*filters, *(action.fields[name] for name in table.context)], query)
+        page = _page(query.get("page", ""))
+        if "Offset" in action.fields:
+            chosen |= {"Offset": (page - 1) * ROWS, "Limit": ROWS}
+        accounts = await management.accounts(visitor, spoken) if _names_accounts(table) else {}
+        if table.needs_account and "AccountId" not in chosen and len(accounts) > 1:
+            chosen["AccountId"] = next(iter(accounts))
+        problem: str | None = None
+        rows: list[Mapping[str, Any]] = []
+        total = 0
+        try:
+            reply = await management.calls.call(visitor, table.action, chosen, spoken)
+            rows = list(reply.get(table.items) or ())
+            total = int(reply.get("TotalCount") or len(rows))
+        except CallError as refused:
+            if is_denied(refused):
+                raise
+            problem = refused.message
+        names = {name: query.get(name, "") for name in table.filters}
+        if table.needs_account:
+            names["AccountId"] = str(chosen.get("AccountId", ""))
+        shown = {
+            "table": table,
+            "rows": [(row, management.offered(visitor, table.deeds, row, chosen)) for row in rows],
+            "first": [deed for deed in table.first if management.allows(visitor, deed.action)],
+            "filters": [one for one in filters if one.name != "AccountId" or len(accounts) > 1],
+            "chosen": names,
+            "is_filtered": any(names.values()),
+            "total": total,
+            "page": page,
+            "pages": max(1, -(-total // ROWS)),
+            "max_page": MAX_PAGE,
+            "query": urlencode({name: value for name, value in names.items() if value}),
+            "problem": problem,
+            "wrong": wrong,
+            "done": management.actions.get(query.get("done", "")),
+            "accounts": accounts,
+            "choices": {column.name: column.words for column in table.columns if column.words},
+        }
+        return self._frame.page("table.html", request, visitor, shown, calls=management.calls.made(visitor))
+
+    async def show_one(self, request: Request, visitor: Visitor, record: Record) -> Response:
+        management, spoken = self._management, language(request)
+        reply = await management.calls.call(visitor, record.action, self._named(request, record), spoken)
+        row = reply[record.item]
+        shows_account = any(column.kind == "account" for column in record.columns)
+        shown = {
+            "record": record,
+            "row": row,
+            "deeds": management.offered(visitor, record.deeds, row, {}),
+            "accounts": await management.accounts(visitor, spoken) if shows_account else {},
+            "done": management.actions.get(request.query_params.get("done", "")),
+        }
+        return self._frame.page(record.template, request, visitor, shown, calls=management.calls.made(visitor))
+
+    def _named(self, request: Request, record: Record) -> dict[str, Any]:
+        """The parameter by which the address names the record. Raises CallError for what can be none."""
+        if not record.parameter:
+            return {}
+        field = self._management.actions[record.action].fields[record.parameter]
+        try:
+            value = field.value(request.path_params["id"])
+        except FieldError:
+            value = None
+        if value is None:
+            raise CallError("ResourceNotFound", "", "")
+        return {record.parameter: value}
+
+
+def _names_accounts(table: Table) -> bool:
+    return "AccountId" in table.filters or any(column.kind == "account" for column in table.columns)
+
+
+def given(deed: Deed, row: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters of a deed that come from its row, and from what the list was asked for, as texts."""
+    found = {}
+    for parameter, name in deed.given.items():
+        value = chosen.get(name[1:]) if name.startswith("@") else row.get(name)
+        if value is not None:
+            found[parameter] = str(value).lower() if isinstance(value, bool) else str(value)
+    return found
+
+
+def is_denied(refused: CallError) -> bool:
+    """Whether the person's role does not allow the call, or what it names is not for the person to see."""
+    return refused.code.startswith(("UnauthorizedOperation", "AuthFailure", "ResourceNotFound"))
+
+
+def _read(filters: Sequence[Field], query: Mapping[str, str]) -> tuple[dict[str, Any], str | None]:
+    """What is asked for, and the name of a filter that cannot be read and is left out."""
+    chosen: dict[str, Any] = {}
+    wrong = None
+    for one in filters:
+        try:
+            value = one.value(query.get(one.name, ""))
+        except FieldError:
+            wrong = one.name
+            continue
+        if value is not None:
+            chosen[one.name] = value
+    return chosen, wrong
+
+
+def _page(given: str) -> int:
+    with contextlib.suppress(ValueError):
+        return min(MAX_PAGE, max(1, int(given)))
+    return 1

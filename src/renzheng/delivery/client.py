@@ -1,0 +1,212 @@
+"""A customer's bucket over S3: put, get, delete, and what is wrong with it, in a sentence."""
+
+from __future__ import annotations
+
+import enum
+import io
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+import minio
+import urllib3
+from minio.error import InvalidResponseError, MinioException, S3Error
+from urllib3.exceptions import HTTPError
+
+from renzheng.accounts.buckets import Bucket, BucketKey
+from renzheng.delivery.hosts import AllowedHosts, HostRefusedError, connections, proxied
+
+T = TypeVar("T")
+CONNECT_SECONDS, READ_SECONDS = 5.0, 20.0
+MIN_PART = 5 << 20
+"""The library's own bound for a part, bytes."""
+
+
+class Trouble(enum.StrEnum):
+    """What can be wrong with a bucket, told apart as an operator mends each in another place."""
+
+    NO_BUCKET = "no_bucket"
+    WRONG_KEY = "wrong_key"
+    NO_RIGHT = "no_right"
+    PATH_STYLE = "path_style"
+    UNREACHABLE = "unreachable"
+    HOST_REFUSED = "host_refused"
+    REDIRECTED = "redirected"
+    NOT_AUTHORISED = "not_authorised"
+    OTHER = "other"
+
+
+class BucketError(Exception):
+    """A request to the bucket failed. `trouble` says what to mend; the text is a sentence for the operator."""
+
+    def __init__(self, trouble: Trouble, sentence: str) -> None:
+        super().__init__(sentence)
+        self.trouble = trouble
+
+
+_BY_CODE = {
+    "NoSuchBucket": Trouble.NO_BUCKET,
+    "InvalidAccessKeyId": Trouble.WRONG_KEY,
+    "SignatureDoesNotMatch": Trouble.WRONG_KEY,
+    "InvalidSecretId": Trouble.WRONG_KEY,
+    "AccessDenied": Trouble.NO_RIGHT,
+    "PathStyleDomainForbidden": Trouble.PATH_STYLE,
+}
+_BY_STATUS = {401: Trouble.WRONG_KEY, 403: Trouble.NO_RIGHT}
+
+
+class BucketClient:
+    """One bucket with one key. Blocks: call it from a thread."""
+
+    def __init__(self, bucket: Bucket, key: BucketKey, http: urllib3.PoolManager, hosts: AllowedHosts) -> None:
+        self._bucket = bucket
+        self._hosts = hosts
+        client: Any = cast(Any, minio.Minio)(
+            bucket.endpoint,
+            access_key=key.access_id,
+            secret_key=key.secret,
+            secure=bucket.secure,
+            region=bucket.region,
+            http_client=http,
+        )
+        (client.enable_virtual_style_endpoint if bucket.virtual else client.disable_virtual_style_endpoint)()
+        self._client = client
+
+    def put(self, key: str, content: bytes, media_type: str) -> None:
+        """Write one object, over one that is there. Raises BucketError."""
+        one_part = max(len(content), MIN_PART)  # several would need rights beyond PutObject
+        self._call(
+            lambda: self._client.put_object(
+                self._bucket.name, key, io.BytesIO(content), len(content), media_type, part_size=one_part
+            )
+        )
+
+    def get(self, key: str) -> bytes | None:
+        """An object's bytes; None where there is none. Raises BucketError."""
+
+        def read() -> bytes:
+            response = self._client.get_object(self._bucket.name, key)
+            try:
+                return bytes(response.read())
+            finally:
+                response.close()
+                response.release_conn()
+
+        try:
+            return self._call(read)
+        except _MissingObjectError:
+            return None
+
+    def delete(self, key: str) -> None:
+        """What is not there is no error. Raises BucketError."""
+        try:
+            self._call(lambda: self._client.remove_object(self._bucket.name, key))
+        except _MissingObjectError:
+            return
+
+    def signed_address(self, key: str, hours: float) -> str:
+        """An address that anybody can read the object by, for so long. Asks nobody."""
+        return str(self._client.presigned_get_object(self._bucket.name, key, expires=timedelta(hours=hours)))
+
+    def probe(self) -> str:
+        """Write, read and delete an object of our own; its address, as merchants will see addresses.
+
+        Raises BucketError naming the step that failed.
+        """
+        key = self._bucket.key("renzheng-probe", secrets.token_hex(16))
+        content = secrets.token_bytes(32)
+        steps: tuple[tuple[str, Callable[[], None]], ...] = (
+            ("written", lambda: self.put(key, content, "application/octet-stream")),
+            ("read", lambda: self._check_read(key, content)),
+            ("deleted", lambda: self.delete(key)),
+        )
+        for step, work in steps:
+            try:
+                work()
+            except BucketError as error:
+                raise BucketError(error.trouble, f"a probe object cannot be {step}: {error}") from None
+        return self._bucket.address(self._bucket.key("20260101/0f1e2d3c4b5a69788796a5b4c3d2e1f0", "video.mp4"))
+
+    def _check_read(self, key: str, content: bytes) -> None:
+        if self.get(key) != content:
+            raise BucketError(Trouble.OTHER, "what comes back is not what was written")
+
+    def _call(self, work: Callable[[], T]) -> T:
+        bucket = self._bucket
+        try:
+            self._hosts.check(urlsplit(f"//{bucket.host}").hostname or "")
+            return work()
+        except HostRefusedError as error:
+            raise BucketError(Trouble.HOST_REFUSED, str(error)) from None
+        except S3Error as error:
+            raise self._s3_error(error) from None
+        except InvalidResponseError as error:
+            raise self._odd_answer(error) from None
+        except MinioException as error:
+            raise BucketError(Trouble.OTHER, f"{bucket.host} answers unusably: {_plain(error)}") from None
+        except (HTTPError, OSError) as error:
+            raise BucketError(Trouble.UNREACHABLE, f"{bucket.host} cannot be reached: {_cause(error)}") from None
+
+    def _s3_error(self, error: S3Error) -> Exception:
+        code, name = str(error.code), self._bucket.name
+        status = getattr(error.response, "status", 0)
+        if code in ("NoSuchKey", "ResourceNotFound"):
+            return _MissingObjectError(code)
+        if 300 <= status < 400:
+            return self._redirect(status)
+        trouble = _BY_CODE.get(code) or _BY_STATUS.get(status, Trouble.OTHER)
+        sentence = {
+            Trouble.NO_BUCKET: f"there is no bucket {name} at {self._bucket.endpoint}",
+            Trouble.WRONG_KEY: f"the key is not one of {self._bucket.endpoint} ({code})",
+            Trouble.NO_RIGHT: f"the key may not do this in the bucket {name} ({code})",
+            Trouble.PATH_STYLE: f"the bucket {name} is reached with its name in the host only: use --style virtual",
+        }.get(trouble, f"{self._bucket.host} answers {status} {_plain(code)}")
+        return BucketError(trouble, sentence)
+
+    def _odd_answer(self, error: InvalidResponseError) -> BucketError:
+        status = int(getattr(error, "_code", 0) or 0)
+        if 300 <= status < 400:
+            return self._redirect(status)
+        trouble = _BY_STATUS.get(status, Trouble.OTHER)
+        return BucketError(trouble, f"{self._bucket.host} answers {status} and no S3 error: is this an S3 endpoint?")
+
+    def _redirect(self, status: int) -> BucketError:
+        return BucketError(
+            Trouble.REDIRECTED,
+            f"{self._bucket.host} redirects ({status}), which is not followed: check the region and the endpoint",
+        )
+
+
+class _MissingObjectError(Exception):
+    """There is no such object."""
+
+
+def _plain(error: object) -> str:
+    """A stranger's text, in one printable line."""
+    return "".join(character if character.isprintable() else " " for character in str(error))[:200]
+
+
+def _cause(error: BaseException) -> str:
+    reason = getattr(error, "reason", None)
+    inner = reason if isinstance(reason, BaseException) else error.__cause__ or error
+    return _plain(getattr(inner, "strerror", None) or inner).rpartition(">: ")[2] or type(inner).__name__
+
+
+class Clients:
+    """Makes clients that share their connections. `proxy`: the operator's outgoing proxy; empty goes there directly."""
+
+    def __init__(self, hosts: AllowedHosts, proxy: str = "") -> None:
+        self._hosts = hosts
+        self._http = (
+            proxied(proxy, CONNECT_SECONDS, READ_SECONDS)
+            if proxy
+            else connections(hosts, CONNECT_SECONDS, READ_SECONDS)
+        )
+
+    def of(self, bucket: Bucket, key: BucketKey) -> BucketClient:
+        return BucketClient(bucket, key, self._http, self._hosts)
+
+    def close(self) -> None:
+        self._http.clear()

@@ -1,0 +1,106 @@
+"""The environment and the file `.env`: which names are settings, which are others', and when the file is believed."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import stat
+from collections.abc import Collection, Mapping
+from io import StringIO
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+PREFIX = "RENZHENG_"
+FILE = Path(".env")
+
+OTHERS = frozenset(
+    {
+        "RENZHENG_ENDPOINT",  # programs of merchants, as in the quickstart and on the client's page
+        "RENZHENG_SECRET_ID",
+        "RENZHENG_SECRET_KEY",
+        "RENZHENG_URL",  # the example shop
+        "RENZHENG_TEST_DATA",  # the tests and the evaluation
+    }
+)
+"""Names that are no settings of the server, and that it passes over."""
+
+RENAMED = {
+    "RENZHENG_FRAMES_PER_SECOND_LEAST": "RENZHENG_MIN_FRAMES_PER_SECOND",
+    "RENZHENG_FRAMES_PER_SECOND_MOST": "RENZHENG_MAX_FRAMES_PER_SECOND",
+}
+"""Settings of earlier versions, and what they are called now."""
+
+# Docker's links and Kubernetes set these for a container or a service that is called renzheng, or renzheng-something.
+_INJECTED = re.compile(
+    r"RENZHENG_(SERVICE|PORT|ENV)_.*|RENZHENG_(.*_)?NAME|RENZHENG_.*_SERVICE_(HOST|PORT)(_.*)?"
+    r"|RENZHENG_.*_PORT_\d+_(TCP|UDP|SCTP)(_.*)?|RENZHENG_.*_ENV_.*"
+)
+_ADDRESS = re.compile(r"(tcp|udp|sctp)://", re.IGNORECASE)
+
+
+class BadEnvironmentError(Exception):
+    """The environment cannot be used as it is; the text is a sentence a line."""
+
+
+def read_file(path: Path = FILE) -> dict[str, str]:
+    """The variables of `.env`, none without the file. Raises BadEnvironmentError where it is not to be believed.
+
+    The file decides where keys and faces are kept and who is believed. In a folder of somebody else's it would do so
+    for whoever runs a command there, so it has to be the user's own, and nobody else may write it.
+    """
+    try:
+        with path.open("rb") as file:
+            _check_owner(path, os.fstat(file.fileno()))
+            text = file.read().decode("utf-8")
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return {}
+    except OSError as error:
+        raise BadEnvironmentError(f"{path.absolute()} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadEnvironmentError(f"{path.absolute()} is no text in UTF-8") from None
+    values = dotenv_values(stream=StringIO(text))
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def export(name: str) -> None:
+    """Let a variable of `.env` count for parts that read the environment alone, in this process and its children."""
+    if name not in os.environ and (given := read_file().get(name)):
+        os.environ[name] = given
+
+
+def _check_owner(path: Path, found: os.stat_result) -> None:
+    if found.st_uid != os.geteuid():
+        raise BadEnvironmentError(
+            f"{path.absolute()} belongs to another user, so it is not read: remove it, or run the command elsewhere"
+        )
+    if stat.S_IMODE(found.st_mode) & 0o022:
+        raise BadEnvironmentError(
+            f"{path.absolute()} can be written by others, so it is not read: chmod go-w {path.absolute()}"
+        )
+
+
+def faults(given: Mapping[str, str], settings: Collection[str]) -> list[str]:
+    """A sentence for each variable with our prefix that is neither a setting nor somebody else's.
+
+    `given`: variables, their names in any case; `settings`: the settings' names, with the prefix, in upper case.
+    """
+    known = sorted(settings)
+    sentences = []
+    for name, value in given.items():
+        upper = name.upper()
+        if not upper.startswith(PREFIX) or upper in OTHERS or _INJECTED.fullmatch(upper):
+            continue
+        is_address = upper.endswith("_PORT") and _ADDRESS.match(value.strip()) is not None
+        if upper in settings and is_address:
+            sentences.append(
+                f"{name} is {value.strip()}, which a container orchestrator sets for a service of this name: set it "
+                "to a number here, call the service otherwise, or turn such variables off (enableServiceLinks: false)"
+            )
+        elif upper in RENAMED:
+            sentences.append(f"{name} is now called {RENAMED[upper]}")
+        elif upper not in settings and not is_address:
+            nearest = difflib.get_close_matches(upper, known, n=1, cutoff=0.0)[0]
+            sentences.append(f"{name} is no setting; the nearest is {nearest}")
+    return sentences

@@ -1,0 +1,181 @@
+"""One request to the signed API and its reply, and the way in which a large body is read into its place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, cast
+
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
+
+    from renzheng.http import ApiProtocol
+
+OK = b"HTTP/1.1 200 OK"  # what the signed API always answers
+HIGH_WATER = 256 * 1024  # bytes that wait to be read before the connection is told to wait
+MANY = 16  # parts that wait to be read, from which they are joined: by itself each costs as much as a packet
+
+
+class _Filling(asyncio.BufferedProtocol):
+    """Takes a connection over from its protocol while a body's rest arrives, so that it is written where it stays."""
+
+    def __init__(self, protocol: ApiProtocol, buffer: memoryview, size: int) -> None:
+        self._protocol = protocol
+        self._buffer = buffer
+        self._reading = False
+        self.size = size
+
+    def begin(self) -> None:
+        if self.size < len(self._buffer) and not self._protocol.transport.is_closing():
+            self._reading = True
+            self._hand_to(self)
+
+    def end(self) -> None:
+        if self._reading:
+            self._reading = False
+            self._hand_to(self._protocol)
+
+    def _hand_to(self, protocol: asyncio.BaseProtocol) -> None:
+        transport = self._protocol.transport
+        if not transport.is_closing():
+            transport.pause_reading()  # the loop asks a protocol which kind it is when it begins to read
+            transport.set_protocol(protocol)
+            transport.resume_reading()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer[self.size :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.size += nbytes
+        self._protocol.counted(nbytes)
+        if self.size == len(self._buffer):
+            self.end()
+            self._protocol.body_complete()
+        self._protocol.cycle.message_event.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._protocol.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._protocol.resume_writing()
+
+
+class Exchange(RequestResponseCycle):
+    """One request to `/` and its reply, as ASGI's `receive` and `send`."""
+
+    def __init__(self, protocol: ApiProtocol, keep_alive: bool) -> None:
+        super().__init__(
+            scope=protocol.scope,
+            transport=protocol.transport,
+            flow=protocol.flow,
+            logger=protocol.logger,
+            access_logger=protocol.access_logger,
+            access_log=False,
+            default_headers=protocol.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=protocol.expect_100_continue,
+            keep_alive=keep_alive,
+            on_response=protocol.on_response_complete,
+        )
+        self._protocol = protocol
+        self._chunks: deque[bytes] = deque()
+        self._waiting = 0
+        self._head: list[tuple[bytes, bytes]] = []
+        self._status = 200
+
+    def arrived(self, chunk: bytes) -> None:
+        """A part of the body, as the parser found it."""
+        self._chunks.append(chunk)
+        self._waiting += len(chunk)
+        if self._waiting > HIGH_WATER:
+            self.flow.pause_reading()
+        self.message_event.set()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """The parts as they came, none of them joined or copied unless they are many and so small."""
+        if self.waiting_for_100_continue and not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.waiting_for_100_continue = False
+        while not self._chunks and self.more_body and not self.disconnected and not self.response_complete:
+            self.flow.resume_reading()
+            self.message_event.clear()
+            await self.message_event.wait()
+        if self.disconnected or self.response_complete:
+            return {"type": "http.disconnect"}
+        if len(self._chunks) > MANY:
+            chunk = b"".join(self._chunks)
+            self._chunks.clear()
+        else:
+            chunk = self._chunks.popleft() if self._chunks else b""
+        self._waiting -= len(chunk)
+        return {"type": "http.request", "body": chunk, "more_body": self.more_body or bool(self._chunks)}
+
+    async def read_into(self, buffer: memoryview) -> AsyncGenerator[int, None]:
+        """Fill `buffer`, as long as the announced body; gives how much of it is there, each time that there is more.
+
+        Ends when it is full, or early where the client left. In place of `receive`, and before it.
+        """
+        size = 0
+        while self._chunks and size < len(buffer):  # what came in the packets of the head
+            message = cast("dict[str, Any]", await self.receive())
+            buffer[size : size + len(message["body"])] = message["body"]
+            size += len(message["body"])
+            yield size
+        if self.waiting_for_100_continue:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.waiting_for_100_continue = False
+        filling = _Filling(self._protocol, buffer, size)
+        self.flow.resume_reading()
+        filling.begin()
+        try:
+            while size < len(buffer) and not self.disconnected:
+                self.message_event.clear()
+                await self.message_event.wait()
+                if filling.size > size:
+                    size = filling.size
+                    yield size
+        finally:
+            filling.end()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """The head is kept until the body comes, and both are written as one."""
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        given = cast("dict[str, Any]", message)
+        if given["type"] == "http.response.start":
+            self._head, self._status = given["headers"], given["status"]
+            return
+        body, more = given["body"], given.get("more_body", False)
+        if self.scope["method"] == "HEAD":
+            body = b""  # the client would take what follows the head for its next reply
+        if self.response_started:
+            self.transport.write(body)
+        else:
+            self.response_started = True
+            self.waiting_for_100_continue = False
+            self.transport.write(self._head_bytes() + body)
+        if not more:
+            self.response_complete = True
+            self.message_event.set()
+            if not self.keep_alive:
+                self.transport.close()
+            self.on_response()
+
+    def _head_bytes(self) -> bytes:
+        lines = [OK if self._status == 200 else f"HTTP/1.1 {self._status} {HTTPStatus(self._status).phrase}".encode()]
+        lines += [name + b": " + value for name, value in (*self.default_headers, *self._head)]
+        if (b"connection", b"close") in self._head:
+            self.keep_alive = False
+        elif not self.keep_alive:
+            lines.append(b"connection: close")
+        lines += [b"", b""]
+        return b"\r\n".join(lines)

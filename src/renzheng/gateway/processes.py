@@ -1,0 +1,75 @@
+"""Processes for work that holds the interpreter, as SM2 in pure Python does: in threads it would slow everybody."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from renzheng.dumps import forbid_dumps
+
+_PR_SET_PDEATHSIG = 1  # sys/prctl.h
+
+
+class WorkLostError(Exception):
+    """The process that did the work died, and so did the one that was given it next."""
+
+
+class ProcessPool:
+    """A pool that begins with its first work, and heals: what a dead process was given is given to another once."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._pool: ProcessPoolExecutor | None = None
+        self._beginning = threading.Lock()
+
+    async def run(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        """`work(*arguments)` in one of them. WorkLostError."""
+        for _ in range(2):
+            # In a thread, as what is handed to the pool first starts a process, which takes a tenth of a second.
+            pool = self._pool
+            if pool is None:
+                pool = await asyncio.to_thread(self._begun)
+            try:
+                return await asyncio.wrap_future(pool.submit(work, *arguments))
+            except BrokenProcessPool:
+                if self._pool is pool:
+                    self._pool = None
+                    pool.shutdown(wait=False)
+        raise WorkLostError
+
+    def stop(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+    def _begun(self) -> ProcessPoolExecutor:
+        with self._beginning:
+            if self._pool is None:
+                context = multiprocessing.get_context("spawn")
+                pool = ProcessPoolExecutor(self._count, context, initializer=_begin, initargs=(os.getpid(),))
+                for _ in range(self._count):
+                    pool.submit(_ready)
+                self._pool = pool
+            return self._pool
+
+
+def _ready() -> None:
+    """Nothing to do: a process is started for it."""
+
+
+def _begin(parent: int) -> None:
+    """Ends with the server, leaves its signals to it, and is not dumped: keys pass through here."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    forbid_dumps()

@@ -1,0 +1,82 @@
+"""What a verification's frames show, for whoever may see faces and says why. The audit keeps who and why."""
+
+from __future__ import annotations
+
+import msgspec
+import pybase64
+
+from renzheng.gateway.errors import InvalidParameterValueError
+from renzheng.gateway.manifest import Parameter
+from renzheng.management.desk import REVIEWERS, WORKERS, Desk, Request
+from renzheng.management.texts import action
+from renzheng.operations import sessions
+
+MAX_FRAMES, MIN_REASON, MAX_REASON = 24, 4, 200
+
+
+class EvidenceRequest(Request, frozen=True, kw_only=True):
+    verification_id: str
+    reason: str
+    attempt: int | None = None
+    limit: int | None = None
+
+    def check(self) -> None:
+        reason = self.reason.strip()
+        if not MIN_REASON <= len(reason) <= MAX_REASON or not reason.isprintable():
+            raise InvalidParameterValueError(name="Reason", value=self.reason[:MAX_REASON])
+        if self.limit is not None and not 1 <= self.limit <= MAX_FRAMES:
+            raise InvalidParameterValueError(name="Limit", value=self.limit)
+
+
+class FrameView(msgspec.Struct, rename="pascal", frozen=True):
+    """`received_at`: unix seconds. `image`: a JPEG."""
+
+    sequence: int
+    step: int
+    received_at: float
+    image: str = msgspec.field(name="ImageBase64")
+
+
+class EvidenceReply(msgspec.Struct, rename="pascal"):
+    """`total_count`: frames of the attempt; `frames`: of them as many as were asked for, evenly over the attempt."""
+
+    attempt: int
+    total_count: int
+    frames: list[FrameView]
+
+
+async def describe(desk: Desk, request: EvidenceRequest) -> EvidenceReply:
+    session = (await sessions.find(desk.store, request.verification_id)).session
+    await desk.store.audit.record("frames seen", f"session {session.id}: {request.reason.strip()}")
+    attempt = session.attempt if request.attempt is None else request.attempt
+    kept = await desk.store.sessions.frames(session.id, attempt)
+    most = request.limit or 12
+    step = max(1.0, len(kept) / most)
+    chosen = [kept[int(number * step)] for number in range(min(most, len(kept)))]
+    shown = [
+        FrameView(frame.sequence, frame.step, frame.received_at, pybase64.b64encode(jpeg).decode())
+        for frame, jpeg in chosen
+    ]
+    return EvidenceReply(attempt, len(kept), shown)
+
+
+MANIFESTS = (
+    action(
+        "DescribeEvidence",
+        describe,
+        EvidenceRequest,
+        EvidenceReply,
+        WORKERS | REVIEWERS,
+        (
+            "查看一次核身的若干帧画面，须写明原因；查看人与原因记入审计。",
+            "Shows frames of one verification. A reason has to be given; the audit keeps it with who looked.",
+        ),
+        {
+            "VerificationId": Parameter("核身编号，或 FaceIdToken。", "Its number, or the FaceIdToken."),
+            "Reason": Parameter("查看原因，4 到 200 个字符。", "Why you look, 4 to 200 characters."),
+            "Attempt": Parameter("第几次尝试，默认最后一次。", "Which attempt; the last one by default."),
+            "Limit": Parameter("返回的帧数，默认 12，最大 24。", "How many frames: 12 by default, at most 24."),
+        },
+        order=183,
+    ),
+)

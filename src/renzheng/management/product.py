@@ -1,0 +1,23 @@
+"""The management of this installation as a product behind the gateway."""
+
+from __future__ import annotations
+
+from renzheng import management
+from renzheng.actions.product import REGIONS
+from renzheng.gateway.manifest import Product, manifests_in
+from renzheng.management.errors import ResourceNotFoundError, RoleDeniedError
+
+SERVICE, VERSION = "renzheng", "2026-11-26"
+
+
+def make_product() -> Product:
+    """The product with all actions that this folder has. Regions are taken, as SDKs send one, and mean nothing."""
+    return Product(
+        service=SERVICE,
+        version=VERSION,
+        title=("管理", "Management"),
+        regions=REGIONS,
+        example_region="ap-guangzhou",
+        actions=manifests_in(management),
+        errors=(RoleDeniedError, ResourceNotFoundError),
+    )

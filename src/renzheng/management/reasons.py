@@ -1,0 +1,105 @@
+"""Reasons for which something is refused, in Chinese: the store and the operations say theirs in English.
+
+A reason that is not here is told as it is.
+"""
+
+from __future__ import annotations
+
+import re
+
+CHINESE = {
+    "{} is no COS bucket: its name ends in the APPID, such as faces-1250000000":
+        "{} 不是 COS 存储桶名，桶名应以 APPID 结尾，例如 faces-1250000000",
+    "{} is no endpoint; it looks like https://s3.example.com or http://host:9000":
+        "{} 不是有效的访问地址，格式如 https://s3.example.com 或 http://host:9000",
+    "an endpoint holds no user or password: the key is given apart": "访问地址中不能含用户名或密码，密钥须单独填写",
+    "{} is no bucket's name: 3 to 63 lower-case letters, digits, dots, hyphens":
+        "{} 不是有效的桶名，应为 3 至 63 个小写字母、数字、点或连字符",
+    "{} is no region; it looks like ap-guangzhou": "{} 不是有效的地域，格式如 ap-guangzhou",
+    "{} is no prefix: up to {} letters, digits, dots, hyphens and underscores, with single slashes between":
+        "{} 不是有效的前缀，最多 {} 个字母、数字、点、连字符或下划线，以单个斜杠分隔",
+    "signed addresses are good for 0 to {} hours, not {}": "签名地址的有效期为 0 至 {} 小时，不能是 {}",
+    "{} is no base address; it looks like https://faces.example.com":
+        "{} 不是有效的公开地址，格式如 https://faces.example.com",
+    "signed addresses are of the bucket's own host: leave out the base or the hours":
+        "签名地址只能使用存储桶自身的域名，公开地址与签名地址的小时数不能同时填写",
+    "{}. Nothing was changed": "{}。未作任何更改",
+    "the account has authorised no bucket": "该账号没有授权存储桶",
+    "account {} has authorised no bucket: renzheng bucket authorise": "账号 {} 没有授权存储桶",
+    "there is no account {}": "没有账号 {}",
+    "there is no key {}": "没有密钥 {}",
+    "there is no operator {}": "没有人员 {}",
+    "there is no such verification, or it is erased": "没有该核身记录，或已被删除",
+    "models are missing: run renzheng models install, or send Look as false":
+        "缺少模型：请运行 renzheng models install，或将 Look 设为 false",
+    "the photos cannot be looked at now; try again, or send Look as false":
+        "暂时无法检查照片，请稍后重试，或将 Look 设为 false",
+    "import {} takes no more parts": "导入 {} 不能再上传分片",
+    "import {} is {} and takes no more parts": "导入 {} 处于 {} 状态，不能再上传分片",
+    "import {} is {}, and cannot become {}": "导入 {} 处于 {} 状态，不能变为 {}",
+    "import {} is {}": "导入 {} 处于 {} 状态",
+    "there is no table yet: put a part of the kind table": "还没有表格，请先上传 Kind 为 table 的分片",
+    "a photo has the name by which the table knows it, of at most 255 characters":
+        "照片须有名称，与表格中的一致，最长 255 个字符",
+    "the photo is no JPEG or PNG": "照片不是 JPEG 或 PNG",
+    "a part's number is 1 to {}": "分片编号为 1 至 {}",
+    "part {} has to be sent again: it was not kept whole": "分片 {} 未完整保存，请重新上传",
+    "account {} has no import {}": "账号 {} 没有导入 {}",
+    "rule {} is of your own making: another person has to review it": "规则 {} 由您本人编写，须由其他人员审核",
+    "rule {} is {}: reject or disable it first, or create another":
+        "规则 {} 处于 {} 状态，请先驳回或停用，或另建规则",
+    "rule {} is {}; only one that is {} can become {}": "规则 {} 处于 {} 状态，只有处于 {} 的规则才能变为 {}",
+    "a rule's name has 1 to {} printable characters": "规则名称为 1 至 {} 个可见字符",
+    "the account already has a rule named {}": "该账号已有名为 {} 的规则",
+    "account {} has no rule {}": "账号 {} 没有规则 {}",
+    "a note has up to {} characters": "备注最长 {} 个字符",
+    "{} is no web origin; it looks like https://shop.example or http://localhost:3000":
+        "{} 不是有效的网页来源，格式如 https://shop.example 或 http://localhost:3000",
+    "{} is no network; it looks like 203.0.113.7, 10.0.0.0/8 or 2001:db8::/32":
+        "{} 不是有效的网段，格式如 203.0.113.7、10.0.0.0/8 或 2001:db8::/32",
+    "an account's name has 1 to 64 letters, digits, blanks, dots, hyphens or underscores":
+        "账号名称为 1 至 64 个字母、数字、空格、点、连字符或下划线",
+    "{} has at most {} printable characters": "{} 最长 {} 个可见字符",
+    "a privacy link looks like https://shop.example/privacy": "隐私政策链接的格式如 https://shop.example/privacy",
+    "there is already an account named {}": "已有名为 {} 的账号",
+    "temporary keys last 1 to {} seconds, not {}": "临时密钥的有效期为 1 至 {} 秒，不能是 {}",
+    "there is already a key with this SecretId": "该 SecretId 已存在",
+    "account {} has no key {}": "账号 {} 没有密钥 {}",
+    "a key is for {}, or for both": "密钥可用于 {}，或两者皆可",
+    "a top-up is not 0 and at most {} verifications": "充值次数不能为 0，最多 {} 次",
+    "account {} has an unlimited balance; make it prepaid first": "账号 {} 不限次数，请先改为预付",
+    "a limit is 0 to 1000000 requests a second, not {}": "限额为每秒 0 至 1000000 次请求，不能是 {}",
+    "evidence is limited to 0 to {} bytes, not {}": "存证限额为 0 至 {} 字节，不能是 {}",
+    "the CSV file is neither UTF-8 nor GB 18030": "CSV 文件既不是 UTF-8 也不是 GB 18030 编码",
+    "the import has problems; nothing was stored": "导入内容有误，未登记任何人",
+    "the heading (row 1) lacks {}; it is {}": "表头（第 1 行）缺少 {}，应为 {}",
+    "an ID number has 17 digits and a digit or X": "身份证号为 17 位数字加 1 位数字或 X",
+    "the name is empty": "姓名为空",
+    "a person with this ID number is enrolled already": "该身份证号已登记",
+    "nobody with this ID number is enrolled": "没有登记该身份证号",
+    "account {} has no person {}": "账号 {} 没有人员 {}",
+    "a name has 1 to 64 letters, digits, blanks, dots, hyphens, underscores or @":
+        "名称为 1 至 64 个字母、数字、空格、点、连字符、下划线或 @",
+    "a merchant's person belongs to one account, everybody else to none":
+        "商户人员须属于一个账号，其他人员不属于任何账号",
+    "there is already an operator named {}": "已有名为 {} 的人员",
+    "the last owner cannot go: nobody could let anybody in any more": "不能移除最后一位所有者，否则无人能再授权他人",
+}  # fmt: skip
+"""By the English reason; `{}` stands for a value, and the values come in the same order."""
+
+
+def _pattern(reason: str) -> re.Pattern[str]:
+    return re.compile("(.*?)".join(map(re.escape, reason.split("{}"))), re.DOTALL)
+
+
+# Those that begin with a value fit most, so that they are tried last.
+_IN_ORDER = sorted(CHINESE, key=lambda one: (one.startswith("{}"), -len(one)))
+_PATTERNS = [(_pattern(one), CHINESE[one]) for one in _IN_ORDER]
+
+
+def in_chinese(reason: str) -> str:
+    """The reason in Chinese; as it is where there is none."""
+    for pattern, chinese in _PATTERNS:
+        if found := pattern.fullmatch(reason):
+            return chinese.format(*(in_chinese(value) for value in found.groups()))
+    return reason

@@ -1,0 +1,189 @@
+"""Where the management service meets the engine, the buckets and the settings: what it is handed is made here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+
+from renzheng import __version__
+from renzheng.accounts.buckets import Bucket, BucketKey
+from renzheng.adapters import EnginePhotos, make_first_key_pairs
+from renzheng.delivery.client import BucketError, Clients
+from renzheng.delivery.hosts import AllowedHosts
+from renzheng.engine import packs
+from renzheng.engine.media import MediaError
+from renzheng.engine.supervision import BusyError, WorkerDiedError
+from renzheng.engine.workers import EngineWorkers
+from renzheng.environment import PREFIX
+from renzheng.faults import fault_name
+from renzheng.gateway.manifest import Product, Service
+from renzheng.management.desk import BucketTroubleError, Door, Parts
+from renzheng.metrics import Metrics
+from renzheng.readiness import Readiness
+from renzheng.settings import Settings
+from renzheng.store.accounts import RefusedError
+from renzheng.store.calls import Calls
+from renzheng.store.engine import StoreError
+from renzheng.store.open import Store
+from renzheng.verification.records import NoRoomError
+from renzheng.verification.session import DAY_SECONDS, RESULT_SECONDS
+
+log = structlog.get_logger("renzheng")
+
+FACE_FAULTS = {
+    "no_face": "no face is found in it",
+    "several_faces": "it shows several faces",
+    "cut": "the face is cut off",
+    "too_small": "the face is too small",
+    "poor": "the face is turned away or blurred, or light or noise has left too little of it",
+}
+BUSY_PAUSE = 0.2
+CALLS_SECONDS = 2.0
+
+
+async def look_at(engine: EngineWorkers, content: bytes) -> str | None:
+    """What is wrong with a photo for enrolment, as the judge would see it; None where nothing is.
+
+    Raises WorkerDiedError at its second time: what befalls our own processes is no fault of the photo's.
+    """
+    try:
+        try:
+            report = await engine.examine(content)
+        except WorkerDiedError:
+            report = await engine.examine(content)
+    except MediaError as error:
+        return error.message
+    return FACE_FAULTS.get(report.status)
+
+
+class RequestCounters:
+    """Counts each request in the metrics, and those of proven callers by account in the store."""
+
+    def __init__(self, metrics: Metrics, calls: Calls) -> None:
+        self._metrics = metrics
+        self._calls = calls
+
+    def request(self, action: str, code: str, seconds: float, account_id: int) -> None:
+        self._metrics.request(action, code, seconds)
+        if account_id > 0:  # an operator's own key has a number below
+            self._calls.count(account_id, action, code)
+
+    def failed_open(self, part: str) -> None:
+        self._metrics.failed_open(part)
+
+
+class Management:
+    """The management service of a running server: its parts, and what goes on behind its calls."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        engine: EngineWorkers,
+        readiness: Readiness,
+        clock: Callable[[], float],
+        entropy: Callable[[int], bytes],
+        actions: tuple[str, ...],
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._engine = engine
+        self._readiness = readiness
+        self._clock = clock
+        self._entropy = entropy
+        self._actions = actions
+        self._tasks: set[asyncio.Future[Any]] = set()
+
+    def service(self, product: Product) -> Service:
+        parts = Parts(
+            store=self._store,
+            policy=self._settings.policy,
+            photos=EnginePhotos(self._engine),
+            look=self._look,
+            make_key_pairs=self._make_key_pairs,
+            probe=self._probe,
+            health=self._health,
+            settings=self._shown_settings,
+            spawn=self._spawn,
+            utc_offset=self._settings.day_utc_offset,
+            actions=self._actions,
+            version=__version__,
+        )
+        return Service.of(product, parts, Door(self._store))
+
+    async def run(self) -> None:
+        """Write down which calls there were, every few seconds."""
+        while True:
+            await asyncio.sleep(CALLS_SECONDS)
+            await self._store.calls.flush(self._clock())
+
+    async def start(self) -> None:
+        """After the store has started."""
+        self._store.calls.utc_offset = self._settings.day_utc_offset
+        await self._store.imports.interrupt()
+
+    async def sweep(self) -> None:
+        now = self._clock()
+        await self._store.imports.end_stale(now - 3600 * self._settings.import_hours)
+        await self._store.calls.forget(now - RESULT_SECONDS - DAY_SECONDS)
+
+    async def stop(self) -> None:
+        """What is being enrolled ends where it is, and can be committed again."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(StoreError, NoRoomError):
+            await self._store.calls.flush(self._clock())
+
+    # -- what the actions are handed
+
+    async def _look(self, photo: bytes) -> str | None:
+        if packs.faults():
+            raise RefusedError("models are missing: run renzheng models install, or send Look as false")
+        while True:
+            try:
+                return await look_at(self._engine, photo)
+            except BusyError:  # verifications come first
+                await asyncio.sleep(BUSY_PAUSE)
+            except WorkerDiedError:
+                raise RefusedError("the photos cannot be looked at now; try again, or send Look as false") from None
+
+    async def _make_key_pairs(self, store: Store, account_id: int) -> None:
+        bits = self._settings.encryption_rsa_bits
+        await make_first_key_pairs(store.encryption_keys, account_id, bits, self._clock, self._entropy)
+
+    def _probe(self, bucket: Bucket, key: BucketKey) -> str:
+        clients = Clients(AllowedHosts(self._settings.bucket_hosts), self._settings.bucket_proxy)
+        try:
+            return clients.of(bucket, key).probe()
+        except BucketError as error:
+            raise BucketTroubleError(f"{error}. Nothing was changed") from None
+        finally:
+            clients.close()
+
+    async def _health(self) -> dict[str, str]:
+        return dict(await self._readiness.reasons())
+
+    def _shown_settings(self) -> dict[str, Any]:
+        """Those in force, by their variable; an address is shown without what may stand before an @ in it."""
+        plain = self._settings.model_dump(mode="json")
+        return {
+            f"{PREFIX}{name.upper()}": value.rpartition("@")[2] if isinstance(value, str) else value
+            for name, value in plain.items()
+        }
+
+    def _spawn(self, work: Awaitable[Any]) -> None:
+        task = asyncio.ensure_future(self._to_its_end(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _to_its_end(self, work: Awaitable[Any]) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            try:
+                await work
+            except Exception as error:
+                log.error("import_failed", error=fault_name(error))

@@ -1,0 +1,70 @@
+"""The bucket of an account's own: authorised only once it was written to, read from and deleted in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from renzheng.accounts.buckets import Bucket, BucketKey, cos_bucket, s3_bucket
+from renzheng.store.accounts import NotFoundError
+from renzheng.store.customer_buckets import Authorised
+from renzheng.store.open import Store
+
+Probe = Callable[[Bucket, BucketKey], str]
+"""Writes, reads and deletes an object; the form of its address. Blocking. Raises BucketError."""
+
+
+class BucketView(msgspec.Struct, rename="pascal", frozen=True):
+    """Without its key. `addresses`: the form of what merchants get."""
+
+    account_id: int
+    bucket: str
+    region: str
+    host: str
+    prefix: str
+    addresses: str
+    link_hours: float
+    authorised_at: float
+
+
+def view_of(found: Authorised) -> BucketView:
+    bucket = found.bucket
+    return BucketView(
+        found.account_id,
+        bucket.name,
+        bucket.region,
+        bucket.host,
+        bucket.prefix,
+        example_address(bucket),
+        bucket.link_hours,
+        found.at,
+    )
+
+
+def example_address(bucket: Bucket) -> str:
+    return bucket.address(bucket.key("yyyymmdd/128-random-bits", "video.mp4"))
+
+
+def bucket_of(
+    name: str,
+    region: str,
+    *,
+    endpoint: str | None = None,
+    prefix: str = "",
+    virtual: bool = False,
+    public_base: str = "",
+    link_hours: float = 0.0,
+) -> Bucket:
+    """Tencent COS without an endpoint, else an S3 store. Raises BucketRefusedError."""
+    if endpoint is None:
+        return cos_bucket(name, region, prefix, public_base, link_hours)
+    return s3_bucket(name, endpoint, region, prefix, virtual, public_base, link_hours)
+
+
+async def authorised(store: Store, account_id: int) -> Authorised:
+    """Raises NotFoundError."""
+    found = await store.buckets.get(account_id)
+    if found is None:
+        raise NotFoundError(f"account {account_id} has authorised no bucket: renzheng bucket authorise")
+    return found

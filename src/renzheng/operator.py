@@ -1,0 +1,60 @@
+"""The operator's own listener, apart from the public one: readiness, metrics, the console. Devices need none of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from renzheng.calls import is_call
+from renzheng.readiness import Readiness
+
+NOT_KEPT = {"Cache-Control": "no-store"}
+
+
+def operator_app(
+    readiness: Readiness, metrics_page: Callable[[], Awaitable[bytes]], more: Sequence[BaseRoute] = ()
+) -> Starlette:
+    """`/healthz`, `/readyz` and `/metrics`, and `more`. `metrics_page` gives the text that Prometheus reads."""
+    app = Starlette(routes=[health_route(), *_routes(readiness, metrics_page), *more])
+    app.router.redirect_slashes = False  # as a redirect would go to whatever Host the request came with
+    return app
+
+
+def with_calls(pages: Starlette, gateway: Callable[[Any, Any, Any], Awaitable[None]]) -> ASGIApp:
+    """The pages of this listener, and the signed calls to any other path."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        is_page = any(route.matches(scope)[0] is not Match.NONE for route in pages.routes)
+        if scope["type"] == "http" and not is_page and is_call(scope, ()):
+            await gateway(scope, receive, send)
+        else:
+            await pages(scope, receive, send)
+
+    return serve
+
+
+def health_route() -> BaseRoute:
+    """`/healthz`: 200 while the event loop runs, whatever else is wrong. Restart the process where it does not."""
+
+    async def health(_: Request) -> Response:
+        return PlainTextResponse("ok\n", headers=NOT_KEPT)
+
+    return Route("/healthz", health)
+
+
+def _routes(readiness: Readiness, metrics_page: Callable[[], Awaitable[bytes]]) -> list[BaseRoute]:
+    async def ready(_: Request) -> Response:
+        reasons = await readiness.reasons()
+        shown = {"ready": not reasons, "reasons": reasons}
+        return JSONResponse(shown, 503 if reasons else 200, NOT_KEPT)
+
+    async def metrics(_: Request) -> Response:
+        return Response(await metrics_page(), headers=NOT_KEPT, media_type="text/plain; version=0.0.4")
+
+    return [Route("/readyz", ready), Route("/metrics", metrics)]

@@ -1,0 +1,53 @@
+"""The processes that decode, measure and judge."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from renzheng import defaults
+from renzheng.defaults import MIB
+from renzheng.settings.kinds import Folder
+
+
+class EngineSection(BaseModel):
+    """Read by the engine and its processes."""
+
+    models_dir: Folder | None = Field(None, description="Folder of the model packs; unset is a per-user cache.")
+    photo_pixels: int = Field(
+        defaults.PHOTO_PIXELS, ge=1_000_000, description="Largest photo, pixels, as its header says."
+    )
+    decode_processes: int = Field(
+        defaults.DECODE_PROCESSES, ge=1, description="Processes that decode images from outside."
+    )
+    hint_processes: int = Field(defaults.HINT_PROCESSES, ge=1, description="Processes that measure frames for hints.")
+    judge_processes: int = Field(defaults.JUDGE_PROCESSES, ge=1, description="Processes that judge, at low priority.")
+    mux_processes: int = Field(
+        defaults.MUX_PROCESSES, ge=1, description="Processes that make evidence videos: the most videos made at once."
+    )
+    video_wait_seconds: float = Field(
+        defaults.VIDEO_WAIT_SECONDS,
+        ge=0,
+        description="Seconds that GetFaceIdResult waits for a video. After that it returns null, and a later call "
+        "gets the video.",
+    )
+    decode_memory: int = Field(
+        defaults.DECODE_MEMORY, ge=256 * MIB, description="Most memory of a decoding process, bytes."
+    )
+    decode_seconds: float = Field(defaults.DECODE_SECONDS, gt=0, description="Seconds to decode one image.")
+    attempt_decode_seconds: float = Field(
+        defaults.ATTEMPT_DECODE_SECONDS,
+        gt=0,
+        description="CPU seconds to decode the frames of one attempt; the frames after that count as undecodable.",
+    )
+    judge_seconds: float = Field(defaults.JUDGE_SECONDS, gt=0, description="Seconds to measure one verification.")
+    hint_queue: int = Field(
+        defaults.HINT_QUEUE, ge=1, description="Most frames that wait for a hint; more are skipped."
+    )
+    judge_queue: int = Field(
+        defaults.JUDGE_QUEUE,
+        ge=1,
+        description="Most verifications that wait inside the engine; others wait in the store.",
+    )
+    judge_raise_seconds: float = Field(
+        defaults.JUDGE_RAISE_SECONDS, ge=0, description="Seconds after which a waiting job gets normal priority."
+    )

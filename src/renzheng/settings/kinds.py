@@ -1,0 +1,106 @@
+"""Kinds of values that several settings share, with their checks. Each check raises ValueError with a sentence."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic_settings import NoDecode
+
+from renzheng.addresses import is_loopback
+
+_BUCKET_HOST = re.compile(r"(\*\.)?[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(/[0-9]{1,3})?")
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+|\[[0-9A-Fa-f:.]+\]")
+
+
+def home(name: str) -> Path:
+    """A folder of ours in the user's home."""
+    try:
+        return Path.home() / ".renzheng" / name
+    except RuntimeError:  # a user without a home, as in some containers; what cannot be written is told when it is used
+        return Path("/nonexistent/.renzheng") / name
+
+
+def _says_something(value: object) -> object:
+    """An empty host would be every address, and an empty folder the one that the command was started in."""
+    if value == "":
+        raise ValueError("is empty: leave it out for the default")
+    return value
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _network(given: str) -> str:
+    """An address, or a network by its first address."""
+    try:
+        network = ipaddress.ip_network(given, strict=False)
+    except ValueError:
+        raise ValueError(f"{given!r} is no address or network, such as 127.0.0.1 or 10.0.0.0/8") from None
+    return str(network) if "/" in given else str(network.network_address)
+
+
+def _host_name(given: str) -> str:
+    if not _HOST.fullmatch(given):
+        raise ValueError(f"{given!r} is no name or address alone, such as faceid.example.com")
+    return given
+
+
+def _bucket_host(given: str) -> str:
+    if not _BUCKET_HOST.fullmatch(given):
+        raise ValueError(f"{given!r} is no name, ending, address or network, such as *.example.com or 10.0.0.0/8")
+    return given
+
+
+def _site(given: str) -> str:
+    """`scheme://host` or `scheme://host:port`, or nothing."""
+    if not given:
+        return given
+    sentence = "say scheme and host, such as https://faceid.example.com, without a path"
+    try:
+        parts = urlsplit(given)
+        port = parts.port
+    except ValueError:
+        raise ValueError(sentence) from None
+    named = parts.scheme in ("http", "https") and _HOST.fullmatch(parts.hostname or "")
+    if not named or parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError(sentence)
+    if port == 0 or parts.netloc.endswith(":"):
+        raise ValueError(sentence)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _issuer(given: str) -> str:
+    """An https address, also with a path; http on this machine alone; or nothing."""
+    parts = urlsplit(given)
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+    if given and (not is_safe or not parts.hostname or parts.query or parts.fragment):
+        raise ValueError("say an https address, such as https://id.example.com/realms/staff")
+    return given
+
+
+def _postgres(given: SecretStr) -> SecretStr:
+    """The sentence does not repeat what was given: it may hold a password."""
+    address = given.get_secret_value()
+    if address and urlsplit(address).scheme not in ("postgresql", "postgres"):
+        raise ValueError("say an address of PostgreSQL, such as postgresql://user:password@host:5432/database")
+    return given
+
+
+Filled = Annotated[str, BeforeValidator(_says_something)]
+Folder = Annotated[Path, BeforeValidator(_says_something)]
+Site = Annotated[str, AfterValidator(_site)]
+Issuer = Annotated[str, AfterValidator(_issuer)]
+PostgresAddress = Annotated[SecretStr, AfterValidator(_postgres)]
+HostNames = Annotated[
+    tuple[Annotated[str, AfterValidator(_host_name)], ...],
+    NoDecode,
+    BeforeValidator(_split),
+]
+Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode, BeforeValidator(_split)]
+BucketHosts = Annotated[tuple[Annotated[str, AfterValidator(_bucket_host)], ...], NoDecode, BeforeValidator(_split)]

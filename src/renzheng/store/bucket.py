@@ -1,0 +1,113 @@
+"""Evidence in an object store: S3, COS or another one that speaks S3. Only sealed bytes go there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from renzheng.store.engine import StoreError
+from renzheng.store.objects import Content, Made, ObjectEntry, checked_name
+
+T = TypeVar("T")
+
+SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
+CHECK_SECONDS = 20.0
+"""Without credentials the library asks the cloud's metadata service, and where there is none it asks for minutes."""
+HINT = (
+    "Credentials, endpoint and region come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL and "
+    "AWS_REGION in the environment"
+)
+
+
+class BucketObjects:
+    """An object store of obstore's, by an address such as `s3://bucket/prefix`.
+
+    Credentials and endpoint come from `options` (obstore's names, such as `endpoint`, `region`,
+    `access_key_id`, `secret_access_key`, `allow_http`) or from the environment (`AWS_...`). What the store refuses
+    is a StoreError.
+    """
+
+    def __init__(self, url: str, options: Mapping[str, str] | None = None) -> None:
+        # Loads a few megabytes of code that an installation with a folder does not need.
+        from obstore.exceptions import BaseError
+        from obstore.store import from_url
+
+        self._url = url
+        self._errors: tuple[type[Exception], ...] = (BaseError,)
+        scheme, _, rest = url.partition("://")
+        if scheme not in SCHEMES or not rest.strip("/"):
+            raise StoreError(f"{url} is no address of an object store, such as s3://bucket/prefix")
+        given: dict[str, Any] = dict(options or {})
+        allow_http = given.pop("allow_http", "") == "true" or os.environ.get("AWS_ALLOW_HTTP", "") == "true"
+        try:
+            self._store: Any = from_url(url, client_options={"allow_http": allow_http}, **given)
+        except (BaseError, ValueError) as error:
+            raise StoreError(f"{url} is no address of an object store: {_first_line(error)}") from None
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """The library's errors as a sentence: they go on with pages of its own notation."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except self._errors as error:
+            raise StoreError(f"the object store {self._url} cannot be used: {_first_line(error)}. {HINT}") from None
+
+    async def check(self) -> None:
+        """Write a small object and delete it. Raises StoreError where that cannot be done within seconds."""
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                await self.put("check", b"")
+                await self.delete("check")
+        except TimeoutError:
+            said = f"the object store {self._url} does not answer within {CHECK_SECONDS:g} s. {HINT}"
+            raise StoreError(said) from None
+
+    async def put(self, name: str, content: Content) -> None:
+        made = await asyncio.to_thread(_made, content) if isinstance(content, Made) else content
+        with self._told():
+            await self._store.put_async(checked_name(name), made)
+
+    async def get(self, name: str) -> bytes | None:
+        try:
+            with self._told():
+                result = await self._store.get_async(checked_name(name))
+                return bytes(await result.bytes_async())
+        except FileNotFoundError:
+            return None
+
+    async def delete(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError), self._told():
+            await self._store.delete_async(checked_name(name))
+
+    async def delete_all(self, folder: str) -> None:
+        while entries := await self.entries(folder):
+            for entry in entries:
+                await self.delete(entry.name)
+
+    async def entries(self, folder: str, after: str = "", limit: int = 1000) -> list[ObjectEntry]:
+        found: list[ObjectEntry] = []
+        with self._told():
+            stream = self._store.list(checked_name(folder) + "/", offset=after or None, chunk_size=min(limit, 1000))
+            async for chunk in stream:
+                found += [ObjectEntry(item["path"], item["last_modified"].timestamp()) for item in chunk]
+                if len(found) >= limit:
+                    break
+        return sorted(found)[:limit]
+
+    async def close(self) -> None:
+        return None
+
+
+def _made(content: Made) -> memoryview:
+    buffer = memoryview(bytearray(content.size))
+    content.fill(buffer)
+    return buffer
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0].rstrip(". :{")

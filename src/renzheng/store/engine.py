@@ -1,0 +1,124 @@
+"""The database as the store's rooms see it: one text of SQL, jobs that are coroutines, and no driver.
+
+A statement names its parameters, `:like_this`. It is written in the words that SQLite and PostgreSQL share, and may
+end in a lock clause, `FOR UPDATE`: one engine obeys it, the other has one writer and leaves it out. A job reads and
+writes through the transaction that it is handed, waits for nothing else, and may be run again from its beginning, so
+what it does outside the database it does in memory alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+
+class StoreError(Exception):
+    """The store cannot do what was asked; the text is a sentence for the operator, without personal data."""
+
+
+class BusyError(StoreError):
+    """Another process held the database's write lock for longer than the busy timeout."""
+
+
+class StoppedError(StoreError):
+    """The store was stopped before the write began."""
+
+
+class ConflictError(StoreError):
+    """The write breaks a rule of the schema: a row that is there already, or one that refers to none."""
+
+
+class UnknownOutcomeError(StoreError):
+    """The connection was lost while committing: whether the write took effect is not known."""
+
+
+class Transaction(Protocol):
+    """What a job speaks through. All of it takes effect, durably, or nothing does."""
+
+    async def one(self, sql: str, /, **values: Any) -> Row | None:
+        """The first row, also of a change with RETURNING; None where there is none."""
+        ...
+
+    async def all(self, sql: str, /, **values: Any) -> list[Row]: ...
+
+    async def run(self, sql: str, /, **values: Any) -> int:
+        """Change rows; how many."""
+        ...
+
+    async def run_each(self, sql: str, rows: Sequence[Mapping[str, Any]], /) -> None:
+        """One statement for each row of values."""
+        ...
+
+
+Job = Callable[[Transaction], Coroutine[Any, Any, T]]
+
+
+class Database(Protocol):
+    """Its methods are for one event loop. `trouble`: a sentence while transactions fail, None while they succeed."""
+
+    @property
+    def trouble(self) -> str | None: ...
+
+    async def one(self, sql: str, /, **values: Any) -> Row | None:
+        """Read committed rows with one statement."""
+        ...
+
+    async def all(self, sql: str, /, **values: Any) -> list[Row]: ...
+
+    async def write(self, job: Job[T], *, keys: bool = False, savepoint: bool = True) -> T:
+        """Run `job` in the next transaction; return its result once that is durable.
+
+        What `job` raises undoes this job alone and is raised here. `keys`: the job adds data keys to the vault.
+        `savepoint=False` is for a job of one statement, which undoes itself when it fails.
+        """
+        ...
+
+    async def stop(self) -> None:
+        """Finish what was handed in, then close."""
+        ...
+
+
+class Write:
+    """A job that waits for the next transaction, and what became of it."""
+
+    __slots__ = ("error", "future", "job", "keys", "result", "savepoint")
+
+    def __init__(self, job: Job[Any], future: asyncio.Future[Any], keys: bool, savepoint: bool) -> None:
+        self.job = job
+        self.future = future
+        self.keys = keys
+        self.savepoint = savepoint
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+def take_batch(waiting: deque[Write], limit: int) -> list[Write]:
+    """The next writes of one transaction, without those that whoever asked has left."""
+    batch: list[Write] = []
+    while waiting and len(batch) < limit:
+        write = waiting.popleft()
+        if not write.future.cancelled():
+            batch.append(write)
+    return batch
+
+
+def run_to_end(job: Coroutine[Any, Any, T]) -> T:
+    """The result of a job that waits for nothing: one over an engine that answers at once."""
+    try:
+        job.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    job.close()
+    raise RuntimeError("a job of the database waited for something else than the database")
+
+
+def numbered(values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
+    """A list for `IN (...)`: the names of its parameters, and the values by these names."""
+    given = {f"n{index}": value for index, value in enumerate(values)}
+    return ", ".join(f":{name}" for name in given), given

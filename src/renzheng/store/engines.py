@@ -1,0 +1,160 @@
+"""The two places that records and keys can be in: SQLite in two folders, or two databases of PostgreSQL.
+
+Opening brings the schema up to date, sees that records and keys belong together, and signs what is not signed yet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from renzheng.store.authenticity import Authenticity
+from renzheng.store.engine import Database, StoreError, Transaction, run_to_end
+from renzheng.store.keyring import KeysRefusedError
+from renzheng.store.schema import MIGRATING, migrate, migrate_postgres
+from renzheng.store.sqlite import Database as SqliteDatabase
+from renzheng.store.sqlite import ServerLock, SqliteTransaction, connect, file_lock
+from renzheng.store.sqlite_vault import SqliteVault
+from renzheng.store.vault import Vault
+
+if TYPE_CHECKING:  # its driver is an extra
+    from renzheng.store.postgres import PostgresSettings
+
+DATABASE_NAME = "renzheng.db"
+
+
+class Place(NamedTuple):
+    """The folders, and what opening needs besides. `adopt`: sign the rows as they are."""
+
+    data: Path
+    keys: Path
+    clock: Callable[[], float]
+    entropy: Callable[[int], bytes]
+    busy_timeout: float
+    adopt: bool
+
+
+class PostgresPlace(NamedTuple):
+    """Addresses of the database of the records and of that of the keys, and how they are used."""
+
+    records: str
+    keys: str
+    settings: PostgresSettings | None = None
+
+
+def postgres_place(records: str, keys: str, **bounds: float) -> PostgresPlace | None:
+    """None without addresses. `bounds`: as `postgres.PostgresSettings`. Raises StoreError without the driver."""
+    if not records:
+        return None
+    try:
+        from renzheng.store.postgres import PostgresSettings
+    except ImportError:
+        raise StoreError(NO_DRIVER) from None
+    return PostgresPlace(records, keys, PostgresSettings(**bounds))  # type: ignore[arg-type]
+
+
+NO_DRIVER = "PostgreSQL needs its driver: pip install 'renzheng[postgres]'"
+
+
+class Opened(NamedTuple):
+    """`newest`: id of the newest session. `lock`: what the one server process of these records holds."""
+
+    vault: Vault
+    database: Database
+    authenticity: Authenticity
+    newest: int
+    lock: Lock
+
+
+class Lock(Protocol):
+    def acquire(self) -> None:
+        """Raises StoreError with a sentence where another process holds it."""
+        ...
+
+    def release(self) -> None: ...
+
+
+def open_sqlite(given: Place) -> Opened:
+    """Raises StoreError with a sentence."""
+    path = given.data / DATABASE_NAME
+    if path.exists() and not (given.keys / "keys.db").exists():
+        raise KeysRefusedError(
+            f"{path} has records, but the keys folder {given.keys} has no keys for them; "
+            "restore the keys folder from its backup, or point RENZHENG_KEYS_DIR at it"
+        )
+    vault = SqliteVault(given.keys, given.clock, given.entropy, given.busy_timeout)
+    migrate(path)
+    authenticity = Authenticity(vault)
+    with contextlib.closing(connect(path, busy_timeout=30)) as connection:
+        tx = SqliteTransaction(connection)
+        with file_lock(given.data / "migrate.lock") if _has_to_sign(tx, given.adopt) else contextlib.nullcontext():
+            newest = _prepare(tx, vault, authenticity, str(path), given.adopt)
+    database = SqliteDatabase(path, vault, given.busy_timeout)
+    return Opened(vault, database, authenticity, newest, ServerLock(given.data / "server.lock"))
+
+
+def open_postgres(given: Place, where: PostgresPlace) -> Opened:
+    """Raises StoreError with a sentence."""
+    try:
+        from renzheng.store import postgres
+        from renzheng.store.postgres_vault import PostgresVault
+    except ImportError:
+        raise StoreError(NO_DRIVER) from None
+    settings = where.settings or postgres.PostgresSettings()
+    vault = PostgresVault(given.keys, where.keys, given.clock, given.entropy, settings)
+    migrate_postgres(where.records, settings)
+    authenticity = Authenticity(vault)
+    with contextlib.closing(postgres.connect(where.records, settings)) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATING,))  # until the connection is closed
+        tx = postgres.SyncTransaction(connection)
+        with vault.at_once():
+            newest = _prepare(tx, vault, authenticity, postgres.place(where.records), given.adopt)
+    database = postgres.PostgresDatabase(where.records, vault, settings)
+    return Opened(vault, database, authenticity, newest, postgres.PostgresServerLock(where.records, settings))
+
+
+SIGNED = "signed"
+_META = "SELECT value FROM meta WHERE name = :name"
+_NOTE = "INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT DO NOTHING"
+
+
+def _has_to_sign(tx: Transaction, adopt: bool) -> bool:
+    return adopt or run_to_end(tx.one(_META, name=SIGNED)) is None
+
+
+def _prepare(tx: Transaction, vault: Vault, authenticity: Authenticity, where: str, adopt: bool) -> int:
+    """Check that records and keys belong together, and that rows are signed. The id of the newest session.
+
+    `tx`: over a connection that answers at once and is in no transaction.
+    """
+    row = run_to_end(tx.one(_META, name="vault"))
+    if row is None:
+        run_to_end(tx.run(_NOTE, name="vault", value=vault.id))
+    elif row[0] != vault.id:
+        raise KeysRefusedError(f"{vault.place} is not the one that {where} was sealed with")
+    if _has_to_sign(tx, adopt):
+        _sign_existing(tx, vault, authenticity, where, adopt)
+    elif not vault.mark(SIGNED):
+        vault.set_mark(SIGNED)
+    newest = run_to_end(tx.one("SELECT coalesce(max(id), 0) FROM sessions"))
+    return int(newest[0]) if newest else 0
+
+
+def _sign_existing(tx: Transaction, vault: Vault, authenticity: Authenticity, where: str, adopt: bool) -> None:
+    """Sign the records of before rows were signed, once. Raises StoreError where these keys have signed already.
+
+    Else whoever can write the records could change them, take the mark away, and have them signed by the next start.
+    """
+    has_records = run_to_end(tx.one("SELECT 1 FROM accounts LIMIT 1")) is not None
+    if has_records and vault.mark(SIGNED) and not adopt:
+        raise StoreError(
+            f"the rows of {where} are not signed, though these keys have signed before: where it was restored "
+            "from a backup of before that, sign it by renzheng vault adopt; else somebody has changed it"
+        )
+    run_to_end(tx.run("BEGIN"))
+    run_to_end(authenticity.sign_all(tx))
+    run_to_end(tx.run(_NOTE, name=SIGNED, value="1"))
+    run_to_end(tx.run("COMMIT"))
+    vault.set_mark(SIGNED)

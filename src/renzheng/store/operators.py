@@ -1,0 +1,117 @@
+"""The operators: people by name and role. A row that others have changed is nobody's."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from renzheng.accounts.operators import Operator, Role
+from renzheng.store.accounts import NotFoundError, RefusedError
+from renzheng.store.audit import Audit
+from renzheng.store.authenticity import Authenticity
+from renzheng.store.changes import changed
+from renzheng.store.engine import Database, Transaction
+
+_COLUMNS = "id, name, role, account_id, disabled, created_at, mac"
+_NAME = re.compile(r"[\w][\w .@\-]{0,63}")
+
+
+def operator_of_row(row: tuple[Any, ...]) -> Operator:
+    return Operator(row[0], row[1], Role(row[2]), row[3], bool(row[4]), row[5])
+
+
+def checked_name(name: str) -> str:
+    """Raises RefusedError."""
+    if not _NAME.fullmatch(name):
+        raise RefusedError("a name has 1 to 64 letters, digits, blanks, dots, hyphens, underscores or @")
+    return name
+
+
+class Operators:
+    """For the console, the management API and `renzheng operator`."""
+
+    def __init__(self, database: Database, audit: Audit, authenticity: Authenticity) -> None:
+        self._database = database
+        self._audit = audit
+        self._authenticity = authenticity
+
+    async def add(self, name: str, role: Role, now: float, account_id: int | None = None) -> Operator:
+        """Raises RefusedError: a name that is taken or is none, an account that does not go with the role."""
+        checked_name(name)
+        if (role is Role.MERCHANT) != (account_id is not None):
+            raise RefusedError("a merchant's person belongs to one account, everybody else to none")
+
+        async def insert(tx: Transaction) -> Operator:
+            row = await tx.one(
+                "INSERT INTO operators (name, role, account_id, created_at)"
+                " VALUES (:name, :role, :account_id, :created_at)"
+                f" ON CONFLICT (name) DO NOTHING RETURNING {_COLUMNS}",
+                name=name,
+                role=role.value,
+                account_id=account_id,
+                created_at=now,
+            )
+            if row is None:
+                raise RefusedError(f"there is already an operator named {name}")
+            await self._authenticity.sign(tx, "operators", row[0])
+            await self._audit.add(tx, "operator added", f"operator {row[0]}")
+            await changed(tx)
+            return operator_of_row(row)
+
+        return await self._database.write(insert)
+
+    async def modify(self, operator_id: int, *, role: Role | None = None, disabled: bool | None = None) -> Operator:
+        """Another role, or whether somebody may work at all; the last owner stays one.
+
+        Raises NotFoundError; RefusedError where nobody would be left who may let others in, or for a role that goes
+        with an account.
+        """
+
+        async def update(tx: Transaction) -> Operator:
+            sql = (
+                "UPDATE operators SET role = coalesce(:role, role), disabled = coalesce(:disabled, disabled)"
+                " WHERE id = :id"
+            )
+            values = {
+                "id": operator_id,
+                "role": role and role.value,
+                "disabled": None if disabled is None else int(disabled),
+            }
+            async with self._authenticity.changing(tx, "operators", operator_id):
+                row = await tx.one(f"{sql} RETURNING {_COLUMNS}", **values)
+            if row is None:
+                raise NotFoundError(f"there is no operator {operator_id}")
+            if (row[2] == Role.MERCHANT.value) != (row[3] is not None):
+                raise RefusedError("a merchant's person belongs to one account, everybody else to none")
+            # All owners are held meanwhile: two who dismiss each other must not both succeed.
+            owners = await tx.all(
+                "SELECT 1 FROM operators WHERE role = 'owner' AND disabled = 0 ORDER BY id FOR UPDATE"
+            )
+            if not owners:
+                raise RefusedError("the last owner cannot go: nobody could let anybody in any more")
+            await self._audit.add(tx, f"operator is {row[2]}{', disabled' if row[4] else ''}", f"operator {row[0]}")
+            await changed(tx)
+            return operator_of_row(row)
+
+        return await self._database.write(update)
+
+    async def get(self, operator_id: int) -> Operator:
+        """Raises NotFoundError, TamperedError."""
+        return await self._one("id", operator_id)
+
+    async def named(self, name: str) -> Operator:
+        """Raises NotFoundError, TamperedError."""
+        return await self._one("name", name)
+
+    async def _one(self, column: str, value: int | str) -> Operator:
+        sql = f"SELECT {_COLUMNS} FROM operators WHERE {column} = :value"
+        row = await self._database.one(sql, value=value)
+        if row is None:
+            raise NotFoundError(f"there is no operator {value}")
+        self._authenticity.check("operators", row)
+        return operator_of_row(row)
+
+    async def all(self) -> list[Operator]:
+        """By rising id; without those that others have changed."""
+        rows = await self._database.all(f"SELECT {_COLUMNS} FROM operators ORDER BY id")
+        return [operator_of_row(row) for row in rows if self._authenticity.trusts("operators", row)]

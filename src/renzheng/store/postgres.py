@@ -1,0 +1,466 @@
+"""PostgreSQL: one writer with group commit, a pool of readers, both over psycopg 3 on the event loop.
+
+What waits is committed together, as over SQLite: a transaction for each request costs five times as much. A batch is
+tried without savepoints first; where a job of it fails, all of it is undone and run again with one around each job.
+Nodes write at the same time, so a job's atomicity is in its statements and locks; where two nodes wait for each other,
+PostgreSQL undoes one batch, and that is run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import re
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import AsyncConnection, errors
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from renzheng.store.engine import (
+    BusyError,
+    ConflictError,
+    Job,
+    Row,
+    StoppedError,
+    StoreError,
+    UnknownOutcomeError,
+    Write,
+    take_batch,
+)
+from renzheng.verification.records import NoRoomError
+
+T = TypeVar("T")
+
+MAX_RUNS = 8
+"""How often a batch is run before the store gives up, where other nodes or a lost connection undo it."""
+FIRST_PAUSE = 0.02
+"""Seconds before a batch is run again; doubled each time."""
+SERVING = 0x72656E7B
+"""PostgreSQL's advisory lock that a server holds."""
+# What PostgreSQL undoes for the sake of others, and what ends a connection: nothing of the batch took effect.
+_AGAIN = (errors.DeadlockDetected, errors.SerializationFailure, errors.LockNotAvailable)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresSettings:
+    """Bounds of one node's connections. Seconds, and connections for reading; one more writes."""
+
+    readers: int = 4
+    connect_seconds: float = 5.0
+    statement_seconds: float = 30.0
+    lock_seconds: float = 5.0
+
+
+class AsyncKeyTransaction(Protocol):
+    """The key database's part of a batch. Its commit comes first: a record is never durable before its key."""
+
+    async def begin(self) -> None: ...
+    async def commit(self) -> None: ...
+    async def rollback(self) -> None: ...
+
+
+_PARTS = re.compile(r"('(?:[^']|'')*')|(::)|:([A-Za-z_][A-Za-z0-9_]*)|(%)")
+
+
+@functools.lru_cache(maxsize=1024)
+def spoken(sql: str) -> str:
+    """The statement with psycopg's parameters in place of `:name`; a literal stays as it is, but for its percents."""
+
+    def part(found: re.Match[str]) -> str:
+        literal, cast_sign, name, _ = found.groups()
+        if literal is not None:
+            return literal.replace("%", "%%")
+        if name is not None:
+            return f"%({name})s"
+        return "::" if cast_sign else "%%"
+
+    return _PARTS.sub(part, sql)
+
+
+def place(url: str) -> str:
+    """Host, port and database of an address, without user, password and options: for sentences and logs."""
+    parts = urlsplit(url)
+    host = parts.hostname or "the local socket"
+    return f"{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+
+def trouble_of(error: BaseException, where: str) -> str:
+    """A sentence without the address's secrets and without values: psycopg's own texts may hold rows."""
+    state = getattr(error, "sqlstate", None)
+    kind = type(error).__name__
+    return f"PostgreSQL at {where} cannot be used: {kind}{f' ({state})' if state else ''}"
+
+
+def is_full(error: BaseException) -> bool:
+    return isinstance(error, errors.DiskFull)
+
+
+class PostgresTransaction:
+    """`engine.Transaction` over an asynchronous connection."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: AsyncConnection[Row]) -> None:
+        self._connection = connection
+
+    async def _execute(self, sql: str, values: Mapping[str, Any]) -> psycopg.AsyncCursor[Row]:
+        return await self._connection.execute(spoken(sql), values)
+
+    async def one(self, sql: str, /, **values: Any) -> Row | None:
+        return await (await self._execute(sql, values)).fetchone()
+
+    async def all(self, sql: str, /, **values: Any) -> list[Row]:
+        return await (await self._execute(sql, values)).fetchall()
+
+    async def run(self, sql: str, /, **values: Any) -> int:
+        return (await self._execute(sql, values)).rowcount
+
+    async def run_each(self, sql: str, rows: Sequence[Mapping[str, Any]], /) -> None:
+        if rows:
+            async with self._connection.cursor() as cursor:
+                await cursor.executemany(spoken(sql), rows)
+
+
+class SyncTransaction:
+    """`engine.Transaction` over a connection that is waited for: while the store is opened, and by commands."""
+
+    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+        self._connection = connection
+
+    async def one(self, sql: str, /, **values: Any) -> Row | None:
+        return self._connection.execute(spoken(sql), values).fetchone()
+
+    async def all(self, sql: str, /, **values: Any) -> list[Row]:
+        return self._connection.execute(spoken(sql), values).fetchall()
+
+    async def run(self, sql: str, /, **values: Any) -> int:
+        return self._connection.execute(spoken(sql), values).rowcount
+
+    async def run_each(self, sql: str, rows: Sequence[Mapping[str, Any]], /) -> None:
+        if rows:
+            with self._connection.cursor() as cursor:
+                cursor.executemany(spoken(sql), rows)
+
+
+def connect(url: str, settings: PostgresSettings) -> psycopg.Connection[Row]:
+    """A connection in autocommit that is waited for. Raises StoreError with a sentence."""
+    try:
+        connection = psycopg.connect(
+            url, autocommit=True, connect_timeout=max(2, int(settings.connect_seconds)), application_name="renzheng"
+        )
+        for statement in _bounds(settings):
+            connection.execute(statement)
+    except psycopg.Error as error:
+        raise StoreError(trouble_of(error, place(url))) from None
+    return connection
+
+
+class PostgresServerLock:
+    """Held by the one server process of a database, for as long as its connection lives."""
+
+    def __init__(self, url: str, settings: PostgresSettings) -> None:
+        self._url = url
+        self._settings = settings
+        self._connection: psycopg.Connection[Row] | None = None
+
+    def acquire(self) -> None:
+        """Raises StoreError with a sentence where another process holds it."""
+        connection = connect(self._url, self._settings)
+        row = connection.execute("SELECT pg_try_advisory_lock(%s)", (SERVING,)).fetchone()
+        if row is None or not row[0]:
+            connection.close()
+            raise StoreError(
+                f"another server already works on {place(self._url)}; one server process works on a database so far, "
+                "so stop that one first"
+            )
+        self._connection = connection
+
+    def release(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def connect_plain(url: str) -> psycopg.Connection[Row]:
+    """For migrations, which take their own transactions and their time. Raises StoreError with a sentence."""
+    try:
+        return psycopg.connect(url, application_name="renzheng")
+    except psycopg.Error as error:
+        raise StoreError(trouble_of(error, place(url))) from None
+
+
+def _bounds(settings: PostgresSettings) -> tuple[str, ...]:
+    """What each session is bound by. Set after connecting, as poolers refuse it among the options."""
+    return (
+        f"SET statement_timeout = {int(1000 * settings.statement_seconds)}",
+        f"SET lock_timeout = {int(1000 * settings.lock_seconds)}",
+        f"SET idle_in_transaction_session_timeout = {int(1000 * settings.statement_seconds)}",
+    )
+
+
+class _JobFailedError(Exception):
+    """A job of a batch without savepoints failed: the batch is run again, so that it undoes this job alone."""
+
+
+class PostgresDatabase:
+    """One database. Its methods are for one event loop. `trouble`: a sentence while transactions fail, else None.
+
+    `batch_limit`: writes a transaction, which bounds how long rows stay locked.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        keys: AsyncKeyTransaction | None = None,
+        settings: PostgresSettings | None = None,
+        batch_limit: int = 64,
+    ) -> None:
+        self.url = url
+        self.place = place(url)
+        self._settings = settings or PostgresSettings()
+        self._keys = keys
+        self._batch_limit = batch_limit
+        self._pool: AsyncConnectionPool[AsyncConnection[Row]] | None = None
+        self._opening = asyncio.Lock()
+        self._writer: AsyncConnection[Row] | None = None
+        self._waiting: deque[Write] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._stopped = False
+        self.trouble: str | None = None
+
+    # -- reading: committed rows only
+
+    async def one(self, sql: str, /, **values: Any) -> Row | None:
+        rows = await self.all(sql, **values)
+        return rows[0] if rows else None
+
+    async def all(self, sql: str, /, **values: Any) -> list[Row]:
+        """A read changes nothing, so a lost connection is no reason to fail: it is read again on another, until none
+        of those that were open before is left."""
+        for left in range(self._settings.readers, -1, -1):
+            try:
+                pool = await self._readers()
+                async with pool.connection(timeout=self._settings.connect_seconds) as connection:
+                    cursor = await connection.execute(spoken(sql), values)
+                    return await cursor.fetchall()
+            except PoolTimeout as error:
+                raise self._noted(error) from None
+            except psycopg.OperationalError as error:
+                if not left or isinstance(error, errors.QueryCanceled):
+                    raise self._noted(error) from None
+            except psycopg.Error as error:
+                raise _told(error) from None
+        raise AssertionError
+
+    async def _readers(self) -> AsyncConnectionPool[AsyncConnection[Row]]:
+        if self._pool is None:
+            async with self._opening:
+                if self._stopped:
+                    raise StoppedError("the store is stopped")
+                if self._pool is None:
+                    pool: AsyncConnectionPool[AsyncConnection[Row]] = AsyncConnectionPool(
+                        self.url,
+                        min_size=1,
+                        max_size=self._settings.readers,
+                        open=False,
+                        kwargs={"autocommit": True, "application_name": "renzheng"},
+                        configure=self._configure,
+                        timeout=self._settings.connect_seconds,
+                        name="renzheng-readers",
+                    )
+                    await pool.open()
+                    self._pool = pool
+        return self._pool
+
+    async def _configure(self, connection: AsyncConnection[Row]) -> None:
+        for statement in _bounds(self._settings):
+            await connection.execute(statement)
+
+    # -- writing
+
+    async def write(self, job: Job[T], *, keys: bool = False, savepoint: bool = True) -> T:
+        """As `engine.Database.write`. Raises UnknownOutcomeError where the connection was lost while committing and
+        PostgreSQL cannot tell any more whether it took effect."""
+        if self._stopped:
+            raise StoppedError("the store is stopped")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append(Write(job, future, keys, savepoint))
+        if self._task is None:
+            self._task = asyncio.create_task(self._work(), name="renzheng-writer")
+        return await future
+
+    async def stop(self) -> None:
+        """Finish what was handed in, then close."""
+        self._stopped = True
+        if self._task is not None:
+            await self._task
+        if self._writer is not None:
+            await self._writer.close()
+        async with self._opening:
+            if self._pool is not None:
+                await self._pool.close()
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                before = 0
+                while before < len(self._waiting) < self._batch_limit:
+                    before = len(self._waiting)
+                    await asyncio.sleep(0)  # a shared transaction is one fsync for all
+                batch = take_batch(self._waiting, self._batch_limit)
+                if batch:
+                    await self._run(batch)
+        finally:
+            self._task = None
+
+    async def _run(self, batch: list[Write]) -> None:
+        """Run a batch until it is committed, or until it is clear that it cannot be."""
+        failure: BaseException | None = None
+        apart = False
+        pause = FIRST_PAUSE
+        for _ in range(MAX_RUNS):
+            try:
+                await self._try(batch, apart=apart)
+                failure = None
+                break
+            except _JobFailedError:
+                apart = True
+                continue
+            except _AGAIN as error:
+                failure = BusyError("other nodes keep the rows locked")
+                failure.__cause__ = error
+            except psycopg.OperationalError as error:
+                failure = StoreError(trouble_of(error, self.place))
+                failure.__cause__ = error
+                if is_full(error):
+                    break
+            except Exception as error:
+                failure = error
+                break
+            await asyncio.sleep(pause)
+            pause *= 2
+        self.trouble = str(failure) if isinstance(failure, StoreError) else None
+        for write in batch:
+            if write.future.done():
+                continue
+            error_of = failure or write.error
+            if error_of is not None:
+                write.future.set_exception(_told(error_of))
+            else:
+                write.future.set_result(write.result)
+
+    async def _try(self, batch: list[Write], *, apart: bool) -> None:
+        """One transaction of all. Raises what undid it; a job's own error is noted with the job."""
+        connection = await self._connection()
+        with_keys = self._keys is not None and any(write.keys for write in batch)
+        alone = apart or len(batch) == 1
+        try:
+            number = await self._begin(connection, with_keys)
+            for write in batch:
+                write.result, write.error = None, None
+                await self._run_job(connection, write, apart=alone)
+            if with_keys and self._keys is not None:
+                await self._keys.commit()
+        except BaseException:
+            await self._roll_back(connection, with_keys)
+            raise
+        await self._commit(connection, number)
+
+    async def _begin(self, connection: AsyncConnection[Row], with_keys: bool) -> str:
+        """The transaction's number, by which PostgreSQL tells later what became of it."""
+        cursor = await connection.execute("BEGIN; SELECT pg_current_xact_id()::text")
+        cursor.nextset()
+        row = await cursor.fetchone()
+        if with_keys and self._keys is not None:
+            await self._keys.begin()
+        return str(row[0]) if row else ""
+
+    async def _run_job(self, connection: AsyncConnection[Row], write: Write, *, apart: bool) -> None:
+        transaction = PostgresTransaction(connection)
+        if apart:
+            await connection.execute("SAVEPOINT job")
+        try:
+            write.result = await write.job(transaction)
+        except (psycopg.OperationalError, *_AGAIN):
+            raise  # the whole batch is run again
+        except Exception as error:
+            if not apart:
+                raise _JobFailedError from error
+            write.error = error
+            await connection.execute("ROLLBACK TO SAVEPOINT job")
+        if apart:
+            await connection.execute("RELEASE SAVEPOINT job")
+
+    async def _commit(self, connection: AsyncConnection[Row], number: str) -> None:
+        try:
+            await connection.execute("COMMIT")
+        except psycopg.OperationalError as error:
+            await self._drop(connection)
+            became = await self._became(number)
+            if became == "committed":
+                return
+            if became == "aborted":
+                raise
+            raise UnknownOutcomeError(
+                f"the connection to PostgreSQL at {self.place} was lost while committing; "
+                "whether it took effect is not known"
+            ) from error
+
+    async def _became(self, number: str) -> str | None:
+        """`committed`, `aborted`, or None where nobody can tell."""
+        try:
+            connection = await self._connection()
+            cursor = await connection.execute("SELECT pg_xact_status(%s::text::xid8)", (number,))
+            row = await cursor.fetchone()
+        except psycopg.Error:
+            return None
+        return row[0] if row and row[0] in ("committed", "aborted") else None
+
+    async def _roll_back(self, connection: AsyncConnection[Row], with_keys: bool) -> None:
+        if with_keys and self._keys is not None:
+            with contextlib.suppress(psycopg.Error):
+                await self._keys.rollback()
+        try:
+            await connection.execute("ROLLBACK")
+        except psycopg.Error:
+            await self._drop(connection)
+
+    async def _connection(self) -> AsyncConnection[Row]:
+        if self._writer is None or self._writer.closed or self._writer.broken:
+            connection = await AsyncConnection.connect(
+                self.url,
+                autocommit=True,
+                connect_timeout=max(2, int(self._settings.connect_seconds)),
+                application_name="renzheng",
+            )
+            await self._configure(connection)
+            self._writer = connection
+        return self._writer
+
+    async def _drop(self, connection: AsyncConnection[Row]) -> None:
+        with contextlib.suppress(psycopg.Error):
+            await connection.close()
+        if self._writer is connection:
+            self._writer = None
+
+    def _noted(self, error: BaseException) -> StoreError:
+        self.trouble = trouble_of(error, self.place)
+        return StoreError(self.trouble)
+
+
+def _told(error: BaseException) -> BaseException:
+    """The error as callers are told it: PostgreSQL's own texts may hold a row's values."""
+    cause = error.__cause__ if isinstance(error, StoreError) else error
+    if cause is not None and is_full(cause):
+        return NoRoomError("the disk of PostgreSQL is full")
+    if isinstance(error, psycopg.IntegrityError):
+        return ConflictError(f"a rule of the schema is broken: {type(error).__name__} ({error.sqlstate})")
+    if isinstance(error, psycopg.Error):
+        return StoreError(f"PostgreSQL refused a statement: {type(error).__name__} ({error.sqlstate})")
+    return error

@@ -1,0 +1,148 @@
+"""What an operator looks for: verifications, people, events and usage, by pages, with how many there are.
+
+Lists are in a stable order, the newest first, and every page can be asked for by where the one before it ended.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from renzheng.store.audit import Event
+from renzheng.store.engine import Database
+from renzheng.store.listing import ListedSession
+
+_MICROSECONDS = 1_000_000
+_WANTED = (
+    "(CAST(:account AS BIGINT) IS NULL OR s.account_id = :account)"
+    " AND (CAST(:state AS TEXT) IS NULL OR s.state = :state)"
+    " AND (CAST(:result AS TEXT) IS NULL OR v.result = :result)"
+    " AND (CAST(:rule AS BIGINT) IS NULL OR s.rule_id = :rule)"
+    " AND (CAST(:id_hash AS BYTEA) IS NULL OR s.id_hash = :id_hash) AND s.id >= :since AND s.id < :until"
+    " AND (CAST(:session AS BIGINT) IS NULL OR s.id = :session)"
+)
+_FROM = "FROM sessions s LEFT JOIN verdicts v ON v.session_id = s.id"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which verifications: `since <= created < until` in unix seconds; None is any."""
+
+    account_id: int | None = None
+    state: str | None = None
+    result: str | None = None
+    rule_id: int | None = None
+    id_hash: bytes | None = None
+    since: float = 0
+    until: float | None = None
+    session_id: int | None = None
+
+    def values(self) -> dict[str, Any]:
+        return {
+            "account": self.account_id,
+            "state": self.state,
+            "result": self.result,
+            "rule": self.rule_id,
+            "id_hash": self.id_hash,
+            "session": self.session_id,
+            "since": int(self.since * _MICROSECONDS),
+            "until": (1 << 62) if self.until is None else int(self.until * _MICROSECONDS),
+        }
+
+
+class Usage(NamedTuple):
+    """Verdicts of one day. `day`: as 2026-11-26. `rule_id`: None without one, and once the session is forgotten."""
+
+    day: str
+    account_id: int
+    result: str
+    rule_id: int | None
+    verifications: int
+    billed: int
+    charged: int
+
+
+class Search:
+    """For the operator. `account_id` None: of all accounts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def sessions(
+        self, wanted: Wanted, limit: int, offset: int = 0, before: int | None = None
+    ) -> list[ListedSession]:
+        """The newest first: those with ids below `before`, without the first `offset`."""
+        rows = await self._database.all(
+            "SELECT s.id, s.account_id, s.created_at, s.state, s.attempt, s.ending, v.result, v.billed"
+            f" {_FROM} WHERE {_WANTED} AND (CAST(:before AS BIGINT) IS NULL OR s.id < :before)"
+            " ORDER BY s.id DESC LIMIT :limit OFFSET :offset",
+            **wanted.values(),
+            before=before,
+            limit=limit,
+            offset=offset,
+        )
+        return [ListedSession._make((*row[:7], None if row[7] is None else bool(row[7]))) for row in rows]
+
+    async def count_sessions(self, wanted: Wanted) -> int:
+        row = await self._database.one(f"SELECT count(*) {_FROM} WHERE {_WANTED}", **wanted.values())
+        return int(row[0]) if row else 0
+
+    async def events(self, limit: int, offset: int = 0, before: int | None = None, subject: str = "") -> list[Event]:
+        """The newest first. `subject`: what the subject begins with."""
+        rows = await self._database.all(
+            "SELECT id, at, actor, verb, subject FROM audit WHERE (CAST(:before AS BIGINT) IS NULL OR id < :before)"
+            " AND substr(subject, 1, length(:subject)) = :subject ORDER BY id DESC LIMIT :limit OFFSET :offset",
+            before=before,
+            subject=subject,
+            limit=limit,
+            offset=offset,
+        )
+        return [Event(*row) for row in rows]
+
+    async def count_events(self, subject: str = "") -> int:
+        row = await self._database.one(
+            "SELECT count(*) FROM audit WHERE substr(subject, 1, length(:subject)) = :subject", subject=subject
+        )
+        return int(row[0]) if row else 0
+
+    async def count_people(self, account_id: int) -> int:
+        row = await self._database.one("SELECT count(*) FROM persons WHERE account_id = :account", account=account_id)
+        return int(row[0]) if row else 0
+
+    async def person_at(self, account_id: int, offset: int) -> int | None:
+        """The id of an account's person at a place in the order of ids; None behind the last."""
+        row = await self._database.one(
+            "SELECT id FROM persons WHERE account_id = :account ORDER BY id LIMIT 1 OFFSET :offset",
+            account=account_id,
+            offset=offset,
+        )
+        return int(row[0]) if row else None
+
+    async def frames_by_step(self, session_id: int, attempt: int) -> dict[int, int]:
+        """How many frames of an attempt are kept, by the step that they answer."""
+        rows = await self._database.all(
+            "SELECT step, count(*) FROM frames WHERE session_id = :id AND attempt = :attempt GROUP BY step",
+            id=session_id,
+            attempt=attempt,
+        )
+        return {row[0]: int(row[1]) for row in rows}
+
+    async def usage(self, since: float, until: float, utc_offset: float, account_id: int | None = None) -> list[Usage]:
+        """Verdicts by day, account, result and rule; days begin at midnight of `utc_offset` hours."""
+        rows = await self._database.all(
+            "SELECT CAST(floor((l.at + :offset) / 86400) AS BIGINT), l.account_id, l.result, s.rule_id, count(*),"
+            " sum(l.billed), sum(l.charged) FROM ledger l LEFT JOIN sessions s ON s.id = l.session_id WHERE"
+            " l.at >= :since AND l.at < :until AND (CAST(:account AS BIGINT) IS NULL OR l.account_id = :account)"
+            " GROUP BY 1, 2, 3, 4 ORDER BY 1 DESC, 2, 3, 4",
+            since=since,
+            until=until,
+            offset=utc_offset * 3600,
+            account=account_id,
+        )
+        return [Usage(day_of(row[0]), row[1], row[2], row[3], int(row[4]), int(row[5]), int(row[6])) for row in rows]
+
+
+def day_of(number: int) -> str:
+    """A day by its number since 1970."""
+    return (datetime.date(1970, 1, 1) + datetime.timedelta(days=number)).isoformat()

@@ -1,0 +1,373 @@
+"""SQLite: one writer with group commit, one reader, both on the event loop; a slow disk is waited for elsewhere.
+
+Concurrent writers share one transaction and one fsync. Their statements run on the loop, as each is a matter of
+microseconds and a thread would fight with the loop for the interpreter at every statement. The commit runs on the
+loop too while the disk is quick, and in a thread of its own while it is not, so that the loop never waits for long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import functools
+import math
+import os
+import re
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from renzheng.faults import fault_name
+from renzheng.store.engine import (
+    BusyError,
+    ConflictError,
+    Job,
+    Row,
+    StoppedError,
+    StoreError,
+    Write,
+    run_to_end,
+    take_batch,
+)
+from renzheng.store.room import is_full
+from renzheng.verification.records import NoRoomError
+
+T = TypeVar("T")
+
+
+def _told(error: BaseException) -> BaseException:
+    """The error as callers are told it: that the disk is full is no fault of the job."""
+    if not isinstance(error, NoRoomError) and is_full(error):
+        told = NoRoomError("the disk of the records or the keys is full")
+        told.__cause__ = error
+        return told
+    if isinstance(error, sqlite3.IntegrityError):  # its text names columns, not values
+        return ConflictError(f"a rule of the schema is broken: {error}")
+    return error
+
+
+class KeyTransaction(Protocol):
+    """The key database's part of a batch. Its commit comes first: a record is never durable before its key."""
+
+    def begin(self) -> None: ...
+    def commit(self) -> None: ...
+    def rollback(self) -> None: ...
+
+
+def connect(path: Path, *, busy_timeout: float, secure_delete: bool = False) -> sqlite3.Connection:
+    """A connection in autocommit, WAL and synchronous=FULL, usable from any thread, though not from two at once.
+
+    Raises StoreError with a sentence where the file system or this SQLite does not give what was asked for.
+    """
+    connection = sqlite3.connect(path, timeout=busy_timeout, isolation_level=None, check_same_thread=False)
+    try:
+        set_pragma(connection, "journal_mode", "WAL", "wal")
+        set_pragma(connection, "synchronous", "FULL", 2)
+        set_pragma(connection, "foreign_keys", "ON", 1)
+        set_pragma(connection, "temp_store", "MEMORY", 2)
+        set_pragma(connection, "cache_size", "-32768", -32768)
+        # Builds of SQLite without its mathematics have no floor.
+        connection.create_function("floor", 1, math.floor, deterministic=True)
+        if secure_delete:
+            set_pragma(connection, "secure_delete", "ON", 1)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+_WHY_NOT = {
+    "journal_mode": "its file system does not let processes share a write-ahead log, as network file systems do not: "
+    "keep the folder on a local disk",
+    "secure_delete": "this SQLite was built without overwriting what is deleted, so nothing could be erased",
+}
+
+
+def set_pragma(connection: sqlite3.Connection, name: str, value: str, expected: int | str) -> None:
+    """Set, and check that it is so: SQLite refuses silently, by answering with what stays. Raises StoreError."""
+    answer = (
+        connection.execute(f"PRAGMA {name} = {value}").fetchone() or connection.execute(f"PRAGMA {name}").fetchone()
+    )  # most say nothing when they are set
+    if answer is None or answer[0] != expected:
+        file = connection.execute("PRAGMA database_list").fetchone()[2]
+        said = "nothing" if answer is None else answer[0]
+        why = _WHY_NOT.get(name.rpartition(".")[2], "this build of SQLite cannot be used")
+        raise StoreError(f"{file} cannot be opened with {name} {value}; SQLite answers {said}: {why}")
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) or 0
+    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+_LOCK_CLAUSE = re.compile(r"\s+FOR (UPDATE|SHARE)( OF \w+)?( SKIP LOCKED)?")
+
+
+@functools.lru_cache(maxsize=1024)
+def _spoken(sql: str) -> str:
+    """The statement without its lock clauses: whoever writes to SQLite is alone."""
+    return _LOCK_CLAUSE.sub("", sql)
+
+
+class SqliteTransaction:
+    """`engine.Transaction` over a connection that answers at once: nothing here gives up the loop."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    async def one(self, sql: str, /, **values: Any) -> Row | None:
+        row: Row | None = self._connection.execute(_spoken(sql), values).fetchone()
+        return row
+
+    async def all(self, sql: str, /, **values: Any) -> list[Row]:
+        return self._connection.execute(_spoken(sql), values).fetchall()
+
+    async def run(self, sql: str, /, **values: Any) -> int:
+        return self._connection.execute(_spoken(sql), values).rowcount
+
+    async def run_each(self, sql: str, rows: Sequence[Mapping[str, Any]], /) -> None:
+        self._connection.executemany(_spoken(sql), rows)
+
+
+QUICK_COMMIT = 0.01
+"""Seconds below which commits are made on the loop: changing threads costs a request a fifth of its CPU."""
+
+
+class Database:
+    """One SQLite file. Its methods are for one event loop.
+
+    `busy_timeout`: seconds to wait for another process's transaction. `batch_limit`: writes a transaction, which
+    bounds how long the loop runs statements without a pause. `trouble`: a sentence while transactions fail for the
+    disk's sake, None from the first that succeeds.
+    """
+
+    def __init__(
+        self, path: Path, keys: KeyTransaction | None = None, busy_timeout: float = 5.0, batch_limit: int = 64
+    ) -> None:
+        self.path = path
+        self._keys = keys
+        self._busy_timeout = busy_timeout
+        self._batch_limit = batch_limit
+        # Waiting for a lock must not stop the loop: the writer never waits by itself, it is tried again.
+        self._writer = connect(path, busy_timeout=0)
+        self._reader = connect(path, busy_timeout=busy_timeout)
+        set_pragma(self._reader, "query_only", "ON", 1)
+        self._reading = SqliteTransaction(self._reader)
+        self._writing = SqliteTransaction(self._writer)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: deque[Write] = deque()
+        self._running = False
+        self._retry_until: float | None = None
+        self._stopped = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._commit_seconds = QUICK_COMMIT
+        self.trouble: str | None = None
+        self._committer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="renzheng-commit")
+
+    # -- reading: committed rows only, on the loop, a few microseconds a look-up
+
+    async def one(self, sql: str, /, **values: Any) -> Row | None:
+        return await self._reading.one(sql, **values)
+
+    async def all(self, sql: str, /, **values: Any) -> list[Row]:
+        return await self._reading.all(sql, **values)
+
+    # -- writing
+
+    async def write(self, job: Job[T], *, keys: bool = False, savepoint: bool = True) -> T:
+        """Run `job` in the next transaction; return its result once that is durable.
+
+        What `job` raises undoes this job alone and is raised here. `keys`: the job adds data keys to the vault.
+        `savepoint=False` is for a job of one statement, which SQLite undoes by itself.
+        """
+        if self._stopped:
+            raise StoppedError("the store is stopped")
+        loop = self._loop = self._loop or asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._waiting.append(Write(job, future, keys, savepoint))
+        if not self._running:
+            self._running = True
+            self._idle.clear()
+            loop.call_soon(self._gather, loop, 0)
+        return await future
+
+    async def stop(self) -> None:
+        """Finish what was handed in, then close."""
+        self._stopped = True
+        await self._idle.wait()
+        self._committer.shutdown()
+        self._reader.close()
+        with contextlib.suppress(sqlite3.Error):
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._writer.close()
+
+    def _gather(self, loop: asyncio.AbstractEventLoop, before: int) -> None:
+        """Wait a turn of the loop for as long as each brings more writes: a shared transaction is one fsync for all."""
+        waiting = len(self._waiting)
+        if before < waiting < self._batch_limit:
+            loop.call_soon(self._gather, loop, waiting)
+        else:
+            self._run_batch(loop)
+
+    def _run_batch(self, loop: asyncio.AbstractEventLoop) -> None:
+        batch = take_batch(self._waiting, self._batch_limit)
+        if not batch:
+            self._running = False
+            self._idle.set()
+            return
+        with_keys = any(write.keys for write in batch)
+        try:
+            self._begin(with_keys)
+        except sqlite3.Error as error:
+            self._put_off(loop, batch, error)
+            return
+        except Exception as error:
+            self._finish(loop, batch, error)
+            return
+        self._retry_until = None
+        for write in batch:
+            self._run_job(write)
+            if not self._writer.in_transaction:  # a full disk or the like: SQLite has undone all of it
+                break  # the next job would be a transaction of its own, without its keys
+        if not self._writer.in_transaction:
+            self._roll_back(with_keys)
+            self._finish(loop, batch, StoreError("the transaction was undone by the database"))
+            return
+        if self._commit_seconds < QUICK_COMMIT:
+            self._finish(loop, batch, self._commit(with_keys))
+        else:
+            self._committer.submit(self._commit_apart, loop, batch, with_keys)
+
+    def _begin(self, with_keys: bool) -> None:
+        self._writer.execute("BEGIN IMMEDIATE")
+        if with_keys and self._keys is not None:
+            try:
+                self._keys.begin()
+            except BaseException:
+                self._roll_back(with_keys)
+                raise
+
+    def _put_off(self, loop: asyncio.AbstractEventLoop, batch: list[Write], error: sqlite3.Error) -> None:
+        """Another process is writing: try again soon, for as long as the busy timeout says."""
+        now = loop.time()
+        if self._retry_until is None:
+            self._retry_until = now + self._busy_timeout
+        if is_busy(error) and now < self._retry_until:
+            self._waiting.extendleft(reversed(batch))
+            loop.call_later(0.002, self._run_batch, loop)
+            return
+        self._retry_until = None
+        self._finish(loop, batch, BusyError("another process keeps the database locked") if is_busy(error) else error)
+
+    def _run_job(self, write: Write) -> None:
+        writer = self._writer
+        try:
+            if not write.savepoint:
+                write.result = run_to_end(write.job(self._writing))
+                return
+            writer.execute("SAVEPOINT job")
+            try:
+                write.result = run_to_end(write.job(self._writing))
+            except BaseException:
+                if writer.in_transaction:
+                    writer.execute("ROLLBACK TO job")
+                    writer.execute("RELEASE job")
+                raise
+            writer.execute("RELEASE job")
+        except Exception as error:
+            write.error = error
+
+    def _commit_apart(self, loop: asyncio.AbstractEventLoop, batch: list[Write], with_keys: bool) -> None:
+        """In the committer's thread, where the disk is too slow to be waited for on the loop."""
+        loop.call_soon_threadsafe(self._finish, loop, batch, self._commit(with_keys))
+
+    def _commit(self, with_keys: bool) -> BaseException | None:
+        """What went wrong, if anything. Remembers how long commits take of late."""
+        begun = time.perf_counter()
+        failure: BaseException | None = None
+        try:
+            if with_keys and self._keys is not None:
+                self._keys.commit()
+            self._writer.execute("COMMIT")
+        except Exception as error:
+            failure = error
+            self._roll_back(with_keys)
+        self._commit_seconds += (time.perf_counter() - begun - self._commit_seconds) / 8
+        return failure
+
+    def _roll_back(self, with_keys: bool) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            if with_keys and self._keys is not None:
+                self._keys.rollback()
+        with contextlib.suppress(sqlite3.Error):
+            self._writer.execute("ROLLBACK")
+
+    def _finish(self, loop: asyncio.AbstractEventLoop, batch: list[Write], failure: BaseException | None) -> None:
+        if failure is not None:  # what undid the whole may be one job's lack of room
+            failure = next((w.error for w in batch if w.error is not None and is_full(w.error)), failure)
+        self._note(failure)
+        for write in batch:
+            future = write.future
+            if future.done():
+                continue
+            error = failure or write.error
+            if error is not None:
+                future.set_exception(_told(error))
+            else:
+                future.set_result(write.result)
+        # After the callers had their turn, so that what they ask next joins the batch.
+        loop.call_soon(self._gather, loop, 0)
+
+    def _note(self, failure: BaseException | None) -> None:
+        if failure is None:
+            self.trouble = None
+        elif isinstance(failure, (sqlite3.Error, OSError)):
+            self.trouble = f"the last transaction failed: {fault_name(failure)}"
+
+
+class ServerLock:
+    """Held by the one server process of a data folder, for as long as it lives."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Raises StoreError with a sentence where another process holds it."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(descriptor)
+            raise StoreError(
+                f"another server (process {holder}) already works on {self._path.parent}; "
+                "SQLite is for one server process, so stop that one first"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+@contextlib.contextmanager
+def file_lock(path: Path) -> Iterator[None]:
+    """Wait for, then hold, a lock file: for steps that only one process at a time may take, such as migrating."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

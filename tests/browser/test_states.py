@@ -1,0 +1,266 @@
+"""The page's table of states, and each wait of it driven to its end by a clock of the test's own."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, WebSocketRoute, expect
+
+from tests.browser.stage import Camera, alter_welcome, check_screen, device
+from tests.support.images import base64_of, sample
+from tests.support.server import Server
+from tests.support.server import token as issue
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+NEVER_ASKED = "navigator.mediaDevices.getUserMedia = () => new Promise(() => {});"
+NEVER_LISTED = "navigator.mediaDevices.enumerateDevices = () => new Promise(() => {});"
+NO_PICTURE = """navigator.mediaDevices.getUserMedia = async () => {
+  const canvas = document.createElement("canvas");
+  canvas.getContext("2d");
+  return canvas.captureStream(0);
+};"""
+WHITE = """HTMLCanvasElement.prototype.toBlob = function (done, type, quality) {
+  const blank = new OffscreenCanvas(this.width || 1, this.height || 1);
+  const context = blank.getContext("2d");
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, blank.width, blank.height);
+  blank.convertToBlob({ type: "image/jpeg", quality }).then(done);
+};"""
+KEEP_STREAM = """{
+  const media = navigator.mediaDevices, ask = media.getUserMedia;
+  window.opened = 0;
+  media.getUserMedia = async (...given) => {
+    window.opened += 1;
+    window.stream = await ask.apply(media, given);
+    return window.stream;
+  };
+}"""
+
+
+def fresh(server: Server) -> str:
+    return issue(server.sdk(), CompareLib="LOCAL", ImageBase64=base64_of(sample()))
+
+
+async def table(page: Page) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = await page.evaluate("import('/static/machine.js').then((m) => m.TABLE)")
+    return found
+
+
+async def test_every_wait_has_an_end_and_every_state_but_the_last_a_way_on(server: Server, browser: Browser) -> None:
+    page = await browser.new_page()
+    await page.goto(f"{server.url}/verify")
+    states = await table(page)
+    targets = {target for state in states.values() for target in state["on"].values()}
+    assert targets | {"new"} == set(states), "all are reached and all are there"
+    handled = await page.evaluate(
+        "import('/static/states.js').then((m) => Object.getOwnPropertyNames(m.States.prototype))"
+    )
+    assert {f"enter_{name}" for name in states} - set(handled) == {"enter_new"}
+    for name, state in states.items():
+        if state.get("waits"):
+            assert "limit" not in state, name
+            assert state["on"] or name in ("no_token", "missing", "done"), name
+        else:
+            ms, event = state["limit"]
+            assert ms <= 15_000 or name in ("capture", "judging"), name
+            assert event in state["on"], name
+    # Left alone, every state comes to one in which the screen waits for the person, or speaks with the server anew.
+    for name in states:
+        at, seen = name, set[str]()
+        while "limit" in states[at] and at not in seen:
+            seen.add(at)
+            at = states[at]["on"][states[at]["limit"][1]]
+        assert states[at].get("waits") or at == "starting", (name, at)
+    await page.close()
+
+
+async def test_the_machine_moves_by_the_table_and_its_clock_is_handed_in(server: Server, browser: Browser) -> None:
+    page = await browser.new_page()
+    await page.goto(f"{server.url}/verify")
+    entered = await page.evaluate(
+        """async () => {
+          const { Machine } = await import("/static/machine.js");
+          const entered = [], timers = new Map();
+          let number = 0;
+          const machine = new Machine((state, detail) => entered.push([state, detail?.late ?? false]), {
+            set: (act, ms) => { timers.set(++number, [act, ms]); return number; },
+            clear: (timer) => timers.delete(timer),
+          });
+          const late = () => { const [[timer, [act]]] = [...timers]; timers.delete(timer); act(); };
+          machine.go("connect"); machine.go("agree"); machine.go("ready"); machine.go("agree");
+          late();                                     // nobody answered the browser's question
+          machine.go("opened"); late();               // the camera came late, and gave no picture
+          machine.go("open"); machine.go("opened"); machine.go("picture"); machine.go("step", {});
+          machine.go("lost"); machine.go("over"); machine.go("opened"); machine.go("picture");
+          machine.go("judging"); late(); machine.go("outcome", {}); machine.go("closed", {});
+          return [entered, timers.size];
+        }"""
+    )
+    assert entered == [
+        [
+            *(["opening", False], ["ready", False], ["asking", False], ["camera", True]),
+            *(["looking", False], ["camera", True]),
+            *(["asking", False], ["looking", False], ["starting", False], ["capture", False]),
+            *(["lost", False], ["looking", False], ["starting", False]),
+            *(["judging", False], ["judging_slow", True], ["done", False]),
+        ],
+        0,
+    ]
+    await page.close()
+
+
+@pytest.mark.parametrize(
+    ("script", "screen", "title", "step"),
+    [
+        (NEVER_ASKED, "camera_silent", "silentTitle", 500),
+        (NO_PICTURE, "camera_dark", "noPictureTitle", 500),
+        (WHITE, "camera_blank", "blankTitle", 25),  # the picture is looked at while little of the page's time goes by
+    ],
+)
+async def test_a_camera_that_gives_nothing_ends_on_a_screen_with_a_next_step(
+    server: Server, browser: Browser, axe: str, script: str, screen: str, title: str, step: int
+) -> None:
+    async with device(browser) as person:
+        await person.page.add_init_script(script)
+        await person.page.clock.install()
+        await person.open(server.url, fresh(server))
+        await person.agree()
+        await person.pass_time(screen, step)
+        await check_screen(person, title, axe)
+
+
+async def test_who_reads_for_half_a_minute_notices_nothing_and_a_list_that_never_comes_holds_nobody_up(
+    server: Server, browser: Browser
+) -> None:
+    sockets: list[str] = []
+    async with device(browser) as person:
+        person.page.on("websocket", lambda socket: sockets.append(socket.url))
+        await person.page.add_init_script(NEVER_LISTED)
+        await person.page.clock.install()
+        await person.open(server.url, fresh(server))
+        while not sockets:  # until the page no longer waits for the list of cameras
+            await person.page.clock.run_for(100)
+        await person.screen("ready")
+        await person.page.clock.run_for(30_000)
+        await person.press()
+        await person.page.clock.run_for(1000)
+        await person.page.clock.resume()
+        await person.action()
+        assert "hint reconnecting" not in await person.page.evaluate("window.witness")
+        assert len(sockets) == 1
+
+
+async def test_a_camera_that_stops_in_the_middle_is_opened_anew_and_the_attempt_given_back(
+    server: Server, browser: Browser
+) -> None:
+    ended = "stream.getTracks()[0].onended()"
+    muted = "Object.defineProperty(stream.getTracks()[0], 'muted', { value: true }); stream.getTracks()[0].onmute()"
+    async with device(browser, Camera(obeys=False)) as person:
+        page = person.page
+        await page.add_init_script(KEEP_STREAM)
+        await person.open(server.url, fresh(server))
+        await person.agree()
+        await person.action()
+        for opened, how in enumerate((ended, muted), start=2):
+            await page.evaluate("window.witness = []")
+            await page.evaluate(how)
+            await person.saw("screen camera_stopped")
+            await page.wait_for_function(f"() => window.opened === {opened}")
+            await person.screen("capture")
+            await person.action()
+        token = page.url.split("#")[1].split("&")[0]
+        assert server.json("session", "show", token)["counted"] == 1, "of three attempts two were given back"
+        assert not person.errors
+
+
+async def test_a_phone_that_is_turned_is_told_to_keep_still_and_goes_again(
+    server: Server, browser: Browser, axe: str
+) -> None:
+    said: list[str] = []
+    async with device(browser, Camera(obeys=False)) as person:
+        person.page.on("websocket", lambda socket: socket.on("framesent", lambda text: said.append(str(text))))
+        await person.open(server.url, fresh(server))
+        await person.agree()
+        await person.action()
+        await person.page.evaluate("dispatchEvent(new Event('orientationchange'))")
+        await person.screen("over_turned")
+        await check_screen(person, "turnedTitle", axe)
+        assert await person.page.locator(".badge").inner_text() in (
+            "这次不算 · 还有 3 次机会",
+            "This one did not count · 3 tries left",
+        )
+        # The camera is looked at before the screen changes; a second press meanwhile does nothing.
+        await person.page.locator(".actions .quiet").first.evaluate("(button) => { button.click(); button.click(); }")
+        await person.action()
+        assert said.count('{"type":"ease"}') == 1
+
+
+async def test_more_time_and_another_action_are_offered_once(server: Server, browser: Browser, axe: str) -> None:
+    async with device(browser, Camera(obeys=False)) as person:
+        await person.open(server.url, fresh(server))
+        await person.agree()
+        asked = await person.action()
+        await person.page.locator(".actions .quiet", has_text="需要更多时间").click()
+        await person.screen("over_eased")
+        await check_screen(person, "easedTitle", axe)
+        await person.press()
+        assert await person.action() != asked
+        await expect(person.page.locator(".actions .quiet:visible")).to_have_count(1)
+
+
+async def test_a_proxy_that_drops_upgrade_is_named(server: Server, browser: Browser, axe: str) -> None:
+    async with device(browser) as person:
+        await person.page.route_web_socket("**/capture/v1", lambda socket: socket.close(code=1002))
+        await person.open(server.url, fresh(server))
+        await person.screen("blocked")
+        await check_screen(person, "blockedTitle", axe)
+    assert "capture_without_upgrade" in server.log.read_text()
+
+
+async def test_on_loopback_no_code_is_offered_that_no_phone_can_open(server: Server, browser: Browser) -> None:
+    async with device(browser, phone=False) as desktop:
+        await desktop.open(server.url, fresh(server))
+        await desktop.screen("ready")
+        assert await desktop.page.locator(".actions button").all_inner_texts() == ["Agree and start", "Not now"]
+        await alter_welcome(desktop.page, loopback=False)
+        await desktop.page.reload()
+        await desktop.screen("ready")
+        assert "Use my phone instead" in await desktop.page.locator(".actions button").all_inner_texts()
+
+
+async def test_who_has_to_wait_sees_where_they_stand_and_goes_on_by_themselves(
+    server: Server, browser: Browser, axe: str
+) -> None:
+    starts: list[WebSocketRoute] = []
+
+    def connect(socket: WebSocketRoute) -> None:
+        line = socket.connect_to_server()
+
+        def say(text: str | bytes) -> None:
+            if isinstance(text, str) and '"start"' in text and not starts:
+                starts.append(line)
+                socket.send(json.dumps({"type": "wait", "position": 4, "seconds": 100}))
+                socket.send(json.dumps({"type": "wait", "position": 3, "seconds": 62}))
+            else:
+                line.send(text)
+
+        socket.on_message(say)
+
+    async with device(browser, Camera(obeys=False)) as person:
+        await person.page.route_web_socket("**/capture/v1", connect)
+        await person.open(server.url, fresh(server))
+        await person.agree()
+        await person.screen("waiting")
+        badge = person.page.locator(".badge")
+        await badge.filter(has_text="2").wait_for()
+        await expect(badge).to_have_text(re.compile("前面还有 2 位|2 people before you"))
+        await expect(person.page.locator(".small")).to_have_text(re.compile("大约 65 秒|about 65 seconds"))
+        await check_screen(person, "waitTitle", axe)
+        starts[0].send(json.dumps({"type": "start"}))
+        await person.screen("capture")
+        await person.action()
+        assert not person.errors

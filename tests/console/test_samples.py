@@ -1,0 +1,108 @@
+"""The Inspector's code: what is at hand runs as it stands, the rest is held to its language's literals."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from renzheng.console.actions import Service
+from renzheng.console.calls import Call
+from renzheng.console.inspector import LANGUAGES, cpp, inspect, sample, shell
+from tests.support.node import NODE
+
+from .conftest import PRODUCT, House
+
+NASTY = 'it\'s "quoted" \\ $HOME `id` 韦小宝 \u0001 ??/ 𠮷 </script>'
+
+
+async def run(command: list[str], given: str, environment: dict[str, str]) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **environment},
+    )
+    out, problem = await process.communicate(given.encode())
+    assert process.returncode == 0, problem.decode()[-2000:]
+    return out.decode()
+
+
+async def test_python_and_curl_run_as_they_stand(house: House) -> None:
+    house.clock.now = time.time()
+    operator = await house.person("li.wei")
+    key = await house.store.operator_keys.renew(operator, house.clock())
+    await house.store.keys.refresh()
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        service = Service(PRODUCT.service, PRODUCT.version, "http", f"127.0.0.1:{bound.getsockname()[1]}")
+        config = uvicorn.Config(house.app, ws="none", lifespan="off", log_config=None, access_log=False)
+        server = uvicorn.Server(config)
+        server.capture_signals = contextlib.nullcontext  # type: ignore[assignment,method-assign]
+        serving = asyncio.create_task(server.serve([bound]))
+        environment = {"TENCENTCLOUD_SECRET_ID": key.secret_id, "TENCENTCLOUD_SECRET_KEY": key.secret_key}
+        name = 'it\'s "a" 韦小宝'
+        made, listed = await asyncio.gather(
+            run([sys.executable, "-"], sample("python", service, "CreateAccount", {"Name": "shop"}), environment),
+            run(["bash"], sample("curl", service, "DescribeRules", {"Name": name, "Limit": 5}), environment),
+        )
+        server.should_exit = True
+        await serving
+    assert json.loads(made)["Response"]["Account"]["Name"] == "shop"
+    assert json.loads(listed)["Response"]["Rules"] == []
+
+
+def test_every_language_has_a_sample_that_holds_the_call_and_no_secret() -> None:
+    far = Service("renzheng", "2026-11-26", "https", "console.example")
+    call = Call(0.0, far, "CreateRule", {"Name": NASTY}, {"RequestId": "r"}, 1.0, region="ap-beijing")
+    shown = inspect(call)
+    assert [one.name for one in shown.samples] == [name for name, _, _ in LANGUAGES]
+    for one in shown.samples:
+        assert "CreateRule" in one.code, one.name
+        assert "console.example" in one.code, one.name
+        assert "ap-beijing" in one.code, one.name
+        assert "TENCENTCLOUD_SECRET_KEY" in one.code, one.name
+    assert {one.name for one in shown.samples if one.needs_name} == {"java", "node", "php", "csharp", "cpp", "ruby"}
+    near = inspect(replace(call, service=Service("renzheng", "2026-11-26", "http", "127.0.0.1:8401")))
+    assert not [one for one in near.samples if one.needs_name]
+
+
+def test_the_node_sample_is_node_and_its_payload_is_the_parameters(tmp_path: Path) -> None:
+    service = Service("renzheng", "2026-11-26", "http", "127.0.0.1:8401")
+    fake = tmp_path / "node_modules" / "tencentcloud-sdk-nodejs-common"
+    fake.mkdir(parents=True)
+    (fake / "index.js").write_text(
+        "exports.CommonClient = class { constructor(...given) { this.given = given; }\n"
+        "  async request(action, payload) { return [action, payload, this.given[0]]; } };\n"
+    )
+    (tmp_path / "main.js").write_text(sample("node", service, "CreateRule", {"Name": NASTY}))
+    done = subprocess.run([NODE, "main.js"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert json.loads(done.stdout) == ["CreateRule", {"Name": NASTY}, "127.0.0.1:8401"], done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="there is no g++ on this machine")
+def test_the_literals_of_cpp_hold_what_they_should() -> None:
+    texts = [json.dumps({"Name": NASTY}, ensure_ascii=False), "a??/b", "\u0001x"]
+    lines = [f'static_assert(sizeof({cpp(text)}) == {len(text.encode()) + 1}, "");' for text in texts]
+    done = subprocess.run(
+        ["g++", "-std=c++11", "-fsyntax-only", "-x", "c++", "-"],
+        input="\n".join(lines), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_shells_words_are_the_texts(tmp_path: Path) -> None:
+    done = subprocess.run(["bash", "-c", f"printf %s {shell(NASTY)}"], capture_output=True, text=True, timeout=60)
+    assert done.stdout == NASTY

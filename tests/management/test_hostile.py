@@ -1,0 +1,68 @@
+"""Whatever is in a parameter, the answer names what is wrong; nothing unforeseen happens inside an action."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from renzheng.gateway.manifest import Manifest
+from tests.management.conftest import PRODUCT, House
+
+HOSTILE: dict[type, list[Any]] = {
+    msgspec.inspect.IntType: [0, -1, 2**31, 2**63 - 1, 2**63, -(2**63), 10**30],
+    msgspec.inspect.FloatType: [0.0, -1.5, 1e308, 1e-308, 2**70],
+    msgspec.inspect.StrType: [
+        "", " ", "\x00", "a" * 100_000, "'; DROP TABLE keys; --", "１２３",
+        "9" * 40, "-1", "../../etc/passwd", "%00", "{reason}", "{0}", "名" * 300, "\u202e",
+    ],
+    msgspec.inspect.BoolType: [True, False],
+    msgspec.inspect.ListType: [[], [""], ["\x00"], ["x"] * 1000],
+    msgspec.inspect.RawType: ["", "AA==", "not base64", "\\u0000"],
+}  # fmt: skip
+UNFORESEEN = {"InternalError", "FailedOperation.UnKnown"}
+
+
+def kind(field: msgspec.inspect.Field) -> type:
+    inner = field.type
+    if isinstance(inner, msgspec.inspect.UnionType):
+        (inner,) = (part for part in inner.types if not isinstance(part, msgspec.inspect.NoneType))
+    return type(inner)
+
+
+def cases(action: Manifest) -> list[dict[str, Any]]:
+    """Requests in which one parameter is hostile and the needed others are harmless, and one with all hostile."""
+    info = msgspec.inspect.type_info(action.request)
+    assert isinstance(info, msgspec.inspect.StructType)
+    harmless: dict[type, Any] = {
+        msgspec.inspect.IntType: 1,
+        msgspec.inspect.FloatType: 1.0,
+        msgspec.inspect.StrType: "1",
+        msgspec.inspect.BoolType: False,
+        msgspec.inspect.ListType: ["x"],
+    }
+    needed = {field.encode_name: harmless[kind(field)] for field in info.fields if field.required}
+    needed |= {"AccountId": 1} if any(field.encode_name == "AccountId" for field in info.fields) else {}
+    single = [needed | {field.encode_name: value} for field in info.fields for value in _values(field)]
+    every = [{field.encode_name: _values(field)[n % len(_values(field))] for field in info.fields} for n in range(8)]
+    return single + every
+
+
+def _values(field: msgspec.inspect.Field) -> list[Any]:
+    values = HOSTILE[kind(field)]
+    inner = field.type
+    if isinstance(inner, msgspec.inspect.UnionType):
+        inner = next(part for part in inner.types if not isinstance(part, msgspec.inspect.NoneType))
+    if isinstance(inner, msgspec.inspect.ListType) and isinstance(inner.item_type, msgspec.inspect.IntType):
+        return [[], [0], [2**63], [-1] * 1000]
+    return values
+
+
+@pytest.mark.parametrize("action", PRODUCT.actions, ids=lambda action: action.name)
+async def test_no_value_of_a_parameter_is_unforeseen(house: House, action: Manifest) -> None:
+    for given in cases(action):
+        answer = await house.call(action.name, given)
+        assert answer.code not in UNFORESEEN, (given, answer.response)
+        if answer.code in ("UnauthorizedOperation.RoleDenied", "AuthFailure.SecretIdNotFound"):
+            return  # the action has done to its caller what it says

@@ -1,0 +1,88 @@
+"""Long lists: every query of theirs walks an index, and a page costs the same wherever it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from renzheng.store.engine import BusyError
+from renzheng.store.search import Wanted
+from tests.gateway.support import NOW
+from tests.management.conftest import House
+
+
+async def plans(house: House, monkeypatch: pytest.MonkeyPatch, ask: Any) -> list[str]:
+    """How SQLite carries out what `ask` reads."""
+    database = house.store.database
+    found: list[str] = []
+    real = {name: getattr(database, name) for name in ("one", "all")}
+
+    def watched(name: str) -> Any:
+        async def read(sql: str, **values: Any) -> Any:
+            rows = await real["all"](f"EXPLAIN QUERY PLAN {sql}", **values)
+            found.extend(str(row[-1]) for row in rows)
+            return await real[name](sql, **values)
+
+        return read
+
+    with monkeypatch.context() as patch:
+        for name in real:
+            patch.setattr(database, name, watched(name))
+        await ask
+    return found
+
+
+@pytest.mark.parametrize("wanted", [Wanted(), Wanted(account_id=1, state="failed"), Wanted(since=NOW, id_hash=b"x")])
+async def test_verifications_are_listed_along_their_numbers(
+    house: House, monkeypatch: pytest.MonkeyPatch, wanted: Wanted
+) -> None:
+    search = house.store.search
+    for ask in (search.sessions(wanted, 20, 10_000, 1 << 60), search.count_sessions(wanted)):
+        steps = await plans(house, monkeypatch, ask)
+        assert any(step.startswith("SEARCH s USING INTEGER PRIMARY KEY") for step in steps), steps
+        assert not any("TEMP B-TREE" in step or step.startswith("SCAN") for step in steps), steps
+
+
+async def test_no_other_list_of_the_service_sorts_or_scans_what_may_be_long(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = house.store
+    made = await store.imports.create(1, False)
+    for ask in (
+        lambda: store.search.person_at(1, 5),
+        lambda: store.search.count_people(1),
+        lambda: store.search.frames_by_step(1, 1),
+        lambda: store.calls.session_of("x"),
+        lambda: store.imports.parts(1, made.id),
+    ):
+        steps = await plans(house, monkeypatch, ask())
+        assert steps
+        assert all(step.startswith("SEARCH") for step in steps if "GROUP BY" not in step), steps
+    steps = await plans(house, monkeypatch, store.search.events(20, 0, 500))
+    assert steps == ["SEARCH audit USING INTEGER PRIMARY KEY (rowid<?)"] or not any("TEMP" in step for step in steps)
+
+
+async def test_what_cannot_be_written_of_calls_waits_and_is_not_counted_twice(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, database = house.store.calls, house.store.database
+
+    async def failing(job: Any, **_: Any) -> Any:
+        raise BusyError("the disk is full")
+
+    calls.note(1, NOW, "GetFaceIdToken", "AKID", "one")
+    calls.count(1, "GetFaceIdToken", "")
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "write", failing)
+        with pytest.raises(BusyError):
+            await calls.flush(NOW)
+    for number in range(450):  # three writes
+        calls.note(2, NOW, "GetFaceIdResult", "AKID", f"{number}")
+    calls.count(1, "GetFaceIdToken", "")
+    assert await calls.flush(NOW) == 451
+    assert [note.request_id for note in await calls.of_session(1)] == ["one"]
+    assert len(await calls.of_session(2, 1000)) == 450
+    (counted,) = await calls.counts(NOW, NOW)
+    assert counted.calls == 2
+    assert await calls.flush(NOW) == 0

@@ -1,0 +1,133 @@
+"""What the composition root does by itself: warns, tells of the disk once, sweeps before it hands over."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from renzheng import app as composed
+from renzheng.adapters import CurrentKeyPairs
+from renzheng.app import App
+from renzheng.settings import load_settings
+from renzheng.store.sqlite import SqliteTransaction, connect
+from renzheng.store.sweeper import Swept
+from renzheng.verification.records import NoRoomError
+from tests.support.stores import sqlite_of
+
+
+class Said:
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, dict[str, Any]]] = []
+
+    def warning(self, event: str, **values: Any) -> None:
+        self.lines.append((event, values))
+
+    info = error = exception = warning
+
+    def of(self, event: str) -> list[dict[str, Any]]:
+        return [values for name, values in self.lines if name == event]
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[App]:
+    built = App(load_settings(data_dir=tmp_path / "data", keys_dir=tmp_path / "keys", encryption_rsa_bits=1024))
+    await built.store.start(serving=False)
+    yield built
+    await built.store.stop()
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> Said:
+    lines = Said()
+    monkeypatch.setattr(composed, "log", lines)
+    return lines
+
+
+async def test_every_account_has_pairs_at_the_start_and_who_shares_them_is_told(house: App, said: Said) -> None:
+    store = house.store
+    one = await store.accounts.create("one", time.time())
+    await house._prepare_key_pairs()
+    own = await store.encryption_keys.usable(one.id)
+    assert len(own) == 1
+    connection = connect(sqlite_of(store).path, busy_timeout=5)
+    connection.execute("UPDATE accounts SET shared_until = 9e999")
+    await store.authenticity.sign_all(SqliteTransaction(connection))
+    connection.close()
+    await house._prepare_key_pairs()
+    assert said.of("key_pairs_are_shared") == []  # with nobody
+    two = await store.accounts.create("two", time.time())
+    await house._prepare_key_pairs()
+    assert [values["accounts"] for values in said.of("key_pairs_are_shared")] == ["one"]
+    assert await store.encryption_keys.usable(one.id) == own
+    assert len(await store.encryption_keys.usable(two.id)) == 1
+    pairs = CurrentKeyPairs(store.keys, time.time)
+    first, second = pairs(one.id), pairs(two.id)
+    assert first is not None
+    assert second is not None
+    assert first.public.sm2_hex != second.public.sm2_hex
+    assert pairs(one.id) is first  # read anew only where it has changed
+    assert pairs(99) is None
+
+
+async def test_a_short_disk_is_told_once_and_its_end_too(house: App, said: Said) -> None:
+    whole = os.statvfs_result((4096, 4096, 1_000_000, 900_000, 900_000, 0, 0, 0, 0, 255))
+    short = os.statvfs_result((4096, 4096, 1_000_000, 40_000, 40_000, 0, 0, 0, 0, 255))
+    nothing = os.statvfs_result((4096, 4096, 1_000_000, 5_000, 5_000, 0, 0, 0, 0, 255))
+    room = house.store.room
+    for told in (whole, short, short):
+        room._statvfs = lambda _, told=told: told  # type: ignore[misc]
+        house._tell_of_room(None)
+    assert [values["error"] for values in said.of("disk_is_short")] == [None]
+    assert house._store_trouble() is None  # frames and results can still be stored
+    house._tell_of_room(NoRoomError("full"))
+    room._statvfs = lambda _: nothing
+    assert "are kept free" in (house._store_trouble() or "")
+    assert len(said.of("disk_is_short")) == 2
+    assert said.of("disk_has_room") == []
+    room._statvfs = lambda _: whole
+    house._tell_of_room(None)
+    house._tell_of_room(None)
+    assert len(said.of("disk_has_room")) == 1
+    sqlite_of(house.store).trouble = "the last transaction failed"
+    assert house._store_trouble() == "the last transaction failed"
+
+
+async def test_a_hand_over_that_fails_for_want_of_room_keeps_nobody_from_sweeping(
+    house: App, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept: list[float] = []
+
+    async def sweep(now: float) -> Swept:
+        swept.append(now)
+        return Swept()
+
+    async def fail(*_: object) -> None:
+        raise NoRoomError("full")
+
+    monkeypatch.setattr(house.store.sweeper, "sweep", sweep)
+    monkeypatch.setattr(house.store.sessions, "run_out", fail)
+    with pytest.raises(NoRoomError):
+        await house._sweep()
+    assert len(swept) == 1
+
+
+async def test_erased_keys_in_the_log_are_told_once_and_when_they_are_gone(house: App, said: Said) -> None:
+    for is_soiled in (False, True, True, False, False):
+        house._tell_of_log(is_soiled)
+    assert [name for name, _ in said.lines] == ["erased_keys_in_log", "erased_keys_gone"]
+
+
+async def test_the_metrics_say_what_is_free_and_what_was_changed(house: App) -> None:
+    house.store.authenticity.note("keys", "AKIDx")
+    page = (await house._metrics_page()).decode()
+    assert 'renzheng_changed_rows{table="keys"} 1.0' in page
+    assert 'renzheng_free_bytes{folder="keys"}' in page
+    assert 'renzheng_kept_free_bytes{folder="keys"}' in page
+    assert 'renzheng_followed_changes{of="accounts"}' in page
+    assert 'renzheng_ready{check="store"} 1.0' in page
+    assert 'renzheng_ready{check="server"} 0.0' in page, "it was not started"

@@ -1,0 +1,94 @@
+"""The operator's listener: readiness by named checks, metrics, and nothing of them on the public port."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from renzheng.app import unwritable
+from renzheng.operator import operator_app
+from renzheng.readiness import Readiness
+from tests.support.asgi import get
+from tests.support.server import Server
+
+
+def asked(url: str) -> tuple[int, Any]:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as reply:
+            return reply.status, reply.read().decode()
+    except urllib.error.HTTPError as refused:
+        return refused.code, refused.read().decode()
+
+
+def test_liveness_is_public_and_the_rest_is_the_operators(server: Server) -> None:
+    assert asked(f"{server.url}/healthz") == (200, "ok\n")
+    assert asked(f"{server.operator_url}/healthz") == (200, "ok\n")
+    code, text = asked(f"{server.operator_url}/readyz")
+    assert (code, json.loads(text)) == (200, {"ready": True, "reasons": {}})
+    assert "renzheng_requests_total" in asked(f"{server.operator_url}/metrics")[1]
+    for path in ("/readyz", "/metrics"):
+        code, text = asked(f"{server.url}{path}")
+        assert code == 404
+        assert "renzheng_" not in text
+
+
+async def test_each_reason_is_named_and_a_check_that_fails_is_one() -> None:
+    readiness = Readiness()
+    faults: dict[str, str | None] = {"store": None}
+
+    async def store() -> str | None:
+        return faults["store"]
+
+    async def broken() -> str | None:
+        raise RuntimeError("a secret")
+
+    readiness.add("store", store)
+
+    async def metrics() -> bytes:
+        return b""
+
+    app = operator_app(readiness, metrics)
+    assert (await get(app, "/readyz"))[0] == 200
+    faults["store"] = "the disk is full"
+    status, _, body = await get(app, "/readyz")
+    assert (status, json.loads(body)["reasons"]) == (503, {"store": "the disk is full"})
+    readiness.add("broken", broken)
+    said = json.loads((await get(app, "/readyz"))[2])["reasons"]["broken"]
+    assert said.startswith("the check failed: ")
+    assert "a secret" not in said
+    assert (await get(app, "/healthz"))[0] == 200
+
+
+def test_a_folder_that_cannot_be_written_is_a_reason(tmp_path: Path) -> None:
+    assert unwritable(tmp_path) is None
+    assert "cannot be written" in (unwritable(tmp_path / "gone") or "")
+
+
+def test_an_operators_port_that_is_taken_is_a_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        environment = {**Server(tmp_path).environment, "RENZHENG_OPERATOR_PORT": port}
+        command = [sys.executable, "-m", "renzheng", "serve"]
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert f"Cannot listen on 127.0.0.1:{port}" in done.stderr
+    assert "RENZHENG_OPERATOR_HOST and RENZHENG_OPERATOR_PORT" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("name", ["RENZHENG_TRESHOLD", "renzheng_treshold"])
+def test_a_misspelt_setting_stops_the_server(tmp_path: Path, name: str) -> None:
+    environment = {**Server(tmp_path).environment, name: "80"}
+    command = [sys.executable, "-m", "renzheng", "serve"]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (2, f"{name} is no setting; the nearest is RENZHENG_THRESHOLD\n")

@@ -1,0 +1,67 @@
+"""What is left of an erased key in the files of PostgreSQL; test_vault.py looks into those of SQLite."""
+
+from __future__ import annotations
+
+import contextlib
+
+import psycopg
+import pytest
+
+from renzheng.store.postgres_vault import PostgresVault
+from renzheng.store.sealer import Kind, Subject
+from tests.support.postgres import cluster
+
+from .conftest import World
+
+pytestmark = pytest.mark.postgres
+
+
+def is_in_tables(needle: bytes) -> bool:
+    with cluster().admin() as connection:
+        connection.execute("CHECKPOINT")
+    files = [path for path in (cluster().data / "base").rglob("*") if path.is_file()]
+    return any(needle in path.read_bytes() for path in files)
+
+
+def wrapped_key(world: World, session_id: int) -> bytes:
+    assert world.postgres is not None
+    with psycopg.connect(world.postgres.keys) as connection:
+        row = connection.execute("SELECT wrapped FROM data_keys WHERE kind = 1 AND id = %s", (session_id,)).fetchone()
+    assert row is not None
+    return bytes(row[0])
+
+
+async def test_no_byte_of_an_erased_key_is_left_in_the_table(world: World) -> None:
+    erased, kept = await world.capture("A"), await world.capture("B")
+    keys = {number: wrapped_key(world, number) for number in (erased, kept)}
+    assert all(map(is_in_tables, keys.values()))
+    assert await world.store.vault.erasures.destroy([Subject(Kind.SESSION, erased)])
+    assert await world.store.vault.erasures.is_clean()
+    assert not is_in_tables(keys[erased])
+    assert is_in_tables(keys[kept])
+    assert await world.store.vault.has(Subject(Kind.SESSION, kept))
+
+
+async def test_a_reader_that_may_still_see_the_key_is_noticed_and_it_goes_with_the_next_try(world: World) -> None:
+    assert world.postgres is not None
+    session_id = await world.capture("A")
+    key, erasures = wrapped_key(world, session_id), world.store.vault.erasures
+    with contextlib.closing(psycopg.connect(world.postgres.keys)) as old:
+        old.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        old.execute("SELECT 1 FROM meta").fetchone()
+        old.execute("SELECT count(*) FROM pg_class").fetchone()
+        assert not await erasures.destroy([Subject(Kind.SESSION, session_id)])
+        assert not await erasures.is_clean()
+        assert not await erasures.clean(), "it is not tried at every sweep"
+        assert not await world.store.vault.has(Subject(Kind.SESSION, session_id)), "it is erased all the same"
+    assert isinstance(world.store.vault, PostgresVault)
+    assert await erasures.clean(1)
+    assert await erasures.is_clean()
+    assert not is_in_tables(key)
+
+
+async def test_keys_that_retention_erases_ask_for_no_rewrite(world: World) -> None:
+    session_id = await world.capture("A")
+    assert await world.store.vault.erasures.destroy([Subject(Kind.SESSION, session_id)], listed=False)
+    assert await world.store.vault.erasures.is_clean()
+    assert not await world.store.vault.has(Subject(Kind.SESSION, session_id))

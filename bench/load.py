@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from renzheng import defaults
+from renzheng.base import defaults
 from tests.support.server import Server, free_port
 
 AS_SHIPPED = {"requests_per_second": 1_000_000, "challenge_length": defaults.CHALLENGE_LENGTH}

@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from renzheng.addresses import is_loopback
+from renzheng.base.addresses import is_loopback
 from renzheng.client import seal_request
 from renzheng.gateway.signature import sign_tc3
 from renzheng.gateway.sm2 import Sm2PrivateKey

@@ -24,7 +24,7 @@ from renzheng.actions.product import SERVICE, make_product
 from renzheng.engine import reasons
 from renzheng.gateway.causes import CAUSES
 from renzheng.management.product import make_product as make_management
-from renzheng.metrics import Metrics
+from renzheng.server.metrics import Metrics
 from renzheng.settings import SECTIONS
 from renzheng.verification import decision
 from renzheng.verification.session import MOVES

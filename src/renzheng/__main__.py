@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from renzheng.dumps import forbid_dumps
+from renzheng.base.dumps import forbid_dumps
 
 
 def main() -> None:

@@ -20,7 +20,6 @@ import cv2
 import numpy as np
 from starlette.websockets import WebSocket
 
-from renzheng.adapters import EngineLookout
 from renzheng.capture.asker import Asker
 from renzheng.capture.bounds import AttemptPace, ChannelLimits, ChannelSettings
 from renzheng.capture.channel import Channel
@@ -28,6 +27,7 @@ from renzheng.capture.judging import Verdicts as RealVerdicts
 from renzheng.capture.parts import ChannelParts
 from renzheng.capture.photos import PhotoDesk
 from renzheng.capture.sight import FrameHead, SkippedError
+from renzheng.server.adapters import EngineLookout
 from renzheng.store.open import Store, open_store
 from renzheng.verification.policy import Policy
 from renzheng.verification.session import CompareLib, Details

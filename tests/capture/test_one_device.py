@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from renzheng.app import App
 from renzheng.capture.messages import Close
+from renzheng.server.app import App
 from renzheng.settings import load_settings
 from renzheng.verification.session import EndReason
 from tests.capture.inside import world

@@ -24,16 +24,16 @@ from renzheng.actions.ports import Parts as FaceIdParts
 from renzheng.actions.product import make_product as make_faceid
 from renzheng.console.figures import Health
 from renzheng.console.passwords import Passwords
-from renzheng.console_parts import KeyedCalls, SignedCalls, make_console
 from renzheng.gateway.contract import GatewaySettings
 from renzheng.gateway.failures import RecentRefusals
 from renzheng.gateway.manifest import Service, error_texts
 from renzheng.gateway.pipeline import Gateway
-from renzheng.hosts import HostGuard, Hosts
 from renzheng.management.desk import BucketTroubleError, Door, Parts
 from renzheng.management.product import make_product
-from renzheng.operator import operator_app, with_calls
-from renzheng.readiness import Readiness
+from renzheng.server.console_parts import KeyedCalls, SignedCalls, make_console
+from renzheng.server.hosts import HostGuard, Hosts
+from renzheng.server.operator import operator_app, with_calls
+from renzheng.server.readiness import Readiness
 from renzheng.settings import load_settings
 from renzheng.store.open import Store, open_store
 from renzheng.verification.policy import Policy

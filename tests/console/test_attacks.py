@@ -15,7 +15,7 @@ from starlette.routing import Route
 from renzheng.accounts.operators import Role
 from renzheng.console.door import SESSION_COOKIE
 from renzheng.console.passwords import Passwords
-from renzheng.logs import Trouble
+from renzheng.server.logs import Trouble
 from tests.support.stores import sqlite_of
 
 from .conftest import CHEAP, PASSWORD, TOTP, Browser, House

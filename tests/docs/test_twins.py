@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from renzheng.metrics import Metrics
+from renzheng.server.metrics import Metrics
 from renzheng.settings import Settings
 from scripts import chinese
 

@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import pytest
 
-from renzheng.adapters import EngineExaminer, EngineLookout
 from renzheng.capture.judging import ExaminerLostError
 from renzheng.capture.sight import BadFrameError, SkippedError
 from renzheng.engine.media import MediaError
 from renzheng.engine.workers import BusyError, WorkerDiedError
+from renzheng.server.adapters import EngineExaminer, EngineLookout
 
 
 def passed(value: bool | None) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from renzheng.app import App
+from renzheng.server.app import App
 from renzheng.settings import load_settings
 from tests.support.asgi import get
 

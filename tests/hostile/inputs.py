@@ -14,7 +14,6 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from renzheng.actions.photos import from_base64
-from renzheng.adapters import device_key
 from renzheng.capture.messages import read_frame, read_text
 from renzheng.engine.media import check, whole
 from renzheng.gateway.context import Request
@@ -23,7 +22,8 @@ from renzheng.gateway.explanation import CapturedRequest
 from renzheng.gateway.pairs import parse_pairs
 from renzheng.gateway.parameters import MessageReader, split_parts
 from renzheng.gateway.signature import parse_authorization
-from renzheng.http import ApiProtocol
+from renzheng.server.adapters import device_key
+from renzheng.server.http import ApiProtocol
 from tests.gateway.support import SECRET_ID, SECRET_KEY, TokenRequest
 
 KIB, MIB = 1024, 1024 * 1024

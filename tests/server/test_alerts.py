@@ -11,7 +11,7 @@ import promql_parser
 import pytest
 import yaml
 
-from renzheng.metrics import Metrics
+from renzheng.server.metrics import Metrics
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 RULES = yaml.safe_load((DEPLOY / "prometheus-rules.yml").read_text())

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from renzheng import app as composed
-from renzheng.adapters import CurrentKeyPairs
-from renzheng.app import App
+from renzheng.server import app as composed
+from renzheng.server.adapters import CurrentKeyPairs
+from renzheng.server.app import App
 from renzheng.settings import load_settings
 from renzheng.store.sqlite import SqliteTransaction, connect
 from renzheng.store.sweeper import Swept

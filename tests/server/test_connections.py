@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from renzheng.connections import Connections, raise_limit, room_for
+from renzheng.server.connections import Connections, raise_limit, room_for
 
 
 class Line:
@@ -103,7 +103,7 @@ def test_connections_and_those_that_wait_leave_the_reserve_free(wanted: int, des
 def test_the_soft_limit_of_descriptors_is_raised_to_the_hard_one() -> None:
     program = (
         "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 300));"
-        "from renzheng.connections import raise_limit;"
+        "from renzheng.server.connections import raise_limit;"
         "print(raise_limit(), *resource.getrlimit(resource.RLIMIT_NOFILE))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

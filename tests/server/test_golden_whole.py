@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 
 from renzheng.accounts.keys import Key
-from renzheng.app import App
+from renzheng.server.app import App
 from renzheng.settings import Settings, load_settings
 from renzheng.store.open import open_store
 from tests.gateway.support import SECRET_ID, SECRET_KEY, Clock, Vector, load, raw_request, read_answer, vectors

@@ -15,7 +15,7 @@ import pytest
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from renzheng.http import MAX_PIPELINED, SLICE, ApiProtocol
+from renzheng.server.http import MAX_PIPELINED, SLICE, ApiProtocol
 
 BIG = bytes(range(256)) * 4096  # 1 MiB
 SMALL = b'{"a":1}'

@@ -15,9 +15,9 @@ import pytest
 import uvicorn
 import uvloop
 
-from renzheng import http_check
-from renzheng.exchange import Exchange
-from renzheng.http import ApiProtocol
+from renzheng.server import http_check
+from renzheng.server.exchange import Exchange
+from renzheng.server.http import ApiProtocol
 
 
 class Noted:
@@ -58,7 +58,7 @@ def test_a_part_of_uvicorn_that_is_gone_ends_the_short_way_and_says_so(monkeypat
 
 
 def test_a_module_that_cannot_be_imported_ends_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "renzheng.http", None)
+    monkeypatch.setitem(__import__("sys").modules, "renzheng.server.http", None)
     log = Noted()
     assert http_check.http_way({"head_seconds": 7.0}, log) == "auto"
     assert log.errors

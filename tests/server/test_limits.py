@@ -7,7 +7,7 @@ from typing import Any
 
 from renzheng.capture.bounds import ChannelLimits
 from renzheng.engine.limits import WorkerLimits
-from renzheng.room_settings import channel_settings, engine_limits
+from renzheng.server.room_settings import channel_settings, engine_limits
 from renzheng.settings import Settings, load_settings
 
 

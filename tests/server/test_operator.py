@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from renzheng.app import unwritable
-from renzheng.operator import operator_app
-from renzheng.readiness import Readiness
+from renzheng.server.app import unwritable
+from renzheng.server.operator import operator_app
+from renzheng.server.readiness import Readiness
 from tests.support.asgi import get
 from tests.support.server import Server
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from renzheng.websocket import FRAMES_A_SECOND, DeviceProtocol
+from renzheng.server.websocket import FRAMES_A_SECOND, DeviceProtocol
 
 TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 1, 2, 8, 9, 10, 0
 LONG = 64 * 1024 * 1024

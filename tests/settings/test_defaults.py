@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from renzheng import app
+from renzheng.server import app
 from renzheng.settings import load_settings
 from renzheng.store.sweeper import Retention
 from renzheng.verification.policy import Policy

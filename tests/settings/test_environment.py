@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from renzheng import environment
+from renzheng.base import environment
 from renzheng.settings import Settings, SettingsError, load_settings
 
 SETTINGS = {"RENZHENG_PORT", "RENZHENG_OPERATOR_PORT", "RENZHENG_THRESHOLD", "RENZHENG_PUBLIC_URL"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from renzheng.app import App
+from renzheng.server.app import App
 from renzheng.settings import load_settings
 from tests.support.asgi import get
 from tests.support.server import Server

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import structlog
 
-from renzheng.adapters import EngineExaminer
 from renzheng.capture.evidence import EvidenceShelf
 from renzheng.engine.limits import EngineLimits
 from renzheng.engine.workers import EngineWorkers
+from renzheng.server.adapters import EngineExaminer
 from renzheng.verification.session import FrameRecord
 from tests.support.images import drawn
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from renzheng import defaults
+from renzheng.base import defaults
 from renzheng.verification.policy import MAX_ACTION_SECONDS
 from renzheng.verification.session import Session
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from renzheng import defaults
+from renzheng.base import defaults
 
 STANDSTILL_SECONDS = 1.0
 """Looks that have been under way for so long, and none of them done: nobody is let in meanwhile."""

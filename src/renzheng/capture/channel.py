@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.websockets import WebSocket
 
-from renzheng.addresses import subscriber
+from renzheng.base.addresses import subscriber
 from renzheng.capture.bounds import ChannelSettings
 from renzheng.capture.browsers import family
 from renzheng.capture.messages import Close, ClosingError

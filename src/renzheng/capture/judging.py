@@ -15,7 +15,7 @@ from typing import Protocol
 
 import structlog
 
-from renzheng import defaults
+from renzheng.base import defaults
 from renzheng.capture.capacity import FIRST_JUDGEMENT, WorkMeter
 from renzheng.capture.ports import Clock, Counter
 from renzheng.verification import identity, transcript

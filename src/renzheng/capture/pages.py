@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from renzheng import web
+from renzheng.web import files
 
 Origins = Callable[[], Collection[str]]
 """All accounts' allowed origins, as `scheme://host` or `scheme://host:port`."""
@@ -31,7 +31,7 @@ def policy(host: str, ancestors: str) -> str:
     """The page's Content-Security-Policy: its own files and its own socket."""
     # Browsers of 2021 and before do not take 'self' to include the socket's scheme, so it is named.
     sockets = f" ws://{host} wss://{host}" if HOST.fullmatch(host) else ""
-    return web.policy(f"'self'{sockets}", ancestors)
+    return files.policy(f"'self'{sockets}", ancestors)
 
 
 def page(request: Request, origins: Collection[str]) -> Response:
@@ -42,7 +42,7 @@ def page(request: Request, origins: Collection[str]) -> Response:
     listed = not asked or (ORIGIN.fullmatch(asked) is not None and (asked == own or asked in origins))
     ancestors = asked if asked and listed else "'none'"
     headers = {
-        **web.COMMON,
+        **files.COMMON,
         "Cache-Control": "no-store",
         "Content-Security-Policy": policy(host, ancestors),
         "Cross-Origin-Opener-Policy": "same-origin",
@@ -50,11 +50,11 @@ def page(request: Request, origins: Collection[str]) -> Response:
         "X-Robots-Tag": "noindex",
     }
     if not listed:
-        body = web.static_file(PACKAGE, "refused.html").body
-        return Response(body, 403, headers, media_type=web.TYPES[".html"])
+        body = files.static_file(PACKAGE, "refused.html").body
+        return Response(body, 403, headers, media_type=files.TYPES[".html"])
     slot = f'<meta name="renzheng-origin" content="{html.escape(asked)}">'.encode()
-    body = web.static_file(PACKAGE, "verify.html").body.replace(ORIGIN_SLOT, slot)
-    return Response(body, headers=headers, media_type=web.TYPES[".html"])
+    body = files.static_file(PACKAGE, "verify.html").body.replace(ORIGIN_SLOT, slot)
+    return Response(body, headers=headers, media_type=files.TYPES[".html"])
 
 
 def routes(origins: Origins) -> list[BaseRoute]:
@@ -62,7 +62,7 @@ def routes(origins: Origins) -> list[BaseRoute]:
 
     `origins` is called once a page is asked for by an origin; it should answer from memory.
     """
-    names = {"static": web.names(PACKAGE), "sdk": web.names(PACKAGE, "sdk")}
+    names = {"static": files.names(PACKAGE), "sdk": files.names(PACKAGE, "sdk")}
 
     async def verify(request: Request) -> Response:
         return page(request, origins() if "origin" in request.query_params else ())
@@ -70,20 +70,20 @@ def routes(origins: Origins) -> list[BaseRoute]:
     async def static(request: Request) -> Response:
         name = request.path_params["name"]
         if name not in names["static"] or name.endswith(".html"):
-            return web.not_found()
-        return web.send(request, web.static_file(PACKAGE, name), web.OWN_FILE)
+            return files.not_found()
+        return files.send(request, files.static_file(PACKAGE, name), files.OWN_FILE)
 
     async def sdk(request: Request) -> Response:
         name = request.path_params["name"]
         if name not in names["sdk"]:
-            return web.not_found()
+            return files.not_found()
         # Public code that merchants' pages import as a module, which takes leave across origins.
         headers = {
             "Cache-Control": "no-cache",
             "Access-Control-Allow-Origin": "*",
             "Cross-Origin-Resource-Policy": "cross-origin",
         }
-        return web.send(request, web.static_file(PACKAGE, f"sdk/{name}"), headers)
+        return files.send(request, files.static_file(PACKAGE, f"sdk/{name}"), headers)
 
     return [
         Route("/verify", verify),

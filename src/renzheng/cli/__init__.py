@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from renzheng import environment
+from renzheng.base import environment
 
 
 class Command(NamedTuple):

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from renzheng.addresses import is_loopback, own_addresses
+from renzheng.base.addresses import is_loopback, own_addresses
 
 _DAYS = 90
 CERTIFICATE, _SECRET = "lan-certificate.pem", "lan-key.pem"

@@ -12,12 +12,12 @@ from typing import Any
 import structlog
 import uvicorn
 
-from renzheng.app import App
-from renzheng.connections import Connections, raise_limit, room_for
-from renzheng.http_check import http_way
+from renzheng.server.app import App
+from renzheng.server.connections import Connections, raise_limit, room_for
+from renzheng.server.http_check import http_way
+from renzheng.server.websocket import DeviceProtocol
 from renzheng.settings import Settings
 from renzheng.settings.listeners import ListenerSection
-from renzheng.websocket import DeviceProtocol
 
 
 class CannotListenError(Exception):

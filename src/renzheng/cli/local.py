@@ -21,8 +21,8 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from renzheng.accounts.keys import Account
-from renzheng.faults import fault_name
-from renzheng.room_settings import databases
+from renzheng.base.faults import fault_name
+from renzheng.server.room_settings import databases
 from renzheng.settings import SettingsError, load_settings
 from renzheng.store.accounts import NotFoundError
 from renzheng.store.engine import StoreError

@@ -13,8 +13,8 @@ from renzheng.cli.local import refuse
 from renzheng.engine import packs
 from renzheng.engine.supervision import WorkerDiedError
 from renzheng.engine.workers import EngineWorkers
-from renzheng.management_parts import look_at as look_at_photo
-from renzheng.room_settings import engine_limits
+from renzheng.server.management_parts import look_at as look_at_photo
+from renzheng.server.room_settings import engine_limits
 from renzheng.settings import SettingsError, load_settings
 
 SHOWN_FROM = 9  # photos: fewer take a moment

@@ -17,15 +17,15 @@ import structlog
 import typer
 
 from renzheng.accounts.keys import FIRST_ACCOUNT
-from renzheng.app import App
+from renzheng.base.defaults import MIB
 from renzheng.cli import lan, listeners
 from renzheng.cli.local import refuse, unusable
 from renzheng.cli.operator import first_link
-from renzheng.console_parts import console_url
-from renzheng.defaults import MIB
 from renzheng.engine import packs
-from renzheng.logs import configure_logs
-from renzheng.room_settings import databases
+from renzheng.server.app import App
+from renzheng.server.console_parts import console_url
+from renzheng.server.logs import configure_logs
+from renzheng.server.room_settings import databases
 from renzheng.settings import Settings, SettingsError, load_settings
 from renzheng.store.engine import StoreError
 from renzheng.store.open import open_store

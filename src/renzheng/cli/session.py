@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column
 
-from renzheng.adapters import EngineExaminer
 from renzheng.cli.local import (
     AccountOption,
     JsonOption,
@@ -25,7 +24,8 @@ from renzheng.engine.workers import EngineWorkers
 from renzheng.operations import rejudging, sessions
 from renzheng.operations.rejudging import Rejudgement
 from renzheng.operations.sessions import VerificationView
-from renzheng.room_settings import engine_limits
+from renzheng.server.adapters import EngineExaminer
+from renzheng.server.room_settings import engine_limits
 from renzheng.settings import load_settings
 from renzheng.store.accounts import NotFoundError
 from renzheng.store.listing import ListedSession

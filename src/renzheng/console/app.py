@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from renzheng import web
 from renzheng.console import sign_in
 from renzheng.console.actions import read_action
 from renzheng.console.calls import CallError, Calls
@@ -35,6 +34,7 @@ from renzheng.console.requests import REQUESTS, RequestPages
 from renzheng.console.sign_in import CODE, SIGN_IN, SignInPages
 from renzheng.console.single_sign_on import BACK, BEGIN, SingleSignOnPages
 from renzheng.console.tables import DO, Management, TablePages
+from renzheng.web import files
 
 log = structlog.get_logger("renzheng.console")
 Page = Callable[[Request, Visitor], Awaitable[Response]]
@@ -211,7 +211,7 @@ def _management(parts: ConsoleParts) -> tuple[Management | None, Frame]:
     return Management(Calls(given.send, given.service, parts.clock), actions, parts.record), frame
 
 
-NAMES = frozenset(web.names(PACKAGE))
+NAMES = frozenset(files.names(PACKAGE))
 # What the other pages of the server have too: its mark, its colours.
 SHARED = frozenset({"colours.css", "icon.svg"})
 
@@ -219,7 +219,7 @@ SHARED = frozenset({"colours.css", "icon.svg"})
 async def static(request: Request) -> Response:
     name = request.path_params["name"]
     if name in SHARED:
-        return web.send(request, web.static_file("renzheng.capture", name), web.OWN_FILE)
+        return files.send(request, files.static_file("renzheng.capture", name), files.OWN_FILE)
     if name not in NAMES:
-        return web.not_found()
-    return web.send(request, web.static_file(PACKAGE, name), web.OWN_FILE)
+        return files.not_found()
+    return files.send(request, files.static_file(PACKAGE, name), files.OWN_FILE)

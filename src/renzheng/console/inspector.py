@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import Response
 
-from renzheng.addresses import is_loopback
+from renzheng.base.addresses import is_loopback
 from renzheng.console.actions import Service
 from renzheng.console.calls import MASK, Call, Calls
 from renzheng.console.door import Visitor

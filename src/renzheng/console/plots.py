@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from renzheng.svg import Axis, Plot
+from renzheng.web.svg import Axis, Plot
 
 SIZE = (480, 190)
 

@@ -14,19 +14,19 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from renzheng import web
 from renzheng.console.words import LABELS, RESULTS, ROLES
+from renzheng.web import files
 
 PACKAGE = "renzheng.console"
 ROOT = "/console"
 LANGUAGE_COOKIE = "renzheng_language"
 LANGUAGES = ("en", "zh")
 HEADERS = {
-    **web.COMMON,
+    **files.COMMON,
     # Under no-referrer browsers would send their forms with the Origin null.
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
-    "Content-Security-Policy": web.policy("'self'", "'none'", forms="'self'", media="'self'"),
+    "Content-Security-Policy": files.policy("'self'", "'none'", forms="'self'", media="'self'"),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), display-capture=()",
@@ -121,7 +121,7 @@ def render(
         dig=dig, result=words.result, label=words.label,
         path=request.url.path, here=own_path(here), quote=quote, **values,
     )  # fmt: skip
-    return Response(body, status, {**HEADERS, **(headers or {})}, web.TYPES[".html"])
+    return Response(body, status, {**HEADERS, **(headers or {})}, files.TYPES[".html"])
 
 
 def dig(row: Mapping[str, Any], name: str) -> Any:

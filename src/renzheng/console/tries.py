@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from renzheng.addresses import subscriber
+from renzheng.base.addresses import subscriber
 
 MAX_COUNTED = 10_000
 """Persons and addresses in memory at once; above it the oldest windows are forgotten."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from renzheng import defaults
+from renzheng.base import defaults
 
 from .liveness import ActionThresholds
 

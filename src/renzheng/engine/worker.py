@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from renzheng.dumps import forbid_dumps
+from renzheng.base.dumps import forbid_dumps
 
 from .limits import EngineLimits
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from renzheng.defaults import CHALLENGE_LENGTH
+from renzheng.base.defaults import CHALLENGE_LENGTH
 from renzheng.engine.depth import reach
 from renzheng.engine.limits import DepthLimits
 from renzheng.engine.observation import FaceModels

@@ -10,7 +10,7 @@ import numpy as np
 from renzheng.evaluation.calibration import ANCHORS, promised_fmr
 from renzheng.evaluation.results import Point, Presentations, Recognition
 from renzheng.evaluation.texts import Words, digits
-from renzheng.svg import Axis, Plot
+from renzheng.web.svg import Axis, Plot
 
 WIDE, SQUARE = (1000, 430), (480, 410)
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from renzheng import defaults
+from renzheng.base import defaults
 from renzheng.engine.judging import decode_frame
 from renzheng.engine.limits import JudgingLimits, MediaLimits
 from renzheng.engine.liveness import NEUTRAL, ActionWatcher, Baseline, Glance, hint, unasked_actions

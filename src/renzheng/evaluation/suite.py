@@ -19,7 +19,7 @@ import cv2
 import msgspec
 import numpy as np
 
-from renzheng.defaults import CHALLENGE_LENGTH
+from renzheng.base.defaults import CHALLENGE_LENGTH
 from renzheng.engine.embedding import cosine
 from renzheng.engine.judging import measure
 from renzheng.engine.limits import JudgingLimits

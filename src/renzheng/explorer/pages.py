@@ -7,14 +7,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from renzheng import web
 from renzheng.explorer.description import Description
+from renzheng.web import files
 
 PACKAGE = "renzheng.explorer"
 DESCRIPTION = "description.json"
 PAGE_HEADERS = {
-    **web.OWN_FILE,
-    "Content-Security-Policy": web.policy("'self'", "'none'"),
+    **files.OWN_FILE,
+    "Content-Security-Policy": files.policy("'self'", "'none'"),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), display-capture=()",
     "X-Robots-Tag": "noindex",
@@ -23,18 +23,18 @@ PAGE_HEADERS = {
 
 def routes(description: Description) -> list[BaseRoute]:
     """The page and what belongs to it. Its mark, colours and small helpers are the capture page's, under `/static/`."""
-    names = web.names(PACKAGE)
-    described = web.make_file(msgspec.json.encode(description), ".json")
+    names = files.names(PACKAGE)
+    described = files.make_file(msgspec.json.encode(description), ".json")
 
     async def page(request: Request) -> Response:
-        return web.send(request, web.static_file(PACKAGE, "explorer.html"), PAGE_HEADERS)
+        return files.send(request, files.static_file(PACKAGE, "explorer.html"), PAGE_HEADERS)
 
     async def static(request: Request) -> Response:
         name = request.path_params["name"]
         if name == DESCRIPTION:
-            return web.send(request, described, web.OWN_FILE)
+            return files.send(request, described, files.OWN_FILE)
         if name not in names or name.endswith(".html"):
-            return web.not_found()
-        return web.send(request, web.static_file(PACKAGE, name), web.OWN_FILE)
+            return files.not_found()
+        return files.send(request, files.static_file(PACKAGE, name), files.OWN_FILE)
 
     return [Route("/explorer", page), Route("/explorer/{name}", static)]

@@ -9,7 +9,7 @@ import mmap
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from typing import Any
 
-from renzheng.addresses import subscriber
+from renzheng.base.addresses import subscriber
 from renzheng.gateway.contract import GatewaySettings
 from renzheng.gateway.errors import (
     AccountLimitExceededError,

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from renzheng.addresses import is_loopback, names_loopback
+from renzheng.base.addresses import is_loopback, names_loopback
 from renzheng.gateway.body import ReadInto, Receive, RequestBody
 from renzheng.gateway.contract import Key, Language
 from renzheng.gateway.encryption import SealingKey

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from renzheng import defaults
+from renzheng.base import defaults
 
 Language = Literal["zh-CN", "en-US"]
 Where = Literal["loopback", "always", "never"]

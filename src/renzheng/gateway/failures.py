@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from renzheng.faults import fault_name
+from renzheng.base.faults import fault_name
 from renzheng.gateway.causes import OTHERS, SWAPPED
 from renzheng.gateway.contract import Log
 from renzheng.gateway.explain import explain, unknown_id

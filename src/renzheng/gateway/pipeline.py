@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from renzheng.faults import fault_name
+from renzheng.base.faults import fault_name
 from renzheng.gateway.advice import why
 from renzheng.gateway.authentication import COMMON_PARAMETERS, Authentication
 from renzheng.gateway.body import ClientGoneError, discard_rest

@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from renzheng.dumps import forbid_dumps
+from renzheng.base.dumps import forbid_dumps
 
 _PR_SET_PDEATHSIG = 1  # sys/prctl.h
 

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from renzheng import environment
+from renzheng.base import environment
 from renzheng.settings.capture import CaptureSection
 from renzheng.settings.console import ConsoleSection
 from renzheng.settings.delivery import DeliverySection

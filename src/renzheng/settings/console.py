@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
-from renzheng.defaults import MIB
+from renzheng.base.defaults import MIB
 from renzheng.settings.kinds import Issuer, Site
 
 

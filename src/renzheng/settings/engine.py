@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from renzheng import defaults
-from renzheng.defaults import MIB
+from renzheng.base import defaults
+from renzheng.base.defaults import MIB
 from renzheng.settings.kinds import Folder
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from renzheng.defaults import MIB
+from renzheng.base.defaults import MIB
 from renzheng.settings.kinds import Filled, HostNames, Networks, Site
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from renzheng import defaults
+from renzheng.base import defaults
 
 
 class ManagementSection(BaseModel):

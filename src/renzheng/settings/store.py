@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
-from renzheng import defaults
+from renzheng.base import defaults
 from renzheng.settings.kinds import Folder, PostgresAddress, home
 
 

@@ -10,13 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from renzheng import web
+from renzheng.web import files
 
 PACKAGE = "renzheng.start"
 HEADERS = {
-    **web.COMMON,
+    **files.COMMON,
     "Cache-Control": "no-store",
-    "Content-Security-Policy": web.policy("'none'", "'none'"),
+    "Content-Security-Policy": files.policy("'none'", "'none'"),
     "Vary": "Accept, Accept-Language",
     "X-Robots-Tag": "noindex",
 }
@@ -31,11 +31,11 @@ def routes(has_explorer: bool) -> list[BaseRoute]:
     found = {path.name: path for folder in FOLDERS for path in folder.glob("*.md")}
 
     async def start(request: Request) -> Response:
-        body = web.static_file(PACKAGE, f"start.{language(request)}.html").body
-        return Response(EXPLORER.sub(rb"\1" if has_explorer else b"", body), 200, HEADERS, web.TYPES[".html"])
+        body = files.static_file(PACKAGE, f"start.{language(request)}.html").body
+        return Response(EXPLORER.sub(rb"\1" if has_explorer else b"", body), 200, HEADERS, files.TYPES[".html"])
 
     async def style(request: Request) -> Response:
-        return web.send(request, web.static_file(PACKAGE, "start.css"), web.OWN_FILE)
+        return files.send(request, files.static_file(PACKAGE, "start.css"), files.OWN_FILE)
 
     async def listed(request: Request) -> Response:
         lines = "".join(f'<li><a href="/docs/{name}">{escape(name)}</a></li>\n' for name in sorted(found))
@@ -45,12 +45,12 @@ def routes(has_explorer: bool) -> list[BaseRoute]:
             '<link rel="stylesheet" href="/static/colours.css">\n<link rel="stylesheet" href="/start/start.css">\n'
             f"</head>\n<body>\n<main>\n<h1>Documentation</h1>\n<ul>\n{lines}</ul>\n</main>\n</body>\n</html>\n"
         )
-        return Response(body, 200, HEADERS, web.TYPES[".html"])
+        return Response(body, 200, HEADERS, files.TYPES[".html"])
 
     async def page(request: Request) -> Response:
         path = found.get(request.path_params["name"])
         if path is None:
-            return web.not_found()
+            return files.not_found()
         return Response(path.read_bytes(), 200, HEADERS, "text/plain; charset=utf-8")
 
     return [

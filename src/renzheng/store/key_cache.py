@@ -11,7 +11,7 @@ from renzheng.accounts.billing import GOOD, BillingStatus
 from renzheng.accounts.keys import Account, Key
 from renzheng.accounts.operators import Operator
 from renzheng.accounts.rules import Rule
-from renzheng.faults import fault_name
+from renzheng.base.faults import fault_name
 from renzheng.store.accounts import ACCOUNT_COLUMNS, KEY_COLUMNS, account_of_row, is_trusted_key, open_key
 from renzheng.store.authenticity import Authenticity, selected
 from renzheng.store.billing import read_limits, read_standings

@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from renzheng.faults import fault_name
+from renzheng.base.faults import fault_name
 from renzheng.store.engine import (
     BusyError,
     ConflictError,

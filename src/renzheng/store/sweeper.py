@@ -15,7 +15,7 @@ import functools
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from renzheng import defaults
+from renzheng.base import defaults
 from renzheng.store import deliveries, evidence_use
 from renzheng.store.audit import Audit
 from renzheng.store.engine import Database, Transaction, numbered

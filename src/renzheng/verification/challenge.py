@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from itertools import product
 
-from renzheng import defaults
+from renzheng.base import defaults
 
 NEUTRAL = "neutral"
 TURNS = ("turn_left", "turn_right")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from renzheng import defaults
+from renzheng.base import defaults
 from renzheng.verification.challenge import ACTIONS, MAX_LENGTH, TURNS, possible, spared
 
 MAX_LUCK = 0.01

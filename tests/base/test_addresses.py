@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from renzheng.addresses import names_loopback, subscriber
+from renzheng.base.addresses import names_loopback, subscriber
 
 
 @pytest.mark.parametrize(

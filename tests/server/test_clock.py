@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from renzheng.clock import RATE, TOLD_FROM, SteadyClock
+from renzheng.server.clock import RATE, TOLD_FROM, SteadyClock
 
 
 class Machine:

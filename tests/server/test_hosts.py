@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from renzheng.addresses import is_loopback, own_addresses
-from renzheng.app import App
-from renzheng.hosts import Hosts, host_name
+from renzheng.base.addresses import is_loopback, own_addresses
+from renzheng.server.app import App
+from renzheng.server.hosts import Hosts, host_name
 from renzheng.settings import SettingsError, load_settings
 from tests.support.asgi import get
 

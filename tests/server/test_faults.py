@@ -7,8 +7,8 @@ import sqlite3
 
 import pytest
 
-from renzheng.faults import fault_name
-from renzheng.logs import _places
+from renzheng.base.faults import fault_name
+from renzheng.server.logs import _places
 
 
 def sqlite_error(sql: str) -> sqlite3.Error:

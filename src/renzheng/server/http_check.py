@@ -115,7 +115,7 @@ def http_way(bounds: Mapping[str, Any], log: Any, connections: Any = None) -> An
     `bounds`: what `ApiProtocol` is told of heads; `connections`: where it counts itself.
     """
     try:
-        from renzheng.http import ApiProtocol  # here: a part of uvicorn that it imports may be gone
+        from renzheng.server.http import ApiProtocol  # here: a part of uvicorn that it imports may be gone
 
         short = partial(ApiProtocol, **bounds)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from renzheng.calls import is_call
-from renzheng.readiness import Readiness
+from renzheng.server.calls import is_call
+from renzheng.server.readiness import Readiness
 
 NOT_KEPT = {"Cache-Control": "no-store"}
 

@@ -24,7 +24,7 @@ def test_the_kernel_would_say_otherwise_of_a_usual_process() -> None:
 @pytest.mark.parametrize(
     "program",
     [
-        "from renzheng.dumps import forbid_dumps; forbid_dumps()",
+        "from renzheng.base.dumps import forbid_dumps; forbid_dumps()",
         "import sys, contextlib; sys.argv = ['renzheng', '--version']; from renzheng.__main__ import main\n"
         "with contextlib.suppress(SystemExit): main()\n",
         "import os; from renzheng.engine import worker; from renzheng.engine.limits import EngineLimits\n"

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 
-    from renzheng.http import ApiProtocol
+    from renzheng.server.http import ApiProtocol
 
 OK = b"HTTP/1.1 200 OK"  # what the signed API always answers
 HIGH_WATER = 256 * 1024  # bytes that wait to be read before the connection is told to wait

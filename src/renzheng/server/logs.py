@@ -22,7 +22,7 @@ from typing import IO, Any, NamedTuple
 import msgspec
 import structlog
 
-from renzheng.faults import fault_name
+from renzheng.base.faults import fault_name
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _ONE_LINE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {

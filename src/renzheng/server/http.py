@@ -19,8 +19,8 @@ from typing import Any, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from renzheng.connections import Connections
-from renzheng.exchange import Exchange
+from renzheng.server.connections import Connections
+from renzheng.server.exchange import Exchange
 
 LARGE = 256 * 1024  # bytes of a body from which it is read into its place
 INTERNAL_ERROR = (

@@ -11,19 +11,19 @@ import structlog
 
 from renzheng import __version__
 from renzheng.accounts.buckets import Bucket, BucketKey
-from renzheng.adapters import EnginePhotos, make_first_key_pairs
+from renzheng.base.environment import PREFIX
+from renzheng.base.faults import fault_name
 from renzheng.delivery.client import BucketError, Clients
 from renzheng.delivery.hosts import AllowedHosts
 from renzheng.engine import packs
 from renzheng.engine.media import MediaError
 from renzheng.engine.supervision import BusyError, WorkerDiedError
 from renzheng.engine.workers import EngineWorkers
-from renzheng.environment import PREFIX
-from renzheng.faults import fault_name
 from renzheng.gateway.manifest import Product, Service
 from renzheng.management.desk import BucketTroubleError, Door, Parts
-from renzheng.metrics import Metrics
-from renzheng.readiness import Readiness
+from renzheng.server.adapters import EnginePhotos, make_first_key_pairs
+from renzheng.server.metrics import Metrics
+from renzheng.server.readiness import Readiness
 from renzheng.settings import Settings
 from renzheng.store.accounts import RefusedError
 from renzheng.store.calls import Calls

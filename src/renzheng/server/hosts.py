@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import structlog
 from starlette.responses import PlainTextResponse
 
-from renzheng.addresses import is_loopback, own_addresses
+from renzheng.base.addresses import is_loopback, own_addresses
 
 log = structlog.get_logger("renzheng")
 

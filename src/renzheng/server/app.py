@@ -20,11 +20,35 @@ import structlog
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from renzheng import defaults
 from renzheng.actions.common import MAX_IMAGE_BASE64
 from renzheng.actions.ports import Parts
 from renzheng.actions.product import make_product
-from renzheng.adapters import (
+from renzheng.base import defaults
+from renzheng.base.faults import fault_name
+from renzheng.capture import pages
+from renzheng.capture.capacity import Capacity
+from renzheng.capture.channel import Channel
+from renzheng.capture.evidence import EvidenceShelf
+from renzheng.capture.judging import Judge, Verdicts
+from renzheng.capture.parts import ChannelParts
+from renzheng.capture.photos import PhotoDesk
+from renzheng.capture.watching import Pulse
+from renzheng.console.app import Console
+from renzheng.console.figures import Health, Trouble
+from renzheng.delivery.client import Clients
+from renzheng.delivery.deliverer import Deliverer, DeliveryParts
+from renzheng.delivery.hosts import AllowedHosts
+from renzheng.engine import packs
+from renzheng.engine.workers import EngineWorkers
+from renzheng.explorer import pages as explorer
+from renzheng.explorer.description import Limits, describe
+from renzheng.gateway.contract import Log
+from renzheng.gateway.failures import FILE_NAME, RecentRefusals
+from renzheng.gateway.manifest import Product, Service, error_texts
+from renzheng.gateway.pipeline import Gateway
+from renzheng.gateway.processes import ProcessPool
+from renzheng.management.product import make_product as make_management
+from renzheng.server.adapters import (
     AccountsOfKeys,
     CurrentKeyPairs,
     EngineExaminer,
@@ -35,40 +59,22 @@ from renzheng.adapters import (
     qr_rows,
     sharers,
 )
-from renzheng.calls import is_call, nothing_here
-from renzheng.capture import pages
-from renzheng.capture.capacity import Capacity
-from renzheng.capture.channel import Channel
-from renzheng.capture.evidence import EvidenceShelf
-from renzheng.capture.judging import Judge, Verdicts
-from renzheng.capture.parts import ChannelParts
-from renzheng.capture.photos import PhotoDesk
-from renzheng.capture.watching import Pulse
-from renzheng.clock import SteadyClock
-from renzheng.console.app import Console
-from renzheng.console.figures import Health, Trouble
-from renzheng.console_parts import KeyedCalls, SignedCalls, make_console
-from renzheng.delivery.client import Clients
-from renzheng.delivery.deliverer import Deliverer, DeliveryParts
-from renzheng.delivery.hosts import AllowedHosts
-from renzheng.engine import packs
-from renzheng.engine.workers import EngineWorkers
-from renzheng.explorer import pages as explorer
-from renzheng.explorer.description import Limits, describe
-from renzheng.faults import fault_name
-from renzheng.gateway.contract import Log
-from renzheng.gateway.failures import FILE_NAME, RecentRefusals
-from renzheng.gateway.manifest import Product, Service, error_texts
-from renzheng.gateway.pipeline import Gateway
-from renzheng.gateway.processes import ProcessPool
-from renzheng.hosts import HostGuard, Hosts
-from renzheng.management.product import make_product as make_management
-from renzheng.management_parts import Management, RequestCounters
-from renzheng.memory import give_back_what_is_free, trim
-from renzheng.metrics import Metrics
-from renzheng.operator import health_route, operator_app, with_calls
-from renzheng.readiness import Readiness
-from renzheng.room_settings import capacity_limits, channel_settings, engine_limits, gateway_settings, open_server_store
+from renzheng.server.calls import is_call, nothing_here
+from renzheng.server.clock import SteadyClock
+from renzheng.server.console_parts import KeyedCalls, SignedCalls, make_console
+from renzheng.server.hosts import HostGuard, Hosts
+from renzheng.server.management_parts import Management, RequestCounters
+from renzheng.server.memory import give_back_what_is_free, trim
+from renzheng.server.metrics import Metrics
+from renzheng.server.operator import health_route, operator_app, with_calls
+from renzheng.server.readiness import Readiness
+from renzheng.server.room_settings import (
+    capacity_limits,
+    channel_settings,
+    engine_limits,
+    gateway_settings,
+    open_server_store,
+)
 from renzheng.settings import Settings
 from renzheng.start import pages as start
 from renzheng.store.attempts import ATTEMPT_BYTES

@@ -9,7 +9,7 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any, Protocol
 
-from renzheng.addresses import subscriber
+from renzheng.base.addresses import subscriber
 
 MAX_DESCRIPTORS = 1 << 20
 """What the soft limit is raised to at most: some systems say that there is none."""

@@ -9,7 +9,7 @@ import pytest
 
 HELD = """
 import ctypes, os, threading
-from renzheng.memory import give_back_what_is_free, trim
+from renzheng.server.memory import give_back_what_is_free, trim
 give_back_what_is_free()
 def resident():
     return int(open('/proc/self/statm').read().split()[1]) * os.sysconf('SC_PAGE_SIZE')

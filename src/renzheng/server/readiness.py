@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from renzheng.faults import fault_name
+from renzheng.base.faults import fault_name
 
 Check = Callable[[], Awaitable[str | None]]
 """Gives a sentence where the server is not ready, None where it is."""

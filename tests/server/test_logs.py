@@ -15,7 +15,7 @@ from tests.support.server import Server
 SCRIPT = """
 import logging
 import structlog
-from renzheng.logs import configure_logs
+from renzheng.server.logs import configure_logs
 configure_logs("info", {as_json})
 log = structlog.get_logger("test")
 log.debug("hidden")

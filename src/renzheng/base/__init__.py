@@ -1,0 +1,1 @@
+"""What every room may import: the subject of none of them."""

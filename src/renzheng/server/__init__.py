@@ -1,0 +1,1 @@
+"""The process as a whole: where the rooms meet, what listens, and what is told of it."""

@@ -1,0 +1,1 @@
+"""What the rooms with pages share: files for a browser, and plots."""

@@ -52,14 +52,14 @@ def test_the_actor_is_whom_the_kernel_knows(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv(name, "somebody-else")
     monkeypatch.delenv("SUDO_USER", raising=False)
     own = pwd.getpwuid(os.getuid()).pw_name
-    assert local._actor() == f"cli:{own}"
+    assert local.actor() == f"cli:{own}"
     monkeypatch.setenv("SUDO_USER", "alice")
-    assert local._actor() == f"cli:{own} SUDO_USER=alice", "a claim, beside it"
+    assert local.actor() == f"cli:{own} SUDO_USER=alice", "a claim, beside it"
     monkeypatch.setenv("SUDO_USER", "alice cli:root\n")
-    assert local._actor() == f"cli:{own}"
+    assert local.actor() == f"cli:{own}"
 
 
 def test_an_actor_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getuid", lambda: 4_000_000)
     monkeypatch.delenv("SUDO_USER", raising=False)
-    assert local._actor() == "cli:uid-4000000"
+    assert local.actor() == "cli:uid-4000000"

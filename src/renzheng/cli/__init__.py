@@ -33,6 +33,7 @@ COMMANDS = {
     "encryption": Command("encryption", "app", "Key pairs: what clients seal names, ID numbers and photos to."),
     "identity": Command("identity", "app", "The library of enrolled people, for CompareLib BUSINESS."),
     "backup": Command("backup", "app", "Copies of the records and of the keys, while the server runs."),
+    "store": Command("store", "app", "Where the records and keys are: the move from SQLite to PostgreSQL."),
     "vault": Command("vault", "app", "The keys that everything at rest is sealed under: rotate, replay erasures."),
     "operator": Command("operator", "app", "The people who sign in to the console."),
     "call": Command("call", "call"),

@@ -81,18 +81,18 @@ def id_number(given: str | None) -> str | None:
     return sys.stdin.readline().strip() or refuse("standard input holds no ID number", 2)
 
 
-def _actor() -> str:
+def actor() -> str:
     """Whom the audit names: the user whom the kernel knows, and whom sudo says that it acts for, as a claim.
 
     Nothing else of the environment counts, as whoever runs a command writes that himself.
     """
     number = os.getuid()
     try:
-        actor = f"cli:{pwd.getpwuid(number).pw_name}"
+        who = f"cli:{pwd.getpwuid(number).pw_name}"
     except KeyError:  # a user id without a name, as in some containers
-        actor = f"cli:uid-{number}"
+        who = f"cli:uid-{number}"
     claimed = os.environ.get("SUDO_USER", "")
-    return f"{actor} SUDO_USER={claimed}" if _USER.fullmatch(claimed) else actor
+    return f"{who} SUDO_USER={claimed}" if _USER.fullmatch(claimed) else who
 
 
 def with_store(work: Callable[[Store], Awaitable[T]], *, adopt: bool = False) -> T:
@@ -112,7 +112,7 @@ def with_store(work: Callable[[Store], Awaitable[T]], *, adopt: bool = False) ->
             time.time,
             os.urandom,
             settings.evidence_url,
-            actor=_actor(),
+            actor=actor(),
             min_free_bytes=settings.min_free_bytes,
             adopt=adopt,
             postgres=databases(settings),

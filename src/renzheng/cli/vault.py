@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from renzheng.cli.local import JsonOption, print_json, print_table, with_store
+from renzheng.settings import load_settings
 from renzheng.store.authenticity import TABLES
 from renzheng.store.erasures import PATIENCE
 from renzheng.store.keyring import generations
@@ -27,6 +28,8 @@ def status(as_json: JsonOption = False) -> None:
             "master_keys": generations(store.vault.folder),
             "data_keys": await store.vault.count(),
             "erased_keys_in_log": not await store.vault.erasures.clean(PATIENCE),
+            "left_by_the_move": bool(load_settings().keys_url.get_secret_value())
+            and (store.vault.folder / "keys.db").exists(),
         }
 
     shown = with_store(work)
@@ -36,6 +39,8 @@ def status(as_json: JsonOption = False) -> None:
     masters = ", ".join(f"master-{number}.key" for number in shown["master_keys"])
     gone = "no: see the note" if shown["erased_keys_in_log"] else "yes"
     rows = [["Folder", shown["folder"]], ["Master key", masters], ["Data keys", str(shown["data_keys"])]]
+    if shown["left_by_the_move"]:
+        rows.append(["Keys of before the move", "still in keys.db: renzheng store discard removes them"])
     print_table(["", "Vault"], [*rows, ["Erased keys wholly gone", gone]])
 
 

@@ -26,7 +26,10 @@ DATABASE_NAME = "renzheng.db"
 
 
 class Place(NamedTuple):
-    """The folders, and what opening needs besides. `adopt`: sign the rows as they are."""
+    """The folders, and what opening needs besides. `adopt`: sign the rows as they are.
+
+    `may_be_moved`: open SQLite's files although their records were moved to PostgreSQL.
+    """
 
     data: Path
     keys: Path
@@ -34,6 +37,7 @@ class Place(NamedTuple):
     entropy: Callable[[int], bytes]
     busy_timeout: float
     adopt: bool
+    may_be_moved: bool = False
 
 
 class PostgresPlace(NamedTuple):
@@ -89,10 +93,21 @@ def open_sqlite(given: Place) -> Opened:
     authenticity = Authenticity(vault)
     with contextlib.closing(connect(path, busy_timeout=30)) as connection:
         tx = SqliteTransaction(connection)
+        if not given.may_be_moved:
+            _check_not_moved(tx, path)
         with file_lock(given.data / "migrate.lock") if _has_to_sign(tx, given.adopt) else contextlib.nullcontext():
             newest = _prepare(tx, vault, authenticity, str(path), given.adopt)
     database = SqliteDatabase(path, vault, given.busy_timeout)
     return Opened(vault, database, authenticity, newest, ServerLock(given.data / "server.lock"))
+
+
+def _check_not_moved(tx: Transaction, path: Path) -> None:
+    row = run_to_end(tx.one(_META, name=MOVED))
+    if row is not None:
+        raise StoreError(
+            f"the records of {path} were moved to PostgreSQL at {row[0]}: set RENZHENG_DATABASE_URL and "
+            "RENZHENG_KEYS_URL; renzheng store reopen gives up what was written there since"
+        )
 
 
 def open_postgres(given: Place, where: PostgresPlace) -> Opened:
@@ -116,6 +131,8 @@ def open_postgres(given: Place, where: PostgresPlace) -> Opened:
 
 
 SIGNED = "signed"
+MOVED = "moved"
+"""In SQLite's records: where they were moved to."""
 _META = "SELECT value FROM meta WHERE name = :name"
 _NOTE = "INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT DO NOTHING"
 

@@ -26,13 +26,15 @@ from renzheng.store.vault import LOOKUP, Vault
 RETRY_SECONDS = 60.0
 """Seconds after which the sweeper tries again to write the table anew, where something held old rows."""
 _LOCK = 0x72656E7A  # of PostgreSQL's advisory locks: one process at a time makes, or rotates
-_SCHEMA = (
+SCHEMA = (
     "CREATE TABLE IF NOT EXISTS meta (name text PRIMARY KEY, value text NOT NULL)",
     "CREATE TABLE IF NOT EXISTS data_keys (kind integer NOT NULL, id bigint NOT NULL, master integer NOT NULL,"
     " wrapped bytea NOT NULL, created_at double precision NOT NULL, PRIMARY KEY (kind, id))",
     "CREATE TABLE IF NOT EXISTS erasures (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
     " kind integer NOT NULL, id bigint NOT NULL, erased_at double precision NOT NULL)",
 )
+HALF_COPIED = "store_copy"
+"""A table that is there while `moving.move` fills the database, and after one that did not end."""
 _META = "SELECT value FROM meta WHERE name = :name"
 _SET = "INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 _SOIL = (
@@ -75,8 +77,12 @@ class PostgresVault(Vault):
             self._open(SyncTransaction(connection))
 
     def _open(self, tx: SyncTransaction) -> None:
+        if run_to_end(tx.one("SELECT 1 WHERE to_regclass(:mark) IS NOT NULL", mark=HALF_COPIED)):
+            raise StoreError(
+                f"a copy into {self.place} goes on, or did not end: renzheng store copy --replace begins it again"
+            )
         run_to_end(tx.one("SELECT pg_advisory_lock(:lock)", lock=_LOCK))
-        for statement in _SCHEMA:
+        for statement in SCHEMA:
             run_to_end(tx.run(statement))
         made = run_to_end(tx.one(_META, name="vault"))
         self._open_masters(has_keys=made is not None)

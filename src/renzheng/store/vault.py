@@ -119,6 +119,10 @@ class Vault(ABC):
                 f"a data key of {self.place} does not open under master-{generation}.key; they are not a pair"
             ) from None
 
+    def check(self, subject: Subject, wrapped: bytes, generation: int) -> None:
+        """Raises KeysRefusedError where a wrapped key does not open under its master key."""
+        self._unwrap(subject, wrapped, generation)
+
     def _have_master(self, generation: int) -> int:
         """Read a master key that another process has made since. Raises KeysRefusedError."""
         if generation not in self._masters:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from renzheng.cli.local import JsonOption, actor, print_json, refuse, unusable, with_store
-from renzheng.room_settings import databases
+from renzheng.server.room_settings import databases
 from renzheng.settings import Settings, SettingsError, load_settings
 from renzheng.store.engine import StoreError
 from renzheng.store.engines import Place, PostgresPlace

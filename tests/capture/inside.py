@@ -27,7 +27,7 @@ from renzheng.capture.judging import Verdicts as RealVerdicts
 from renzheng.capture.parts import ChannelParts
 from renzheng.capture.photos import PhotoDesk
 from renzheng.capture.sight import FrameHead, SkippedError
-from renzheng.server.adapters import EngineLookout
+from renzheng.server.engine_adapters import EngineLookout
 from renzheng.store.open import Store, open_store
 from renzheng.verification.policy import Policy
 from renzheng.verification.session import CompareLib, Details

@@ -8,6 +8,7 @@ import pytest
 
 from renzheng.capture.messages import Close
 from renzheng.server.app import App
+from renzheng.server.upkeep import Upkeep
 from renzheng.settings import load_settings
 from renzheng.verification.session import EndReason
 from tests.capture.inside import world
@@ -50,7 +51,7 @@ async def test_the_sweeper_ends_no_attempt_whose_device_has_a_socket_open(
         return False
 
     for name, stand_in in (("run_out", run_out), ("attempt", attempt), ("submit", submit)):
-        monkeypatch.setattr(app.store.sessions, name, stand_in)
-    monkeypatch.setattr(app.channel, "is_open", lambda session_id: session_id == 1)
-    await app._end_abandoned()
+        monkeypatch.setattr(app.parts.store.sessions, name, stand_in)
+    monkeypatch.setattr(app.parts.channel, "is_open", lambda session_id: session_id == 1)
+    await Upkeep(app.parts).end_abandoned()
     assert ended == [2]

@@ -30,10 +30,12 @@ from renzheng.gateway.manifest import Service, error_texts
 from renzheng.gateway.pipeline import Gateway
 from renzheng.management.desk import BucketTroubleError, Door, Parts
 from renzheng.management.product import make_product
-from renzheng.server.console_parts import KeyedCalls, SignedCalls, make_console
+from renzheng.server.console_calls import KeyedCalls, SignedCalls
+from renzheng.server.console_parts import make_console
 from renzheng.server.hosts import HostGuard, Hosts
 from renzheng.server.operator import operator_app, with_calls
 from renzheng.server.readiness import Readiness
+from renzheng.server.urls import operator_url
 from renzheng.settings import load_settings
 from renzheng.store.open import Store, open_store
 from renzheng.verification.policy import Policy
@@ -194,7 +196,7 @@ async def house(tmp_path: Path, given_settings: dict[str, object]) -> AsyncItera
     settings = load_settings(operator_port=8401, **given_settings)
     tasks: list[asyncio.Future[Any]] = []
     gateway = gateway_over(store, clock, tasks)
-    calls = SignedCalls(store, gateway, PRODUCT, settings, clock, clock)
+    calls = SignedCalls(store, gateway, PRODUCT, operator_url(settings), clock, clock)
     errors = error_texts([FACEID, PRODUCT])
     failures = RecentRefusals(store.keys.secret_keys, build().gateway._log)
     faceid = faceid_over(store, clock, failures)

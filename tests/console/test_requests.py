@@ -7,7 +7,7 @@ import asyncio
 from renzheng.accounts.keys import Key
 from renzheng.accounts.operators import Role
 from renzheng.console.actions import Service
-from renzheng.server.console_parts import ask
+from renzheng.server.console_calls import ask
 
 from .conftest import House
 

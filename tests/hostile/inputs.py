@@ -22,7 +22,7 @@ from renzheng.gateway.explanation import CapturedRequest
 from renzheng.gateway.pairs import parse_pairs
 from renzheng.gateway.parameters import MessageReader, split_parts
 from renzheng.gateway.signature import parse_authorization
-from renzheng.server.adapters import device_key
+from renzheng.server.device_proof import device_key
 from renzheng.server.http import ApiProtocol
 from tests.gateway.support import SECRET_ID, SECRET_KEY, TokenRequest
 

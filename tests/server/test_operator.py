@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 
-from renzheng.server.app import unwritable
 from renzheng.server.operator import operator_app
-from renzheng.server.readiness import Readiness
+from renzheng.server.readiness import Readiness, unwritable
 from tests.support.asgi import get
 from tests.support.server import Server
 

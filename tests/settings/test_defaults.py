@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from renzheng.server import app
+from renzheng.server import room_settings
 from renzheng.settings import load_settings
 from renzheng.store.sweeper import Retention
 from renzheng.verification.policy import Policy
@@ -43,7 +43,7 @@ def test_what_the_settings_say_is_what_each_room_takes_by_itself(
     if built == "retention":
         made: Any = Retention(evidence_days=settings.evidence_days, tombstone_days=settings.tombstone_days)
     else:
-        made = getattr(app, built)(settings)
+        made = getattr(room_settings, built)(settings)
     compared = [(name, value, default) for name, value, default in pairs(made, built)]
     assert len(compared) > 5 or built == "retention"
     drifted = [one for one in compared if one[1] != one[2] and one[0].rpartition(".")[2] not in OF_THE_SERVER]

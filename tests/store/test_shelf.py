@@ -11,7 +11,7 @@ import structlog
 from renzheng.capture.evidence import EvidenceShelf
 from renzheng.engine.limits import EngineLimits
 from renzheng.engine.workers import EngineWorkers
-from renzheng.server.adapters import EngineExaminer
+from renzheng.server.engine_adapters import EngineExaminer
 from renzheng.verification.session import FrameRecord
 from tests.support.images import drawn
 

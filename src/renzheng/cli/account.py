@@ -16,7 +16,7 @@ from renzheng.accounts.keys import Account, AccountProfile
 from renzheng.cli import encryption, money
 from renzheng.cli.local import AccountOption, JsonOption, account_of, print_json, print_table, refuse, when, with_store
 from renzheng.operations import accounts
-from renzheng.server.adapters import move_to_own_key_pairs
+from renzheng.server.key_pairs import move_to_own_key_pairs
 from renzheng.settings import load_settings
 from renzheng.store.evidence_use import LIMIT
 from renzheng.store.open import Store

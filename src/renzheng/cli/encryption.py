@@ -13,7 +13,7 @@ from renzheng.accounts.keys import Account
 from renzheng.cli.local import AccountOption, JsonOption, account_of, print_json, print_table, when, with_store
 from renzheng.gateway.encryption import KeyPairs
 from renzheng.gateway.public_keys import PublicKeys
-from renzheng.server.adapters import make_first_key_pairs, sharers
+from renzheng.server.key_pairs import make_first_key_pairs, sharers
 from renzheng.settings import load_settings
 from renzheng.store.encryption_keys import FOR_EVER, Generation, Pair
 from renzheng.store.open import Store

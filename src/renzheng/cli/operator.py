@@ -10,7 +10,7 @@ import typer
 from renzheng.accounts.operators import Operator, Role
 from renzheng.cli.local import JsonOption, account_of, print_json, print_table, with_store
 from renzheng.operations import people
-from renzheng.server.console_parts import console_url
+from renzheng.server.urls import console_url
 from renzheng.settings import Settings, load_settings
 from renzheng.store.engine import StoreError
 from renzheng.store.open import Store

@@ -23,9 +23,9 @@ from renzheng.cli.local import refuse, unusable
 from renzheng.cli.operator import first_link
 from renzheng.engine import packs
 from renzheng.server.app import App
-from renzheng.server.console_parts import console_url
 from renzheng.server.logs import configure_logs
 from renzheng.server.room_settings import databases
+from renzheng.server.urls import console_url
 from renzheng.settings import Settings, SettingsError, load_settings
 from renzheng.store.engine import StoreError
 from renzheng.store.open import open_store

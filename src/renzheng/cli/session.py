@@ -24,7 +24,7 @@ from renzheng.engine.workers import EngineWorkers
 from renzheng.operations import rejudging, sessions
 from renzheng.operations.rejudging import Rejudgement
 from renzheng.operations.sessions import VerificationView
-from renzheng.server.adapters import EngineExaminer
+from renzheng.server.engine_adapters import EngineExaminer
 from renzheng.server.room_settings import engine_limits
 from renzheng.settings import load_settings
 from renzheng.store.accounts import NotFoundError

@@ -21,12 +21,11 @@ from renzheng.engine.supervision import BusyError, WorkerDiedError
 from renzheng.engine.workers import EngineWorkers
 from renzheng.gateway.manifest import Product, Service
 from renzheng.management.desk import BucketTroubleError, Door, Parts
-from renzheng.server.adapters import EnginePhotos, make_first_key_pairs
-from renzheng.server.metrics import Metrics
+from renzheng.server.engine_adapters import EnginePhotos
+from renzheng.server.key_pairs import make_first_key_pairs
 from renzheng.server.readiness import Readiness
 from renzheng.settings import Settings
 from renzheng.store.accounts import RefusedError
-from renzheng.store.calls import Calls
 from renzheng.store.engine import StoreError
 from renzheng.store.open import Store
 from renzheng.verification.records import NoRoomError
@@ -58,22 +57,6 @@ async def look_at(engine: EngineWorkers, content: bytes) -> str | None:
     except MediaError as error:
         return error.message
     return FACE_FAULTS.get(report.status)
-
-
-class RequestCounters:
-    """Counts each request in the metrics, and those of proven callers by account in the store."""
-
-    def __init__(self, metrics: Metrics, calls: Calls) -> None:
-        self._metrics = metrics
-        self._calls = calls
-
-    def request(self, action: str, code: str, seconds: float, account_id: int) -> None:
-        self._metrics.request(action, code, seconds)
-        if account_id > 0:  # an operator's own key has a number below
-            self._calls.count(account_id, action, code)
-
-    def failed_open(self, part: str) -> None:
-        self._metrics.failed_open(part)
 
 
 class Management:

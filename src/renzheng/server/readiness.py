@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import os
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from renzheng.base.faults import fault_name
+from renzheng.engine import packs
+from renzheng.engine.workers import EngineWorkers
+from renzheng.store.open import Store
+from renzheng.store.room import BEGUN
 
 Check = Callable[[], Awaitable[str | None]]
 """Gives a sentence where the server is not ready, None where it is."""
@@ -35,3 +44,51 @@ class Readiness:
             if sentence is not None:
                 found[name] = sentence
         return found
+
+
+@dataclass(slots=True)
+class Phase:
+    """`trouble`: why the server as a whole is not ready, None while it runs."""
+
+    trouble: str | None = "the server is starting"
+
+
+def server_readiness(phase: Phase, engine: EngineWorkers, store: Store, folders: Sequence[Path]) -> Readiness:
+    """With the checks of a whole server. `folders`: those that it must be able to write."""
+    readiness = Readiness()
+
+    async def server() -> str | None:
+        return phase.trouble
+
+    async def models() -> str | None:
+        faults = await asyncio.to_thread(packs.faults)
+        return "; ".join(faults) or None
+
+    async def workers() -> str | None:
+        down = engine.down()
+        return f"no process is up for: {', '.join(down)}" if down else None
+
+    async def storage() -> str | None:
+        return await asyncio.to_thread(store_trouble, store, folders)
+
+    for name, check in (("server", server), ("models", models), ("workers", workers), ("store", storage)):
+        readiness.add(name, check)
+    return readiness
+
+
+def store_trouble(store: Store, folders: Sequence[Path]) -> str | None:
+    """Why the store cannot write, if it cannot: its folders, its last transaction, or no room even for frames."""
+    faults = (fault for fault in map(unwritable, folders) if fault is not None)
+    return next(faults, None) or store.database.trouble or store.room.shortage(part=BEGUN)
+
+
+def unwritable(folder: Path) -> str | None:
+    """A sentence where a few kilobytes cannot be written into a folder now, None where they can."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(4096))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return f"{folder} cannot be written: {fault_name(error)}"
+    return None

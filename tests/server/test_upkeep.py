@@ -1,4 +1,4 @@
-"""What the composition root does by itself: warns, tells of the disk once, sweeps before it hands over."""
+"""What a server does by itself: warns, tells of the disk once, sweeps before it hands over."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from typing import Any
 
 import pytest
 
-from renzheng.server import app as composed
-from renzheng.server.adapters import CurrentKeyPairs
-from renzheng.server.app import App
+from renzheng.server import lifespan, upkeep
+from renzheng.server.gauges import metrics_page
+from renzheng.server.key_pairs import CurrentKeyPairs
+from renzheng.server.lifespan import prepare_key_pairs
+from renzheng.server.parts import ServerParts
+from renzheng.server.readiness import store_trouble
+from renzheng.server.upkeep import Upkeep
 from renzheng.settings import load_settings
 from renzheng.store.sqlite import SqliteTransaction, connect
 from renzheng.store.sweeper import Swept
@@ -34,8 +38,9 @@ class Said:
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[App]:
-    built = App(load_settings(data_dir=tmp_path / "data", keys_dir=tmp_path / "keys", encryption_rsa_bits=1024))
+async def house(tmp_path: Path) -> AsyncIterator[ServerParts]:
+    settings = load_settings(data_dir=tmp_path / "data", keys_dir=tmp_path / "keys", encryption_rsa_bits=1024)
+    built = ServerParts(settings, time.time, os.urandom)
     await built.store.start(serving=False)
     yield built
     await built.store.stop()
@@ -44,24 +49,25 @@ async def house(tmp_path: Path) -> AsyncIterator[App]:
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> Said:
     lines = Said()
-    monkeypatch.setattr(composed, "log", lines)
+    for module in (lifespan, upkeep):
+        monkeypatch.setattr(module, "log", lines)
     return lines
 
 
-async def test_every_account_has_pairs_at_the_start_and_who_shares_them_is_told(house: App, said: Said) -> None:
+async def test_every_account_has_pairs_at_the_start_and_who_shares_them_is_told(house: ServerParts, said: Said) -> None:
     store = house.store
     one = await store.accounts.create("one", time.time())
-    await house._prepare_key_pairs()
+    await prepare_key_pairs(house)
     own = await store.encryption_keys.usable(one.id)
     assert len(own) == 1
     connection = connect(sqlite_of(store).path, busy_timeout=5)
     connection.execute("UPDATE accounts SET shared_until = 9e999")
     await store.authenticity.sign_all(SqliteTransaction(connection))
     connection.close()
-    await house._prepare_key_pairs()
+    await prepare_key_pairs(house)
     assert said.of("key_pairs_are_shared") == []  # with nobody
     two = await store.accounts.create("two", time.time())
-    await house._prepare_key_pairs()
+    await prepare_key_pairs(house)
     assert [values["accounts"] for values in said.of("key_pairs_are_shared")] == ["one"]
     assert await store.encryption_keys.usable(one.id) == own
     assert len(await store.encryption_keys.usable(two.id)) == 1
@@ -74,31 +80,32 @@ async def test_every_account_has_pairs_at_the_start_and_who_shares_them_is_told(
     assert pairs(99) is None
 
 
-async def test_a_short_disk_is_told_once_and_its_end_too(house: App, said: Said) -> None:
+async def test_a_short_disk_is_told_once_and_its_end_too(house: ServerParts, said: Said) -> None:
     whole = os.statvfs_result((4096, 4096, 1_000_000, 900_000, 900_000, 0, 0, 0, 0, 255))
     short = os.statvfs_result((4096, 4096, 1_000_000, 40_000, 40_000, 0, 0, 0, 0, 255))
     nothing = os.statvfs_result((4096, 4096, 1_000_000, 5_000, 5_000, 0, 0, 0, 0, 255))
-    room = house.store.room
+    room, kept = house.store.room, Upkeep(house)
+    folders = (house.settings.data_dir, house.settings.keys_dir)
     for told in (whole, short, short):
         room._statvfs = lambda _, told=told: told  # type: ignore[misc]
-        house._tell_of_room(None)
+        kept.tell_of_room(None)
     assert [values["error"] for values in said.of("disk_is_short")] == [None]
-    assert house._store_trouble() is None  # frames and results can still be stored
-    house._tell_of_room(NoRoomError("full"))
+    assert store_trouble(house.store, folders) is None  # frames and results can still be stored
+    kept.tell_of_room(NoRoomError("full"))
     room._statvfs = lambda _: nothing
-    assert "are kept free" in (house._store_trouble() or "")
+    assert "are kept free" in (store_trouble(house.store, folders) or "")
     assert len(said.of("disk_is_short")) == 2
     assert said.of("disk_has_room") == []
     room._statvfs = lambda _: whole
-    house._tell_of_room(None)
-    house._tell_of_room(None)
+    kept.tell_of_room(None)
+    kept.tell_of_room(None)
     assert len(said.of("disk_has_room")) == 1
     sqlite_of(house.store).trouble = "the last transaction failed"
-    assert house._store_trouble() == "the last transaction failed"
+    assert store_trouble(house.store, folders) == "the last transaction failed"
 
 
 async def test_a_hand_over_that_fails_for_want_of_room_keeps_nobody_from_sweeping(
-    house: App, said: Said, monkeypatch: pytest.MonkeyPatch
+    house: ServerParts, said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     swept: list[float] = []
 
@@ -112,19 +119,20 @@ async def test_a_hand_over_that_fails_for_want_of_room_keeps_nobody_from_sweepin
     monkeypatch.setattr(house.store.sweeper, "sweep", sweep)
     monkeypatch.setattr(house.store.sessions, "run_out", fail)
     with pytest.raises(NoRoomError):
-        await house._sweep()
+        await Upkeep(house).run()
     assert len(swept) == 1
 
 
-async def test_erased_keys_in_the_log_are_told_once_and_when_they_are_gone(house: App, said: Said) -> None:
+async def test_erased_keys_in_the_log_are_told_once_and_when_they_are_gone(house: ServerParts, said: Said) -> None:
+    kept = Upkeep(house)
     for is_soiled in (False, True, True, False, False):
-        house._tell_of_log(is_soiled)
+        kept.tell_of_log(is_soiled)
     assert [name for name, _ in said.lines] == ["erased_keys_in_log", "erased_keys_gone"]
 
 
-async def test_the_metrics_say_what_is_free_and_what_was_changed(house: App) -> None:
+async def test_the_metrics_say_what_is_free_and_what_was_changed(house: ServerParts) -> None:
     house.store.authenticity.note("keys", "AKIDx")
-    page = (await house._metrics_page()).decode()
+    page = (await metrics_page(house)).decode()
     assert 'renzheng_changed_rows{table="keys"} 1.0' in page
     assert 'renzheng_free_bytes{folder="keys"}' in page
     assert 'renzheng_kept_free_bytes{folder="keys"}' in page

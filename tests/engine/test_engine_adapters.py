@@ -12,7 +12,7 @@ from renzheng.capture.judging import ExaminerLostError
 from renzheng.capture.sight import BadFrameError, SkippedError
 from renzheng.engine.media import MediaError
 from renzheng.engine.workers import BusyError, WorkerDiedError
-from renzheng.server.adapters import EngineExaminer, EngineLookout
+from renzheng.server.engine_adapters import EngineExaminer, EngineLookout
 
 
 def passed(value: bool | None) -> Any:

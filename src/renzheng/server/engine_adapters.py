@@ -1,0 +1,118 @@
+"""The engine as the other rooms see it: the capture's looks, the judge's measurements, a photo's faults."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from renzheng.capture.evidence import NotMuxedError
+from renzheng.capture.judging import Comparison, ExaminerLostError, Presentation, StoredFrame
+from renzheng.capture.sight import BadFrameError, FrameHead, SkippedError
+from renzheng.engine import liveness
+from renzheng.engine.liveness import ActionWatcher, Baseline, Glance
+from renzheng.engine.measurement import Frame
+from renzheng.engine.media import MediaError, check, probe, whole
+from renzheng.engine.workers import BusyError, EngineWorkers, WorkerDiedError
+from renzheng.verification.decision import FrameFitness, ReferenceFitness
+
+
+class EngineLookout:
+    """The engine as the capture channel sees it: glances, hints and watchers."""
+
+    def __init__(self, engine: EngineWorkers) -> None:
+        self._engine = engine
+
+    async def look(self, jpeg: bytes, action: str) -> tuple[Glance, bytes]:
+        try:
+            return await self._engine.look(jpeg, action)
+        except MediaError as error:
+            raise BadFrameError(str(error)) from None
+        except (BusyError, WorkerDiedError) as error:
+            raise SkippedError(str(error)) from None
+
+    def hint(self, glance: Glance, action: str) -> str | None:
+        return liveness.hint(glance, action)
+
+    def baseline(self, glances: Sequence[Glance]) -> Baseline | None:
+        return Baseline.from_glances(glances)
+
+    def watcher(self, action: str, baseline: Baseline) -> ActionWatcher:
+        return ActionWatcher(action, baseline)
+
+    def head(self, jpeg: bytes) -> FrameHead | None:
+        try:
+            info = probe(jpeg)
+        except MediaError:
+            return None
+        return FrameHead(*info.size, progressive=info.progressive)
+
+
+class EngineExaminer:
+    """The engine as the judge and the evidence shelf see it."""
+
+    def __init__(self, engine: EngineWorkers) -> None:
+        self._engine = engine
+
+    async def present(self, frames: Sequence[StoredFrame]) -> Presentation:
+        shown = [Frame(frame.jpeg, frame.step, frame.action, frame.at, frame.measured) for frame in frames]
+        try:
+            measured, templates = await self._engine.present(shown)
+        except (BusyError, WorkerDiedError) as error:
+            raise ExaminerLostError(str(error)) from None
+        return Presentation(
+            frames=FrameFitness(measured.frames_status),
+            challenge_answered=measured.challenge_passed,
+            answered_light=measured.light.passed if measured.light else None,
+            has_depth=measured.depth is not None and measured.depth.passed,
+            is_continuous=measured.continuity is not None and measured.continuity.passed,
+            best_frame=measured.best.index if measured.best else None,
+            templates=templates,
+            tags=measured.tags,
+            record=json.dumps(measured.as_dict()),
+            network_refuses=measured.passive is not None and measured.passive.refuses,
+            is_doubted=measured.doubt is not None and not measured.doubt.passed,
+        )
+
+    async def compare(self, templates: Sequence[bytes], photo: bytes) -> Comparison:
+        try:
+            compared = await self._engine.compare(templates, photo)
+        except (BusyError, WorkerDiedError) as error:
+            raise ExaminerLostError(str(error)) from None
+        return Comparison(ReferenceFitness(compared.reference), compared.similarity, json.dumps(asdict(compared)))
+
+    async def mux(self, frames: Sequence[tuple[float, bytes]]) -> bytes:
+        try:
+            return await self._engine.mux([Frame(jpeg, 0, "", at) for at, jpeg in frames])
+        except (MediaError, BusyError, WorkerDiedError) as error:
+            raise NotMuxedError(str(error)) from None
+
+
+class EnginePhotos:
+    """What is wrong with a photo, as a request is told: by its header and its markers, and by decoding it only where
+    they leave it open."""
+
+    def __init__(self, engine: EngineWorkers) -> None:
+        self._engine = engine
+
+    async def fault(self, photo: bytes) -> tuple[str, str] | None:
+        media = self._engine.limits.media
+        try:
+            check(photo, max_bytes=media.max_bytes, max_pixels=media.max_pixels, min_side=media.min_side)
+            is_whole = whole(photo)
+            if is_whole is None:
+                await self._engine.decode(photo)
+        except MediaError as error:
+            return error.kind, error.foreign
+        except (BusyError, WorkerDiedError):
+            return None
+        return ("truncated", "") if is_whole is False else None
+
+    async def is_usable(self, photo: bytes) -> bool | None:
+        """Whether its face can be compared with; None where the engine had no room for it, or lost it."""
+        try:
+            return (await self._engine.examine(photo)).status == "ok"
+        except MediaError:
+            return False
+        except (BusyError, WorkerDiedError):
+            return None

@@ -1,0 +1,42 @@
+"""How a running server is, read when somebody asks: the gauges of `/metrics`, and the console's overview."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from renzheng.console.figures import Health, Trouble
+from renzheng.server.parts import ServerParts
+
+
+async def metrics_page(parts: ServerParts) -> bytes:
+    """The text that Prometheus reads."""
+    metrics, store, places = parts.metrics, parts.store, parts.channel.places
+    reasons = await parts.readiness.reasons()
+    metrics.ready({name: name not in reasons for name in parts.readiness.names})
+    metrics.kept_free_bytes(store.room.kept())
+    metrics.worker_restarts(parts.engine.restarts)
+    metrics.attempts(places.taken, places.waiting, places.carried())
+    metrics.free_bytes(store.room.free())
+    metrics.changed_rows({table: len(rows) for table, rows in store.authenticity.found.items()})
+    metrics.followed_changes(store.keys.followed)
+    return metrics.page()
+
+
+def health_of(parts: ServerParts, troubles: Callable[[], Sequence[Trouble]]) -> Callable[[], Awaitable[Health]]:
+    """How the server is, as the console's overview shows it. `troubles`: what the log warned of lately."""
+
+    async def health() -> Health:
+        return Health(
+            reasons=await parts.readiness.reasons(),
+            free=parts.store.room.free(),
+            waiting={
+                "judging": await parts.store.sessions.waiting(parts.clock()),
+                "deliveries": await parts.store.deliveries.waiting(),
+            },
+            restarts=sum(parts.engine.restarts.values()),
+            steps=parts.metrics.steps(),
+            latencies=parts.metrics.latencies(),
+            troubles=troubles(),
+        )
+
+    return health

@@ -1,0 +1,119 @@
+"""How a server starts and stops: the order of its parts, and the tasks that run meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import structlog
+from starlette.applications import Starlette
+
+from renzheng.console.app import Console
+from renzheng.server.key_pairs import make_first_key_pairs, sharers
+from renzheng.server.parts import ServerParts
+from renzheng.server.services import Services
+from renzheng.server.upkeep import Upkeep, give_memory_back
+
+log = structlog.get_logger("renzheng")
+
+
+class Lifespan:
+    """The lifespan of the public application. `start_error`: what kept the server from starting."""
+
+    def __init__(self, parts: ServerParts, services: Services, console: Console | None) -> None:
+        self._parts = parts
+        self._management = services.management
+        self._console = console
+        sweeps = [console.sweep] if console else []
+        self._upkeep = Upkeep(parts, [*sweeps, self._management.sweep])
+        self.start_error: Exception | None = None
+
+    @contextlib.asynccontextmanager
+    async def __call__(self, _: Starlette) -> AsyncIterator[None]:
+        """What keeps the server from starting is kept, as the HTTP server would only print it."""
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(self._running())
+            except Exception as error:
+                self.start_error = error
+                raise
+            yield
+
+    def stopping(self) -> None:
+        """From now on the server is not ready: it serves what has begun, and ends."""
+        self._parts.phase.trouble = "the server is stopping"
+
+    @contextlib.asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
+        parts = self._parts
+        await parts.store.start()
+        await self._management.start()
+        if interrupted := await parts.store.sessions.mark_interrupted():
+            log.warning("attempts_were_interrupted", count=interrupted)
+        await prepare_key_pairs(parts)
+        tasks: list[asyncio.Task[Any]] = []
+        try:
+            await parts.engine.start()
+            tasks = [asyncio.create_task(_forever(name, run)) for name, run in self._background().items()]
+            # What was imported and built so far is never garbage: it need not be gone through again and again.
+            gc.collect()
+            gc.freeze()
+            parts.phase.trouble = None
+            log.info(
+                "started",
+                address=f"{parts.settings.host}:{parts.settings.port}",
+                operator=f"{parts.settings.operator_host}:{parts.settings.operator_port}",
+            )
+            yield
+        finally:
+            self.stopping()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._stop()
+            log.info("stopped")
+
+    def _background(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        parts = self._parts
+        return {
+            "pulse": parts.pulse.run,
+            "judge": parts.judge.run,
+            "sweeper": self._upkeep.run,
+            "deliverer": parts.deliverer.run,
+            "calls": self._management.run,
+            "memory": give_memory_back,
+        }
+
+    async def _stop(self) -> None:
+        parts = self._parts
+        await self._management.stop()
+        parts.deliverer.close()
+        if self._console:
+            self._console.stop()
+        parts.sm2.stop()
+        await parts.shelf.stop()
+        await parts.engine.stop()
+        await parts.store.stop()
+
+
+async def prepare_key_pairs(parts: ServerParts) -> None:
+    """Every account has key pairs for sealed fields; who still shares them is told."""
+    store, bits = parts.store, parts.settings.encryption_rsa_bits
+    for account in await store.accounts.all():
+        await make_first_key_pairs(store.encryption_keys, account.id, bits, parts.clock, parts.entropy)
+    await store.keys.refresh()
+    if shared := await sharers(store):
+        log.warning("key_pairs_are_shared", accounts=", ".join(shared), run="renzheng account own-keys")
+
+
+async def _forever(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Run a background part; one that fails is logged and begun again a second later."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            log.exception("background_failed", part=name)
+        await asyncio.sleep(1)

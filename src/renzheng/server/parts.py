@@ -1,0 +1,117 @@
+"""The parts of one server, built in the order in which they need each other. Randomness comes in here alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+from renzheng.base import defaults
+from renzheng.capture.capacity import Capacity
+from renzheng.capture.channel import Channel
+from renzheng.capture.evidence import EvidenceShelf
+from renzheng.capture.judging import Judge, Verdicts
+from renzheng.capture.parts import ChannelParts
+from renzheng.capture.photos import PhotoDesk
+from renzheng.capture.watching import Pulse
+from renzheng.delivery.client import Clients
+from renzheng.delivery.deliverer import Deliverer, DeliveryParts
+from renzheng.delivery.hosts import AllowedHosts
+from renzheng.engine.workers import EngineWorkers
+from renzheng.gateway.processes import ProcessPool
+from renzheng.server.capture_accounts import AccountsOfKeys
+from renzheng.server.device_proof import device_proof
+from renzheng.server.engine_adapters import EngineExaminer, EngineLookout, EnginePhotos
+from renzheng.server.metrics import Metrics
+from renzheng.server.readiness import Phase, server_readiness
+from renzheng.server.room_settings import capacity_limits, channel_settings, engine_limits, open_server_store
+from renzheng.settings import Settings
+from renzheng.store.open import Store
+from renzheng.web.qr import qr_rows
+
+Clock = Callable[[], float]
+Entropy = Callable[[int], bytes]
+
+
+class ServerParts:
+    """What stands behind the listeners. `Lifespan` starts and stops it."""
+
+    def __init__(self, settings: Settings, clock: Clock, entropy: Entropy) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.entropy = entropy
+        self.metrics = Metrics()
+        self.phase = Phase()
+        self.store: Store = open_server_store(settings, clock, entropy)
+        self.engine = EngineWorkers(engine_limits(settings))
+        self.readiness = server_readiness(self.phase, self.engine, self.store, (settings.data_dir, settings.keys_dir))
+        self.capacity = Capacity(capacity_limits(settings))
+        self.pulse = Pulse(clock)
+        self.verdicts = Verdicts(self.store.sessions)
+        self.judge = self._judge()
+        self.shelf = EvidenceShelf(
+            self.store.sessions,
+            EngineExaminer(self.engine),
+            at_once=settings.mux_processes,
+            waiting=defaults.MUX_QUEUE,
+            wait_seconds=settings.video_wait_seconds,
+        )
+        self.deliverer = self._deliverer()
+        self.channel = self._channel()
+        self.sm2 = ProcessPool(settings.sm2_processes)
+        self.sealing_threads = ThreadPoolExecutor(settings.encryption_threads, "renzheng-sealing")
+
+    def day(self, now: float) -> str:
+        """The day under which attempts are counted."""
+        return (datetime.fromtimestamp(now, UTC) + timedelta(hours=self.settings.day_utc_offset)).date().isoformat()
+
+    def _judge(self) -> Judge:
+        settings = self.settings
+        return Judge(
+            self.store.sessions,
+            self.store.identities,
+            EngineExaminer(self.engine),
+            self.verdicts,
+            self.metrics,
+            self.clock,
+            self.day,
+            lease_seconds=settings.lease_seconds,
+            lost_leases=settings.lost_leases,
+            at_once=settings.judge_processes,
+            seen_frames=settings.max_seen_frames,
+            max_excused=settings.max_excused_attempts,
+            meter=self.capacity.judgements,
+        )
+
+    def _deliverer(self) -> Deliverer:
+        store, settings = self.store, self.settings
+        parts = DeliveryParts(
+            outbox=store.deliveries,
+            shelf=self.shelf,
+            buckets=store.keys.buckets,
+            has_frames=store.sessions.has_frames,
+            clients=Clients(AllowedHosts(settings.bucket_hosts), settings.bucket_proxy),
+            counter=self.metrics,
+            clock=self.clock,
+            entropy=self.entropy,
+        )
+        return Deliverer(parts)
+
+    def _channel(self) -> Channel:
+        settings = self.settings
+        parts = ChannelParts(
+            sessions=self.store.sessions,
+            accounts=AccountsOfKeys(self.store.keys),
+            lookout=EngineLookout(self.engine),
+            photos=PhotoDesk(self.store.sessions, EnginePhotos(self.engine), settings.photo_wait_seconds),
+            verdicts=self.verdicts,
+            counter=self.metrics,
+            clock=self.clock,
+            entropy=self.entropy,
+            day=self.day,
+            device_proof=device_proof,
+            qr=qr_rows,
+            capacity=self.capacity,
+            pulse=self.pulse,
+        )
+        return Channel(parts, channel_settings(settings))

@@ -1,0 +1,84 @@
+"""What a running server does by itself, again and again: it sweeps, ends what was abandoned, and gives memory back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+
+from renzheng.base.faults import fault_name
+from renzheng.server.memory import trim
+from renzheng.server.parts import ServerParts
+from renzheng.store.attempts import ATTEMPT_BYTES
+from renzheng.verification.session import EndReason
+
+log = structlog.get_logger("renzheng")
+
+TRIM_SECONDS = 20.0
+Sweep = Callable[[], Awaitable[None]]
+
+
+async def give_memory_back() -> None:
+    """What judged frames and videos leave behind in the heaps goes back to the system within a few seconds."""
+    while True:
+        await asyncio.sleep(TRIM_SECONDS)
+        await asyncio.to_thread(trim)
+
+
+class Upkeep:
+    """`sweeps`: of the other parts, before each sweep of the store."""
+
+    def __init__(self, parts: ServerParts, sweeps: Sequence[Sweep] = ()) -> None:
+        self._parts = parts
+        self._sweeps = sweeps
+        self._is_soiled = False
+        self._room = ""
+
+    async def run(self) -> None:
+        parts, metrics, sessions = self._parts, self._parts.metrics, self._parts.store.sessions
+        while True:
+            for sweep in self._sweeps:
+                await sweep()
+            swept = await parts.store.sweeper.sweep(parts.clock())
+            self.tell_of_log(swept.soiled)
+            self.tell_of_room(swept.full)
+            await self.end_abandoned()  # after the sweep, as on a full disk it may fail
+            metrics.waiting.set(await sessions.waiting(parts.clock()))
+            metrics.longest_wait.set(await sessions.longest_wait(parts.clock()))
+            metrics.deliveries_waiting.set(await parts.store.deliveries.waiting())
+            pause = 1.0 if swept.full else 0 if swept.more else parts.settings.sweep_seconds
+            await asyncio.sleep(pause)
+
+    async def end_abandoned(self) -> None:
+        """Hand over to judging what no device came back to after its last attempt had run out."""
+        parts, sessions = self._parts, self._parts.store.sessions
+        now = parts.clock()
+        for session_id, attempt in await sessions.run_out(now, parts.settings.device_grace_seconds):
+            if parts.channel.is_open(session_id):
+                continue  # its own visit ends it, however long that takes on a busy server
+            known = await sessions.attempt(session_id, attempt)
+            ending = EndReason.SERVER_LOST if known and known.is_server_fault else EndReason.ATTEMPTS_USED
+            if await sessions.submit(session_id, attempt, ending, now):
+                parts.metrics.step("captured", str(ending))
+                parts.verdicts.wake()
+
+    def tell_of_room(self, failed: BaseException | None) -> None:
+        """Once when room becomes short, or shorter, and once when there is enough again."""
+        why = self._parts.store.room.shortage(ATTEMPT_BYTES)
+        state = "full" if failed else "short" if why else ""
+        if state and state != self._room:
+            error = fault_name(failed.__cause__ or failed) if failed else None
+            log.warning("disk_is_short", why=why, error=error, refused="new photos and attempts")
+        elif self._room and not state:
+            log.info("disk_has_room")
+        self._room = state
+
+    def tell_of_log(self, is_soiled: bool) -> None:
+        """Once when it begins and once when it ends: erased keys whose wrapped bytes another process holds up."""
+        if is_soiled and not self._is_soiled:
+            log.warning("erased_keys_in_log", file="keys.db-wal", why="another process is reading keys.db")
+        elif self._is_soiled and not is_soiled:
+            log.info("erased_keys_gone")
+        self._is_soiled = is_soiled
+        self._parts.metrics.erased_in_log.set(int(is_soiled))

@@ -23,6 +23,7 @@ from tencentcloud.common.profile.http_profile import HttpProfile
 from renzheng.console.actions import Service as Sampled
 from renzheng.console.inspector import sample as sample_of
 from renzheng.management.product import SERVICE, VERSION, make_product
+from renzheng.verification.decision import UNFINISHED
 from tests.support.cos import KEY_ID, NAME, REGION, SECRET, CosFront
 from tests.support.images import base64_of, sample
 from tests.support.server import Server, result, token
@@ -201,6 +202,12 @@ def test_verifications_and_records(managed: Server, owner: Client) -> None:
     assert [event["What"] for event in shown["Timeline"]] == ["issued"]  # no result yet that the call could fetch
     seen = owner("DescribeEvidence", VerificationId=issued, Reason="complaint 4711")
     assert (seen["TotalCount"], seen["Frames"]) == (0, [])  # nobody has filmed yet
+    assert owner("DescribeEvidenceVideo", VerificationId=issued, Reason="complaint 4711")["VideoBase64"] == ""
+    given = owner("DescribeResult", VerificationId=issued)["Given"]
+    assert (given["Code"], given["Result"]) == ("", UNFINISHED.code)
+    for action in ("DeliverVerification", "RejudgeVerification"):  # it has no verdict, and no bucket
+        with pytest.raises(TencentCloudSDKException, match="verification has no"):
+            owner(action, VerificationId=issued)
     owner("EraseVerification", VerificationId=str(shown["Id"]))
     usage = owner("DescribeUsage")
     assert usage["Verifications"] == 0

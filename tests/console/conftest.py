@@ -40,6 +40,7 @@ from renzheng.settings import load_settings
 from renzheng.store.open import Store, open_store
 from renzheng.verification.policy import Policy
 from tests.gateway.support import build
+from tests.support.again import Again
 
 ORIGIN = "http://127.0.0.1:8401"
 PASSWORD = "correct horse battery"
@@ -256,7 +257,8 @@ def gateway_over(store: Store, clock: Clock, tasks: list[asyncio.Future[Any]]) -
         tasks.append(asyncio.ensure_future(work))
 
     parts = Parts(
-        store=store, policy=Policy(), photos=AnyPhoto(), look=look, make_key_pairs=make_key_pairs, probe=probe,
+        store=store, **Again(store).looks(),
+        policy=Policy(), photos=AnyPhoto(), look=look, make_key_pairs=make_key_pairs, probe=probe,
         health=ready, settings=lambda: {"RENZHENG_PORT": 8400, "RENZHENG_TRUSTED_PROXIES": []}, spawn=spawn,
         utc_offset=8, actions=("GetFaceIdToken",), version="0",
     )  # fmt: skip

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from renzheng.accounts.buckets import BucketKey, cos_bucket
 from renzheng.accounts.operators import Role
 from renzheng.accounts.rules import RuleTerms
 from renzheng.console.calls import MASK
@@ -17,6 +18,7 @@ from renzheng.console.words import RESULTS, ROLES
 from renzheng.verification import decision
 from renzheng.verification.policy import Policy
 from renzheng.verification.session import CompareLib, Details, FrameRecord, StepRecord
+from tests.support.again import judged
 
 from .conftest import PRODUCT, Browser, House
 
@@ -344,6 +346,56 @@ async def test_a_face_is_seen_by_whoever_may_and_says_why_and_the_audit_knows(ho
     frame = base64.b64encode(JPEG).decode()
     assert frame in reply.body
     assert not [call for call in calls if frame in call.body]
+
+
+async def test_the_video_is_played_once_a_reason_is_typed(house: House) -> None:
+    number = await judged(house.store, await shop(house), house.clock())
+    path = f"/console/do/DescribeEvidenceVideo?VerificationId={number}"
+    worker, auditor = await house.signed_in("li.wei"), await house.signed_in("eve", Role.AUDITOR)
+    assert "Play the video" in (await worker.get(f"/console/verifications/{number}")).text
+    assert "Play the video" not in (await auditor.get(f"/console/verifications/{number}")).text
+    assert (await auditor.get(path)).status == 403
+    given = {"VerificationId": str(number)}
+    assert (await worker.submit(path, given | {"Reason": "x"}, "/console/do/DescribeEvidenceVideo")).status == 422
+    reply = await worker.submit(path, given | {"Reason": "complaint 4711"}, "/console/do/DescribeEvidenceVideo")
+    video = await house.store.sessions.video(number)
+    assert video is not None
+    assert f'src="data:video/mp4;base64,{base64.b64encode(video).decode()}"' in reply.body
+    assert "media-src data: 'self'" in reply.headers["content-security-policy"]
+    assert "unsafe" not in reply.headers["content-security-policy"]
+    assert "video seen" in await house.verbs()
+    assert "base64" not in (await worker.get(calls_of(reply.body)[0])).body
+
+
+async def test_a_verification_is_fetched_judged_and_erased_by_buttons(house: House) -> None:
+    number = await judged(house.store, await shop(house), house.clock())
+    one, given = f"/console/verifications/{number}", {"VerificationId": str(number)}
+    browser = await house.signed_in("li.wei")
+    shown = await browser.get(one)
+    assert "Deliver again" not in shown.text  # its token was without UseCos
+    for deed, said in (("DescribeResult", "Base64"), ("RejudgeVerification", "The verdict stands")):
+        assert f"/console/do/{deed}?VerificationId={number}" in unescape(shown.body)
+        page = await browser.submit(f"/console/do/{deed}?VerificationId={number}", given, f"/console/do/{deed}")
+        assert (page.status, said in page.text) == (200, True), page.text
+        calls = [await browser.get(call) for call in calls_of(page.body)]
+        assert any(deed in call.body for call in calls)
+    gone = await browser.submit(f"/console/do/EraseVerification?VerificationId={number}", given)
+    assert gone.place.startswith("/console/verifications?done=")
+    assert (await browser.get(one)).status == 404
+
+
+async def test_what_goes_to_a_bucket_can_be_delivered_again(house: House) -> None:
+    account = await shop(house)
+    await house.store.buckets.authorise(
+        account, cos_bucket("faces-1250000000", "ap-guangzhou"), BucketKey("AKIDx", "secret"), house.clock()
+    )
+    number = await judged(house.store, account, house.clock(), to_bucket=True)
+    browser = await house.signed_in("li.wei", Role.OPERATOR)
+    assert "Waiting" in (await browser.get(f"/console/verifications/{number}")).text
+    path = f"/console/do/DeliverVerification?VerificationId={number}"
+    done = await browser.submit(path, {"VerificationId": str(number)})
+    assert done.place.startswith(f"/console/verifications/{number}?done=")
+    assert "delivered again" in await house.verbs()
 
 
 JPEG = b"\xff\xd8\xffMARKEDFRAME" * 20

@@ -99,6 +99,27 @@ async def test_a_try_that_broke_off_between_its_two_objects_is_made_again_under_
     assert objects[plain().key(taken.folder, "video.mp4")] == await scene.world.store.sessions.video(number)
 
 
+async def test_what_is_delivered_again_is_written_over_and_an_erasure_finds_it(scene: Scene) -> None:
+    number, store = await scene.judge(), scene.world.store
+    assert await scene.deliverer.step()
+    before = scene.front.objects()
+    key = next(key for key in before if key.endswith("best_frame.jpg"))
+    client = scene.deliverer._parts.clients.of(plain(), KEY)
+    await asyncio.to_thread(client.put, key, b"spoiled by the customer", "image/jpeg")
+    assert await store.deliveries.again(scene.world.account.id, number, scene.world.clock())
+    assert await scene.deliverer.step()
+    assert (scene.row(number)["state"], scene.front.objects()) == ("delivered", before)
+    # Its evidence is gone by the next time: what was delivered is still known, and deleted with the rest.
+    assert await store.deliveries.again(scene.world.account.id, number, scene.world.clock())
+    assert await store.sweeper._erase_evidence([number]) == 1
+    assert await scene.deliverer.step()
+    assert (scene.row(number)["state"], scene.front.objects()) == ("delivered", before)
+    await store.sweeper.erase(number, scene.world.account.id, scene.world.clock())
+    assert not await store.deliveries.again(scene.world.account.id, number, scene.world.clock())
+    assert await scene.deliverer.step()
+    assert scene.front.objects() == {}
+
+
 async def test_one_delivery_has_one_taker(scene: Scene) -> None:
     await scene.judge()
     deliveries, now = scene.world.store.deliveries, scene.world.clock()

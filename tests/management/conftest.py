@@ -26,6 +26,7 @@ from renzheng.store.open import Store, open_store
 from renzheng.verification.policy import Policy
 from tests.gateway.signing import signed_json
 from tests.gateway.support import NOW, Answer, Clock, build, call
+from tests.support.again import Again, Found
 
 PRODUCT = make_product()
 PAIRS = KeyPairs.generate(rsa_bits=1024)
@@ -48,6 +49,7 @@ class House:
     keys: dict[str, Key] = field(default_factory=dict)
     tasks: list[asyncio.Future[Any]] = field(default_factory=list)
     look_fault: str | None = None
+    engine: Found = field(default_factory=Found)
 
     async def call(self, action: str, content: dict[str, Any] | None = None, *, by: str | Key = "owner") -> Answer:
         await self.store.keys.refresh()
@@ -97,8 +99,10 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     def spawn(work: Awaitable[Any]) -> None:
         made.tasks.append(asyncio.ensure_future(work))
 
+    again = Again(store)
     parts = Parts(
         store=store,
+        **again.looks(),
         policy=Policy(),
         photos=AnyPhoto(),
         look=look,
@@ -119,7 +123,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         log=build().gateway._log,
         settings=GatewaySettings(requests_per_second=100_000),
     )
-    made = House(store, gateway, clock, shop, other)
+    made = House(store, gateway, clock, shop, other, engine=again.engine)
     for role in Role:
         account_id = shop.id if role is Role.MERCHANT else None
         _, made.keys[role.value] = await people.add(store, f"the {role.value}", role, NOW, account_id)

@@ -21,8 +21,6 @@ COMMANDS_ALONE = {
     "clients of account {} seal to key pairs {}; renzheng encryption rotate first",
     "the CSV file cannot be read: {}",
     "there is no enabled key; renzheng key create",
-    "this verification has no verdict yet",
-    "its evidence is no longer kept",
 }
 
 

@@ -17,19 +17,19 @@ from tests.management.conftest import PRODUCT, House
 READS = {
     "DescribeAccounts", "DescribeAccount", "DescribeKeys", "DescribeRules", "DescribeRuleVersions",
     "DescribeIdentities", "DescribeImport", "DescribeBuckets", "DescribeVerifications", "DescribeVerification",
-    "DescribeUsage",
+    "DescribeUsage", "DescribeResult",
 }  # fmt: skip
 STAFF_READS = {"DescribeHealth", "DescribeSettings"}
 TENANTS_WRITES = {
     "ModifyAccount", "CreateKey", "CreateTemporaryKey", "EnableKey", "DisableKey", "DeleteKey", "ModifyKey",
     "CreateRule", "ModifyRule", "SubmitRule", "DisableRule", "PutIdentity", "DeleteIdentity", "CreateImport",
     "PutImportPart", "CheckImport", "CommitImport", "CancelImport", "AuthoriseBucket", "CheckBucket", "RevokeBucket",
-    "EraseVerification",
+    "EraseVerification", "DeliverVerification",
 }  # fmt: skip
 WORKERS_WRITES = {"CreateAccount", "ModifyAccountBilling", "TopUpAccount", "ModifyAccountLimit", "ModifyKeyScope"}
 REVIEWS = {"ApproveRule", "RejectRule"}
 OWNERS = {"CreateOperator", "ModifyOperator", "RenewOperatorKey"}
-SEES_FACES = {"DescribeEvidence"}
+SEES_FACES = {"DescribeEvidence", "DescribeEvidenceVideo", "RejudgeVerification"}
 AUDITS = {"DescribeOperators", "DescribeEvents"}
 TABLE: dict[str, set[str]] = {
     "owner": READS | STAFF_READS | TENANTS_WRITES | WORKERS_WRITES | REVIEWS | OWNERS | AUDITS | SEES_FACES,

@@ -81,6 +81,12 @@ class GetFaceIdResult:
             self._calls.note(found.session.id, caller.now, MANIFEST.name, caller.secret_id, caller.request_id)
         return await self._answer(found, request, caller.now)
 
+    async def would_answer(self, found: SessionOutcome, now: float) -> Reply:
+        """What the account would get at `now` that asks for everything; for an operator. Raises ApiError likewise."""
+        if (why := self._accounts.standing(found.session.account_id).to_fetch) is not None:
+            refuse(why)
+        return await self._answer(found, Request(face_id_token="", is_need_video=True, is_need_best_frame=True), now)
+
     async def _found(self, caller: Caller, token: str) -> SessionOutcome | Tombstone | None:
         """What the store knows; a token that died after a judged attempt has that attempt's verdict."""
         found = await self._sessions.result(caller.account_id, token)

@@ -112,6 +112,7 @@ class GetFaceIdToken:
         self._sessions = parts.sessions
         self._accounts = parts.accounts
         self._photos = parts.photos
+        self._calls = parts.calls
         self._entropy = parts.entropy
         self._policy = parts.policy
         self._lifetime = parts.token_seconds
@@ -127,7 +128,7 @@ class GetFaceIdToken:
         msgspec.structs.force_setattr(request, "image_base64", msgspec.Raw())
         token = new_token(self._entropy)
         try:
-            await self._sessions.create(
+            session_id = await self._sessions.create(
                 caller.account_id,
                 token,
                 details,
@@ -143,6 +144,7 @@ class GetFaceIdToken:
             raise LimitExceededError(str(error)) from None
         except NoRoomError as error:
             raise ServiceUnavailableError(str(error)) from None
+        self._calls.note(session_id, caller.now, MANIFEST.name, caller.secret_id, caller.request_id)
         return Reply(token)
 
     def _to_bucket(self, account_id: int, use_cos: bool | None) -> bool:

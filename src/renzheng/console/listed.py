@@ -202,6 +202,19 @@ STATES = {
 }
 STATE_TONES = {"passed": "good", "failed": "wrong", "judging": "amber", "capturing": "amber"}
 OF_VERIFICATION = {"VerificationId": "Id"}
+DECIDED = {"State": frozenset({"passed", "failed"})}
+DELIVERIES = {
+    "waiting": ("Waiting", "等待投递"),
+    "delivered": ("Delivered", "已投递"),
+    "nothing": ("Nothing to deliver", "无可投递内容"),
+    "erasing": ("Being erased", "删除中"),
+    "erased": ("Erased", "已删除"),
+    "left": ("Could not be erased", "未能删除"),
+}
+SEES_A_FACE = (
+    "You are about to see a person's face. Your name and the reason go into the audit log.",
+    "您即将查看他人的面部画面，您的姓名与查看原因将记入审计日志。",
+)
 VERIFICATIONS = Table(
     path=f"{ROOT}/verifications",
     title=("Verifications", "核身记录"),
@@ -244,15 +257,36 @@ VERIFICATION_PAGE = Record(
         Column("Counted", ("Of these counted", "计入次数"), "number"),
         Column("Billed", ("Billed", "计费"), "text", YES_NO),
         Column("AccountId", ("Account", "账号"), "account"),
+        Column("Delivery", ("To the bucket", "投递"), "badge", DELIVERIES, {"delivered": "good", "left": "wrong"}),
         CREATED,
         Column("ExpiresAt", ("Token ends", "Token 到期"), "time"),
     ),
     deeds=(
         Deed(
             "DescribeEvidence", ("See the frames", "查看画面"), OF_VERIFICATION, ("Reason", "Attempt"),
-            shows="evidence.html",
-            warning=("You are about to see a person's face. Your name and the reason go into the audit log.",
-                     "您即将查看他人的面部画面，您的姓名与查看原因将记入审计日志。"),
+            shows="evidence.html", warning=SEES_A_FACE,
+        ),
+        Deed(
+            "DescribeEvidenceVideo", ("Play the video", "播放视频"), OF_VERIFICATION, ("Reason",), DECIDED,
+            shows="video.html", warning=SEES_A_FACE,
+        ),
+        Deed(
+            "DescribeResult", ("Fetch again", "重新查询"), OF_VERIFICATION, (),
+            shows="result.html",
+            warning=("You see what the merchant would get now, masked. It does not count as a fetch.",
+                     "显示商户此刻查询会得到的内容（已脱敏），不计为一次查询。"),
+        ),
+        Deed(
+            "DeliverVerification", ("Deliver again", "重新投递"), OF_VERIFICATION, (),
+            {"Delivery": frozenset({"waiting", "delivered", "nothing"})},
+            warning=("Video and best frame are put into the customer's bucket again, under the same keys.",
+                     "视频和最佳帧将以相同的对象键再次写入客户存储桶。"),
+        ),
+        Deed(
+            "RejudgeVerification", ("Judge again", "重新判定"), OF_VERIFICATION, (), DECIDED,
+            shows="rejudged.html",
+            warning=("The stored frames are measured again, which takes some seconds. The verdict stays as it is.",
+                     "将重新测量保存的画面，需数秒。原结论不会改变。"),
         ),
         Deed(
             "EraseVerification", ("Erase", "删除"), OF_VERIFICATION, (), {}, "danger",

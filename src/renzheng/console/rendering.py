@@ -32,8 +32,12 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), display-capture=()",
     "X-Robots-Tag": "noindex",
 }
-# A page that shows frames has them in itself: an address of a face is nothing to leave behind in a history.
-WITH_FRAMES = {"Content-Security-Policy": HEADERS["Content-Security-Policy"].replace("img-src", "img-src data:")}
+# A page that shows frames or a video has them in itself: an address of a face is nothing to leave behind in a history.
+WITH_FRAMES = {
+    "Content-Security-Policy": HEADERS["Content-Security-Policy"]
+    .replace("img-src", "img-src data:")
+    .replace("media-src", "media-src data:")
+}
 _OWN_PATH = re.compile(r"/console(/[A-Za-z0-9._~-]+)*/?(\?[A-Za-z0-9._~=&%+:-]*)?")
 
 templates = Environment(

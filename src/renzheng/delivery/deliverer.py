@@ -155,11 +155,13 @@ class Deliverer:
         video = await shelf.video(session_id, taken.attempt)
         if video is None and taken.tries <= MAX_VIDEO_TRIES and await self._has_frames(taken):
             raise BucketError(Trouble.OTHER, "the video cannot be made now")
-        bucket = authorised.bucket
+        bucket = taken.place or authorised.bucket  # delivered again: what is there is written over
         client = self._parts.clients.of(bucket, authorised.key)
         video_key = await self._put(client, bucket.key(taken.folder, VIDEO), video, "video/mp4")
         frame_key = await self._put(client, bucket.key(taken.folder, BEST_FRAME), frame, "image/jpeg")
-        state = DeliveryState.DELIVERED if video_key or frame_key else DeliveryState.NOTHING
+        # What an earlier delivery has put there stays, and an erasure has to find it.
+        has_any = video_key or frame_key or taken.video_key or taken.frame_key
+        state = DeliveryState.DELIVERED if has_any else DeliveryState.NOTHING
         now = self._parts.clock()
         if await self._parts.outbox.finish(taken, state, now, bucket, video_key, frame_key):
             self._parts.counter.delivery(state.value)

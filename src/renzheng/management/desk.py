@@ -11,7 +11,8 @@ import msgspec
 from renzheng.accounts.buckets import BucketRefusedError
 from renzheng.accounts.keys import RENZHENG
 from renzheng.accounts.operators import Role
-from renzheng.gateway.contract import Caller, Key
+from renzheng.actions.get_face_id_result import Reply as GivenResult
+from renzheng.gateway.contract import Caller, Key, Language
 from renzheng.gateway.errors import (
     ApiError,
     InvalidParameterValueError,
@@ -30,6 +31,7 @@ from renzheng.operations.accounts import MakeKeyPairs
 from renzheng.operations.buckets import Probe
 from renzheng.operations.imports import Look
 from renzheng.operations.people import actor_of
+from renzheng.operations.rejudging import Rejudgement
 from renzheng.store.accounts import NotFoundError, RefusedError
 from renzheng.store.authenticity import TamperedError
 from renzheng.store.open import Store
@@ -56,18 +58,30 @@ class Photos(Protocol):
     async def fault(self, photo: bytes) -> tuple[str, str] | None: ...
 
 
+Answer = Callable[[int, float], Awaitable[GivenResult]]
+"""What a verification's merchant would be answered at a time. Raises ApiError as that action does."""
+Rejudge = Callable[[Store, int], Awaitable[Rejudgement]]
+"""Judges a verification's stored frames again. Raises NotFoundError, and ServiceUnavailableError for another time."""
+Video = Callable[[int, int], Awaitable[bytes | None]]
+"""The MP4 of a session's attempt; None where there is none, or none now."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """All that the management actions are made from.
 
-    `policy`: what a new rule has where nothing else is said. `look`: at a photo, as the judge would. `health`:
-    reasons for which the server is not ready, by check. `settings`: those in force, without secrets. `spawn`: runs in
-    the background to its end. `utc_offset`: hours, at which a day of the usage begins. `actions`: of the other service.
+    `policy`: what a new rule has where nothing else is said. `answer`, `rejudge`, `video`: of one verification. `look`:
+    at a photo, as the judge would. `health`: reasons for which the server is not ready, by check. `settings`: those in
+    force, without secrets. `spawn`: runs in the background to its end. `utc_offset`: hours, at which a day of the usage
+    begins. `actions`: of the other service.
     """
 
     store: Store
     policy: Policy
     photos: Photos
+    answer: Answer
+    rejudge: Rejudge
+    video: Video
     look: Look
     make_key_pairs: MakeKeyPairs
     probe: Probe
@@ -96,6 +110,7 @@ class Desk:
     store: Store
     parts: Parts
     now: float
+    language: Language = "en-US"
 
     async def account(self, given: int | None) -> int:
         """The account that a call is about. A merchant's is its own; another is as one that does not exist.
@@ -168,7 +183,7 @@ def carry_out(act: Act) -> Callable[[Parts], Run]:
             if person is None:
                 raise UnauthorizedKeyError("the key is not for this service")
             check_numbers(request)
-            desk = Desk(person, parts.store.acting(person.name), parts, caller.now)
+            desk = Desk(person, parts.store.acting(person.name), parts, caller.now, caller.language)
             try:
                 return await act(desk, request)
             except NotFoundError as error:

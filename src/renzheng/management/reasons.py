@@ -30,6 +30,14 @@ CHINESE = {
     "there is no key {}": "没有密钥 {}",
     "there is no operator {}": "没有人员 {}",
     "there is no such verification, or it is erased": "没有该核身记录，或已被删除",
+    "this verification has no delivery: its token was without UseCos, or it is not judged yet":
+        "该核身没有需要投递的内容：Token 未使用 UseCos，或尚未判定",
+    "what was delivered of this verification is erased": "该核身已投递的内容已被删除",
+    "it was delivered to another bucket than the account has authorised now":
+        "它曾投递到另一个存储桶，不是账号当前授权的存储桶",
+    "its evidence is no longer kept": "该核身的证据已不再保存",
+    "this verification has no verdict yet": "该核身尚无结论",
+    "models are missing: run renzheng models install": "缺少模型：请运行 renzheng models install",
     "models are missing: run renzheng models install, or send Look as false":
         "缺少模型：请运行 renzheng models install，或将 Look 设为 false",
     "the photos cannot be looked at now; try again, or send Look as false":

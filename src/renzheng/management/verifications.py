@@ -59,9 +59,9 @@ async def describe(desk: Desk, request: DescribeRequest) -> DescribeReply:
         until=request.until,
         session_id=await _session_of(desk, request.request_id) if request.request_id else None,
     )
-    found = await store.search.sessions(wanted, request.most + 1, request.first, request.position)
-    shown = [sessions.line_of(one) for one in found[: request.most]]
-    cursor = str(shown[-1].id) if len(found) > request.most and shown else ""
+    listed = await store.search.sessions(wanted, request.most + 1, request.first, request.position)
+    shown = [sessions.line_of(one) for one in listed[: request.most]]
+    cursor = str(shown[-1].id) if len(listed) > request.most and shown else ""
     return DescribeReply(await store.search.count_sessions(wanted), shown, cursor)
 
 
@@ -79,7 +79,7 @@ class VerificationReply(msgspec.Struct, rename="pascal"):
     verification: VerificationView
 
 
-async def _found(desk: Desk, request: OneRequest) -> SessionOutcome:
+async def found(desk: Desk, request: OneRequest) -> SessionOutcome:
     """Another account's is as one that does not exist."""
     outcome = await sessions.find(desk.store, request.verification_id)
     own = desk.person.account_id
@@ -89,7 +89,7 @@ async def _found(desk: Desk, request: OneRequest) -> SessionOutcome:
 
 
 async def describe_one(desk: Desk, request: OneRequest) -> VerificationReply:
-    return VerificationReply(await sessions.describe(desk.store, await _found(desk, request), desk.now))
+    return VerificationReply(await sessions.describe(desk.store, await found(desk, request), desk.now))
 
 
 class EraseReply(msgspec.Struct, rename="pascal"):
@@ -100,12 +100,12 @@ class EraseReply(msgspec.Struct, rename="pascal"):
 
 
 async def erase(desk: Desk, request: OneRequest) -> EraseReply:
-    session = (await _found(desk, request)).session
+    session = (await found(desk, request)).session
     due = await desk.store.sweeper.erase(session.id, session.account_id, desk.now)
     return EraseReply(session.id, bool(due))
 
 
-_ONE = {
+ONE = {
     "VerificationId": Parameter(
         "核身编号（列表和日志中的），或 FaceIdToken。", "Its number, as lists and logs have it, or the FaceIdToken."
     )
@@ -126,8 +126,8 @@ MANIFESTS = (
             "Result": Parameter("只列出该结果码的，例如 0。", "Only with this Result, such as 0."),
             "RuleId": Parameter("只列出使用该规则的。", "Only of this rule."),
             "RequestId": Parameter(
-                "取回该核身结果的那次请求的 RequestId。",
-                "RequestId of the call that fetched its result.",
+                "签发该 Token 或取回其结果的那次请求的 RequestId。",
+                "RequestId of the call that issued its token or fetched its result.",
             ),
             "IdCard": Parameter(
                 "只列出该身份证号的；服务只保存其散列值。", "Only of this ID number, of which a hash is kept."
@@ -145,7 +145,7 @@ MANIFESTS = (
             "查询一次核身：时间线、结论和各项测量值，号码和姓名已脱敏；此操作记入审计。",
             "Shows one verification: timeline, verdict and measurements, masked. The audit notes it.",
         ),
-        _ONE,
+        ONE,
         order=181,
     ),
     action(
@@ -158,7 +158,7 @@ MANIFESTS = (
             "立即删除一次核身的结果和全部证据，不能恢复。",
             "Erases one verification at once, its result and all evidence, for ever.",
         ),
-        _ONE,
+        ONE,
         order=182,
     ),
 )

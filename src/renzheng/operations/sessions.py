@@ -8,10 +8,14 @@ from typing import Any
 import msgspec
 
 from renzheng.store.accounts import NotFoundError
+from renzheng.store.calls import CallNote
 from renzheng.store.listing import ListedSession
 from renzheng.store.open import Store
 from renzheng.verification.identity import mask_id_card, mask_name
 from renzheng.verification.records import SessionOutcome
+
+ISSUES = "GetFaceIdToken"
+"""The action whose call made a verification; every other that is noted of one fetched its result."""
 
 
 class VerificationLine(msgspec.Struct, rename="pascal", frozen=True):
@@ -40,7 +44,8 @@ class EventView(msgspec.Struct, rename="pascal", frozen=True):
 
 
 class VerificationView(msgspec.Struct, rename="pascal", frozen=True):
-    """`measurement`: what was measured, layer by layer, as recorded; None where its evidence is no longer kept."""
+    """`measurement`: what was measured, layer by layer, as recorded; None where its evidence is no longer kept.
+    `delivery`: state of what goes to the customer's bucket, of a judged token with UseCos."""
 
     id: int
     account_id: int
@@ -58,6 +63,7 @@ class VerificationView(msgspec.Struct, rename="pascal", frozen=True):
     similarity: float | None
     billed: bool | None
     liveness_tags: list[str]
+    delivery: str | None
     timeline: list[EventView]
     measurement: dict[str, Any] | None
 
@@ -82,6 +88,7 @@ async def describe(store: Store, outcome: SessionOutcome, now: float) -> Verific
     await store.audit.record("verification shown", f"session {session.id}")
     await store.calls.flush(now)
     measurement = await store.sessions.measurement(session.id)
+    delivery = await store.deliveries.get(session.account_id, session.id) if session.to_bucket else None
     return VerificationView(
         id=session.id,
         account_id=session.account_id,
@@ -99,6 +106,7 @@ async def describe(store: Store, outcome: SessionOutcome, now: float) -> Verific
         similarity=verdict.similarity if verdict else None,
         billed=verdict.billed if verdict else None,
         liveness_tags=list(verdict.tags) if verdict else [],
+        delivery=delivery.state.value if delivery else None,
         timeline=await _timeline(store, outcome),
         measurement=json.loads(measurement) if measurement else None,
     )
@@ -107,7 +115,10 @@ async def describe(store: Store, outcome: SessionOutcome, now: float) -> Verific
 async def _timeline(store: Store, outcome: SessionOutcome) -> list[EventView]:
     session, verdict = outcome.session, outcome.verdict
     calls = await store.calls.of_session(session.id)
-    events = [EventView(session.created_at, "issued")]
+    issuing = next((call for call in calls if call.action == ISSUES), None)
+    events = [EventView(session.created_at, "issued", detail=_caller(issuing) if issuing else "")]
+    if (opened_at := await store.search.opened_at(session.id)) is not None:
+        events.append(EventView(opened_at, "opened"))
     for number in range(1, session.attempt + 1):
         attempt = await store.sessions.attempt(session.id, number)
         if attempt is None:
@@ -118,7 +129,11 @@ async def _timeline(store: Store, outcome: SessionOutcome) -> list[EventView]:
             EventView(step.revealed_at, "step shown", number, step.index, frames.get(step.index, 0), step.action)
             for step in attempt.steps
         ]
-    events += [EventView(call.at, "fetched", detail=f"{call.secret_id} {call.request_id}") for call in calls]
+    events += [EventView(call.at, "fetched", detail=_caller(call)) for call in calls if call.action != ISSUES]
     if verdict is not None:
         events.append(EventView(verdict.judged_at, "judged", verdict.attempt, detail=verdict.result))
     return sorted(events, key=lambda event: event.at)
+
+
+def _caller(call: CallNote) -> str:
+    return f"{call.secret_id} {call.request_id}"

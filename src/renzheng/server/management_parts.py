@@ -24,6 +24,7 @@ from renzheng.management.desk import BucketTroubleError, Door, Parts
 from renzheng.server.engine_adapters import EnginePhotos
 from renzheng.server.key_pairs import make_first_key_pairs
 from renzheng.server.readiness import Readiness
+from renzheng.server.second_looks import SecondLooks
 from renzheng.settings import Settings
 from renzheng.store.accounts import RefusedError
 from renzheng.store.engine import StoreError
@@ -42,6 +43,8 @@ FACE_FAULTS = {
 }
 BUSY_PAUSE = 0.2
 CALLS_SECONDS = 2.0
+FORGET_TIMES = 20
+"""Deletions of a sweep at most, of some thousand notes each: as many as a busy day's calls make between two sweeps."""
 
 
 async def look_at(engine: EngineWorkers, content: bytes) -> str | None:
@@ -71,6 +74,7 @@ class Management:
         clock: Callable[[], float],
         entropy: Callable[[int], bytes],
         actions: tuple[str, ...],
+        looks: SecondLooks,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -79,6 +83,7 @@ class Management:
         self._clock = clock
         self._entropy = entropy
         self._actions = actions
+        self._looks = looks
         self._tasks: set[asyncio.Future[Any]] = set()
 
     def service(self, product: Product) -> Service:
@@ -86,6 +91,9 @@ class Management:
             store=self._store,
             policy=self._settings.policy,
             photos=EnginePhotos(self._engine),
+            answer=self._looks.answer,
+            rejudge=self._looks.rejudge,
+            video=self._looks.video,
             look=self._look,
             make_key_pairs=self._make_key_pairs,
             probe=self._probe,
@@ -112,7 +120,9 @@ class Management:
     async def sweep(self) -> None:
         now = self._clock()
         await self._store.imports.end_stale(now - 3600 * self._settings.import_hours)
-        await self._store.calls.forget(now - RESULT_SECONDS - DAY_SECONDS)
+        for _ in range(FORGET_TIMES):
+            if not await self._store.calls.forget(now - RESULT_SECONDS - DAY_SECONDS):
+                break
 
     async def stop(self) -> None:
         """What is being enrolled ends where it is, and can be committed again."""

@@ -11,15 +11,16 @@ from renzheng.actions.ports import Parts
 from renzheng.actions.product import make_product
 from renzheng.gateway.contract import Log
 from renzheng.gateway.failures import FILE_NAME, RecentRefusals
-from renzheng.gateway.manifest import Product, Service
+from renzheng.gateway.manifest import Service
 from renzheng.gateway.pipeline import Gateway
 from renzheng.management.product import make_product as make_management
-from renzheng.server.engine_adapters import EnginePhotos
+from renzheng.server.engine_adapters import EngineExaminer, EnginePhotos
 from renzheng.server.key_pairs import CurrentKeyPairs
 from renzheng.server.management_parts import Management
 from renzheng.server.metrics import Metrics
 from renzheng.server.parts import ServerParts
 from renzheng.server.room_settings import gateway_settings
+from renzheng.server.second_looks import SecondLooks
 from renzheng.settings import Settings
 from renzheng.store.calls import Calls
 from renzheng.store.open import Store
@@ -35,6 +36,7 @@ class Services:
         self.product, self.managed = make_product(), make_management()
         self.failures = _recent_failures(parts.settings, parts.store)
         names = tuple(action.name for action in self.product.actions)
+        faceid = _faceid(parts)
         self.management = Management(
             parts.settings,
             parts.store,
@@ -43,10 +45,17 @@ class Services:
             clock=parts.clock,
             entropy=parts.entropy,
             actions=names,
+            looks=SecondLooks(
+                parts.store.sessions,
+                faceid,
+                parts.shelf,
+                EngineExaminer(parts.engine),
+                seen_frames=parts.settings.max_seen_frames,
+            ),
         )
         management = self.management.service(self.managed)
         is_public = parts.settings.management_public
-        self.public = self._gateway([_faceid(self.product, parts), *([management] if is_public else [])])
+        self.public = self._gateway([Service.of(self.product, faceid), *([management] if is_public else [])])
         self.operator = self._gateway([management])
 
     def _gateway(self, services: Sequence[Service]) -> Gateway:
@@ -83,9 +92,9 @@ class RequestCounters:
         self._metrics.failed_open(part)
 
 
-def _faceid(product: Product, server: ServerParts) -> Service:
+def _faceid(server: ServerParts) -> Parts:
     settings, store = server.settings, server.store
-    parts = Parts(
+    return Parts(
         sessions=store.sessions,
         accounts=store.keys,
         photos=EnginePhotos(server.engine),
@@ -97,7 +106,6 @@ def _faceid(product: Product, server: ServerParts) -> Service:
         token_seconds=settings.token_seconds,
         delivery_seconds=settings.delivery_wait_seconds,
     )
-    return Service.of(product, parts)
 
 
 def _recent_failures(settings: Settings, store: Store) -> RecentRefusals | None:

@@ -123,6 +123,22 @@ class Deliveries:
 
         return await self._database.write(run, savepoint=False)
 
+    async def again(self, account_id: int, session_id: int, now: float) -> bool:
+        """Have it due now, also one that is delivered. False where a try is under way, or it is to be erased.
+
+        Its tries go on from where they are, so that a try which has lost its lease never takes itself for a later one.
+        """
+        sql = (
+            "UPDATE deliveries SET state = 'waiting', due_at = :now, lease_until = NULL, trouble = ''"
+            " WHERE session_id = :id AND account_id = :account AND state IN ('waiting', 'delivered', 'nothing')"
+            " AND (lease_until IS NULL OR lease_until <= :now)"
+        )
+
+        async def run(tx: Transaction) -> bool:
+            return await tx.run(sql, id=session_id, account=account_id, now=now) == 1
+
+        return await self._database.write(run, savepoint=False)
+
     async def get(self, account_id: int, session_id: int) -> Delivery | None:
         row = await self._database.one(
             f"SELECT {_COLUMNS} FROM deliveries WHERE session_id = :session_id AND account_id = :account_id",

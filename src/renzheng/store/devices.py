@@ -24,7 +24,7 @@ class Devices(Context):
             # A code is spent by whoever takes over, and lost with the device that offered it.
             return (
                 await tx.run(
-                    "UPDATE sessions SET device = :device, device_seen = :now,"
+                    "UPDATE sessions SET device = :device, device_seen = :now, opened_at = coalesce(opened_at, :now),"
                     " handover = CASE WHEN device = :device THEN handover END,"
                     " handover_until = CASE WHEN device = :device THEN handover_until END"
                     " WHERE id = :id AND (device IS NULL OR device = :device OR device_seen <= :silent"

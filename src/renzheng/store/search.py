@@ -119,6 +119,11 @@ class Search:
         )
         return int(row[0]) if row else None
 
+    async def opened_at(self, session_id: int) -> float | None:
+        """When a device was first let in: unix seconds. None where none was, or only before this was kept."""
+        row = await self._database.one("SELECT opened_at FROM sessions WHERE id = :id", id=session_id)
+        return None if row is None or row[0] is None else float(row[0])
+
     async def frames_by_step(self, session_id: int, attempt: int) -> dict[int, int]:
         """How many frames of an attempt are kept, by the step that they answer."""
         rows = await self._database.all(

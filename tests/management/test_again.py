@@ -1,0 +1,155 @@
+"""One verification once more: its video, what its merchant would get, its delivery and its judging again."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from renzheng.accounts.buckets import BucketKey, cos_bucket
+from renzheng.accounts.deliveries import DeliveryState
+from renzheng.verification.decision import UNFINISHED
+from renzheng.verification.policy import Policy
+from renzheng.verification.session import DAY_SECONDS
+from tests.management.conftest import House
+from tests.support.again import DETAILS, judged, without_depth
+
+BUCKET = cos_bucket("faces-1250000000", "ap-guangzhou")
+KEY = BucketKey("AKIDx", "secret")
+
+
+async def verbs(house: House, number: int) -> list[str]:
+    events = await house.store.audit.newest(1000)
+    return [event.verb for event in events if event.subject.partition(":")[0] == f"session {number}"]
+
+
+async def test_the_video_is_of_the_judged_frames_and_the_audit_has_the_reason(house: House) -> None:
+    number = await judged(house.store, house.account.id, house.clock())
+    given = {"VerificationId": str(number), "Reason": "complaint 4711"}
+    seen = await house.do("DescribeEvidenceVideo", given, by="reviewer")
+    mp4 = base64.b64decode(seen["VideoBase64"])
+    assert (seen["Attempt"], mp4[4:8]) == (1, b"ftyp")
+    assert mp4 == await house.store.sessions.video(number)
+    (event,) = [one for one in await house.store.audit.newest(9) if one.verb == "video seen"]
+    assert (event.actor, event.subject) == ("operator:the reviewer", f"session {number}: complaint 4711")
+    for reason in ("", "  x ", "y" * 201, "a\nb c"):
+        assert await house.code("DescribeEvidenceVideo", given | {"Reason": reason}) == "InvalidParameterValue"
+    assert await house.code("DescribeEvidenceVideo", given | {"VerificationId": "9"}) == "ResourceNotFound"
+
+
+async def test_an_attempt_that_another_may_follow_gets_no_video_that_would_be_kept(house: House) -> None:
+    store, now = house.store, house.clock()
+    number = await store.sessions.create(house.account.id, "T", DETAILS, None, Policy(), now, 600)
+    seen = await house.do("DescribeEvidenceVideo", {"VerificationId": str(number), "Reason": "complaint"})
+    assert seen["VideoBase64"] == ""
+    assert await store.sessions.video(number) is None
+
+
+async def test_what_the_merchant_would_get_is_shown_masked_and_counts_as_no_fetch(house: House) -> None:
+    number = await judged(house.store, house.account.id, house.clock())
+    given = {"VerificationId": str(number)}
+    shown = (await house.do("DescribeResult", given, by="merchant"))["Given"]
+    assert (shown["Code"], shown["Result"], shown["Similarity"]) == ("", "0", 99.0)
+    assert (shown["Name"], shown["IdCard"]) == ("**宝", "1****************X")
+    assert shown["Video"]["Kind"] == shown["BestFrame"]["Kind"] == "content"
+    assert shown["Video"]["Size"] > 100
+    assert "result shown" in await verbs(house, number)
+    timeline = (await house.do("DescribeVerification", given))["Verification"]["Timeline"]
+    assert [event["What"] for event in timeline] == ["issued", "attempt begun", "step shown", "step shown", "judged"]
+
+
+async def test_the_error_that_the_merchant_would_get_is_shown_in_the_callers_language(house: House) -> None:
+    number = await judged(house.store, house.account.id, house.clock() - 3 * DAY_SECONDS)
+    shown = (await house.do("DescribeResult", {"VerificationId": str(number)}))["Given"]
+    assert shown["Code"].endswith("BizTokenExpired")
+    assert shown["Message"]
+    assert shown["Result"] == ""
+
+
+async def test_a_token_in_use_shows_that_there_is_no_result_yet(house: House) -> None:
+    now = house.clock()
+    number = await house.store.sessions.create(house.account.id, "T", DETAILS, None, Policy(), now, 600)
+    shown = (await house.do("DescribeResult", {"VerificationId": "T"}))["Given"]
+    assert (shown["VerificationId"], shown["Result"], shown["Video"]["Kind"]) == (number, UNFINISHED.code, "nothing")
+
+
+async def delivered(house: House) -> int:
+    """A verification of a token with UseCos whose evidence is in the bucket."""
+    store, now = house.store, house.clock()
+    await store.buckets.authorise(house.account.id, BUCKET, KEY, now)
+    number = await judged(store, house.account.id, now, to_bucket=True)
+    taken = await store.deliveries.claim(now + 5, 60)
+    assert taken is not None
+    assert await store.deliveries.finish(taken, DeliveryState.DELIVERED, now, BUCKET, "folder/video.mp4", None)
+    return number
+
+
+async def test_what_was_delivered_is_delivered_again_and_its_address_is_not_shown(house: House) -> None:
+    number = await delivered(house)
+    given = {"VerificationId": str(number)}
+    shown = (await house.do("DescribeResult", given))["Given"]
+    assert shown["Video"] == {"Kind": "address", "Size": 0, "Host": BUCKET.host}
+    again = await house.do("DeliverVerification", given, by="merchant")
+    assert (again["State"], again["DueAt"]) == ("waiting", house.clock())
+    assert (await house.do("DescribeVerification", given))["Verification"]["Delivery"] == "waiting"
+    assert "delivered again" in await verbs(house, number)
+    taken = await house.store.deliveries.claim(house.clock(), 60)
+    assert taken is not None
+    assert (taken.session_id, taken.video_key, taken.place) == (number, "folder/video.mp4", BUCKET)
+    # While a try is under way nothing is begun beside it.
+    assert (await house.do("DeliverVerification", given))["State"] == "waiting"
+    assert await house.store.deliveries.finish(taken, DeliveryState.DELIVERED, house.clock(), BUCKET, "v", None)
+
+
+async def test_a_delivery_again_is_refused_where_it_could_not_be_erased_later(house: House) -> None:
+    number = await delivered(house)
+    given = {"VerificationId": str(number)}
+    other = cos_bucket("other-1250000000", "ap-guangzhou")
+    await house.store.buckets.authorise(house.account.id, other, KEY, house.clock())
+    answer = await house.call("DeliverVerification", given)
+    assert "another bucket" in answer.response["Error"]["Message"]
+    await house.store.buckets.revoke(house.account.id)
+    assert "no bucket" in (await house.call("DeliverVerification", given)).response["Error"]["Message"]
+    plain = await judged(house.store, house.account.id, house.clock(), "PLAIN")
+    assert await house.code("DeliverVerification", {"VerificationId": str(plain)}) == "ResourceNotFound"
+
+
+async def test_a_verdict_is_judged_again_and_nothing_is_changed(house: House) -> None:
+    number = await judged(house.store, house.account.id, house.clock())
+    given = {"VerificationId": str(number)}
+    made = (await house.do("RejudgeVerification", given, by="reviewer"))["Rejudgement"]
+    assert (made["Before"], made["Now"], made["Stands"], made["Changed"]) == ("0", "0", True, [])
+    house.engine.presentation = without_depth()
+    made = (await house.do("RejudgeVerification", given))["Rejudgement"]
+    assert (made["Before"], made["Stands"], made["Changed"]) == (
+        "0",
+        False,
+        ["presentation.depth.residual", "comparison"],
+    )
+    assert (await house.do("DescribeVerification", given))["Verification"]["Result"] == "0"
+    assert "frames judged again" in await verbs(house, number)
+
+
+@pytest.mark.parametrize("action", ["DescribeResult", "DeliverVerification", "RejudgeVerification"])
+async def test_what_does_not_exist_is_not_looked_at_again(house: House, action: str) -> None:
+    for unknown in ("9", "99999999999999999999", "NOTOKEN", "-1"):
+        assert await house.code(action, {"VerificationId": unknown}) == "ResourceNotFound", unknown
+
+
+async def test_a_merchants_person_sees_nothing_of_another_accounts_verification(house: House) -> None:
+    number = await judged(house.store, house.other.id, house.clock())
+    for action in ("DescribeResult", "DeliverVerification"):
+        assert await house.code(action, {"VerificationId": str(number)}, by="merchant") == "ResourceNotFound"
+
+
+async def test_the_timeline_has_the_page_that_was_opened_and_the_call_that_issued(house: House) -> None:
+    store, now = house.store, house.clock()
+    number = await store.sessions.create(house.account.id, "T", DETAILS, None, Policy(), now, 600)
+    store.calls.note(number, now, "GetFaceIdToken", "AKIDx", "the-request")
+    for later, device in ((5, "a"), (50, "b")):  # another device takes over: the first opening counts
+        assert await store.sessions.claim_device(number, device, now + later, 20, None)
+    shown = (await house.do("DescribeVerification", {"VerificationId": str(number)}))["Verification"]["Timeline"]
+    assert [(event["What"], event["At"] - now) for event in shown] == [("issued", 0), ("opened", 5)]
+    assert shown[0]["Detail"] == "AKIDx the-request"
+    listed = await house.do("DescribeVerifications", {"RequestId": "the-request"})
+    assert [one["Id"] for one in listed["Verifications"]] == [number]

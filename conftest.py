@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.support.cos import CosFront
 
 # What a machine may lack, and the word in a skip's reason that tells it.
 LACKS = {"data": "RENZHENG_TEST_DATA", "chromium": "chromium", "node": "node"}
@@ -37,6 +42,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("timeout") is None and item.get_closest_marker("stress"):
             item.add_marker(pytest.mark.timeout(MAX_STRESS_SECONDS))
+
+
+@pytest.fixture(scope="module")
+def front() -> Iterator[CosFront]:
+    """COS behind a proxy, with a bucket, for a server that delivers to it."""
+    from tests.support.cos import cos_front  # moto takes long to import
+
+    with cos_front() as made:
+        yield made
 
 
 def _has_room(folder: Path) -> bool:

@@ -39,14 +39,11 @@ def way(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def managed(tmp_path_factory: pytest.TempPathFactory, way: str) -> Iterator[Server]:
+def managed(tmp_path_factory: pytest.TempPathFactory, way: str, front: CosFront) -> Iterator[Server]:
     """A server whose customers' bucket is COS by a proxy."""
-    front = CosFront()
-    front.make_bucket()
     running = Server(tmp_path_factory.mktemp("management"), bucket_proxy=front.proxy, management_public=True).start()
     yield running
     running.stop()
-    front.stop()
 
 
 Client = Callable[..., Any]

@@ -37,14 +37,6 @@ print(json.dumps(found))
 
 
 @pytest.fixture(scope="module")
-def front() -> Iterator[CosFront]:
-    made = CosFront()
-    made.make_bucket()
-    yield made
-    made.stop()
-
-
-@pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory, front: CosFront) -> Iterator[Server]:
     """A server of its own, which reaches COS through the front as its outgoing proxy."""
     running = Server(tmp_path_factory.mktemp("cos"), bucket_proxy=front.proxy, delivery_wait_seconds=10).start()

@@ -32,14 +32,6 @@ AT_ONCE = 60.0
 
 
 @pytest.fixture(scope="module")
-def front() -> Iterator[CosFront]:
-    made = CosFront()
-    made.make_bucket()
-    yield made
-    made.stop()
-
-
-@pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory, front: CosFront) -> Iterator[Server]:
     with serving(tmp_path_factory.mktemp("walk"), bucket_proxy=front.proxy) as running:
         yield running

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from renzheng.accounts.keys import Account
-from renzheng.store import postgres
+from renzheng.store import postgres_sync
 from renzheng.store.engine import run_to_end
 from renzheng.store.engines import PostgresPlace
 from renzheng.store.open import Store, open_store
-from renzheng.store.postgres import SyncTransaction
+from renzheng.store.postgres_session import PostgresSettings
+from renzheng.store.postgres_sync import SyncTransaction
 from renzheng.store.postgres_vault import PostgresVault
 from renzheng.store.sqlite import SqliteTransaction, connect
 from renzheng.store.sweeper import Retention
@@ -126,7 +127,7 @@ class World:
         """A connection of the test's own, in autocommit."""
         if self.postgres is None:
             return connect(sqlite_of(self.store).path, busy_timeout=5)
-        return postgres.connect(self.postgres.records, postgres.PostgresSettings())
+        return postgres_sync.connect(self.postgres.records, PostgresSettings())
 
     def _spoken(self, sql: str) -> str:
         if self.postgres is None:

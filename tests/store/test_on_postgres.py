@@ -13,7 +13,8 @@ from renzheng.store.deliveries import Deliveries
 from renzheng.store.engine import StoreError, Transaction
 from renzheng.store.listing import Listing
 from renzheng.store.migrations import HEAD
-from renzheng.store.postgres import PostgresDatabase, PostgresSettings
+from renzheng.store.postgres import PostgresDatabase
+from renzheng.store.postgres_session import PostgresSettings
 from renzheng.store.schema import migrate_postgres
 from renzheng.store.search import Search, Wanted
 from renzheng.store.statistics import Statistics

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from renzheng.store.engine import StoppedError, StoreError, Transaction
-from renzheng.store.postgres import PostgresDatabase, PostgresSettings, place, spoken
+from renzheng.store.postgres import PostgresDatabase
+from renzheng.store.postgres_session import PostgresSettings, place, spoken
 from tests.support.postgres import Cluster, cluster
 
 

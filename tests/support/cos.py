@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -92,6 +93,17 @@ class CosFront:
             self.puts[environ["PATH_INFO"].lstrip("/")] += 1
         environ["HTTP_HOST"] = f"{found[1]}.s3.amazonaws.com"
         return self._moto(environ, start)
+
+
+@contextlib.contextmanager
+def cos_front() -> Iterator[CosFront]:
+    """One with its bucket."""
+    front = CosFront()
+    front.make_bucket()
+    try:
+        yield front
+    finally:
+        front.stop()
 
 
 def _error(code: str) -> Response:

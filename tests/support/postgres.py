@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import psycopg
 
-from renzheng.store.postgres import PostgresSettings
+from renzheng.store.postgres_session import PostgresSettings
 from renzheng.store.schema import migrate_postgres
 
 _numbers = itertools.count()

@@ -22,7 +22,7 @@ from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.faceid.v20180301 import faceid_client, models
 
 from renzheng.store.changes import BALANCES, TENANTS
-from renzheng.store.engines import DATABASE_NAME
+from renzheng.store.files import RECORDS_FILE
 from tests.support.commands import run_command
 
 REGION = "ap-guangzhou"
@@ -117,7 +117,7 @@ class Server:
 
     def follow(self) -> None:
         """Wait until the running server has followed what commands changed beside it."""
-        with contextlib.closing(sqlite3.connect(f"file:{self.data_dir / DATABASE_NAME}?mode=ro", uri=True)) as records:
+        with contextlib.closing(sqlite3.connect(f"file:{self.data_dir / RECORDS_FILE}?mode=ro", uri=True)) as records:
             wanted = dict(records.execute("SELECT name, value FROM counters"))
         deadline = time.monotonic() + PATIENCE
         while any(self._followed(name) < wanted[name] for name in (TENANTS, BALANCES)):

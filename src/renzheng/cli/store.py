@@ -15,6 +15,7 @@ from renzheng.server.room_settings import databases
 from renzheng.settings import Settings, SettingsError, load_settings
 from renzheng.store.engine import StoreError
 from renzheng.store.engines import Place, PostgresPlace
+from renzheng.store.files import EVIDENCE_FOLDER
 
 if TYPE_CHECKING:
     from renzheng.store.table_copy import CopiedTable
@@ -42,7 +43,7 @@ def copy(
     from renzheng.store.moving import move
 
     moved = _told(lambda: move(_place(settings), where, actor=actor(), replace=replace, told=tell))
-    evidence = settings.evidence_url or str(settings.data_dir / "evidence")
+    evidence = settings.evidence_url or str(settings.data_dir / EVIDENCE_FOLDER)
     if as_json:
         tables = [table._asdict() for table in moved.tables]
         print_json({**moved._asdict(), "tables": tables, "evidence": evidence})

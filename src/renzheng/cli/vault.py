@@ -12,6 +12,7 @@ from renzheng.cli.local import JsonOption, print_json, print_table, with_store
 from renzheng.settings import load_settings
 from renzheng.store.authenticity import TABLES
 from renzheng.store.erasures import PATIENCE
+from renzheng.store.files import KEYS_FILE
 from renzheng.store.keyring import generations
 from renzheng.store.open import Store
 
@@ -29,7 +30,7 @@ def status(as_json: JsonOption = False) -> None:
             "data_keys": await store.vault.count(),
             "erased_keys_in_log": not await store.vault.erasures.clean(PATIENCE),
             "left_by_the_move": bool(load_settings().keys_url.get_secret_value())
-            and (store.vault.folder / "keys.db").exists(),
+            and (store.vault.folder / KEYS_FILE).exists(),
         }
 
     shown = with_store(work)

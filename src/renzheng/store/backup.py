@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from renzheng.store.engine import StoreError
+from renzheng.store.files import ERASURES_FILE, EVIDENCE_FOLDER, KEYS_FILE, RECORDS_FILE
 from renzheng.store.keyring import generations, master_path, sync_folder
 from renzheng.store.sqlite import file_lock
-
-RECORDS, EVIDENCE = "renzheng.db", "evidence"
-KEYS = ("keys.db", "erasures.db")
 
 
 class Copied(NamedTuple):
@@ -34,13 +32,17 @@ def copy_records(data_dir: Path, target: Path) -> Copied:
     Evidence is never changed, so what the folder has is not copied again. Raises StoreError where the folder holds
     something else, OSError where it cannot be written.
     """
-    _prepare(target, RECORDS, KEYS[0], data_dir)
-    _copy_database(data_dir / RECORDS, target / RECORDS)
-    here, there = set(_files(data_dir / EVIDENCE)), set(_files(target / EVIDENCE))
-    copied = [name for name in sorted(here - there) if _copy(data_dir / EVIDENCE / name, target / EVIDENCE / name)]
-    _sync_folders(target, {(target / EVIDENCE / name).parent for name in copied})
+    _prepare(target, RECORDS_FILE, KEYS_FILE, data_dir)
+    _copy_database(data_dir / RECORDS_FILE, target / RECORDS_FILE)
+    here, there = set(_files(data_dir / EVIDENCE_FOLDER)), set(_files(target / EVIDENCE_FOLDER))
+    copied = [
+        name
+        for name in sorted(here - there)
+        if _copy(data_dir / EVIDENCE_FOLDER / name, target / EVIDENCE_FOLDER / name)
+    ]
+    _sync_folders(target, {(target / EVIDENCE_FOLDER / name).parent for name in copied})
     for name in there - here:
-        (target / EVIDENCE / name).unlink()
+        (target / EVIDENCE_FOLDER / name).unlink()
     return Copied(len(copied), len(there - here))
 
 
@@ -53,9 +55,9 @@ def _sync_folders(target: Path, folders: set[Path]) -> None:
 
 def copy_keys(keys_dir: Path, target: Path) -> None:
     """Bring a folder up to date with the keys and the list of erasures. Raises as `copy_records` does."""
-    _prepare(target, KEYS[0], RECORDS, keys_dir)
+    _prepare(target, KEYS_FILE, RECORDS_FILE, keys_dir)
     with file_lock(keys_dir / "lock"):  # no rotation while the keys and their master key are copied
-        for name in KEYS:
+        for name in (KEYS_FILE, ERASURES_FILE):
             _copy_database(keys_dir / name, target / name)
         known = generations(keys_dir)
         for generation in known:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from renzheng.store.authenticity import Authenticity
 from renzheng.store.engine import Database, StoreError, Transaction, run_to_end
+from renzheng.store.files import KEYS_FILE, RECORDS_FILE
 from renzheng.store.keyring import KeysRefusedError
 from renzheng.store.schema import MIGRATING, migrate, migrate_postgres
 from renzheng.store.sqlite import Database as SqliteDatabase
@@ -20,9 +21,7 @@ from renzheng.store.sqlite_vault import SqliteVault
 from renzheng.store.vault import Vault
 
 if TYPE_CHECKING:  # its driver is an extra
-    from renzheng.store.postgres import PostgresSettings
-
-DATABASE_NAME = "renzheng.db"
+    from renzheng.store.postgres_session import PostgresSettings
 
 
 class Place(NamedTuple):
@@ -49,11 +48,11 @@ class PostgresPlace(NamedTuple):
 
 
 def postgres_place(records: str, keys: str, **bounds: float) -> PostgresPlace | None:
-    """None without addresses. `bounds`: as `postgres.PostgresSettings`. Raises StoreError without the driver."""
+    """None without addresses. `bounds`: as `PostgresSettings`. Raises StoreError without the driver."""
     if not records:
         return None
     try:
-        from renzheng.store.postgres import PostgresSettings
+        from renzheng.store.postgres_session import PostgresSettings
     except ImportError:
         raise StoreError(NO_DRIVER) from None
     return PostgresPlace(records, keys, PostgresSettings(**bounds))  # type: ignore[arg-type]
@@ -82,8 +81,8 @@ class Lock(Protocol):
 
 def open_sqlite(given: Place) -> Opened:
     """Raises StoreError with a sentence."""
-    path = given.data / DATABASE_NAME
-    if path.exists() and not (given.keys / "keys.db").exists():
+    path = given.data / RECORDS_FILE
+    if path.exists() and not (given.keys / KEYS_FILE).exists():
         raise KeysRefusedError(
             f"{path} has records, but the keys folder {given.keys} has no keys for them; "
             "restore the keys folder from its backup, or point RENZHENG_KEYS_DIR at it"
@@ -113,21 +112,23 @@ def _check_not_moved(tx: Transaction, path: Path) -> None:
 def open_postgres(given: Place, where: PostgresPlace) -> Opened:
     """Raises StoreError with a sentence."""
     try:
-        from renzheng.store import postgres
+        from renzheng.store import postgres_sync
+        from renzheng.store.postgres import PostgresDatabase
+        from renzheng.store.postgres_session import PostgresSettings, place
         from renzheng.store.postgres_vault import PostgresVault
     except ImportError:
         raise StoreError(NO_DRIVER) from None
-    settings = where.settings or postgres.PostgresSettings()
+    settings = where.settings or PostgresSettings()
     vault = PostgresVault(given.keys, where.keys, given.clock, given.entropy, settings)
     migrate_postgres(where.records, settings)
     authenticity = Authenticity(vault)
-    with contextlib.closing(postgres.connect(where.records, settings)) as connection:
+    with contextlib.closing(postgres_sync.connect(where.records, settings)) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATING,))  # until the connection is closed
-        tx = postgres.SyncTransaction(connection)
+        tx = postgres_sync.SyncTransaction(connection)
         with vault.at_once():
-            newest = _prepare(tx, vault, authenticity, postgres.place(where.records), given.adopt)
-    database = postgres.PostgresDatabase(where.records, vault, settings)
-    return Opened(vault, database, authenticity, newest, postgres.PostgresServerLock(where.records, settings))
+            newest = _prepare(tx, vault, authenticity, place(where.records), given.adopt)
+    database = PostgresDatabase(where.records, vault, settings)
+    return Opened(vault, database, authenticity, newest, postgres_sync.PostgresServerLock(where.records, settings))
 
 
 SIGNED = "signed"

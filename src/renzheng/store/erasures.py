@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from renzheng.store.engine import StoreError
+from renzheng.store.files import ERASURES_FILE, KEYS_FILE
 from renzheng.store.sealer import Subject
 from renzheng.store.sqlite import connect, set_pragma
 
@@ -91,7 +92,7 @@ class SqliteErasures:
 
     def open(self) -> None:
         """Make the list where there is none, and destroy again what was erased since these keys were backed up."""
-        made = connect(self._folder / "erasures.db", busy_timeout=self._busy_timeout)
+        made = connect(self._folder / ERASURES_FILE, busy_timeout=self._busy_timeout)
         made.executescript(_SCHEMA)
         # Held open, so that the files beside the list are there already when the disk is full.
         self._held = made
@@ -129,7 +130,7 @@ class SqliteErasures:
         return await asyncio.to_thread(self._is_clean)
 
     def _is_clean(self) -> bool:
-        with contextlib.closing(connect(self._folder / "keys.db", busy_timeout=self._busy_timeout)) as connection:
+        with contextlib.closing(connect(self._folder / KEYS_FILE, busy_timeout=self._busy_timeout)) as connection:
             return not is_soiled(connection)
 
     async def clean(self, seconds: float = 0) -> bool:
@@ -137,14 +138,14 @@ class SqliteErasures:
         return await asyncio.to_thread(self._clean, seconds)
 
     def _clean(self, seconds: float) -> bool:
-        with contextlib.closing(connect(self._folder / "keys.db", busy_timeout=self._busy_timeout)) as connection:
+        with contextlib.closing(connect(self._folder / KEYS_FILE, busy_timeout=self._busy_timeout)) as connection:
             return not is_soiled(connection) or truncate(connection, seconds)
 
     def _destroyer(self, *, listed: bool = True) -> sqlite3.Connection:
-        connection = connect(self._folder / "keys.db", busy_timeout=self._busy_timeout, secure_delete=True)
+        connection = connect(self._folder / KEYS_FILE, busy_timeout=self._busy_timeout, secure_delete=True)
         if not listed:
             return connection
-        connection.execute("ATTACH DATABASE ? AS listed", (str(self._folder / "erasures.db"),))
+        connection.execute("ATTACH DATABASE ? AS listed", (str(self._folder / ERASURES_FILE),))
         set_pragma(connection, "listed.synchronous", "FULL", 2)
         return connection
 
@@ -203,7 +204,7 @@ class SqliteErasures:
         """
         if not await asyncio.to_thread(erasures.is_file):
             raise StoreError(f"there is no list of erasures at {erasures}")
-        if await asyncio.to_thread(erasures.samefile, self._folder / "erasures.db"):
+        if await asyncio.to_thread(erasures.samefile, self._folder / ERASURES_FILE):
             raise StoreError(f"{erasures} is these keys' own list, which is replayed at every start")
         try:
             return await asyncio.to_thread(self._replay_newer, erasures)
@@ -232,7 +233,7 @@ class SqliteErasures:
         """Drop entries that no backup is old enough to need. Returns how many."""
 
         def run() -> int:
-            connection = connect(self._folder / "erasures.db", busy_timeout=self._busy_timeout)
+            connection = connect(self._folder / ERASURES_FILE, busy_timeout=self._busy_timeout)
             try:
                 return connection.execute(
                     "DELETE FROM erasures WHERE erased_at < ? AND number < (SELECT max(number) FROM erasures)",

@@ -18,11 +18,12 @@ from typing import NamedTuple
 
 import psycopg
 
-from renzheng.store import postgres
+from renzheng.store import postgres_sync
 from renzheng.store.authenticity import TABLES, Authenticity, selected
 from renzheng.store.engine import Row, StoreError, run_to_end
-from renzheng.store.engines import DATABASE_NAME, MOVED, Place, PostgresPlace, open_sqlite
-from renzheng.store.postgres import PostgresSettings
+from renzheng.store.engines import MOVED, Place, PostgresPlace, open_sqlite
+from renzheng.store.files import ERASURES_FILE, KEYS_FILE, RECORDS_FILE
+from renzheng.store.postgres_session import PostgresSettings, place, trouble_of
 from renzheng.store.postgres_vault import HALF_COPIED, SCHEMA
 from renzheng.store.schema import migrate_postgres
 from renzheng.store.sealer import Kind, Subject
@@ -79,20 +80,20 @@ def move(
         lock.acquire()
         stack.callback(lock.release)
         source = stack.enter_context(_locked(given))
-        records = stack.enter_context(contextlib.closing(postgres.connect(where.records, settings)))
-        keys = stack.enter_context(contextlib.closing(postgres.connect(where.keys, settings)))
+        records = stack.enter_context(contextlib.closing(postgres_sync.connect(where.records, settings)))
+        keys = stack.enter_context(contextlib.closing(postgres_sync.connect(where.keys, settings)))
         try:
             _prepare(records, keys, replace)
             migrate_postgres(where.records, settings)
             source.records.execute(
                 "INSERT INTO audit (at, actor, verb, subject) VALUES (?, ?, 'records moved', ?)",
-                (given.clock(), actor, postgres.place(where.records)),
+                (given.clock(), actor, place(where.records)),
             )
             moved = _copy(source, records, keys, told)
-            _leave(source, postgres.place(where.records))
+            _leave(source, place(where.records))
             _release(keys, records)
         except psycopg.Error as error:
-            trouble = postgres.trouble_of(error, postgres.place(where.records))
+            trouble = trouble_of(error, place(where.records))
             raise StoreError(f"the copy did not end: {trouble}") from None
     return moved
 
@@ -112,14 +113,14 @@ def _release(keys: psycopg.Connection[Row], records: psycopg.Connection[Row]) ->
 @contextlib.contextmanager
 def _locked(given: Place) -> Iterator[_Source]:
     """The SQLite side, brought up to date and then locked against everybody's writes."""
-    if not (given.data / DATABASE_NAME).exists():
-        raise StoreError(f"there are no records in {given.data / DATABASE_NAME}")
+    if not (given.data / RECORDS_FILE).exists():
+        raise StoreError(f"there are no records in {given.data / RECORDS_FILE}")
     opened = open_sqlite(given._replace(may_be_moved=True))
     run_to_end(opened.database.stop())
     with contextlib.ExitStack() as stack:
         stack.callback(lambda: run_to_end(opened.vault.stop()))
         stack.enter_context(file_lock(given.keys / "lock"))  # no rotation meanwhile
-        names = (given.data / DATABASE_NAME, given.keys / "keys.db", given.keys / "erasures.db")
+        names = (given.data / RECORDS_FILE, given.keys / KEYS_FILE, given.keys / ERASURES_FILE)
         files = [stack.enter_context(contextlib.closing(_lock(path, given.busy_timeout))) for path in names]
         source = _Source(files[0], files[1], files[2], opened.vault)
         source.records.execute("DELETE FROM meta WHERE name = ?", (MOVED,))  # of a copy that ended at its last step
@@ -247,7 +248,7 @@ def discard(given: Place, vault_id: str) -> list[Path]:
     `vault_id`: of the keys in PostgreSQL. Raises StoreError where they were not moved, or not there.
     """
     records = moved_path(given)
-    keys = given.keys / "keys.db"
+    keys = given.keys / KEYS_FILE
     if keys.exists():
         with contextlib.closing(connect(keys, busy_timeout=given.busy_timeout)) as connection:
             row = connection.execute("SELECT value FROM meta WHERE name = 'vault'").fetchone()
@@ -255,7 +256,7 @@ def discard(given: Place, vault_id: str) -> list[Path]:
                 raise StoreError(f"{keys} holds other keys than the key database; nothing was removed")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     removed = []
-    for path in (keys, given.keys / "erasures.db", records):
+    for path in (keys, given.keys / ERASURES_FILE, records):
         for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
             if file.exists():
                 if path == keys:
@@ -267,7 +268,7 @@ def discard(given: Place, vault_id: str) -> list[Path]:
 
 def moved_path(given: Place) -> Path:
     """SQLite's file of records that were moved. Raises StoreError where there is none."""
-    path = given.data / DATABASE_NAME
+    path = given.data / RECORDS_FILE
     if path.exists():
         with contextlib.closing(connect(path, busy_timeout=given.busy_timeout)) as connection:
             if connection.execute("SELECT 1 FROM meta WHERE name = ?", (MOVED,)).fetchone():

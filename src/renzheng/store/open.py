@@ -17,6 +17,7 @@ from renzheng.store.deliveries import Deliveries
 from renzheng.store.encryption_keys import EncryptionKeys
 from renzheng.store.engine import Database, StoreError
 from renzheng.store.engines import Lock, Place, PostgresPlace, open_postgres, open_sqlite
+from renzheng.store.files import EVIDENCE_FOLDER
 from renzheng.store.identities import Identities
 from renzheng.store.imports import Imports
 from renzheng.store.key_cache import KeyCache
@@ -153,7 +154,7 @@ def open_store(
     place = Place(data_dir, keys_dir, clock, entropy, busy_timeout, adopt)
     opened = open_sqlite(place) if postgres is None else open_postgres(place, postgres)
     objects: Objects = (
-        BucketObjects(evidence_url, evidence_options) if evidence_url else FolderObjects(data_dir / "evidence")
+        BucketObjects(evidence_url, evidence_options) if evidence_url else FolderObjects(data_dir / EVIDENCE_FOLDER)
     )
     return Store(
         *(opened.vault, opened.database, objects, clock, entropy, retention or Retention(), actor),

@@ -1,4 +1,4 @@
-"""PostgreSQL: one writer with group commit, a pool of readers, both over psycopg 3 on the event loop.
+"""PostgreSQL for a server: one writer with group commit, a pool of readers, over psycopg 3 on the event loop.
 
 What waits is committed together, as over SQLite: a transaction for each request costs five times as much. A batch is
 tried without savepoints first; where a job of it fails, all of it is undone and run again with one around each job.
@@ -10,13 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
-import re
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
-from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import AsyncConnection, errors
@@ -33,6 +29,7 @@ from renzheng.store.engine import (
     Write,
     take_batch,
 )
+from renzheng.store.postgres_session import PostgresSettings, is_full, place, session_bounds, spoken, trouble_of
 from renzheng.verification.records import NoRoomError
 
 T = TypeVar("T")
@@ -41,20 +38,8 @@ MAX_RUNS = 8
 """How often a batch is run before the store gives up, where other nodes or a lost connection undo it."""
 FIRST_PAUSE = 0.02
 """Seconds before a batch is run again; doubled each time."""
-SERVING = 0x72656E7B
-"""PostgreSQL's advisory lock that a server holds."""
 # What PostgreSQL undoes for the sake of others, and what ends a connection: nothing of the batch took effect.
 _AGAIN = (errors.DeadlockDetected, errors.SerializationFailure, errors.LockNotAvailable)
-
-
-@dataclass(frozen=True, slots=True)
-class PostgresSettings:
-    """Bounds of one node's connections. Seconds, and connections for reading; one more writes."""
-
-    readers: int = 4
-    connect_seconds: float = 5.0
-    statement_seconds: float = 30.0
-    lock_seconds: float = 5.0
 
 
 class AsyncKeyTransaction(Protocol):
@@ -63,42 +48,6 @@ class AsyncKeyTransaction(Protocol):
     async def begin(self) -> None: ...
     async def commit(self) -> None: ...
     async def rollback(self) -> None: ...
-
-
-_PARTS = re.compile(r"('(?:[^']|'')*')|(::)|:([A-Za-z_][A-Za-z0-9_]*)|(%)")
-
-
-@functools.lru_cache(maxsize=1024)
-def spoken(sql: str) -> str:
-    """The statement with psycopg's parameters in place of `:name`; a literal stays as it is, but for its percents."""
-
-    def part(found: re.Match[str]) -> str:
-        literal, cast_sign, name, _ = found.groups()
-        if literal is not None:
-            return literal.replace("%", "%%")
-        if name is not None:
-            return f"%({name})s"
-        return "::" if cast_sign else "%%"
-
-    return _PARTS.sub(part, sql)
-
-
-def place(url: str) -> str:
-    """Host, port and database of an address, without user, password and options: for sentences and logs."""
-    parts = urlsplit(url)
-    host = parts.hostname or "the local socket"
-    return f"{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
-
-
-def trouble_of(error: BaseException, where: str) -> str:
-    """A sentence without the address's secrets and without values: psycopg's own texts may hold rows."""
-    state = getattr(error, "sqlstate", None)
-    kind = type(error).__name__
-    return f"PostgreSQL at {where} cannot be used: {kind}{f' ({state})' if state else ''}"
-
-
-def is_full(error: BaseException) -> bool:
-    return isinstance(error, errors.DiskFull)
 
 
 class PostgresTransaction:
@@ -125,83 +74,6 @@ class PostgresTransaction:
         if rows:
             async with self._connection.cursor() as cursor:
                 await cursor.executemany(spoken(sql), rows)
-
-
-class SyncTransaction:
-    """`engine.Transaction` over a connection that is waited for: while the store is opened, and by commands."""
-
-    def __init__(self, connection: psycopg.Connection[Row]) -> None:
-        self._connection = connection
-
-    async def one(self, sql: str, /, **values: Any) -> Row | None:
-        return self._connection.execute(spoken(sql), values).fetchone()
-
-    async def all(self, sql: str, /, **values: Any) -> list[Row]:
-        return self._connection.execute(spoken(sql), values).fetchall()
-
-    async def run(self, sql: str, /, **values: Any) -> int:
-        return self._connection.execute(spoken(sql), values).rowcount
-
-    async def run_each(self, sql: str, rows: Sequence[Mapping[str, Any]], /) -> None:
-        if rows:
-            with self._connection.cursor() as cursor:
-                cursor.executemany(spoken(sql), rows)
-
-
-def connect(url: str, settings: PostgresSettings) -> psycopg.Connection[Row]:
-    """A connection in autocommit that is waited for. Raises StoreError with a sentence."""
-    try:
-        connection = psycopg.connect(
-            url, autocommit=True, connect_timeout=max(2, int(settings.connect_seconds)), application_name="renzheng"
-        )
-        for statement in _bounds(settings):
-            connection.execute(statement)
-    except psycopg.Error as error:
-        raise StoreError(trouble_of(error, place(url))) from None
-    return connection
-
-
-class PostgresServerLock:
-    """Held by the one server process of a database, for as long as its connection lives."""
-
-    def __init__(self, url: str, settings: PostgresSettings) -> None:
-        self._url = url
-        self._settings = settings
-        self._connection: psycopg.Connection[Row] | None = None
-
-    def acquire(self) -> None:
-        """Raises StoreError with a sentence where another process holds it."""
-        connection = connect(self._url, self._settings)
-        row = connection.execute("SELECT pg_try_advisory_lock(%s)", (SERVING,)).fetchone()
-        if row is None or not row[0]:
-            connection.close()
-            raise StoreError(
-                f"another server already works on {place(self._url)}; one server process works on a database so far, "
-                "so stop that one first"
-            )
-        self._connection = connection
-
-    def release(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-
-def connect_plain(url: str) -> psycopg.Connection[Row]:
-    """For migrations, which take their own transactions and their time. Raises StoreError with a sentence."""
-    try:
-        return psycopg.connect(url, application_name="renzheng")
-    except psycopg.Error as error:
-        raise StoreError(trouble_of(error, place(url))) from None
-
-
-def _bounds(settings: PostgresSettings) -> tuple[str, ...]:
-    """What each session is bound by. Set after connecting, as poolers refuse it among the options."""
-    return (
-        f"SET statement_timeout = {int(1000 * settings.statement_seconds)}",
-        f"SET lock_timeout = {int(1000 * settings.lock_seconds)}",
-        f"SET idle_in_transaction_session_timeout = {int(1000 * settings.statement_seconds)}",
-    )
 
 
 class _JobFailedError(Exception):
@@ -279,7 +151,7 @@ class PostgresDatabase:
         return self._pool
 
     async def _configure(self, connection: AsyncConnection[Row]) -> None:
-        for statement in _bounds(self._settings):
+        for statement in session_bounds(self._settings):
             await connection.execute(statement)
 
     # -- writing

@@ -18,7 +18,9 @@ from psycopg import AsyncConnection
 
 from renzheng.store.engine import Row, StoreError, Transaction, run_to_end
 from renzheng.store.keyring import generations, make_master, prepare_folder
-from renzheng.store.postgres import PostgresDatabase, PostgresSettings, PostgresTransaction, SyncTransaction, connect
+from renzheng.store.postgres import PostgresDatabase, PostgresTransaction
+from renzheng.store.postgres_session import PostgresSettings
+from renzheng.store.postgres_sync import SyncTransaction, connect
 from renzheng.store.sealer import Kind, Subject
 from renzheng.store.sqlite import file_lock
 from renzheng.store.vault import LOOKUP, Vault

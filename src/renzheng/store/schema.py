@@ -14,7 +14,7 @@ from renzheng.store.migrations import HEAD
 from renzheng.store.sqlite import connect, file_lock
 
 if TYPE_CHECKING:
-    from renzheng.store.postgres import PostgresSettings
+    from renzheng.store.postgres_session import PostgresSettings
 
 MIGRATING = 0x72656E79
 """PostgreSQL's advisory lock that the one process holds which migrates."""
@@ -50,15 +50,16 @@ def migrate(path: Path) -> None:
 
 def migrate_postgres(url: str, settings: PostgresSettings) -> None:
     """As `migrate`, for a database of PostgreSQL. Raises StoreError for a newer one."""
-    from renzheng.store import postgres
+    from renzheng.store import postgres_sync
+    from renzheng.store.postgres_session import place
 
-    with closing(postgres.connect(url, settings)) as connection:
+    with closing(postgres_sync.connect(url, settings)) as connection:
         if _postgres_revision(connection) == HEAD:
             return
         connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATING,))  # until this connection is closed
         found = _postgres_revision(connection)
         if found != HEAD:
-            _upgrade("postgresql+psycopg://", lambda: postgres.connect_plain(url), found, postgres.place(url))
+            _upgrade("postgresql+psycopg://", lambda: postgres_sync.connect_plain(url), found, place(url))
 
 
 def _postgres_revision(connection: Any) -> str | None:

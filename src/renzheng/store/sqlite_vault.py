@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from renzheng.store.engine import StoreError
 from renzheng.store.erasures import SqliteErasures, soil, truncate
+from renzheng.store.files import ERASURES_FILE, KEYS_FILE
 from renzheng.store.keyring import generations, make_master, prepare_folder
 from renzheng.store.sealer import Kind, Subject
 from renzheng.store.sqlite import connect, file_lock
@@ -41,15 +42,15 @@ class SqliteVault(Vault):
         self._busy_timeout = busy_timeout
         prepare_folder(folder)
         with file_lock(folder / "lock"):
-            self._open_masters(has_keys=(folder / "keys.db").exists())
-            for name in ("keys.db", "erasures.db"):
+            self._open_masters(has_keys=(folder / KEYS_FILE).exists())
+            for name in (KEYS_FILE, ERASURES_FILE):
                 # SQLite gives its log the mode of the database, so the database has to be private from the start.
                 os.close(os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._create()
             self.erasures: SqliteErasures = SqliteErasures(folder, clock, busy_timeout)
             self.erasures.open()
-        self._reader = connect(folder / "keys.db", busy_timeout=busy_timeout)
-        self._writer = connect(folder / "keys.db", busy_timeout=0, secure_delete=True)
+        self._reader = connect(folder / KEYS_FILE, busy_timeout=busy_timeout)
+        self._writer = connect(folder / KEYS_FILE, busy_timeout=0, secure_delete=True)
         self._current = self._read_current(self._reader)
         wrapped, generation = self._select(LOOKUP) or (b"", 0)
         self._lookup = self._unwrap(LOOKUP, wrapped, generation)
@@ -71,7 +72,7 @@ class SqliteVault(Vault):
         return f"the keys folder {self.folder}"
 
     def _create(self) -> None:
-        connection = connect(self.folder / "keys.db", busy_timeout=self._busy_timeout)
+        connection = connect(self.folder / KEYS_FILE, busy_timeout=self._busy_timeout)
         try:
             connection.executescript(_SCHEMA)
             if connection.execute("SELECT 1 FROM meta WHERE name = 'vault'").fetchone():
@@ -139,7 +140,7 @@ class SqliteVault(Vault):
         return self._reader.execute("SELECT 1 FROM meta WHERE name = ?", (name,)).fetchone() is not None
 
     def set_mark(self, name: str) -> None:
-        connection = connect(self.folder / "keys.db", busy_timeout=self._busy_timeout)
+        connection = connect(self.folder / KEYS_FILE, busy_timeout=self._busy_timeout)
         try:
             connection.execute("INSERT INTO meta (name, value) VALUES (?, 1) ON CONFLICT DO NOTHING", (name,))
         finally:
@@ -149,7 +150,7 @@ class SqliteVault(Vault):
 
     def rotate(self, chunk: int = 1000) -> int:
         with file_lock(self.folder / "lock"):
-            connection = connect(self.folder / "keys.db", busy_timeout=self._busy_timeout, secure_delete=True)
+            connection = connect(self.folder / KEYS_FILE, busy_timeout=self._busy_timeout, secure_delete=True)
             try:
                 generation = max(generations(self.folder)) + 1
                 self._masters[generation] = AESGCM(make_master(self.folder, generation, self._entropy))

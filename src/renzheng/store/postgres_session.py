@@ -1,0 +1,65 @@
+"""What every connection to PostgreSQL shares: its bounds, how a statement is spoken to it, what is told of an error."""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from psycopg import errors
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresSettings:
+    """Bounds of one node's connections. Seconds, and connections for reading; one more writes."""
+
+    readers: int = 4
+    connect_seconds: float = 5.0
+    statement_seconds: float = 30.0
+    lock_seconds: float = 5.0
+
+
+_PARTS = re.compile(r"('(?:[^']|'')*')|(::)|:([A-Za-z_][A-Za-z0-9_]*)|(%)")
+
+
+@functools.lru_cache(maxsize=1024)
+def spoken(sql: str) -> str:
+    """The statement with psycopg's parameters in place of `:name`; a literal stays as it is, but for its percents."""
+
+    def part(found: re.Match[str]) -> str:
+        literal, cast_sign, name, _ = found.groups()
+        if literal is not None:
+            return literal.replace("%", "%%")
+        if name is not None:
+            return f"%({name})s"
+        return "::" if cast_sign else "%%"
+
+    return _PARTS.sub(part, sql)
+
+
+def place(url: str) -> str:
+    """Host, port and database of an address, without user, password and options: for sentences and logs."""
+    parts = urlsplit(url)
+    host = parts.hostname or "the local socket"
+    return f"{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+
+def trouble_of(error: BaseException, where: str) -> str:
+    """A sentence without the address's secrets and without values: psycopg's own texts may hold rows."""
+    state = getattr(error, "sqlstate", None)
+    kind = type(error).__name__
+    return f"PostgreSQL at {where} cannot be used: {kind}{f' ({state})' if state else ''}"
+
+
+def is_full(error: BaseException) -> bool:
+    return isinstance(error, errors.DiskFull)
+
+
+def session_bounds(settings: PostgresSettings) -> tuple[str, ...]:
+    """What each session is bound by. Set after connecting, as poolers refuse it among the options."""
+    return (
+        f"SET statement_timeout = {int(1000 * settings.statement_seconds)}",
+        f"SET lock_timeout = {int(1000 * settings.lock_seconds)}",
+        f"SET idle_in_transaction_session_timeout = {int(1000 * settings.statement_seconds)}",
+    )

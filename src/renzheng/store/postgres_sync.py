@@ -1,0 +1,82 @@
+"""PostgreSQL waited for, without an event loop: while the store is opened, for migrations, and by commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+
+from renzheng.store.engine import Row, StoreError
+from renzheng.store.postgres_session import PostgresSettings, place, session_bounds, spoken, trouble_of
+
+SERVING = 0x72656E7B
+"""PostgreSQL's advisory lock that a server holds."""
+
+
+class SyncTransaction:
+    """`engine.Transaction` over a connection that is waited for: while the store is opened, and by commands."""
+
+    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+        self._connection = connection
+
+    async def one(self, sql: str, /, **values: Any) -> Row | None:
+        return self._connection.execute(spoken(sql), values).fetchone()
+
+    async def all(self, sql: str, /, **values: Any) -> list[Row]:
+        return self._connection.execute(spoken(sql), values).fetchall()
+
+    async def run(self, sql: str, /, **values: Any) -> int:
+        return self._connection.execute(spoken(sql), values).rowcount
+
+    async def run_each(self, sql: str, rows: Sequence[Mapping[str, Any]], /) -> None:
+        if rows:
+            with self._connection.cursor() as cursor:
+                cursor.executemany(spoken(sql), rows)
+
+
+def connect(url: str, settings: PostgresSettings) -> psycopg.Connection[Row]:
+    """A connection in autocommit that is waited for. Raises StoreError with a sentence."""
+    try:
+        connection = psycopg.connect(
+            url, autocommit=True, connect_timeout=max(2, int(settings.connect_seconds)), application_name="renzheng"
+        )
+        for statement in session_bounds(settings):
+            connection.execute(statement)
+    except psycopg.Error as error:
+        raise StoreError(trouble_of(error, place(url))) from None
+    return connection
+
+
+class PostgresServerLock:
+    """Held by the one server process of a database, for as long as its connection lives."""
+
+    def __init__(self, url: str, settings: PostgresSettings) -> None:
+        self._url = url
+        self._settings = settings
+        self._connection: psycopg.Connection[Row] | None = None
+
+    def acquire(self) -> None:
+        """Raises StoreError with a sentence where another process holds it."""
+        connection = connect(self._url, self._settings)
+        row = connection.execute("SELECT pg_try_advisory_lock(%s)", (SERVING,)).fetchone()
+        if row is None or not row[0]:
+            connection.close()
+            raise StoreError(
+                f"another server already works on {place(self._url)}; one server process works on a database so far, "
+                "so stop that one first"
+            )
+        self._connection = connection
+
+    def release(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def connect_plain(url: str) -> psycopg.Connection[Row]:
+    """For migrations, which take their own transactions and their time. Raises StoreError with a sentence."""
+    try:
+        return psycopg.connect(url, application_name="renzheng")
+    except psycopg.Error as error:
+        raise StoreError(trouble_of(error, place(url))) from None

@@ -1,13 +1,12 @@
-"""The page's table of states, and each wait of it driven to its end by a clock of the test's own."""
+"""Waits of the page that only a browser has, driven to their end by a clock of the test's own."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, WebSocketRoute, expect
+from playwright.async_api import Browser, WebSocketRoute, expect
 
 from tests.browser.stage import Camera, alter_welcome, check_screen, device
 from tests.support.images import base64_of, sample
@@ -43,74 +42,6 @@ KEEP_STREAM = """{
 
 def fresh(server: Server) -> str:
     return issue(server.sdk(), CompareLib="LOCAL", ImageBase64=base64_of(sample()))
-
-
-async def table(page: Page) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = await page.evaluate("import('/static/machine.js').then((m) => m.TABLE)")
-    return found
-
-
-async def test_every_wait_has_an_end_and_every_state_but_the_last_a_way_on(server: Server, browser: Browser) -> None:
-    page = await browser.new_page()
-    await page.goto(f"{server.url}/verify")
-    states = await table(page)
-    targets = {target for state in states.values() for target in state["on"].values()}
-    assert targets | {"new"} == set(states), "all are reached and all are there"
-    handled = await page.evaluate(
-        "import('/static/states.js').then((m) => Object.getOwnPropertyNames(m.States.prototype))"
-    )
-    assert {f"enter_{name}" for name in states} - set(handled) == {"enter_new"}
-    for name, state in states.items():
-        if state.get("waits"):
-            assert "limit" not in state, name
-            assert state["on"] or name in ("no_token", "missing", "done"), name
-        else:
-            ms, event = state["limit"]
-            assert ms <= 15_000 or name in ("capture", "judging"), name
-            assert event in state["on"], name
-    # Left alone, every state comes to one in which the screen waits for the person, or speaks with the server anew.
-    for name in states:
-        at, seen = name, set[str]()
-        while "limit" in states[at] and at not in seen:
-            seen.add(at)
-            at = states[at]["on"][states[at]["limit"][1]]
-        assert states[at].get("waits") or at == "starting", (name, at)
-    await page.close()
-
-
-async def test_the_machine_moves_by_the_table_and_its_clock_is_handed_in(server: Server, browser: Browser) -> None:
-    page = await browser.new_page()
-    await page.goto(f"{server.url}/verify")
-    entered = await page.evaluate(
-        """async () => {
-          const { Machine } = await import("/static/machine.js");
-          const entered = [], timers = new Map();
-          let number = 0;
-          const machine = new Machine((state, detail) => entered.push([state, detail?.late ?? false]), {
-            set: (act, ms) => { timers.set(++number, [act, ms]); return number; },
-            clear: (timer) => timers.delete(timer),
-          });
-          const late = () => { const [[timer, [act]]] = [...timers]; timers.delete(timer); act(); };
-          machine.go("connect"); machine.go("agree"); machine.go("ready"); machine.go("agree");
-          late();                                     // nobody answered the browser's question
-          machine.go("opened"); late();               // the camera came late, and gave no picture
-          machine.go("open"); machine.go("opened"); machine.go("picture"); machine.go("step", {});
-          machine.go("lost"); machine.go("over"); machine.go("opened"); machine.go("picture");
-          machine.go("judging"); late(); machine.go("outcome", {}); machine.go("closed", {});
-          return [entered, timers.size];
-        }"""
-    )
-    assert entered == [
-        [
-            *(["opening", False], ["ready", False], ["asking", False], ["camera", True]),
-            *(["looking", False], ["camera", True]),
-            *(["asking", False], ["looking", False], ["starting", False], ["capture", False]),
-            *(["lost", False], ["looking", False], ["starting", False]),
-            *(["judging", False], ["judging_slow", True], ["done", False]),
-        ],
-        0,
-    ]
-    await page.close()
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,6 @@
 /** The capture protocol, version 1, on one WebSocket after another: hello, frames, reconnecting. Shows nothing. */
 
-const PROTOCOL = 1;
-
-/** Closes that end it: connecting again would meet the same answer. All others are connected again. */
-const FINAL = new Set([1009, 4400, 4401, 4403, 4406, 4409, 4410, 4411, 4412, 4413, 4414, 4422, 4429, 4504]);
+import { CLOSES, PROTOCOL } from "./protocol.js";
 
 const STALLED_MS = 3000; // bytes that do not leave for this long: the connection is gone without a word
 const WELCOME_MS = 8000;
@@ -191,7 +188,7 @@ export class Channel {
     if (this.closed) return;
     if (!this.opened) this.probe();
     this.opened = false;
-    const final = FINAL.has(code) ? code : FINAL.has(this.failure) ? this.failure : code === 1000 ? 1000 : undefined;
+    const final = [code, this.failure].find((one) => CLOSES[one]?.final);
     if (final !== undefined) {
       this.finish(final);
       return;

@@ -1,87 +1,305 @@
-/** Where a verification stands on this page: one table, in which every wait has an end and every end a way on. */
+/**
+ * The verification as the page lives it, and pure: it is given what happened and when, and gives what is to be done and
+ * by when it has to be woken. There is no page, no socket, no camera and no timer in here; `page.js` drives it.
+ * Where it may go is written in `table.js`, what it does there in `states.js`.
+ */
 
-/** What may happen in every state that is not over: the server speaks, or the line is gone for good. */
-const ALWAYS = { closed: "closed", unreachable: "offline", blocked: "blocked", judging: "judging", outcome: "done" };
+import { States } from "./states.js";
+import { HANDING, JUDGED, RUNNING, TABLE } from "./table.js";
 
 /**
- * `on`: event to next state; an event that a state does not name is ignored there. `limit`: after so many milliseconds
- * that event comes by itself. `waits`: what the person can do is on the screen, so there is no limit.
+ * @typedef {import("./effects.js").Effect} Effect
+ * @typedef {import("./effects.js").Event} Event
+ * @typedef {import("./protocol.js").AttemptOver} AttemptOver
+ * @typedef {import("./protocol.js").ServerMessage} ServerMessage
+ * @typedef {import("./protocol.js").Step} Step
+ * @typedef {import("./protocol.js").Welcome} Welcome
  */
-export const TABLE = {
-  new: { on: { no_token: "no_token", lacking: "missing", connect: "opening" }, limit: [5000, "connect"] },
-  no_token: { on: {}, waits: true },
-  missing: { on: {}, waits: true },
 
-  // The line. `opening` says after some seconds that it tries still; the channel itself gives up later.
-  opening: { on: { ...ALWAYS, ready: "ready", resume: "asking", no_camera: "camera", slow: "connecting" }, limit: [7000, "slow"] },
-  connecting: { on: { ...ALWAYS, connect: "opening", ready: "ready", resume: "asking", no_camera: "camera" }, waits: true },
-  offline: { on: { connect: "opening" }, waits: true },
-  blocked: { on: { connect: "opening" }, waits: true },
-  closed: { on: { connect: "opening" }, waits: true },
-  cancelled: { on: { connect: "opening" }, waits: true },
+const MAX_SILENCES = 3; // in a row: each was a new line to the server, which let the page in and then said nothing
 
-  // Before an attempt.
-  ready: { on: { ...ALWAYS, agree: "asking", hand: "handover", cancel: "cancelled" }, waits: true },
-  handover: { on: { ...ALWAYS, back: "ready", no_camera: "camera" }, waits: true },
-  asking: { on: { ...ALWAYS, opened: "looking", failed: "camera", cancel: "cancelled" }, limit: [12000, "failed"] },
-  camera: { on: { ...ALWAYS, open: "asking", opened: "looking", hand: "handover", cancel: "cancelled" }, waits: true },
-  // The camera is open: its first picture, and whether a page may read it.
-  looking: { on: { ...ALWAYS, picture: "starting", tap: "tap", failed: "camera", cancel: "cancelled" }, limit: [8000, "failed"] },
-  tap: { on: { ...ALWAYS, tapped: "looking", lost: "asking", cancel: "cancelled" }, waits: true },
-
-  // An attempt.
-  starting: {
-    on: { ...ALWAYS, heard: "starting", turn: "waiting", step: "capture", over: "over", lost: "lost", silence: "starting", cancel: "cancelled" },
-    limit: [15000, "silence"],
-  },
-  // Others are before: the server says every few seconds how many, and goes on by itself.
-  waiting: {
-    on: { ...ALWAYS, turn: "waiting", step: "capture", over: "over", lost: "lost", silence: "starting", cancel: "cancelled" },
-    limit: [15000, "silence"],
-  },
-  capture: {
-    on: { ...ALWAYS, step: "capture", heard: "capture", over: "over", lost: "lost", silence: "starting", cancel: "cancelled" },
-    limit: [75000, "silence"],
-  },
-  // The camera stopped in the middle: it is opened anew by itself, for the same attempt or the next.
-  lost: { on: { ...ALWAYS, opened: "looking", failed: "camera", cancel: "cancelled" }, limit: [12000, "failed"] },
-  over: { on: { ...ALWAYS, open: "asking", again: "looking", cancel: "cancelled" }, waits: true },
-
-  // After it. `over`: an attempt that is judged and may be made again.
-  judging: { on: { ...ALWAYS, over: "over", slow: "judging_slow" }, limit: [30000, "slow"] },
-  judging_slow: { on: { ...ALWAYS, over: "over", connect: "opening" }, waits: true },
-  done: { on: {}, waits: true },
-};
-
-/** Attempts run in these: frames are sent, and a camera that stops is opened anew. */
-export const RUNNING = new Set(["starting", "waiting", "capture"]);
-
-/** An attempt is being judged in these; another may follow. */
-export const JUDGED = new Set(["judging", "judging_slow"]);
-
-const TIMERS = { set: (act, ms) => setTimeout(act, ms), clear: (timer) => clearTimeout(timer) };
-
-export class Machine {
-  /**
-   * @param {(state: string, detail: any, before: string) => void} onenter called on every move, also into the same state
-   * @param {{set: (act: () => void, ms: number) => any, clear: (timer: any) => void}} [timers]
-   */
-  constructor(onenter, timers = TIMERS) {
-    this.state = "new";
-    this.onenter = onenter;
-    this.timers = timers;
+export class Machine extends States {
+  /** @param {number} now milliseconds @returns {Effect[]} what is to be done at once: the wait of `new` begins */
+  begin(now) {
+    this.now = now;
+    this.setDeadline("new");
+    return [];
   }
 
-  /** @param {string} event @param {any} [detail] @returns {boolean} whether the present state knows the event */
-  go(event, detail) {
-    const next = TABLE[this.state].on[event];
-    if (next === undefined) return false;
-    const before = this.state;
-    this.state = next;
-    this.timers.clear(this.timer);
-    const [ms, late] = TABLE[next].limit ?? [];
-    if (late) this.timer = this.timers.set(() => this.go(late, { late: true, waited: next }), ms);
-    this.onenter(next, detail, before);
-    return true;
+  /** @param {Event} event @param {number} now milliseconds @returns {Effect[]} what is to be done, in this order */
+  take(event, now) {
+    this.now = Math.max(this.now, now);
+    const on = /** @type {any} */ (this)[`on_${event.type}`];
+    if (on) on.call(this, event);
+    else this.go(event.type, event);
+    const out = this.out;
+    this.out = [];
+    return out;
+  }
+
+  // -- what happens --
+
+  /** @param {{message: ServerMessage}} event an unknown type of message is none of this page's concern */
+  on_message({ message }) {
+    const hear = /** @type {any} */ (this)[`hear_${message.type}`];
+    if (hear) hear.call(this, message);
+  }
+
+  on_late() {
+    if (this.now < this.deadline) return;
+    const move = TABLE[this.state].limit?.[1];
+    this.deadline = Infinity;
+    if (move === "silence" && ++this.silences >= MAX_SILENCES && this.go("unreachable")) return;
+    if (move) this.go(move, { late: true, waited: this.state });
+  }
+
+  /** @param {{up: boolean}} event */
+  on_line({ up }) {
+    this.up = up;
+    this.want({ do: "tell", event: { type: "connection", connected: up } });
+    this.draw({ notice: up ? null : "reconnecting" });
+    if (up && this.filming) this.want({ do: "say_connected" });
+    // A new socket knows the nonces of this attempt only once its step has come again.
+    if (!up) this.nonce = this.pending = undefined;
+  }
+
+  /** @param {{code: number}} event 0 where nothing answers any more */
+  on_closed({ code }) {
+    this.up = false;
+    this.nonce = undefined;
+    // A plain end comes after the outcome; from something between, it comes at any time.
+    if (code === 0 || code === 1000) this.go("unreachable");
+    else this.go("closed", { code: code === 4409 && HANDING.has(this.state) ? 4412 : code });
+  }
+
+  on_blocked() {
+    this.up = false;
+    this.go("blocked");
+  }
+
+  /** @param {{no_camera?: boolean}} event */
+  on_connect({ no_camera = this.noCamera }) {
+    this.noCamera = no_camera;
+    this.go("connect");
+  }
+
+  on_opened() {
+    this.send({ type: "note", camera: "granted" });
+    this.noCamera = false;
+    this.go("opened");
+  }
+
+  /** @param {{count: number}} event how many cameras there are */
+  on_cameras({ count }) {
+    this.cameras = count;
+    this.offer();
+  }
+
+  /** @param {{nonce: string}} event a step is on the screen */
+  on_painted({ nonce }) {
+    if (this.state === "capture" && this.up && nonce === this.step?.nonce) this.nonce = nonce;
+  }
+
+  /** The picture stopped: within an attempt that is given back, and the camera opened anew. */
+  on_stopped() {
+    if (this.hidden) return; // looked at again once the page is seen
+    if (this.state === "tap") this.go("lost");
+    else if (RUNNING.has(this.state)) {
+      this.send({ type: "restart", reason: "camera" });
+      this.send({ type: "note", camera: "lost" });
+      this.go("lost");
+    }
+  }
+
+  /** What was measured of the face does not fit a phone that was turned: this attempt ends, and is given back. */
+  on_turned() {
+    if (!RUNNING.has(this.state) || !this.running || this.nonce === undefined) return;
+    this.nonce = undefined;
+    this.send({ type: "restart", reason: "turned" });
+  }
+
+  on_hidden() {
+    this.hidden = true;
+    if (RUNNING.has(this.state)) this.draw({ notice: "away" });
+  }
+
+  /** @param {{alive: boolean}} event the page is seen again; whether the camera still runs */
+  on_seen({ alive }) {
+    this.hidden = false;
+    if (!RUNNING.has(this.state)) return;
+    this.draw({ notice: null });
+    this.want({ do: "hold_screen" });
+    if (alive) this.want({ do: "play" });
+    else this.on_stopped();
+  }
+
+  // -- what the person presses --
+
+  on_cancel({ reason = /** @type {"light" | undefined} */ (undefined) }) {
+    if (!TABLE[this.state].on.cancel) return;
+    const ranOut = this.state === "over" && this.ending.code === 222;
+    const told = reason ? "the person declined flashing light" : ranOut ? "the time ran out" : "the person left";
+    this.send({ type: "cancel", ...(reason && { reason }) });
+    this.up = false;
+    this.want({ do: "hang_up" });
+    this.want({ do: "release" });
+    if (this.attended) this.want({ do: "end", code: ranOut ? 222 : 212, message: told });
+    this.go("cancel", { reason });
+  }
+
+  on_decline_light() {
+    this.on_cancel({ reason: "light" });
+  }
+
+  on_agree() {
+    this.agreed = true;
+    this.go("agree");
+  }
+
+  /** Nobody's camera is opened before they agreed to it. */
+  on_open() {
+    if (this.agreed) this.go("open");
+    else this.go("consent");
+  }
+
+  /** @param {{alive?: boolean}} event whether the camera still runs */
+  on_again({ alive = false }) {
+    this.go(alive ? "again" : "open");
+  }
+
+  /** More time and another action, once a token. @param {{alive?: boolean}} event */
+  on_ease(event) {
+    if (!this.eases) return;
+    this.eases = false;
+    this.nonce = undefined;
+    this.owesEase = !this.send({ type: "ease" });
+    if (this.state === "over") this.on_again(event);
+    else this.offer();
+  }
+
+  on_another() {
+    if (this.cameras < 2) return;
+    this.want({ do: "next_camera" });
+    if (this.state === "camera") this.on_open();
+    else this.on_stopped();
+  }
+
+  on_tapped() {
+    if (this.state === "tap") this.want({ do: "play" }); // within the tap
+    this.go("tapped");
+  }
+
+  on_back() {
+    if (this.noCamera) this.go("no_camera", { reason: "none" });
+    else this.go("back");
+  }
+
+  /** In a page of its own, which the browser takes for another device: it needs a code to take over. The window is
+   * opened within the tap, as browsers allow it then alone, and led on once the code is there. */
+  on_alone() {
+    if (!this.up) return;
+    this.alone = true;
+    this.want({ do: "open_window" });
+    this.send({ type: "handover" });
+  }
+
+  on_reload() {
+    this.want({ do: "reload" });
+  }
+
+  on_copy() {
+    this.want({ do: "copy" });
+  }
+
+  // -- what the server says --
+
+  /** @param {Welcome} welcome */
+  hear_welcome(welcome) {
+    const counted = welcome.attempts_left < this.left;
+    this.left = welcome.attempts_left;
+    this.welcome = welcome;
+    this.expires = this.now + welcome.expires_in * 1000;
+    if (this.owesEase) this.owesEase = !this.send({ type: "ease" });
+    else this.eases = welcome.eases ?? false;
+    this.running = welcome.state === "capturing";
+    this.want({ do: "welcome", welcome });
+    if (this.state === "handing") this.send({ type: "handover" }); // the line was lost before a code came
+    if (welcome.state === "capturing") {
+      this.agreed = true;
+      this.go("resume");
+    }
+    if (welcome.state === "ready") this.goOn(counted);
+    // The others: `judging` and `outcome` follow.
+  }
+
+  /** No attempt is under way on the server. @param {boolean} counted whether one has counted since its last word of it */
+  goOn(counted) {
+    if (this.noCamera && this.go("no_camera", { reason: "none" })) return;
+    if (this.go("ready")) return;
+    const over = { attempts_left: this.left, eases: this.eases, counted };
+    if (JUDGED.has(this.state)) this.go("over", { ...over, reason: counted ? "not_passed" : "server" });
+    else if (RUNNING.has(this.state)) {
+      // An attempt that ran out while the line was gone; otherwise one that had not begun.
+      if (this.step && this.step.index > 0) this.go("over", { ...over, reason: "lost_line" });
+      else this.startAttempt();
+    }
+  }
+
+  /** @param {Step} message one that comes while the camera is being opened is shown once there is a picture */
+  hear_step(message) {
+    this.nonce = undefined;
+    this.silences = 0;
+    this.pending = { ...message, until: this.now + message.seconds * 1000 };
+    this.go("step", this.pending);
+  }
+
+  /** In the line for a place: an attempt begins when it is this person's turn. @param {import("./protocol.js").Wait} turn */
+  hear_wait(turn) {
+    this.turn = turn;
+    this.silences = 0;
+    this.go("turn");
+  }
+
+  /** @param {import("./protocol.js").Hint} hint */
+  hear_hint({ code }) {
+    if (code) this.hint = code;
+    this.draw({ hint: code ?? null });
+    this.want({ do: "tell", event: { type: "hint", code: code ?? null } });
+  }
+
+  /** @param {import("./protocol.js").Network} network */
+  hear_network({ ok, reason }) {
+    this.silences = 0;
+    this.go("heard");
+    this.want({ do: "press", on: !ok && reason === "too_few_frames" });
+    this.draw({ notice: ok ? null : reason });
+  }
+
+  /** @param {AttemptOver} message */
+  hear_attempt_over(message) {
+    this.want({ do: "press", on: false });
+    this.running = false;
+    this.left = message.attempts_left;
+    this.step = this.pending = this.nonce = undefined;
+    this.eases = message.eases ?? this.eases;
+    if (!RUNNING.has(this.state) && !JUDGED.has(this.state)) return; // the page itself ended it, as for its camera
+    if (message.attempts_left > 0) this.go("over", message);
+    else this.go("judging");
+  }
+
+  hear_judging() {
+    this.go("judging");
+  }
+
+  /** @param {import("./protocol.js").Outcome} outcome */
+  hear_outcome(outcome) {
+    this.go(outcome.passed ? "accepted" : "rejected", outcome);
+  }
+
+  /** @param {import("./protocol.js").Offer} offer */
+  hear_handover(offer) {
+    if (this.alone) this.want({ do: "lead_window", code: offer.code });
+    this.alone = false;
+    this.go("code", offer);
   }
 }

@@ -1,12 +1,12 @@
-/** The page's course: from the link to the outcome. `machine.js` says where it may go; here is what is done there. */
+/** Drives the verification of `machine.js`: tells it what happens, and does what it wants with screen, line and camera. */
 
 import { Camera, CameraError } from "./camera.js";
-import { Secrets } from "./channel.js";
+import { Channel, Secrets } from "./channel.js";
 import { Host, readFragment } from "./host.js";
-import { Machine, RUNNING } from "./machine.js";
-import { Messages } from "./messages.js";
-import * as probes from "./probes.js";
 import { chooseLanguage } from "./language.js";
+import { Machine } from "./machine.js";
+import * as probes from "./probes.js";
+import { draw } from "./screens.js";
 import { View } from "./view.js";
 import { Voice } from "./voice.js";
 
@@ -20,6 +20,7 @@ function remembered() {
   }
 }
 
+/** @param {string} text */
 async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -34,26 +35,296 @@ async function copyText(text) {
   }
 }
 
-class Verification extends Messages {
+/**
+ * @typedef {import("./effects.js").Effect} Effect
+ * @typedef {import("./effects.js").Way} Way
+ * @typedef {{[K in Effect["do"] as `do_${K}`]: (effect: any) => void}} Doing something for every effect that there is
+ */
+
+class Verification {
+  /** @param {HTMLElement} root */
   constructor(root) {
-    super();
     this.host = new Host();
     this.link = readFragment();
     const asked = this.link.options.get("language");
-    const language = chooseLanguage([asked, remembered(), ...navigator.languages].filter(Boolean));
-    this.view = new View(root, language, (chosen) => this.rememberLanguage(chosen), new Voice());
-    this.machine = new Machine((state, detail, before) => this[`enter_${state}`](detail ?? {}, before));
-    this.camera = new Camera(() => this.cameraStopped());
-    this.camera.onchoices = () => this.offerCameras();
-    this.limits = {};
+    const wanted = [asked, remembered(), ...navigator.languages].filter((tag) => tag !== null);
+    this.view = new View(root, chooseLanguage(wanted), (chosen) => this.rememberLanguage(chosen), new Voice());
+    this.machine = new Machine({ attended: this.host.attended, phone: probes.isPhone() });
+    /** @type {Effect[]} */
+    this.todo = [];
+    this.working = false;
+    this.camera = new Camera(() => this.take({ type: "stopped" }));
+    this.camera.onchoices = () => this.take({ type: "cameras", count: this.camera.choices.length });
+    this.secrets = new Secrets();
+    /** @type {import("./protocol.js").Welcome | undefined} */
+    this.welcome = undefined;
+    this.shown = { nonce: "", bytes: new Uint8Array(16), shape: "" };
     this.followTheme(this.link.options.get("theme"));
     addEventListener("pageshow", (event) => event.persisted && location.reload());
     document.addEventListener("visibilitychange", () => this.visibility());
-    for (const [target, name] of [[screen.orientation, "change"], [window, "orientationchange"]]) {
-      target?.addEventListener?.(name, () => this.turned());
+    for (const [target, name] of /** @type {[EventTarget | undefined, string][]} */ ([[screen.orientation, "change"], [window, "orientationchange"]])) {
+      target?.addEventListener?.(name, () => this.take({ type: "turned" }));
     }
   }
 
+  async run() {
+    this.host.post({ type: "hello" });
+    this.machine.begin(performance.now());
+    if (document.hidden) this.visibility();
+    const probe = probes.missing();
+    if (!this.link.token) this.take({ type: "no_token" });
+    else if (probe) this.take({ type: "lacking", probe });
+    else {
+      this.schedule();
+      this.secrets = await Secrets.open(this.link.token);
+      this.take({ type: "connect", no_camera: await probes.hasNoCamera() });
+    }
+  }
+
+  // -- the machine --
+
+  /** @param {import("./effects.js").Event} event */
+  take(event) {
+    this.todo.push(...this.machine.take(event, performance.now()));
+    if (this.working) return; // what came of doing something is done after it
+    this.working = true;
+    try {
+      /** @type {Doing} */
+      const doing = this;
+      for (let effect = this.todo.shift(); effect; effect = this.todo.shift()) doing[`do_${effect.do}`](effect);
+    } finally {
+      this.working = false;
+    }
+    this.schedule();
+  }
+
+  schedule() {
+    clearTimeout(this.timer);
+    const wait = this.machine.deadline - performance.now();
+    if (wait < Infinity) this.timer = setTimeout(() => this.take({ type: "late" }), Math.max(0, wait) + 1);
+  }
+
+  /** @param {Way} way */
+  press(way) {
+    this.take({ type: way, alive: this.camera.alive });
+  }
+
+  // -- screens --
+
+  /** @param {{screen: string, ways: Way[], data: Record<string, any>}} effect */
+  do_show({ screen, ways, data }) {
+    this.stopFrames();
+    const link = `${location.origin}/verify#${this.link.token}`;
+    this.view.show(() => draw(this.view, screen, ways, { ...data, link }, (way) => this.press(way)));
+    this.host.event({ type: "screen", name: screen });
+  }
+
+  do_wait() {
+    this.view.wait();
+  }
+
+  do_film() {
+    this.stopFrames();
+    if (this.camera.video.paused) this.camera.play();
+    this.capture = this.view.showCapture(this.camera.video, (way) => this.press(way));
+    this.host.event({ type: "screen", name: "capture" });
+    this.do_hold_screen();
+    if (this.channel) this.stopRun = this.camera.run(() => this.frameNonce(), this.channel, this.welcome?.limits ?? {});
+  }
+
+  /** @param {{change: Record<string, any>}} effect */
+  do_draw({ change }) {
+    this.capture?.set(change);
+  }
+
+  /** @param {{ways: Way[]}} effect */
+  do_offer({ ways }) {
+    this.capture?.offer(ways);
+  }
+
+  /** A frame carries the nonce of what was on the screen: only once the step has been painted. @param {{nonce: string}} effect */
+  do_paint({ nonce }) {
+    requestAnimationFrame(() => setTimeout(() => this.take({ type: "painted", nonce })));
+  }
+
+  /** The picture stands still, and no frames are taken. */
+  do_rest() {
+    this.stopRun?.();
+    this.camera.video.pause();
+  }
+
+  do_say_connected() {
+    this.view.say(this.view.t("connected"));
+  }
+
+  do_buzz_good() {
+    navigator.vibrate?.([30, 60, 30]);
+  }
+
+  do_buzz_bad() {
+    navigator.vibrate?.(120);
+  }
+
+  /** The nonce of a frame that is taken now; none once the picture has another shape than the step began with. */
+  frameNonce() {
+    const nonce = this.machine.nonce;
+    if (nonce === undefined) return undefined;
+    if (nonce !== this.shown.nonce) {
+      const bytes = Uint8Array.from(nonce.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+      this.shown = { nonce, bytes, shape: "" };
+    }
+    if (this.camera.hasPicture) {
+      this.shown.shape ||= this.camera.shape;
+      if (this.shown.shape !== this.camera.shape) this.take({ type: "turned" });
+    }
+    return this.machine.nonce && this.shown.bytes;
+  }
+
+  stopFrames() {
+    this.stopRun?.();
+    this.stopRun = this.capture = undefined;
+  }
+
+  // -- the line --
+
+  do_connect() {
+    this.channel?.close();
+    this.channel = new Channel({
+      url: `${location.protocol.replace("http", "ws")}//${location.host}/capture/v1`,
+      hello: () => ({
+        token: this.link.token,
+        language: this.view.language,
+        ...(this.secrets.value && { device: this.secrets.value }),
+        ...(this.link.code && { handover: this.link.code }),
+        ...(this.host.framed && { embedder: this.host.origin }),
+      }),
+      identify: (nonce) => this.host.identify(nonce, this.link.token),
+      onmessage: (message) => this.take({ type: "message", message }),
+      onconnection: (up) => this.take({ type: "line", up }),
+      onblocked: () => this.take({ type: "blocked" }),
+      onclose: (code) => this.take({ type: "closed", code }),
+    });
+  }
+
+  do_drop() {
+    this.channel?.drop();
+  }
+
+  do_hang_up() {
+    this.channel?.close();
+  }
+
+  /** @param {{message: import("./protocol.js").DeviceMessage}} effect */
+  do_send({ message }) {
+    this.channel?.send(message);
+  }
+
+  /** @param {{welcome: import("./protocol.js").Welcome}} effect */
+  do_welcome({ welcome }) {
+    this.secrets.keep(welcome.device, welcome.expires_in + 3600);
+    if (this.link.code) this.dropCode();
+    this.welcome = welcome;
+    this.nameAccount();
+  }
+
+  /** The hand-over code is good once; a reload must come with the device's secret alone. */
+  dropCode() {
+    this.link.code = "";
+    history.replaceState(null, "", location.href.replace(/#([^.&]+)\.[^&]*/, "#$1"));
+  }
+
+  // -- the camera --
+
+  async do_open_camera() {
+    try {
+      if (await this.camera.open()) this.take({ type: "opened" });
+    } catch (error) {
+      if (!(error instanceof CameraError)) throw error;
+      this.take({ type: "failed", reason: error.reason });
+    }
+  }
+
+  async do_look() {
+    const look = (this.look = {});
+    if (this.camera.video.paused && !this.camera.needsTap) this.camera.play(); // one that left the page is paused
+    const found = await this.camera.look();
+    if (look !== this.look) return; // there was another since
+    if (found === "picture" || found === "tap") this.take({ type: found });
+    else this.take({ type: "failed", reason: found === "blank" ? "blank" : "lost" });
+  }
+
+  do_play() {
+    this.camera.play();
+  }
+
+  do_next_camera() {
+    this.camera.chooseNext();
+  }
+
+  do_close_camera() {
+    this.camera.close();
+  }
+
+  /** @param {{on: boolean}} effect */
+  do_press({ on }) {
+    this.camera.press(on);
+  }
+
+  async do_hold_screen() {
+    try {
+      this.lock = await navigator.wakeLock?.request("screen");
+    } catch {
+      // The screen may then go dark, as it does anyway.
+    }
+  }
+
+  /** Camera and screen are given back. */
+  do_release() {
+    this.camera.close();
+    this.lock?.release();
+    this.lock = undefined;
+  }
+
+  visibility() {
+    this.take(document.hidden ? { type: "hidden" } : { type: "seen", alive: this.camera.alive });
+  }
+
+  // -- around the page --
+
+  /** @param {{event: Record<string, unknown>}} effect */
+  do_tell({ event }) {
+    this.host.event(event);
+  }
+
+  /** @param {{code: number, message: string, passed?: boolean}} effect */
+  do_end({ code, message, passed }) {
+    this.channel?.close();
+    this.camera.close();
+    this.host.end(passed === undefined ? { code, message } : { code, message, passed });
+  }
+
+  do_open_window() {
+    this.alone = window.open("", "_blank");
+  }
+
+  /** @param {{code: string}} effect */
+  do_lead_window({ code }) {
+    if (!this.alone) return;
+    this.alone.opener = null;
+    this.alone.location.replace(`${location.origin}/verify#${this.link.token}.${code}`);
+    this.alone = undefined;
+  }
+
+  do_reload() {
+    location.reload();
+  }
+
+  async do_copy() {
+    await copyText(location.href);
+    this.view.copied();
+  }
+
+  /** @param {string | null} asked */
   followTheme(asked) {
     const dark = matchMedia("(prefers-color-scheme: dark)");
     const set = () => {
@@ -63,6 +334,7 @@ class Verification extends Messages {
     set();
   }
 
+  /** @param {import("./language.js").Language} language */
   rememberLanguage(language) {
     this.nameAccount();
     try {
@@ -72,202 +344,9 @@ class Verification extends Messages {
     }
   }
 
-  /** Shows a screen of screens.js. The first argument of each is the view. */
-  show(make) {
-    this.stopFrames();
-    this.view.show(() => make(this.view));
-    this.host.event({ type: "screen", name: this.view.name });
-  }
-
-  /** A function that ends it for whoever is around the page, or undefined where nobody is. */
-  leaving(code, message, passed) {
-    return this.host.attended ? () => this.end(code, message, passed) : undefined;
-  }
-
-  end(code, message, passed) {
-    this.channel?.close();
-    this.camera.close();
-    this.host.end(passed === undefined ? { code, message } : { code, message, passed });
-  }
-
-  async run() {
-    this.host.post({ type: "hello" });
-    if (!this.link.token) {
-      this.machine.go("no_token");
-      return;
-    }
-    const probe = probes.missing();
-    if (probe) {
-      this.machine.go("lacking", { probe });
-      return;
-    }
-    this.secrets = await Secrets.open(this.link.token);
-    this.cameraMissing = await probes.hasNoCamera();
-    this.machine.go("connect");
-  }
-
-  // -- what the person does --
-
-  /** The ways on of a plain screen. */
-  ways(view, retry, leave) {
-    return [retry && { label: view.t("retry"), act: retry },
-      leave && { label: view.t("back"), act: leave, kind: retry ? "quiet" : "primary" }].filter(Boolean);
-  }
-
-  /** A screen on which the link can be copied, to be opened elsewhere. */
-  showLink(make, copied = false) {
-    const copy = async () => {
-      await copyText(location.href);
-      this.showLink(make, true);
-    };
-    this.show((view) => make(view, { copy, copied }));
-  }
-
-  phoneOffer() {
-    const offered = this.welcome?.handover && !this.welcome.loopback && !probes.isPhone();
-    return offered ? () => this.machine.go("hand") : undefined;
-  }
-
-  /** The welcome with the time that is left by now. */
-  left() {
-    const gone = (performance.now() - this.welcome.receivedAt) / 1000;
-    return { ...this.welcome, expires_in: Math.max(0, this.welcome.expires_in - gone) };
-  }
-
-  async openCamera() {
-    try {
-      if (!(await this.camera.open())) return;
-    } catch (error) {
-      if (!(error instanceof CameraError)) throw error;
-      this.machine.go("failed", { reason: error.reason });
-      return;
-    }
-    this.channel?.send({ type: "note", camera: "granted" });
-    this.cameraMissing = false;
-    this.machine.go("opened");
-  }
-
-  anotherCamera() {
-    this.camera.chooseNext();
-    if (!this.machine.go("open")) this.cameraStopped();
-  }
-
-  /** Several cameras: the next can be chosen as long as no action was asked for. */
-  offerCameras() {
-    if (this.camera.choices.length > 1 && !(this.step?.index > 0)) this.capture?.offer("anotherCamera", () => this.anotherCamera());
-    else this.capture?.offer("anotherCamera", undefined);
-  }
-
-  offerHelp() {
-    this.offerCameras();
-    const helps = this.eases && this.step?.index > 0 && this.step.index <= this.step.of;
-    this.capture?.offer("ease", helps ? () => this.ease() : undefined);
-  }
-
-  /** More time and another action, once a token. @param {() => void} [then] where no attempt is under way */
-  ease(then) {
-    this.eases = false;
-    this.nonce = undefined;
-    this.channel?.send({ type: "ease" });
-    then?.();
-  }
-
-  /** In a page of its own, which the browser takes for another device: it needs a code to take over. The window is
-   * opened within the tap, as browsers allow it then alone, and led on once the code is there. */
-  openAlone() {
-    this.alone = window.open("", "_blank");
-    if (!this.channel.send({ type: "handover" })) this.alone?.close();
-  }
-
-  showCamera() {
-    if (this.camera.video.paused) this.camera.play();
-    this.capture = this.view.showCapture(this.camera.video, {
-      cancel: () => this.cancel(), declineLight: () => this.cancel(212, "the person declined flashing light", "light"),
-    });
-    this.host.event({ type: "screen", name: "capture" });
-    this.holdScreen();
-    this.offerCameras();
-    this.stopRun = this.camera.run(() => this.frameNonce(), this.channel, this.limits);
-  }
-
-  /** Within an attempt that a reopened page finds under way, the step comes by itself. */
-  startAttempt() {
-    if (this.running) return;
-    this.lastHint = undefined;
-    this.running = this.channel.send({ type: "start" });
-  }
-
-  /** The nonce of a frame that is taken now; none once the picture has another shape than the step began with. */
-  frameNonce() {
-    if (this.nonce === undefined || !this.camera.hasPicture) return this.nonce;
-    this.shape ??= this.camera.shape;
-    if (this.shape !== this.camera.shape) this.turned();
-    return this.nonce;
-  }
-
-  stopFrames() {
-    this.stopRun?.();
-    this.stopRun = undefined;
-    this.capture = undefined;
-  }
-
-  cancel(code = 212, told = code === 222 ? "the time ran out" : "the person left", reason = undefined) {
-    this.nonce = undefined;
-    this.channel?.send({ type: "cancel", ...(reason && { reason }) });
-    this.channel?.close();
-    this.release();
-    if (this.host.attended) this.end(code, told);
-    this.machine.go("cancel", { reason });
-  }
-
-  /** The hand-over code is good once; a reload must come with the device's secret alone. */
-  dropCode() {
-    this.link.code = "";
-    history.replaceState(null, "", location.href.replace(/#([^.&]+)\.[^&]*/, "#$1"));
-  }
-
-  // -- the device --
-
-  /** The picture stopped in the middle: the attempt is given back, and the camera opened anew. */
-  cameraStopped() {
-    if (document.hidden || this.machine.state === "judging") return; // looked at again once the page is seen
-    if (this.machine.state === "tap") this.machine.go("lost");
-    if (!RUNNING.has(this.machine.state)) return;
-    this.channel?.send({ type: "restart", reason: "camera" });
-    this.channel?.send({ type: "note", camera: "lost" });
-    this.machine.go("lost");
-  }
-
-  /** What was measured of the face does not fit a phone that was turned: this attempt ends, and is given back. */
-  turned() {
-    if (!RUNNING.has(this.machine.state) || !this.running || this.nonce === undefined) return;
-    this.nonce = undefined;
-    this.channel?.send({ type: "restart", reason: "turned" });
-  }
-
-  visibility() {
-    if (!RUNNING.has(this.machine.state)) return;
-    this.capture?.set({ notice: document.hidden ? "away" : null });
-    if (document.hidden) return;
-    this.holdScreen();
-    if (this.camera.alive) this.camera.play();
-    else this.cameraStopped();
-  }
-
-  async holdScreen() {
-    try {
-      this.lock = await navigator.wakeLock?.request("screen");
-    } catch {
-      // The screen may then go dark, as it does anyway.
-    }
-  }
-
-  /** Camera and screen are given back. */
-  release() {
-    this.camera.close();
-    this.lock?.release();
-    this.lock = undefined;
+  nameAccount() {
+    this.view.account = this.welcome?.names?.[this.view.language] ?? this.welcome?.account ?? "";
   }
 }
 
-new Verification(document.getElementById("page")).run();
+new Verification(/** @type {HTMLElement} */ (document.getElementById("page"))).run();

@@ -1,35 +1,75 @@
-/** What every screen but the camera's says, and the way on that it offers. */
+/** What every screen but the camera's says, and how its ways on are named. */
 
 import { h } from "./dom.js";
 import { head, icon, qr, seal } from "./glyphs.js";
 import { isPhone } from "./probes.js";
 
+/**
+ * @typedef {import("./view.js").View} View
+ * @typedef {import("./view.js").Screen} Screen
+ * @typedef {Omit<Screen, "name" | "actions">} Words
+ * @typedef {import("./effects.js").Way} Way
+ */
+
+/** @param {string} text @param {string} [kind] */
 const p = (text, kind) => h("p", { class: kind }, text);
+/** @param {string[]} texts */
 const steps = (...texts) => h("ol", { class: "steps" }, texts.map((text) => h("li", {}, h("span", {}, text))));
 
-/** @param {import("./view.js").View} view @param {number} seconds */
+/** What a button says. @type {Record<Way, string>} */
+const LABELS = {
+  agree: "agree", cancel: "decline", decline_light: "declineLight", hand: "usePhone", renew: "handoverNew", back: "back", connect: "retry",
+  reload: "reload", copy: "copyLink", leave: "back", open: "retry", another: "anotherCamera", alone: "openAlone", tapped: "tap",
+  again: "again", ease: "ease",
+};
+/** And on these screens. @type {Record<string, Partial<Record<Way, string>>>} */
+const OTHER_LABELS = { cancelled: { connect: "resume" }, declined_light: { connect: "resume" }, passed: { leave: "done" } };
+const QUIET = new Set(["cancel", "back"]); // wherever they stand
+const LEAVES = new Set(["cancel", "leave"]);
+
+/**
+ * A screen of `machine.js`.
+ * @param {View} view @param {string} name @param {Way[]} ways the first is the one that most people want
+ * @param {any} data @param {(way: Way) => void} act @returns {Screen}
+ */
+export function draw(view, name, ways, data, act) {
+  const [family, rest] = Object.hasOwn(SCREENS, name) ? [name, ""] : [name.split("_")[0], name.replace(/^[^_]*_/, "")];
+  return {
+    name, ...SCREENS[family](view, data, rest),
+    actions: ways.map((way, index) => ({
+      way, label: view.t(OTHER_LABELS[name]?.[way] ?? LABELS[way]), act: () => act(way), leaves: LEAVES.has(way),
+      kind: index > 0 || QUIET.has(way) ? "quiet" : "primary",
+    })),
+  };
+}
+
+/** @param {View} view @param {number} seconds */
 function span(view, seconds) {
   const hours = Math.round(seconds / 3600);
   return hours >= 24 ? view.t("days", { n: Math.round((hours / 24) * 10) / 10 }) : view.t("hours", { n: Math.max(1, hours) });
 }
 
-/** Where the one who asks says what it does with people's data, and whom to ask; nothing where it said neither. */
+/**
+ * Where the one who asks says what it does with people's data, and whom to ask; nothing where it said neither.
+ * @param {View} view @param {import("./protocol.js").Welcome} welcome
+ */
 function asker(view, { privacy_url: privacy, contact }) {
   const link = /^https?:/.test(privacy ?? "") && h("a", { href: privacy, target: "_blank", rel: "noopener noreferrer" }, view.t("privacy"));
   if (!link && !contact) return null;
   return h("p", { class: "small asker" }, link, link && contact ? " · " : null, contact ? view.t("contact", { contact }) : null);
 }
 
-/** Who asks, what is taken, how long it is kept: agreed to before the camera is touched. */
-export function ready(view, welcome, { agree, decline, usePhone }) {
+/**
+ * Who asks, what is taken, how long it is kept: agreed to before the camera is touched.
+ * @param {View} view @param {{welcome: import("./protocol.js").Welcome, until: number}} data @returns {Words}
+ */
+function ready(view, { welcome, until }) {
+  /** @param {string} name @param {string} text */
   const fact = (name, text) => h("li", {}, icon(name), h("span", {}, text));
   const { result_seconds: result = 0, evidence_days: days = 0 } = welcome.retention ?? {};
   const kept = { evidence: span(view, days * 86400), result: span(view, result) };
-  const start = { label: view.t("agree"), act: agree };
-  const phone = { label: view.t("usePhone"), act: usePhone, kind: "quiet" };
-  const leave = { label: view.t("decline"), act: decline, kind: "quiet", leaves: true };
+  const minutes = Math.max(1, Math.floor((until - performance.now()) / 60_000));
   return {
-    name: "ready",
     art: head("idle"),
     title: view.t("readyTitle"),
     words: [
@@ -40,44 +80,25 @@ export function ready(view, welcome, { agree, decline, usePhone }) {
         fact("clock", view.t(days > 0 ? "readyKeep" : "readyKeepNone", kept)),
         fact("tip", view.t("readyTip"))),
       asker(view, welcome),
-      p(view.t("readyTime", { n: Math.max(1, Math.floor(welcome.expires_in / 60)) }), "small"),
+      p(view.t("readyTime", { n: minutes }), "small"),
     ],
     // Whom flashing light may harm must not have to look for it: it stands where the button is.
     caution: welcome.light && [icon("colours"), h("span", {}, view.t("readyLight"))],
-    actions: [start, usePhone && phone, leave].filter(Boolean),
   };
 }
 
-export const opening = (view, actions) => ({
-  name: "opening", art: seal("seal large"), title: view.t("opening"), actions: actions?.(view),
-});
-
-/** Others are before. @param {{position: number, seconds: number}} turn 1 is the next one */
-export function waiting(view, { position, seconds }, { leave }) {
+/** Others are before. @param {View} view @param {{turn: {position: number, seconds: number}}} data position 1 is the next one */
+function waiting(view, { turn: { position, seconds } }) {
   const minutes = Math.ceil(seconds / 60);
   const ahead = position > 1 ? view.t("waitAhead", { n: position - 1 }) : view.t("waitNext");
   const long = seconds > 90 ? view.t("waitMinutes", { n: minutes }) : view.t("waitSeconds", { n: Math.max(5, 5 * Math.ceil(seconds / 5)) });
   return {
-    name: "waiting", art: icon("clock"), title: view.t("waitTitle"),
+    art: icon("clock"), title: view.t("waitTitle"),
     words: [p(view.t("waitText"), "lead"), h("p", { class: "badge" }, ahead), p(long, "small")],
-    actions: [{ label: view.t("decline"), act: leave, kind: "quiet" }],
   };
 }
 
-/** The camera stopped by itself. */
-export const lost = (view) => ({
-  name: "camera_stopped", tone: "warn", art: icon("camera"), title: view.t("stoppedTitle"), words: [p(view.t("stoppedText"), "lead")],
-});
-
-export const asking = (view) => ({
-  name: "asking", art: icon("camera"), title: view.t("askTitle"), words: [p(view.t("askText"), "lead")],
-});
-
-export const tap = (view, act) => ({
-  name: "tap", art: icon("camera"), title: view.t("tapTitle"), words: [p(view.t("tapText"), "lead")],
-  actions: [{ label: view.t("tap"), act }],
-});
-
+/** @type {Record<string, [string, string, string]>} what is drawn, title, text */
 const CAMERA = {
   refused: ["cameraOff", "refusedTitle", "refusedText"],
   policy: ["cameraOff", "policyTitle", "policyText"],
@@ -89,75 +110,58 @@ const CAMERA = {
   lost: ["cameraOff", "noPictureTitle", "noPictureText"],
 };
 
-/** The camera could not be used. @param {string} reason of CameraError */
-export function camera(view, reason, { retry, another, usePhone, openAlone, copy, copied, leave }) {
+/** The camera could not be used. @param {View} view @param {{hands: boolean}} data @param {string} reason @returns {Words} */
+function camera(view, { hands }, reason) {
   const [art, title, text] = CAMERA[reason];
   const where = isPhone() ? "refusedPhone" : "refusedDesktop";
-  const again = { label: view.t("retry"), act: retry };
-  const phone = usePhone && { label: view.t("usePhone"), act: usePhone, kind: reason === "none" ? "primary" : "quiet" };
-  const first = reason === "policy" ? [openAlone && { label: view.t("openAlone"), act: openAlone }]
-    : reason === "none" && phone ? [phone, { ...again, kind: "quiet" }] : [again, phone];
-  // A browser that says nothing, or hides the picture, may have a better one beside it.
-  const elsewhere = (reason === "silent" || reason === "blank") && { label: view.t(copied ? "copied" : "copyLink"), act: copy, kind: "quiet" };
-  const next = another && { label: view.t("anotherCamera"), act: another, kind: "quiet" };
   return {
-    name: `camera_${reason}`, tone: "warn", art: icon(art), title: view.t(title),
+    tone: "warn", art: icon(art), title: view.t(title),
     words: [
-      p(view.t(reason === "none" && !phone ? "noCameraAlone" : text), "lead"),
+      p(view.t(reason === "none" && !hands ? "noCameraAlone" : text), "lead"),
       reason === "refused" && steps(view.t(`${where}1`), view.t("refused2"), view.t(`${where}3`)),
     ],
-    actions: [...first, next, elsewhere, leave && { label: view.t("back"), act: leave, kind: "quiet", leaves: true }].filter(Boolean),
   };
 }
 
-const PROBES = {
-  insecure: ["lock", "insecureTitle", "insecureText"],
-  in_app: ["browser", "inAppTitle", "inAppText"],
-  old: ["browser", "oldTitle", "oldText"],
-  no_socket: ["network", "noSocketTitle", "noSocketText"],
-};
-
-/** Something that the page needs is missing. @param {keyof typeof PROBES} probe */
-export function missing(view, probe, { copy, copied, leave }) {
-  const [art, title, text] = PROBES[probe];
-  return {
-    name: `missing_${probe}`, tone: "warn", art: icon(art), title: view.t(title), words: [p(view.t(text), "lead")],
-    actions: [
-      { label: view.t(copied ? "copied" : "copyLink"), act: copy },
-      leave && { label: view.t("back"), act: leave, kind: "quiet", leaves: true },
-    ].filter(Boolean),
-  };
-}
+/** Something that the page needs is missing. @type {Record<string, [string, string]>} */
+const MISSING = { insecure: ["lock", "insecure"], in_app: ["browser", "inApp"], old: ["browser", "old"], no_socket: ["network", "noSocket"] };
 
 const ADVICE = new Set(["action", "face", "face_cut", "alone", "closer", "light", "photo", "later"]);
 // What the person was told while it happened says more than that an action was missed.
+/** @type {Record<string, string>} */
 const OF_HINT = { more_light: "dark", less_light: "bright", face_cut: "face_cut", several_faces: "alone", no_face: "face", move_closer: "closer" };
 
-/** What to do about what really happened; where there is nothing to be done, nothing. */
+/**
+ * What to do about what really happened; where there is nothing to be done, nothing.
+ * @param {string | undefined} advice @param {string | undefined} hint
+ */
 function adviceOf(advice, hint) {
-  const named = advice === "action" ? OF_HINT[hint] ?? advice : advice;
-  return ADVICE.has(named) || named === "dark" || named === "bright" ? `advice_${named}` : undefined;
+  const named = (advice === "action" && hint && OF_HINT[hint]) || advice;
+  return named && (ADVICE.has(named) || named === "dark" || named === "bright") ? `advice_${named}` : undefined;
 }
 
-/** The end: passed or failed, and of a failure only what the person can do about it. */
-export function outcome(view, { passed, retry, advice, hint }, { leave }) {
-  if (passed) {
-    return {
-      name: "passed", tone: "good", art: [icon("check"), seal("seal stamp")], title: view.t("passed"),
-      words: [p(view.t(leave ? "passedText" : "passedAlone"), "lead")],
-      actions: leave ? [{ label: view.t("done"), act: leave }] : [],
-    };
-  }
-  const tomorrow = retry === "tomorrow";
-  const help = tomorrow ? undefined : adviceOf(advice, hint);
+/** @param {View} view @param {{attended: boolean}} data @returns {Words} */
+function passed(view, { attended }) {
   return {
-    name: tomorrow ? "failed_tomorrow" : "failed", tone: "warn", art: icon("minus"),
-    title: view.t(tomorrow ? "failedTomorrow" : "failed"),
-    words: [help && p(view.t(help), "lead advice"), p(view.t(tomorrow ? "failedTomorrowText" : advice === "photo" ? "failedPhotoText" : "failedText"), help ? "small" : "lead")],
-    actions: leave ? [{ label: view.t("back"), act: leave }] : [],
+    tone: "good", art: [icon("check"), seal("seal stamp")], title: view.t("passed"),
+    words: [p(view.t(attended ? "passedText" : "passedAlone"), "lead")],
   };
 }
 
+/**
+ * Of a failure only what the person can do about it.
+ * @param {View} view @param {{advice?: string, hint?: string}} data @param {string} rest @returns {Words}
+ */
+function failed(view, { advice, hint }, rest) {
+  const tomorrow = rest === "tomorrow";
+  const help = tomorrow ? undefined : adviceOf(advice, hint);
+  return {
+    tone: "warn", art: icon("minus"), title: view.t(tomorrow ? "failedTomorrow" : "failed"),
+    words: [help && p(view.t(help), "lead advice"), p(view.t(tomorrow ? "failedTomorrowText" : advice === "photo" ? "failedPhotoText" : "failedText"), help ? "small" : "lead")],
+  };
+}
+
+/** @type {Record<string, [string, string]>} */
 const ATTEMPT = {
   timeout: ["timeoutTitle", "timeoutText"],
   not_ready: ["notReadyTitle", "notReadyText"],
@@ -170,69 +174,76 @@ const ATTEMPT = {
   not_passed: ["notPassedTitle", "notPassedText"],
 };
 
-export function attemptOver(view, { reason, counted, hint, advice, attempts_left: left }, { again, ease, leave }) {
-  const [title, text] = ATTEMPT[reason] ?? ATTEMPT.timeout;
+/**
+ * An attempt is over, and another may follow.
+ * @param {View} view @param {import("./protocol.js").AttemptOver & {hint?: string}} data @param {string} reason @returns {Words}
+ */
+function over(view, { counted, hint, advice, attempts_left: left }, reason) {
+  const [title, text] = ATTEMPT[reason];
   const help = advice === "light" ? undefined : adviceOf(advice, hint); // that one says what the text says
   return {
-    name: `over_${reason}`, art: icon("again"), title: view.t(title),
+    art: icon("again"), title: view.t(title),
     words: [
       p(view.t(help ?? text), "lead"), hint && hint !== "look_straight" && p(view.t(hint), "small"),
       h("p", { class: "badge" }, counted === false && reason !== "not_ready" ? `${view.t("notCounted")} · ` : null, view.t("attemptsLeft", { n: left })),
     ],
-    actions: [{ label: view.t("again"), act: again }, ease && { label: view.t("ease"), act: ease, kind: "quiet" }, { label: view.t("decline"), act: leave, kind: "quiet", leaves: true }].filter(Boolean),
   };
 }
 
-// Close code: what is drawn, and the way on.
+/** What is drawn for a close code; all others are a fault. @type {Record<string, string>} */
 const CLOSED = {
-  4401: ["link"], 4403: ["lock"], 4406: ["again", "reload"], 4409: ["devices", "retry"], 4410: ["clock"],
-  4411: ["check"], 4412: ["phone"], 4414: ["devices"], 4503: ["clock", "retry"], 4504: ["clock"],
+  4401: "link", 4403: "lock", 4406: "again", 4409: "devices", 4410: "clock", 4411: "check", 4412: "phone", 4414: "devices",
+  4503: "clock", 4504: "clock",
 };
 
-/** The socket was closed for good. @param {number} code of the protocol */
-export function closed(view, code, { retry, reload, leave }) {
-  const [art, way] = CLOSED[code] ?? ["hint", "reload"];
+/** The socket was closed for good. @param {View} view @param {{code: number}} data @param {string} code @returns {Words} */
+function closed(view, data, code) {
   const named = CLOSED[code] ? `c${code}` : "fault";
-  const on = { retry: { label: view.t("retry"), act: retry }, reload: { label: view.t("reload"), act: reload } }[way];
   return {
-    name: `closed_${code}`, tone: code === 4412 || code === 4411 ? "calm" : "warn", art: icon(art),
+    tone: code === "4412" || code === "4411" ? "calm" : "warn", art: icon(CLOSED[code] ?? "hint"),
     title: view.t(`${named}Title`), words: [p(view.t(`${named}Text`, { code }), "lead")],
-    actions: [on, leave && { label: view.t("back"), act: leave, kind: on ? "quiet" : "primary" }].filter(Boolean),
   };
 }
 
-const plain = (name, art, key, tone = "warn") => (view, actions) => ({
-  name, tone, art: icon(art), title: view.t(`${key}Title`), words: [p(view.t(`${key}Text`), "lead")], actions: actions(view),
+/**
+ * The code by which a phone takes over.
+ * @param {View} view @param {{link: string, code: string, modules?: string[], until: number}} data @returns {Words}
+ */
+function handover(view, { link, code, modules, until }) {
+  const url = `${link}.${code}`;
+  const left = () => view.t("handoverLeft", { n: Math.max(0, Math.ceil((until - performance.now()) / 1000)) });
+  const badge = h("p", { class: "badge" }, left());
+  return {
+    art: h("div", { class: "card" }, modules ? qr(modules, view.t("handoverAlt")) : h("a", { class: "link", href: url }, url)),
+    title: view.t("handoverTitle"), words: [p(view.t("handoverText"), "lead"), badge],
+    tick: () => {
+      badge.textContent = left();
+    },
+  };
+}
+
+/** @param {string} art @param {string} key of title and text @param {Screen["tone"]} [tone] @returns {(view: View) => Words} */
+const plain = (art, key, tone = "warn") => (view) => ({
+  tone, art: icon(art), title: view.t(`${key}Title`), words: [p(view.t(`${key}Text`), "lead")],
 });
 
-/** Plain requests get through and WebSockets do not. */
-export function blocked(view, { retry, copy, copied, leave }) {
-  return {
-    name: "blocked", tone: "warn", art: icon("network"), title: view.t("blockedTitle"), words: [p(view.t("blockedText"), "lead")],
-    actions: [
-      { label: view.t("retry"), act: retry }, { label: view.t(copied ? "copied" : "copyLink"), act: copy, kind: "quiet" },
-      leave && { label: view.t("back"), act: leave, kind: "quiet", leaves: true },
-    ].filter(Boolean),
-  };
-}
-
-export const connecting = plain("connecting", "network", "connecting");
-export const slowJudging = plain("judging_slow", "clock", "slowJudging", "calm");
-export const offline = plain("offline", "network", "offline");
-export const cancelled = plain("cancelled", "leave", "cancelled", "calm");
-export const declinedLight = plain("declined_light", "leave", "declinedLight", "calm");
-export const noToken = plain("no_token", "link", "noToken");
-
-/** The code by which a phone takes over. @param {{url: string, modules?: string[], left: number}} code */
-export function handover(view, { url, modules, left }, { renew, back }) {
-  const over = left <= 0;
-  const drawn = modules ? qr(modules, view.t("handoverAlt")) : h("a", { class: "link", href: url }, url);
-  return {
-    name: "handover", art: h("div", { class: over ? "card over" : "card" }, drawn), title: view.t("handoverTitle"),
-    words: [
-      p(view.t("handoverText"), "lead"),
-      h("p", { class: "badge" }, over ? view.t("handoverOver") : view.t("handoverLeft", { n: left })),
-    ],
-    actions: [over && { label: view.t("handoverNew"), act: renew }, { label: view.t("back"), act: back, kind: "quiet" }].filter(Boolean),
-  };
-}
+/** By name, or by what stands before the first `_`. @type {Record<string, (view: View, data: any, rest: string) => Words>} */
+export const SCREENS = {
+  opening: (view) => ({ art: seal("seal large"), title: view.t("opening") }),
+  handing: (view) => ({ art: seal("seal large"), title: view.t("opening") }),
+  ready, waiting, camera, passed, failed, over, closed, handover,
+  missing: (view, data, probe) => plain(...MISSING[probe])(view),
+  asking: plain("camera", "ask", "calm"),
+  tap: plain("camera", "tap", "calm"),
+  camera_stopped: plain("camera", "stopped"),
+  handover_over: (view) => ({
+    art: icon("clock"), title: view.t("handoverTitle"), words: [p(view.t("handoverText"), "lead"), h("p", { class: "badge" }, view.t("handoverOver"))],
+  }),
+  connecting: plain("network", "connecting"),
+  blocked: plain("network", "blocked"),
+  judging_slow: plain("clock", "slowJudging", "calm"),
+  offline: plain("network", "offline"),
+  cancelled: plain("leave", "cancelled", "calm"),
+  declined_light: plain("leave", "declinedLight", "calm"),
+  no_token: plain("link", "noToken"),
+};

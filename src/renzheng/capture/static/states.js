@@ -1,197 +1,316 @@
-/** What the page does and shows in each state of `machine.js`. */
+/** What the machine knows of a verification, and what it does and shows on entering each state of `table.js`. */
 
-import { Channel } from "./channel.js";
-import * as screens from "./screens.js";
+import { CLOSES } from "./protocol.js";
+import { TABLE } from "./table.js";
 
-const STOPPED_STAYS_MS = 1500; // long enough to be read, and for another app to let go of the camera
-const PASSED_STAYS_MS = 1800; // long enough to be read, before the page gives way to its host
-
-// How each ending is told to an app: code of Tencent's SDK, and a sentence for its developer.
-const ENDINGS = {
-  4401: [288, "the token is unknown"], 4403: [216, "this origin is not allowed"], 4406: [216, "the page is out of date"],
-  4409: [214, "another device holds the verification"], 4410: [288, "the token has expired"],
-  4411: [288, "the token was used"], 4412: [214, "another device has taken over"],
-  4414: [288, "the token is bound to another device"], 4503: [210, "the server has no room"],
-  4504: [210, "the token would expire before it is this person's turn"],
-};
+/**
+ * @typedef {import("./effects.js").Effect} Effect
+ * @typedef {import("./effects.js").Way} Way
+ * @typedef {import("./protocol.js").AttemptOver} AttemptOver
+ * @typedef {import("./protocol.js").CameraNote} CameraNote
+ * @typedef {import("./protocol.js").DeviceMessage} DeviceMessage
+ * @typedef {import("./protocol.js").Outcome} Outcome
+ * @typedef {import("./protocol.js").Step} Step
+ * @typedef {import("./protocol.js").Welcome} Welcome
+ * @typedef {import("./table.js").State} State
+ */
 
 export class States {
-  enter_no_token() {
-    const leave = this.leaving(288, "the link has no token");
-    this.show((view) => screens.noToken(view, () => this.ways(view, undefined, leave)));
+  /** @param {{attended: boolean, phone: boolean}} around whether somebody takes over at the end; whether this is a phone */
+  constructor({ attended, phone }) {
+    this.attended = attended;
+    this.phone = phone;
+    /** @type {State} */
+    this.state = "new";
+    /** Milliseconds, by when it has to be told that it is late. */
+    this.deadline = Infinity;
+    this.now = 0;
+    /** @type {Effect[]} */
+    this.out = [];
+    /** The nonce of the step that is on the screen and painted: what a frame that is taken now carries. */
+    this.nonce = /** @type {string | undefined} */ (undefined);
+    /** Whether the server has an attempt of this device under way. */
+    this.running = false;
+    this.up = this.filming = this.hidden = this.noCamera = this.eases = this.alone = this.agreed = false;
+    /** Help was asked for while there was no line. */
+    this.owesEase = false;
+    this.silences = this.cameras = this.left = 0;
+    /** @type {Welcome | undefined} */
+    this.welcome = undefined;
+    this.expires = 0;
+    /** The step on the screen, and one that came while there was no picture yet. */
+    this.step = /** @type {(Step & {until: number}) | undefined} */ (undefined);
+    this.pending = /** @type {(Step & {until: number}) | undefined} */ (undefined);
+    this.turn = { position: 1, seconds: 0 };
+    this.hint = /** @type {string | undefined} */ (undefined);
+    /** How the page's end is told to whoever is around it. */
+    this.ending = /** @type {{code: number, message: string, passed?: boolean}} */ ({ code: 212, message: "the person left" });
   }
 
+  /** @param {string} move @param {any} [detail] @returns {boolean} whether the present state knows the move */
+  go(move, detail = {}) {
+    const next = TABLE[this.state].on[move];
+    if (next === undefined) return false;
+    const before = this.state;
+    this.state = next;
+    this.setDeadline(next);
+    /** @type {any} */ (this)[`enter_${next}`](detail, before);
+    return true;
+  }
+
+  /** @param {State} state */
+  setDeadline(state) {
+    const [ms] = TABLE[state].limit ?? [Infinity];
+    this.deadline = this.now + ms;
+  }
+
+  /** @param {Effect} effect */
+  want(effect) {
+    this.out.push(effect);
+  }
+
+  /** @param {DeviceMessage} message @returns {boolean} whether there is a line to send it on */
+  send(message) {
+    if (this.up) this.want({ do: "send", message });
+    return this.up;
+  }
+
+  /** @param {string} screen @param {(Way | false | undefined)[]} ways @param {Record<string, any>} [data] */
+  show(screen, ways, data = {}) {
+    this.filming = false;
+    this.nonce = undefined;
+    this.want({ do: "show", screen, ways: /** @type {Way[]} */ (ways.filter(Boolean)), data });
+  }
+
+  /** The camera's picture and the instructions, with frames on their way. */
+  film() {
+    this.filming = true;
+    this.want({ do: "film" });
+    this.offer();
+  }
+
+  /** @param {Record<string, any>} change of what stands beside the picture */
+  draw(change) {
+    if (this.filming) this.want({ do: "draw", change });
+  }
+
+  /** The ways on beside the picture. */
+  offer() {
+    if (!this.filming) return;
+    const { index = 0, of = 0, action = "", colour = undefined } = this.step ?? {};
+    const warns = action === "light_warning";
+    /** @type {(Way | false)[]} */
+    const ways = this.state === "judging" ? [] : colour ? ["cancel"] : [
+      !warns && this.cameras > 1 && index === 0 && "another",
+      !warns && this.eases && index > 0 && index <= of && "ease",
+      warns && "decline_light",
+      "cancel",
+    ];
+    this.want({ do: "offer", ways: /** @type {Way[]} */ (ways.filter(Boolean)) });
+  }
+
+  /** The way back to whoever is around the page, where somebody is. @param {number} code @param {string} message @param {boolean} [passed] */
+  leaving(code, message, passed) {
+    this.ending = { code, message, ...(passed !== undefined && { passed }) };
+    return this.attended && "leave";
+  }
+
+  /** Whether a phone can take over. */
+  get hands() {
+    return Boolean(this.welcome?.handover && !this.welcome.loopback && !this.phone);
+  }
+
+  /** Within an attempt that a reopened page finds under way, the step comes by itself. */
+  startAttempt() {
+    if (this.running) return;
+    this.hint = undefined;
+    this.running = this.send({ type: "start" });
+  }
+
+  // -- what each state does and shows --
+
+  enter_no_token() {
+    this.show("no_token", [this.leaving(288, "the link has no token")]);
+  }
+
+  /** @param {{probe: string}} detail */
   enter_missing({ probe }) {
-    this.showLink((view, copy) => screens.missing(view, probe, {
-      leave: this.leaving(218, `the browser lacks what is needed: ${probe}`), ...copy,
-    }));
+    this.show(`missing_${probe}`, ["copy", this.leaving(218, `the browser lacks what is needed: ${probe}`)]);
   }
 
   enter_opening() {
-    this.show(screens.opening);
-    this.channel?.close();
-    this.channel = new Channel({
-      url: `${location.protocol.replace("http", "ws")}//${location.host}/capture/v1`,
-      hello: () => ({
-        token: this.link.token,
-        language: this.view.language,
-        ...(this.secrets.value && { device: this.secrets.value }),
-        ...(this.link.code && { handover: this.link.code }),
-        ...(this.host.framed && { embedder: this.host.origin }),
-      }),
-      identify: (nonce) => this.host.identify(nonce, this.link.token),
-      onmessage: (message) => this[`on_${message.type}`]?.(message),
-      onconnection: (connected) => this.connection(connected),
-      onblocked: () => this.machine.go("blocked"),
-      onclose: (code) => this.closed(code),
-    });
+    this.up = this.running = false;
+    this.silences = 0;
+    this.step = this.pending = undefined;
+    this.show("opening", []);
+    this.want({ do: "connect" });
   }
 
   /** It tries still; the person hears what is wrong meanwhile. */
   enter_connecting() {
-    const leave = this.leaving(210, "no connection");
-    this.show((view) => screens.connecting(view, () => this.ways(view, () => this.machine.go("connect"), leave)));
+    this.show("connecting", ["connect", this.leaving(210, "no connection")]);
   }
 
   enter_offline() {
-    this.release();
-    const leave = this.leaving(210, "no connection");
-    this.show((view) => screens.offline(view, () => this.ways(view, () => this.machine.go("connect"), leave)));
+    this.want({ do: "hang_up" });
+    this.want({ do: "release" });
+    this.show("offline", ["connect", this.leaving(210, "no connection")]);
   }
 
   enter_blocked() {
-    this.release();
-    const leave = this.leaving(210, "WebSockets do not get through: a proxy drops Upgrade");
-    this.showLink((view, copy) => screens.blocked(view, { retry: () => this.machine.go("connect"), leave, ...copy }));
+    this.want({ do: "release" });
+    this.show("blocked", ["connect", "copy", this.leaving(210, "WebSockets do not get through: a proxy drops Upgrade")]);
   }
 
+  /** @param {{code: number}} detail */
   enter_closed({ code }) {
-    this.release();
-    const [told, message] = ENDINGS[code] ?? [213, `closed with ${code}`];
-    const actions = {
-      retry: () => this.machine.go("connect"), leave: this.leaving(told, message), reload: () => location.reload(),
-    };
-    this.show((view) => screens.closed(view, code, actions));
+    this.want({ do: "release" });
+    const [told, message] = CLOSES[code]?.told ?? [213, `closed with ${code}`];
+    const retry = code === 4409 || code === 4503;
+    // A fault, or a page that is out of date; all others are told what to do in words.
+    const reload = code === 4406 || CLOSES[code]?.told === undefined;
+    this.show(`closed_${code}`, [retry && "connect", reload && "reload", this.leaving(told, message)], { code });
   }
 
+  /** @param {{reason?: "light"}} detail */
   enter_cancelled({ reason }) {
-    const screen = reason === "light" ? screens.declinedLight : screens.cancelled;
-    this.show((view) => screen(view, () => [{ label: view.t("resume"), act: () => this.machine.go("connect") }]));
+    this.show(reason === "light" ? "declined_light" : "cancelled", ["connect"]);
   }
 
   enter_ready() {
-    clearInterval(this.handoverClock);
-    const actions = {
-      agree: () => this.machine.go("agree"), decline: () => this.cancel(), usePhone: this.phoneOffer(),
-    };
-    this.show((view) => screens.ready(view, this.left(), actions));
+    this.show("ready", ["agree", this.hands && "hand", "cancel"], { welcome: this.welcome, until: this.expires });
   }
 
-  async enter_asking() {
-    this.view.wait();
-    // A permission given before opens at once, and the screen that explains the question would only flash.
-    setTimeout(() => this.machine.state === "asking" && this.show(screens.asking), 350);
-    await this.openCamera();
+  enter_handing() {
+    this.want({ do: "close_camera" });
+    this.send({ type: "handover" });
+    this.show("handing", ["back"]);
   }
 
-  enter_lost() {
-    this.nonce = undefined;
-    this.show(screens.lost);
-    setTimeout(() => this.machine.state === "lost" && this.openCamera(), STOPPED_STAYS_MS);
+  /** @param {import("./protocol.js").Offer} offer */
+  enter_handover({ code, modules, expires_in: seconds }) {
+    this.deadline = this.now + seconds * 1000;
+    this.show("handover", ["back"], { code, modules, until: this.deadline });
   }
 
-  async enter_looking() {
-    this.view.wait();
-    if (this.camera.video.paused && !this.camera.needsTap) this.camera.play(); // one that left the page is paused
-    const found = await this.camera.look();
-    const event = { picture: "picture", tap: "tap", blank: "failed", gone: "failed" }[found];
-    this.machine.go(event, { reason: found === "blank" ? "blank" : "lost" });
+  enter_handover_over() {
+    this.show("handover_over", ["renew", "back"]);
+  }
+
+  enter_asking() {
+    this.want({ do: "wait" });
+    this.want({ do: "open_camera" });
+  }
+
+  enter_explaining() {
+    this.show("asking", []);
+  }
+
+  enter_looking() {
+    this.want({ do: "wait" });
+    this.want({ do: "look" });
   }
 
   enter_tap() {
-    const tapped = () => {
-      this.camera.play(); // within the tap
-      this.machine.go("tapped");
-    };
-    this.show((view) => screens.tap(view, tapped));
+    this.show("tap", ["tapped"]);
   }
 
-  enter_camera({ reason, late, waited }) {
+  /** @param {{reason: CameraNote, late?: boolean, waited?: State}} detail */
+  enter_camera({ reason, late = false, waited }) {
     const why = late ? (waited === "looking" ? "dark" : "silent") : reason;
-    if (why !== "silent") this.camera.close(); // who answers late is let in still
-    this.channel?.send({ type: "note", camera: why });
-    const actions = {
-      retry: () => this.machine.go("open"),
-      another: this.camera.choices.length > 1 ? () => this.anotherCamera() : undefined,
-      usePhone: this.phoneOffer(),
-      openAlone: this.welcome?.handover ? () => this.openAlone() : undefined,
-      leave: this.leaving(why === "refused" ? 215 : 218, `camera: ${why}`),
-    };
-    this.showLink((view, copy) => screens.camera(view, why, { ...actions, ...copy }));
+    if (why !== "silent") this.want({ do: "close_camera" }); // who answers late is let in still
+    this.send({ type: "note", camera: why });
+    const alone = why === "policy" && Boolean(this.welcome?.handover);
+    const hand = this.hands && "hand";
+    // A browser that says nothing, or hides the picture, may have a better one beside it.
+    const elsewhere = why === "silent" || why === "blank";
+    this.show(`camera_${why}`, [
+      ...(alone ? [/** @type {Way} */ ("alone")] : why === "none" ? [hand, /** @type {Way} */ ("open")] : [/** @type {Way} */ ("open"), hand]),
+      this.cameras > 1 && "another", elsewhere && "copy", this.leaving(why === "refused" ? 215 : 218, `camera: ${why}`),
+    ], { hands: this.hands });
   }
 
-  /** An attempt begins, or one that is under way goes on: then its step comes by itself. */
-  enter_starting(detail, before) {
-    if (before !== "starting" && before !== "capture") this.showCamera();
-    if (detail.late) this.channel?.drop(); // the server has been silent for long: a new line, the same attempt
-    else if (this.waiting) this.on_step(this.waiting);
+  /** An attempt begins, or one that is under way goes on: then its step comes by itself. @param {{late?: boolean}} detail */
+  enter_starting({ late = false }) {
+    this.nonce = undefined;
+    if (!this.filming) this.film();
+    if (late) this.want({ do: "drop" }); // the server has been silent for long: a new line, the same attempt
+    else if (this.pending) this.go("step", this.pending);
     else this.startAttempt();
   }
 
   /** The camera stays open, and nothing of it is sent. */
-  enter_waiting(detail, before) {
-    if (before === "waiting") this.view.show(this.view.make);
-    else this.show((view) => screens.waiting(view, this.turn, { leave: () => this.cancel() }));
+  enter_waiting() {
+    this.show("waiting", ["cancel"], { turn: this.turn });
   }
 
-  enter_capture(detail) {
-    if (!detail.step) return;
-    if (!this.capture) this.showCamera();
-    this.step = detail.step;
-    this.capture?.set({ phase: "step", ...this.step, notice: null });
-    this.offerHelp();
+  /** @param {Partial<Step & {until: number}>} step */
+  enter_capture(step) {
+    if (step.nonce === undefined) return; // only heard
+    if (!this.filming) this.film();
+    this.step = this.pending ?? this.step;
+    const { index, of, action, until, colour, again = false } = step;
+    this.draw({ phase: "step", index, of, action, until, colour, again, notice: this.hidden ? "away" : null });
+    this.offer();
+    this.want({ do: "paint", nonce: step.nonce });
+    // Nobody but the person need know the colours.
+    if (!colour) this.want({ do: "tell", event: { type: "step", index, of, action } });
   }
 
+  enter_lost() {
+    this.show("camera_stopped", []);
+  }
+
+  enter_reopening() {
+    this.want({ do: "open_camera" });
+  }
+
+  /** @param {Omit<AttemptOver, "type">} message */
   enter_over(message) {
     this.running = false;
-    this.step = this.nonce = this.waiting = undefined;
-    this.eases = message.eases ?? this.eases;
-    if (message.attempts_left <= 0) return; // judging follows
-    const hint = message.reason === "timeout" ? this.lastHint : undefined;
-    const go = () => (this.camera.alive ? this.machine.go("again") : this.machine.go("open"));
-    this.show((view) => screens.attemptOver(view, { ...message, hint }, {
-      again: go,
-      ease: this.eases ? () => this.ease(go) : undefined,
-      leave: () => this.cancel(message.reason === "timeout" ? 222 : 212),
-    }));
+    this.step = this.pending = undefined;
+    const ranOut = message.reason === "timeout";
+    this.leaving(ranOut ? 222 : 212, "");
+    const known = TABLE.over.screens?.includes(`over_${message.reason}`);
+    this.show(known ? `over_${message.reason}` : "over_timeout", ["again", this.eases && "ease", "cancel"], {
+      ...message, hint: ranOut ? this.hint : undefined,
+    });
   }
 
   enter_judging() {
     this.nonce = undefined;
-    this.stopRun?.();
-    if (!this.capture) this.capture = this.view.showCapture(this.camera.video, {});
-    this.camera.video.pause();
-    this.capture.set({ phase: "judging", of: this.step?.of ?? 0, notice: null });
-    this.host.event({ type: "screen", name: "judging" });
+    if (!this.filming) this.film();
+    this.want({ do: "rest" });
+    this.draw({ phase: "judging", of: this.step?.of ?? 0, notice: null });
+    this.offer();
+    this.want({ do: "tell", event: { type: "screen", name: "judging" } });
   }
 
   enter_judging_slow() {
-    this.show((view) => screens.slowJudging(view, () => this.ways(view, () => this.machine.go("connect"))));
+    this.show("judging_slow", ["connect"]);
   }
 
-  enter_done({ passed, retry, advice }) {
-    this.release();
+  /** @param {Outcome} outcome */
+  enter_passed(outcome) {
+    this.finish(outcome, "passed");
+    this.want({ do: "buzz_good" });
+  }
+
+  /** @param {Outcome} outcome */
+  enter_not_passed(outcome) {
+    this.finish(outcome, outcome.retry === "tomorrow" ? "failed_tomorrow" : "failed");
+    this.want({ do: "buzz_bad" });
+  }
+
+  /** @param {Outcome} outcome @param {string} screen */
+  finish({ passed, advice }, screen) {
+    this.want({ do: "release" });
     const leave = this.leaving(0, "finished: fetch the result", passed);
-    this.show((view) => screens.outcome(view, { passed, retry, advice, hint: this.lastHint }, { leave }));
-    navigator.vibrate?.(passed ? [30, 60, 30] : 120);
-    if (passed && leave) setTimeout(leave, PASSED_STAYS_MS);
+    this.show(screen, [leave], { advice, hint: this.hint, attended: this.attended });
   }
 
-  enter_handover() {
-    this.camera.close();
-    this.handoverAsked = true;
-    this.channel.send({ type: "handover" });
-    if (this.offer) this.on_handover(this.offer);
-    else this.show((view) => screens.opening(view, () => this.ways(view, undefined, () => this.machine.go("back"))));
+  /** Again where nothing came of it the first time. */
+  enter_left() {
+    if (this.attended) this.want({ do: "end", ...this.ending });
   }
 }

@@ -4,6 +4,11 @@ import { h } from "./dom.js";
 import { head, icon, ring, seal } from "./glyphs.js";
 import { translate } from "./texts.js";
 
+/** @typedef {import("./effects.js").Way} Way */
+
+/** What the buttons beside the picture say. @type {Partial<Record<Way, string>>} */
+const LABELS = { another: "anotherCamera", ease: "ease", decline_light: "declineLight", cancel: "cancel" };
+
 const HINT_SETTLES_MS = 250; // a hint has to stay this long before it is shown,
 const HINT_STAYS_MS = 900; // and is then shown at least this long, so that nothing flickers
 
@@ -15,8 +20,9 @@ const HINT_STAYS_MS = 900; // and is then shown at least this long, so that noth
  * @property {string} title
  * @property {any[]} [words] below the title
  * @property {any[]} [caution] above the actions, wherever they are
- * @property {{label: string, act: () => void, kind?: "primary" | "quiet", leaves?: boolean}[]} [actions] `leaves`: a way
+ * @property {{way: Way, label: string, act: () => void, kind?: string, leaves?: boolean}[]} [actions] `leaves`: a way
  *   out, which is open even while the page waits for what another action began
+ * @property {() => void} [tick] called every second
  */
 
 export class View {
@@ -49,6 +55,8 @@ export class View {
     this.make = make;
     this.capture = undefined;
     const screen = make();
+    clearInterval(this.ticker);
+    if (screen.tick) this.ticker = setInterval(screen.tick, 1000);
     this.frame(screen.name, screen.tone ?? "calm");
     const heading = h("h1", { tabindex: "-1" }, screen.title);
     this.stage.className = "stage";
@@ -66,9 +74,15 @@ export class View {
   }
 
   /** A button that does nothing while the page waits, unless it `leaves`. It keeps the focus meanwhile. */
-  button({ label, act, kind = "primary", leaves = false }) {
+  button({ way, label, act, kind = "primary", leaves = false }) {
     const open = () => leaves || !this.root.hasAttribute("data-waits");
-    return h("button", { type: "button", class: kind, "data-leaves": leaves, onclick: () => open() && act() }, label);
+    return h("button", { type: "button", class: kind, "data-way": way, "data-leaves": leaves, onclick: () => open() && act() }, label);
+  }
+
+  /** The link was copied. */
+  copied() {
+    const button = this.stage.querySelector('[data-way="copy"]');
+    if (button) button.textContent = this.t("copied");
   }
 
   /** What was pressed takes a moment: its screen stays, and says so, until another is shown. */
@@ -78,12 +92,13 @@ export class View {
 
   /**
    * Shows the camera and what is asked.
-   * @param {HTMLVideoElement} video @param {{cancel?: () => void, declineLight?: () => void}} acts
+   * @param {HTMLVideoElement} video @param {(way: Way) => void} act what the person pressed
    */
-  showCapture(video, acts) {
-    const capture = new CaptureView(this, video, acts);
+  showCapture(video, act) {
+    const capture = new CaptureView(this, video, act);
     this.make = () => undefined;
     this.capture = capture;
+    clearInterval(this.ticker);
     this.root.toggleAttribute("data-waits", false);
     this.frame("capture", "calm");
     this.stage.className = "stage capture";
@@ -148,8 +163,11 @@ export class View {
 
 /** What is on the screen while the camera runs. `state` is plain data; `update` draws it. */
 class CaptureView {
-  constructor(view, video, { cancel, declineLight }) {
+  /** @param {View} view @param {HTMLVideoElement} video @param {(way: Way) => void} act */
+  constructor(view, video, act) {
     this.view = view;
+    this.act = act;
+    /** @type {Map<Way, HTMLElement>} */
     this.offered = new Map();
     this.state = {
       phase: "preparing", action: "idle", index: 0, of: 0, hint: null, until: undefined, notice: null, colour: undefined, again: false,
@@ -161,25 +179,29 @@ class CaptureView {
     this.note = h("p", { class: "note" });
     this.count = h("p", { class: "count" });
     this.hint = h("p", { class: "hint" });
-    this.leave = h("button", { type: "button", class: "quiet", onclick: cancel });
-    this.decline = h("button", { type: "button", class: "quiet", onclick: declineLight });
+    this.actions = h("div", { class: "actions" });
     this.tick = h("div", { class: "tick", "aria-hidden": "true" }, icon("check"));
     this.parts = [
       h("div", { class: "oval live" }, h("div", { class: "lens" }, video), this.ring.element, this.tick),
       h("div", { class: "words" }, this.glyph, this.ask, this.note),
       h("div", { class: "below" }, this.hint, this.count),
-      h("div", { class: "actions" }, this.leave),
+      this.actions,
     ];
   }
 
-  /** One more thing that the person can do here, or no more. @param {string} key of its text @param {() => void} [act] */
-  offer(key, act) {
-    if (!act && !this.offered.has(key)) return;
-    const had = this.offered.get(key);
-    had?.remove();
-    this.offered.delete(key);
-    if (act) this.offered.set(key, h("button", { type: "button", class: "quiet", onclick: act }));
-    else if (had === document.activeElement) this.ask.focus({ preventScroll: true });
+  /** What the person can do here. A button that stays keeps the focus. @param {Way[]} ways */
+  offer(ways) {
+    for (const [way, button] of this.offered) {
+      if (ways.includes(way)) continue;
+      if (button === document.activeElement) this.ask.focus({ preventScroll: true });
+      button.remove();
+      this.offered.delete(way);
+    }
+    for (const [index, way] of ways.entries()) {
+      if (!this.offered.has(way)) this.offered.set(way, h("button", { type: "button", class: "quiet", onclick: () => this.act(way) }));
+      const button = this.offered.get(way);
+      if (this.actions.children[index] !== button) this.actions.insertBefore(button, this.actions.children[index] ?? null);
+    }
     this.update();
   }
 
@@ -211,16 +233,7 @@ class CaptureView {
     const warns = asked && action === "light_warning";
     this.view.shine(lit ? colour : undefined);
     this.view.root.dataset.phase = phase;
-    this.leave.textContent = this.view.t("cancel");
-    this.decline.textContent = this.view.t("declineLight");
-    const over = phase === "judging" || lit;
-    for (const [key, button] of this.offered) {
-      button.textContent = this.view.t(key);
-      if (!button.isConnected) this.leave.before(button);
-      button.hidden = over || warns;
-    }
-    if (warns) this.leave.before(this.decline);
-    else this.decline.remove();
+    for (const [way, button] of this.offered) button.textContent = this.view.t(LABELS[way]);
     // The same action twice in a row: without other words nobody could tell that it was seen, and is asked once more.
     const words = again ? `${action}_again` : action;
     const title = this.view.t(lit ? "neutral" : asked ? words : phase === "judging" ? "judging" : "preparing");
@@ -241,7 +254,6 @@ class CaptureView {
     this.ring.show(phase === "judging" ? arcs : index, arcs);
     if (notice) this.showHint(notice);
     else this.settleHint();
-    this.leave.hidden = phase === "judging";
     this.showTime();
   }
 

@@ -12,11 +12,11 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from renzheng import web
 from renzheng.capture import messages, pages
 from renzheng.capture.effects import End
 from renzheng.capture.messages import Close
 from renzheng.verification.challenge import ACTIONS, COLOURS, LIGHT_WARNING
+from renzheng.web import files
 from tests.capture.conversations import Person, Play, Server
 from tests.support.node import NODE
 
@@ -27,9 +27,9 @@ WORLDS = 2000
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page's modules as they are served, and those of this test beside them."""
     made = tmp_path_factory.mktemp("page")
-    for name in web.names(pages.PACKAGE):
+    for name in files.names(pages.PACKAGE):
         if name.endswith(".js"):
-            (made / name).write_bytes(web.static_file(pages.PACKAGE, name).body)
+            (made / name).write_bytes(files.static_file(pages.PACKAGE, name).body)
     for file in Path(__file__).parent.glob("page_*.js"):
         shutil.copy(file, made)
     (made / "package.json").write_text('{"type": "module"}')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from renzheng.capture.capacity import FIRST_LOOK, Capacity, CapacityLimits, WorkMeter
+from renzheng.capture.capacity import FIRST_LOOK, Capacity, CapacityLimits, Load, OtherNodes, WorkMeter
 
 
 def work(meter: WorkMeter, seconds: float, at_once: int, pieces: int, processes: int, now: float = 0.0) -> float:
@@ -60,33 +60,49 @@ def test_as_many_as_are_watched_and_judged_in_time(
     look: float, judgement: float, limits: dict[str, int], places: int
 ) -> None:
     capacity, now = of(look, judgement, **limits)
-    assert capacity.places(now, 0) == places
+    assert capacity.places(now, Load()) == places
 
 
 def test_what_waits_for_a_judge_counts_and_nobody_is_let_in_beside_a_long_line_of_it() -> None:
     capacity, now = of(0.02, 2.0)
-    assert capacity.places(now, 0) == 8
-    assert capacity.places(now, 6) == 5
-    assert capacity.places(now, 50) == 0
+    assert capacity.places(now, Load()) == 8
+    assert capacity.places(now, Load(6)) == 5
+    assert capacity.places(now, Load(50)) == 0
 
 
 def test_nobody_is_let_in_while_looks_stand_still_and_nobody_gives_up_for_it() -> None:
     capacity, now = of(0.02, 0.5)
-    expected = capacity.wait_seconds(4, now, 0)
+    expected = capacity.wait_seconds(4, now, Load())
     capacity.looks.begin(now)
-    assert capacity.places(now + 1.5, 0) == 0
-    assert capacity.wait_seconds(4, now + 1.5, 0) == pytest.approx(expected, rel=0.5)
+    assert capacity.places(now + 1.5, Load()) == 0
+    assert capacity.wait_seconds(4, now + 1.5, Load()) == pytest.approx(expected, rel=0.5)
     capacity.looks.end(now + 1.5, done=True)
-    assert capacity.places(now + 1.5, 0) > 3
+    assert capacity.places(now + 1.5, Load()) > 3
 
 
 def test_the_wait_is_by_how_long_attempts_hold_a_place() -> None:
     capacity, now = of(0.02, 0.5)
     for _ in range(100):
         capacity.held(16.0)
-    assert capacity.wait_seconds(8, now, 0) == pytest.approx(16.0, rel=0.05)
-    assert capacity.wait_seconds(8, now, 40) == pytest.approx(16.0 + 40 * 0.5 - 10, rel=0.05)
+    assert capacity.wait_seconds(8, now, Load()) == pytest.approx(16.0, rel=0.05)
+    assert capacity.wait_seconds(8, now, Load(40)) == pytest.approx(16.0 + 40 * 0.5 - 10, rel=0.05)
 
 
 def test_before_anything_is_measured_a_few_are_let_in() -> None:
-    assert Capacity(CapacityLimits()).places(0.0, 0) == int(1 / FIRST_LOOK / 6)
+    assert Capacity(CapacityLimits()).places(0.0, Load()) == int(1 / FIRST_LOOK / 6)
+
+
+def test_what_others_judge_counts_and_so_do_the_attempts_that_they_let_in() -> None:
+    capacity, now = of(0.02, 5.0)
+    assert capacity.places(now, Load()) == 4
+    assert capacity.places(now, Load(elsewhere=OtherNodes(0.2))) == 8
+    assert capacity.places(now, Load(elsewhere=OtherNodes(0.2, attempts=3))) == 5
+    assert capacity.places(now, Load(judging=2, elsewhere=OtherNodes(0.2, attempts=3))) == 3
+    assert capacity.wait_seconds(1, now, Load(40)) > 1.9 * capacity.wait_seconds(1, now, Load(40, 0, OtherNodes(0.2)))
+
+
+def test_a_server_that_leaves_judging_to_others_lets_in_nobody_while_there_are_none() -> None:
+    capacity, now = of(0.02, 5.0, judge_processes=0)
+    assert capacity.places(now, Load()) == 0
+    assert capacity.wait_seconds(1, now, Load()) < 10, "a judge that starts again makes nobody give up"
+    assert capacity.places(now, Load(elsewhere=OtherNodes(0.2))) == 4

@@ -249,7 +249,7 @@ async def test_who_waits_for_a_verdict_is_told_when_there_is_one_or_the_token_is
         await asyncio.sleep(0)
         assert not waiting.done()
         assert len(found) == left
-        verdicts.publish()
+        verdicts.publish(SESSION.id)
         await asyncio.sleep(0)
     async with asyncio.timeout(10):
         session = await waiting

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from renzheng.capture.capacity import Capacity, CapacityLimits
+from renzheng.capture.capacity import Capacity, CapacityLimits, Load
 from renzheng.capture.places import RETURN_SECONDS, Line, NoPlaceError, Patience, Places, Turn
 
 from .inside import SETTINGS, world
@@ -95,12 +95,12 @@ class Server:
     def __init__(self, carries: int) -> None:
         self.carries = carries
         self.capacity = Capacity(CapacityLimits())
-        self.capacity.places = lambda now, waiting: self.carries  # type: ignore[method-assign]
+        self.capacity.places = lambda now, load: self.carries  # type: ignore[method-assign]
         self.places = Places(self.capacity, 8, 1.0, 3, self.none, lambda: 0.0)
         self.told: list[Turn] = []
 
-    async def none(self) -> int:
-        return 0
+    async def none(self) -> Load:
+        return Load()
 
     async def tell(self, turn: Turn) -> None:
         self.told.append(turn)
@@ -184,7 +184,7 @@ async def test_open_pages_take_no_place_and_one_that_starts_without_room_waits_o
 
 async def test_one_who_waits_is_told_where_they_stand_and_goes_on_when_it_is_their_turn(tmp_path: Path) -> None:
     async with world(tmp_path) as inside, contextlib.AsyncExitStack() as opened:
-        inside.channel.places._capacity.places = lambda now, waiting: 1  # type: ignore[method-assign]
+        inside.channel.places._capacity.places = lambda now, load: 1  # type: ignore[method-assign]
         for token in ("A", "B"):
             await inside.issue(token)
         first, second = [await opened.enter_async_context(inside.person(token)) for token in ("A", "B")]
@@ -200,7 +200,7 @@ async def test_one_who_waits_is_told_where_they_stand_and_goes_on_when_it_is_the
 
 async def test_a_token_that_would_not_live_long_enough_is_told_at_once(tmp_path: Path) -> None:
     async with world(tmp_path) as inside:
-        inside.channel.places._capacity.places = lambda now, waiting: 0  # type: ignore[method-assign]
+        inside.channel.places._capacity.places = lambda now, load: 0  # type: ignore[method-assign]
         await inside.issue("A")
         async with inside.person("A") as person:
             await person.until("welcome")

@@ -18,6 +18,7 @@ from renzheng.server.parts import ServerParts
 from renzheng.server.readiness import store_trouble
 from renzheng.server.upkeep import Upkeep
 from renzheng.settings import load_settings
+from renzheng.store.nodes import JUDGE, Report
 from renzheng.store.sqlite import SqliteTransaction, connect
 from renzheng.store.sweeper import Swept
 from renzheng.verification.records import NoRoomError
@@ -78,6 +79,25 @@ async def test_every_account_has_pairs_at_the_start_and_who_shares_them_is_told(
     assert first.public.sm2_hex != second.public.sm2_hex
     assert pairs(one.id) is first  # read anew only where it has changed
     assert pairs(99) is None
+
+
+async def test_a_server_that_does_not_judge_is_not_ready_and_admits_nobody_while_no_judge_is_there(
+    tmp_path: Path,
+) -> None:
+    settings = load_settings(data_dir=tmp_path / "data", keys_dir=tmp_path / "keys", judge_here=False)
+    server = ServerParts(settings, time.time, os.urandom)
+    try:
+        await server.membership.join()
+        assert "start renzheng judge" in (await server.readiness.reasons())["judges"]
+        assert server.capacity.places(server.clock(), await server.channel._load()) == 0
+        judge = server.store.membership(JUDGE, lambda: Report(2.0))
+        await judge.join()
+        await judge.beat()
+        await server.membership.beat()
+        assert "judges" not in await server.readiness.reasons()
+        assert server.capacity.places(server.clock(), await server.channel._load()) > 0
+    finally:
+        await server.store.stop()
 
 
 async def test_a_short_disk_is_told_once_and_its_end_too(house: ServerParts, said: Said) -> None:

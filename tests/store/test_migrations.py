@@ -51,6 +51,7 @@ TABLES = {
     "0002": ("encryption_keys",),
     "0003": ("rules", "top_ups"),
     "0007": ("deliveries", "buckets"),
+    "0019": ("nodes",),
     "0016": ("session_calls", "call_counts"),
     "0013": ("import_parts", "imports", "rule_history", "key_scopes"),
     "0012": ("sign_in_links", "console_sessions", "recovery_codes", "operator_credentials", "operators"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from renzheng.base import defaults
 
@@ -80,10 +81,29 @@ class WorkMeter:
         self._counted_to = now
 
 
+class OtherNodes(NamedTuple):
+    """What other processes on the same records do: verifications that they judge in a second, attempts under way."""
+
+    judged_per_second: float = 0.0
+    attempts: int = 0
+
+
+NO_OTHER_NODES = OtherNodes()
+
+
+class Load(NamedTuple):
+    """Verifications that wait for a judge, those that one has, and what goes on elsewhere."""
+
+    waiting: int = 0
+    judging: int = 0
+    elsewhere: OtherNodes = NO_OTHER_NODES
+
+
 @dataclass(frozen=True, slots=True)
 class CapacityLimits:
     """`min_looks_per_second`: that each attempt needs, so that no action passes unseen. `max_verdict_seconds`: that a
-    person should wait for a verdict. `hint_queue`: looks that may wait in the engine."""
+    person should wait for a verdict. `hint_queue`: looks that may wait in the engine. `judge_processes`: 0 where this
+    process leaves judging to others."""
 
     min_looks_per_second: float = defaults.MIN_LOOKS_PER_SECOND
     max_verdict_seconds: float = defaults.MAX_VERDICT_SECONDS
@@ -105,14 +125,23 @@ class Capacity:
         """An attempt gave its place back after so many seconds."""
         self._attempt_seconds += 0.1 * (seconds - self._attempt_seconds)
 
-    def places(self, now: float, waiting: int) -> int:
-        """How many attempts may be under way at once now. `waiting`: attempts that wait for a judge.
+    def judged_per_second(self, now: float) -> float:
+        """How many verifications this process can judge in a second."""
+        return self.limits.judge_processes / self.judgements.seconds(now)
 
-        One at least where nothing stands still and nothing waits: else a slow machine would never be measured again.
+    def places(self, now: float, load: Load) -> int:
+        """How many attempts may be under way at once now.
+
+        One at least where somebody judges, nothing stands still and nothing waits: else a slow machine would never be
+        measured again.
         """
-        if self.looks.standing(now) > STANDSTILL_SECONDS:
+        rate = self._rate(now, load)
+        if self.looks.standing(now) > STANDSTILL_SECONDS or not rate:
             return 0
-        return max(min(self._watched(now), self._judged(now, waiting)), 0 if waiting else 1)
+        return max(min(self._watched(now), self._judged(rate, load)), 0 if load.waiting else 1)
+
+    def _rate(self, now: float, load: Load) -> float:
+        return self.judged_per_second(now) + load.elsewhere.judged_per_second
 
     def _watched(self, now: float) -> int:
         """As many as get their looks, of which each has one under way at most."""
@@ -120,18 +149,18 @@ class Capacity:
         looks = limits.hint_processes / self.looks.seconds(now)
         return min(int(looks / limits.min_looks_per_second), limits.hint_processes + limits.hint_queue)
 
-    def _judged(self, now: float, waiting: int) -> int:
+    def _judged(self, rate: float, load: Load) -> int:
         """As many as, with those that wait already, have their verdict in time once they are through."""
-        limits = self.limits
-        seconds = limits.max_verdict_seconds + self._attempt_seconds
-        judged = int(seconds * limits.judge_processes / self.judgements.seconds(now))
-        return judged - waiting - self.judgements.inside
+        seconds = self.limits.max_verdict_seconds + self._attempt_seconds
+        under_way = max(load.judging, self.judgements.inside)
+        return int(seconds * rate) - load.waiting - under_way - load.elsewhere.attempts
 
-    def wait_seconds(self, position: int, now: float, waiting: int) -> float:
+    def wait_seconds(self, position: int, now: float, load: Load) -> float:
         """Seconds until the one at this position of the line, 1 for the next, can expect a place.
 
-        What stands still for a moment makes nobody give up, so this goes by what the server usually carries.
+        What stands still for a moment makes nobody give up, so this goes by what is usually carried: while no judge is
+        there, by what one would do.
         """
-        judged_each = self.judgements.seconds(now) / self.limits.judge_processes
+        judged_each = 1 / (self._rate(now, load) or 1 / FIRST_JUDGEMENT)
         each = max(self._attempt_seconds / max(1, self._watched(now)), judged_each)
-        return position * each + max(0.0, waiting * judged_each - self.limits.max_verdict_seconds)
+        return position * each + max(0.0, load.waiting * judged_each - self.limits.max_verdict_seconds)

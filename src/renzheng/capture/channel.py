@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket
 from renzheng.base.addresses import subscriber
 from renzheng.capture.bounds import ChannelSettings
 from renzheng.capture.browsers import family
+from renzheng.capture.capacity import Load
 from renzheng.capture.messages import Close, ClosingError
 from renzheng.capture.parts import ChannelParts
 from renzheng.capture.places import Places
@@ -51,11 +52,15 @@ class Channel:
             settings.limits.captures,
             settings.limits.captures_share,
             settings.max_waiting,
-            lambda: parts.sessions.waiting(parts.clock()),
+            self._load,
             parts.clock,
         )
         self._addresses: Tally[str] = Tally()
         self._refused_at = -REFUSED_EVERY_SECONDS
+
+    async def _load(self) -> Load:
+        waiting, judging = await self._parts.sessions.backlog(self._parts.clock())
+        return Load(waiting, judging, self._parts.elsewhere())
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one socket from its accept to its close."""

@@ -124,23 +124,55 @@ class ExaminerLostError(Exception):
     """The engine gave no answer; the lease is given up as a lost one, and another judge tries again."""
 
 
-class Verdicts:
-    """Wakes the judge, and those who wait for a verdict. `poll` seconds: how often waiters look for themselves."""
+class News(Protocol):
+    """What processes on the same records tell each other: (topic, number); an empty topic: anything may have come."""
 
-    def __init__(self, sessions: Sessions, poll: float = 1.0) -> None:
+    def tell(self, topic: str, number: int = 0) -> None: ...
+    def listen(self, heard: Callable[[str, int], None]) -> None: ...
+
+
+WORK, VERDICT = "judging", "verdict"
+"""Topics: a session waits for a judge; a session, by its number, has a verdict."""
+
+
+class Verdicts:
+    """Wakes judges, and those who wait for a verdict. `poll` seconds: how often waiters look for themselves. `news`:
+    to and from other processes; None: there are none."""
+
+    def __init__(self, sessions: Sessions, poll: float = 1.0, news: News | None = None) -> None:
         self._sessions = sessions
         self._poll = poll
+        self._tell = news.tell if news else self._heard
+        self._news = news
         self._work = asyncio.Event()
-        self._news = asyncio.Event()
+        self._waiting: dict[asyncio.Event, int] = {}
+        self._told = 0
+
+    def start(self) -> None:
+        """Listen to other processes, from now on."""
+        if self._news is not None:
+            self._news.listen(self._heard)
 
     def wake(self) -> None:
         """There is a session to judge."""
+        self._tell(WORK, 0)
+
+    def go_on(self) -> None:
+        """The judge of this process has room for another."""
         self._work.set()
 
-    def publish(self) -> None:
+    def publish(self, session_id: int) -> None:
         """A verdict was recorded."""
-        self._news.set()
-        self._news = asyncio.Event()
+        self._tell(VERDICT, session_id)
+
+    def _heard(self, topic: str, number: int) -> None:
+        if topic in (WORK, ""):
+            self._work.set()
+        if topic in (VERDICT, ""):
+            self._told += 1
+            for event, session_id in self._waiting.items():
+                if not topic or session_id == number:
+                    event.set()
 
     async def work(self) -> None:
         """Returns when there may be work: when woken, or after the poll interval."""
@@ -151,14 +183,22 @@ class Verdicts:
 
     async def decided(self, token: str) -> Session | None:
         """The session once its attempt was judged: finished, or open for another; None where the token is gone."""
-        while True:
-            news = self._news
-            session = await self._sessions.find(token)
-            if session is None or session.state is not State.JUDGING:
-                return session
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._poll):
-                    await news.wait()
+        news = asyncio.Event()
+        try:
+            while True:
+                told = self._told
+                session = await self._sessions.find(token)
+                if session is None or session.state is not State.JUDGING:
+                    return session
+                self._waiting[news] = session.id
+                if told != self._told:
+                    continue  # perhaps it was this one's verdict, while nobody listened for it yet
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._poll):
+                        await news.wait()
+                news.clear()
+        finally:
+            self._waiting.pop(news, None)
 
 
 class Judge:
@@ -209,7 +249,7 @@ class Judge:
                 if job is not None:
                     self._served = job.session.account_id  # whose turn it was
                     task = asyncio.create_task(self._judge_safely(job))
-                    task.add_done_callback(lambda _: self._verdicts.wake())
+                    task.add_done_callback(lambda _: self._verdicts.go_on())
                     running.add(task)
                 else:
                     await self._verdicts.work()
@@ -273,7 +313,7 @@ class Judge:
             if again and excused:
                 self._counter.step("excused")
                 log.warning("attempt_unwatched", session=job.session.id, attempt=job.session.attempt, excused=True)
-            self._verdicts.publish()
+            self._verdicts.publish(session_id)
             with contextlib.suppress(Exception):  # what is left over is swept
                 await self._sessions.forget_measured(session_id, attempt)
         return recorded

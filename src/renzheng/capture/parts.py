@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from renzheng.capture.asker import Accounts
-from renzheng.capture.capacity import Capacity, CapacityLimits
+from renzheng.capture.capacity import NO_OTHER_NODES, Capacity, CapacityLimits, OtherNodes
 from renzheng.capture.photos import PhotoDesk
 from renzheng.capture.ports import Clock, Counter, Verdicts
 from renzheng.capture.sessions import Sessions
@@ -21,9 +21,9 @@ DeviceProof = Callable[[str, str, str], bool]
 
 @dataclass(frozen=True, slots=True)
 class ChannelParts:
-    """What the channel works with. `capacity`: what this process carries; `pulse`: whether it stands still. `day` names
-    a day; `device_proof(meta)` gives the check of the device that a Meta binds the token to, None where it binds none;
-    `qr(text)` gives a QR code's rows of 0 and 1."""
+    """What the channel works with. `capacity`: what this process carries; `pulse`: whether it stands still;
+    `elsewhere()`: what other processes do. `day` names a day; `device_proof(meta)` gives the check of the device that a
+    Meta binds the token to, None where it binds none; `qr(text)` gives a QR code's rows of 0 and 1."""
 
     sessions: Sessions
     accounts: Accounts
@@ -38,3 +38,4 @@ class ChannelParts:
     qr: Callable[[str], list[str]]
     capacity: Capacity = field(default_factory=lambda: Capacity(CapacityLimits()))
     pulse: Pulse = field(default_factory=lambda: Pulse(time.time))
+    elsewhere: Callable[[], OtherNodes] = lambda: NO_OTHER_NODES

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from renzheng.capture.capacity import Capacity
+from renzheng.capture.capacity import Capacity, Load
 from renzheng.capture.ports import Clock
 
 RETURN_SECONDS = 60.0
@@ -161,8 +161,8 @@ Tell = Callable[[Turn], Awaitable[None]]
 class Places:
     """The line of this process, moved on by what the server carries.
 
-    `most`: places, whatever the server carries, of which one account alone has `share`. `judging()`: attempts that wait
-    for a judge.
+    `most`: places, whatever the server carries, of which one account alone has `share`. `load()`: what waits for a
+    judge, and what is done elsewhere.
     """
 
     def __init__(
@@ -171,16 +171,16 @@ class Places:
         most: int,
         share: float,
         max_waiting: int,
-        judging: Callable[[], Awaitable[int]],
+        load: Callable[[], Awaitable[Load]],
         clock: Clock,
     ) -> None:
         self._capacity = capacity
         self._most = most
         self._line = Line(most, share)
         self._max_waiting = max_waiting
-        self._ask_judging = judging
+        self._ask_load = load
         self._clock = clock
-        self._judging = 0
+        self._load = Load()
         self._asked_at = -LOOK_AGAIN_SECONDS
         self._positions: dict[int, int] = {}
         self._news: dict[int, asyncio.Event] = {}
@@ -195,7 +195,7 @@ class Places:
 
     def carried(self) -> int:
         """How many attempts the server carries at once, by the newest measurements."""
-        return min(self._capacity.places(self._clock(), self._judging), self._most)
+        return min(self._capacity.places(self._clock(), self._load), self._most)
 
     @contextlib.asynccontextmanager
     async def place(
@@ -249,14 +249,14 @@ class Places:
         if ticket not in self._positions:
             self._positions = self._line.positions()
         position = self._positions[ticket]
-        return Turn(position, self._capacity.wait_seconds(position, self._clock(), self._judging))
+        return Turn(position, self._capacity.wait_seconds(position, self._clock(), self._load))
 
     async def _look(self) -> None:
         """What waits for a judge, asked of the store once a second at most."""
         now = self._clock()
         if now - self._asked_at >= LOOK_AGAIN_SECONDS:
             self._asked_at = now
-            self._judging = await self._ask_judging()
+            self._load = await self._ask_load()
 
     def _move_on(self) -> None:
         """Let in whom the server carries."""

@@ -23,6 +23,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "serve": Command("serve", "serve"),
+    "judge": Command("judge", "judge"),
     "token": Command("token", "token"),
     "demo": Command("demo", "demo", extra="lab"),
     "verify": Command("verify", "verify", extra="lab"),

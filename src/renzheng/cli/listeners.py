@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import structlog
 import uvicorn
+from starlette.types import ASGIApp
 
 from renzheng.server.app import App
 from renzheng.server.connections import Connections, raise_limit, room_for
@@ -77,6 +78,18 @@ class _Beside(uvicorn.Server):
         yield
 
 
+@contextlib.asynccontextmanager
+async def answering(app: ASGIApp, operator: socket.socket, settings: ListenerSection) -> AsyncIterator[None]:
+    """The operator's listener alone, for the time of the block."""
+    beside = _Beside(_operator_config(app, settings))
+    running = asyncio.create_task(beside.serve([operator]))
+    try:
+        yield
+    finally:
+        beside.should_exit = True
+        await running
+
+
 def run(app: App, tls: tuple[Path, Path] | None, operator: socket.socket) -> None:
     """Serve until a signal comes. `tls`: the files of a certificate and its key."""
     public = _Public(_public_config(app, tls), app)
@@ -86,13 +99,8 @@ def run(app: App, tls: tuple[Path, Path] | None, operator: socket.socket) -> Non
 
 async def _serve(public: uvicorn.Server, app: App, operator: socket.socket) -> None:
     """The operator's listener is there first and goes last: it answers while the server starts and ends."""
-    beside = _Beside(_operator_config(app))
-    running = asyncio.create_task(beside.serve([operator]))
-    try:
+    async with answering(app.operator, operator, app.settings):
         await public.serve()
-    finally:
-        beside.should_exit = True
-        await running
 
 
 def _public_config(app: App, tls: tuple[Path, Path] | None) -> uvicorn.Config:
@@ -132,17 +140,17 @@ def _bounds(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _operator_config(app: App) -> uvicorn.Config:
+def _operator_config(app: ASGIApp, settings: ListenerSection) -> uvicorn.Config:
     """No sockets of the Web; the application has no beginning and no end of its own. A proxy that is trusted says
     whether a call came over TLS."""
     return uvicorn.Config(
-        app.operator,
+        app,
         ws="none",
         access_log=False,
         log_config=None,
         server_header=False,
         lifespan="off",
-        proxy_headers=bool(app.settings.trusted_proxies),
-        forwarded_allow_ips=list(app.settings.trusted_proxies),
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_graceful_shutdown=2,
     )

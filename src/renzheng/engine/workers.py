@@ -33,6 +33,8 @@ __all__ = ["BusyError", "EngineWorkers", "MediaError", "WorkerDiedError"]
 
 SPARE_SLOTS = 2
 STOPPED = -1
+ALWAYS = ("decode", "hint", "judge")
+"""The kinds of processes that a server has from its start; the muxer comes with its first video."""
 MAX_LOOKS_IN_A_ROW = 8
 """Photos that are examined before a verification that waits is judged. One takes about a twentieth of a judgement."""
 MAX_LOST_FRAMES = 2
@@ -59,9 +61,15 @@ class _Gate:
 class EngineWorkers:
     """All worker processes of one server. ``start`` before use, ``stop`` at the end."""
 
-    def __init__(self, limits: EngineLimits | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        """``clock``: seconds, by which is told how long a job has been waiting."""
+    def __init__(
+        self,
+        limits: EngineLimits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        kinds: Sequence[str] = ALWAYS,
+    ) -> None:
+        """``clock``: seconds, by which is told how long a job has been waiting. ``kinds``: which processes to start."""
         self.limits = limits or EngineLimits()
+        self._kinds = kinds
         self._clock = clock
         workers = self.limits.workers
         self._hint_gate = _Gate(workers.hint_processes + workers.hint_queue, "frame")
@@ -88,7 +96,8 @@ class EngineWorkers:
             "hint": (workers.hint_processes, workers.model_memory),
             "judge": (workers.judge_processes, workers.model_memory),
         }
-        for kind, (size, memory) in sizes.items():
+        for kind in self._kinds:
+            size, memory = sizes[kind]
             in_a_row = MAX_LOOKS_IN_A_ROW if kind == "judge" else math.inf
             self._pools[kind] = Pool(kind, size, self.limits, self._slots, memory, in_a_row)
         try:
@@ -124,7 +133,7 @@ class EngineWorkers:
 
     def down(self) -> list[str]:
         """The kinds of which no process is up, of those that run from the start."""
-        return [kind for kind in ("decode", "hint", "judge") if not self.pids.get(kind)]
+        return [kind for kind in self._kinds if not self.pids.get(kind)]
 
     @property
     def restarts(self) -> dict[str, int]:

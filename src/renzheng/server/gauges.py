@@ -19,6 +19,7 @@ async def metrics_page(parts: ServerParts) -> bytes:
     metrics.free_bytes(store.room.free())
     metrics.changed_rows({table: len(rows) for table, rows in store.authenticity.found.items()})
     metrics.followed_changes(store.keys.followed)
+    metrics.nodes(parts.membership.counts(), parts.judged_per_second())
     return metrics.page()
 
 

@@ -12,10 +12,11 @@ import structlog
 from starlette.applications import Starlette
 
 from renzheng.console.app import Console
+from renzheng.server.background import forever, give_memory_back
 from renzheng.server.key_pairs import make_first_key_pairs, sharers
 from renzheng.server.parts import ServerParts
 from renzheng.server.services import Services
-from renzheng.server.upkeep import Upkeep, give_memory_back
+from renzheng.server.upkeep import Upkeep
 
 log = structlog.get_logger("renzheng")
 
@@ -50,6 +51,8 @@ class Lifespan:
     async def _running(self) -> AsyncIterator[None]:
         parts = self._parts
         await parts.store.start()
+        await parts.membership.join()
+        parts.verdicts.start()
         await self._management.start()
         if interrupted := await parts.store.sessions.mark_interrupted():
             log.warning("attempts_were_interrupted", count=interrupted)
@@ -57,7 +60,7 @@ class Lifespan:
         tasks: list[asyncio.Task[Any]] = []
         try:
             await parts.engine.start()
-            tasks = [asyncio.create_task(_forever(name, run)) for name, run in self._background().items()]
+            tasks = [asyncio.create_task(forever(name, run)) for name, run in self._background().items()]
             # What was imported and built so far is never garbage: it need not be gone through again and again.
             gc.collect()
             gc.freeze()
@@ -80,7 +83,8 @@ class Lifespan:
         parts = self._parts
         return {
             "pulse": parts.pulse.run,
-            "judge": parts.judge.run,
+            "membership": parts.membership.run,
+            **({"judge": parts.judge.run} if parts.settings.judge_here else {}),
             "sweeper": self._upkeep.run,
             "deliverer": parts.deliverer.run,
             "calls": self._management.run,
@@ -96,6 +100,7 @@ class Lifespan:
         parts.sm2.stop()
         await parts.shelf.stop()
         await parts.engine.stop()
+        await parts.membership.leave()
         await parts.store.stop()
 
 
@@ -107,13 +112,3 @@ async def prepare_key_pairs(parts: ServerParts) -> None:
     await store.keys.refresh()
     if shared := await sharers(store):
         log.warning("key_pairs_are_shared", accounts=", ".join(shared), run="renzheng account own-keys")
-
-
-async def _forever(name: str, run: Callable[[], Awaitable[None]]) -> None:
-    """Run a background part; one that fails is logged and begun again a second later."""
-    while True:
-        try:
-            await run()
-        except Exception:
-            log.exception("background_failed", part=name)
-        await asyncio.sleep(1)

@@ -130,6 +130,17 @@ class Metrics:
             ("outcome",),
             registry=self.registry,
         )
+        self._nodes = Gauge(
+            "renzheng_nodes",
+            "Processes that work on these records, as this one sees them: servers and judges.",
+            ("kind",),
+            registry=self.registry,
+        )
+        self._judged_per_second = Gauge(
+            "renzheng_judged_per_second",
+            "Verifications that all judges together can judge in a second, as they measure it.",
+            registry=self.registry,
+        )
         self._known: dict[tuple[str, str], Any] = {}
         self._timers: dict[str, Any] = {}
 
@@ -184,6 +195,11 @@ class Metrics:
     def followed_changes(self, by_counter: Mapping[str, int]) -> None:
         for name, count in by_counter.items():
             self._followed.labels(name).set(count)
+
+    def nodes(self, by_kind: Mapping[str, int], judged_per_second: float) -> None:
+        for kind, count in by_kind.items():
+            self._nodes.labels(kind).set(count)
+        self._judged_per_second.set(judged_per_second)
 
     def steps(self) -> dict[tuple[str, str], int]:
         """How often each step of a capture was counted since the start, by step and browser family."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 
 from renzheng.base import defaults
 from renzheng.capture.capacity import Capacity
 from renzheng.capture.channel import Channel
 from renzheng.capture.evidence import EvidenceShelf
-from renzheng.capture.judging import Judge, Verdicts
+from renzheng.capture.judging import Verdicts
 from renzheng.capture.parts import ChannelParts
 from renzheng.capture.photos import PhotoDesk
 from renzheng.capture.watching import Pulse
@@ -22,10 +21,12 @@ from renzheng.gateway.processes import ProcessPool
 from renzheng.server.capture_accounts import AccountsOfKeys
 from renzheng.server.device_proof import device_proof
 from renzheng.server.engine_adapters import EngineExaminer, EngineLookout, EnginePhotos
+from renzheng.server.judging import day_of, elsewhere, make_judge
 from renzheng.server.metrics import Metrics
 from renzheng.server.readiness import Phase, server_readiness
 from renzheng.server.room_settings import capacity_limits, channel_settings, engine_limits, open_server_store
 from renzheng.settings import Settings
+from renzheng.store.nodes import SERVER, Report
 from renzheng.store.open import Store
 from renzheng.web.qr import qr_rows
 
@@ -47,8 +48,8 @@ class ServerParts:
         self.readiness = server_readiness(self.phase, self.engine, self.store, (settings.data_dir, settings.keys_dir))
         self.capacity = Capacity(capacity_limits(settings))
         self.pulse = Pulse(clock)
-        self.verdicts = Verdicts(self.store.sessions)
-        self.judge = self._judge()
+        self.verdicts = Verdicts(self.store.sessions, news=self.store.database.news)
+        self.judge = make_judge(*(settings, self.store, self.engine, self.verdicts, self.metrics, clock, self.capacity))
         self.shelf = EvidenceShelf(
             self.store.sessions,
             EngineExaminer(self.engine),
@@ -58,30 +59,21 @@ class ServerParts:
         )
         self.deliverer = self._deliverer()
         self.channel = self._channel()
+        self.membership = self.store.membership(SERVER, self._report)
+        self.readiness.add("judges", self._judges_trouble)
         self.sm2 = ProcessPool(settings.sm2_processes)
         self.sealing_threads = ThreadPoolExecutor(settings.encryption_threads, "renzheng-sealing")
 
-    def day(self, now: float) -> str:
-        """The day under which attempts are counted."""
-        return (datetime.fromtimestamp(now, UTC) + timedelta(hours=self.settings.day_utc_offset)).date().isoformat()
+    def judged_per_second(self) -> float:
+        """How many verifications all judges together can judge in a second."""
+        return self.capacity.judged_per_second(self.clock()) + elsewhere(self.membership.others).judged_per_second
 
-    def _judge(self) -> Judge:
-        settings = self.settings
-        return Judge(
-            self.store.sessions,
-            self.store.identities,
-            EngineExaminer(self.engine),
-            self.verdicts,
-            self.metrics,
-            self.clock,
-            self.day,
-            lease_seconds=settings.lease_seconds,
-            lost_leases=settings.lost_leases,
-            at_once=settings.judge_processes,
-            seen_frames=settings.max_seen_frames,
-            max_excused=settings.max_excused_attempts,
-            meter=self.capacity.judgements,
-        )
+    def _report(self) -> Report:
+        """What this server says of itself to the other processes."""
+        return Report(self.capacity.judged_per_second(self.clock()), self.channel.places.taken)
+
+    async def _judges_trouble(self) -> str | None:
+        return None if self.judged_per_second() else "nobody judges: start renzheng judge"
 
     def _deliverer(self) -> Deliverer:
         store, settings = self.store, self.settings
@@ -108,10 +100,11 @@ class ServerParts:
             counter=self.metrics,
             clock=self.clock,
             entropy=self.entropy,
-            day=self.day,
+            day=lambda now: day_of(settings, now),
             device_proof=device_proof,
             qr=qr_rows,
             capacity=self.capacity,
             pulse=self.pulse,
+            elsewhere=lambda: elsewhere(self.membership.others),
         )
         return Channel(parts, channel_settings(settings))

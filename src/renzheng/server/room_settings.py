@@ -10,7 +10,6 @@ from renzheng.capture.capacity import CapacityLimits
 from renzheng.engine.limits import EngineLimits, MediaLimits, WorkerLimits
 from renzheng.gateway.contract import GatewaySettings, Where
 from renzheng.settings import Settings
-from renzheng.settings.capture import CaptureSection
 from renzheng.settings.store import StoreSection
 from renzheng.store.engines import PostgresPlace, postgres_place
 from renzheng.store.open import Store, open_store
@@ -109,5 +108,6 @@ def channel_settings(settings: Settings) -> ChannelSettings:
     )
 
 
-def capacity_limits(settings: CaptureSection) -> CapacityLimits:
-    return CapacityLimits(**{one.name: getattr(settings, one.name) for one in fields(CapacityLimits)})
+def capacity_limits(settings: Settings) -> CapacityLimits:
+    given = {one.name: getattr(settings, one.name) for one in fields(CapacityLimits)}
+    return CapacityLimits(**{**given, "judge_processes": settings.judge_processes if settings.judge_here else 0})

@@ -1,4 +1,4 @@
-"""What a running server does by itself, again and again: it sweeps, ends what was abandoned, and gives memory back."""
+"""What a running server does by itself, again and again: it sweeps, and ends what was abandoned."""
 
 from __future__ import annotations
 
@@ -8,22 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from renzheng.base.faults import fault_name
-from renzheng.server.memory import trim
 from renzheng.server.parts import ServerParts
 from renzheng.store.attempts import ATTEMPT_BYTES
 from renzheng.verification.session import EndReason
 
 log = structlog.get_logger("renzheng")
 
-TRIM_SECONDS = 20.0
 Sweep = Callable[[], Awaitable[None]]
-
-
-async def give_memory_back() -> None:
-    """What judged frames and videos leave behind in the heaps goes back to the system within a few seconds."""
-    while True:
-        await asyncio.sleep(TRIM_SECONDS)
-        await asyncio.to_thread(trim)
 
 
 class Upkeep:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
@@ -98,6 +99,9 @@ class BucketObjects:
                 if len(found) >= limit:
                     break
         return sorted(found)[:limit]
+
+    async def identity(self) -> str:
+        return hashlib.sha256(self._url.rstrip("/").encode()).hexdigest()[:32]
 
     async def close(self) -> None:
         return None

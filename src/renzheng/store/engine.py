@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from renzheng.store.news import News
+
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
@@ -59,7 +61,15 @@ Job = Callable[[Transaction], Coroutine[Any, Any, T]]
 
 
 class Database(Protocol):
-    """Its methods are for one event loop. `trouble`: a sentence while transactions fail, None while they succeed."""
+    """Its methods are for one event loop. `trouble`: a sentence while transactions fail, None while they succeed.
+
+    `clock_sql`: the database's own time, unix seconds, as an expression: one clock for all processes.
+    """
+
+    clock_sql: str
+
+    @property
+    def news(self) -> News: ...
 
     @property
     def trouble(self) -> str | None: ...

@@ -62,13 +62,15 @@ NO_DRIVER = "PostgreSQL needs its driver: pip install 'renzheng[postgres]'"
 
 
 class Opened(NamedTuple):
-    """`newest`: id of the newest session. `lock`: what the one server process of these records holds."""
+    """`newest`: id of the newest session. `lock`: what the one server process of these records holds. `is_shared`:
+    whether processes on several machines can work on them."""
 
     vault: Vault
     database: Database
     authenticity: Authenticity
     newest: int
     lock: Lock
+    is_shared: bool
 
 
 class Lock(Protocol):
@@ -97,7 +99,7 @@ def open_sqlite(given: Place) -> Opened:
         with file_lock(given.data / "migrate.lock") if _has_to_sign(tx, given.adopt) else contextlib.nullcontext():
             newest = _prepare(tx, vault, authenticity, str(path), given.adopt)
     database = SqliteDatabase(path, vault, given.busy_timeout)
-    return Opened(vault, database, authenticity, newest, ServerLock(given.data / "server.lock"))
+    return Opened(vault, database, authenticity, newest, ServerLock(given.data / "server.lock"), False)
 
 
 def _check_not_moved(tx: Transaction, path: Path) -> None:
@@ -128,7 +130,8 @@ def open_postgres(given: Place, where: PostgresPlace) -> Opened:
         with vault.at_once():
             newest = _prepare(tx, vault, authenticity, place(where.records), given.adopt)
     database = PostgresDatabase(where.records, vault, settings)
-    return Opened(vault, database, authenticity, newest, postgres_sync.PostgresServerLock(where.records, settings))
+    lock = postgres_sync.PostgresServerLock(where.records, settings)
+    return Opened(vault, database, authenticity, newest, lock, True)
 
 
 SIGNED = "signed"

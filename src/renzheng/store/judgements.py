@@ -240,6 +240,13 @@ class Judgements(Attempts):
         row = await self._database.one(f"SELECT count(*) FROM sessions WHERE {_CLAIMABLE}", now=now)
         return int(row[0]) if row else 0
 
+    async def backlog(self, now: float) -> tuple[int, int]:
+        """Sessions that wait for a judge, and those that one has."""
+        leased = "coalesce(sum(CASE WHEN lease_until > :now THEN 1 ELSE 0 END), 0)"
+        row = await self._database.one(f"SELECT count(*), {leased} FROM sessions WHERE state = 'judging'", now=now)
+        handed_in, judging = row or (0, 0)
+        return int(handed_in - judging), int(judging)
+
     async def longest_wait(self, now: float) -> float:
         """Seconds for which the one of them waits that waits longest; 0 where none does."""
         sql = f"SELECT min(submitted_at) FROM sessions WHERE {_CLAIMABLE}"

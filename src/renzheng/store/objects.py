@@ -67,6 +67,10 @@ class Objects(Protocol):
     async def check(self) -> None:
         """Whether it can be reached at all. Raises StoreError with a sentence."""
 
+    async def identity(self) -> str:
+        """Names this place: two processes that are given the same one work on the same evidence."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -153,6 +157,21 @@ class FolderObjects:
 
     async def check(self) -> None:
         return None
+
+    async def identity(self) -> str:
+        return await self._run(self._identity)
+
+    def _identity(self) -> str:
+        """Out of a file beside the folders of objects, made by whoever comes first."""
+        path = self._root / ".identity"
+        with contextlib.suppress(FileExistsError):
+            made = path.with_name(f".identity.{secrets.token_hex(4)}")
+            made.write_text(secrets.token_hex(16))
+            try:
+                os.link(made, path)
+            finally:
+                made.unlink()
+        return path.read_text()
 
     async def close(self) -> None:
         self._threads.shutdown()

@@ -23,6 +23,7 @@ from renzheng.store.imports import Imports
 from renzheng.store.key_cache import KeyCache
 from renzheng.store.ledger import Ledger
 from renzheng.store.listing import Listing
+from renzheng.store.nodes import JUDGE, Membership, Nodes, Report
 from renzheng.store.objects import FolderObjects, Objects
 from renzheng.store.operator_keys import OperatorKeys
 from renzheng.store.operators import Operators
@@ -54,14 +55,16 @@ class Store:
         room: Room,
         authenticity: Authenticity,
         newest: int,
+        is_shared: bool,
     ) -> None:
-        """`lock`: of the one server process. `newest`: id of the newest session."""
+        """`lock`: of the one server process. `newest`: id of the newest session. `is_shared`: as `engines.Opened`."""
         self.vault = vault
         self.database = database
         self.objects = objects
         self.room = room
         self.authenticity = authenticity
         self._lock = lock
+        self.is_shared = is_shared
         self._poll_seconds = poll_seconds
         self._clock = clock
         self._entropy = entropy
@@ -74,6 +77,7 @@ class Store:
         self.ledger = Ledger(database)
         self.deliveries = Deliveries(database)
         self.statistics = Statistics(database)
+        self.nodes = Nodes(database, entropy)
         self._audit_as(actor)
 
     def _audit_as(self, actor: str) -> None:
@@ -110,6 +114,18 @@ class Store:
         await self.objects.check()
         await self.keys.start(self._poll_seconds)
         await self.identities.prepare()
+
+    async def start_judging(self) -> None:
+        """As a process that judges and answers nobody, beside a server or without one."""
+        await self.objects.check()
+
+    def membership(self, kind: str, report: Callable[[], Report]) -> Membership:
+        """This process among those of the records, not joined yet. `kind`: SERVER or JUDGE.
+
+        The one server over SQLite has no row: its lock says that it is there.
+        """
+        has_row = self.is_shared or kind == JUDGE
+        return Membership(self.nodes, kind if has_row else None, self.objects.identity, report)
 
     def check_alone(self) -> None:
         """Raises StoreError where a server already works on these records."""
@@ -161,6 +177,7 @@ def open_store(
         *(opened.lock, poll_seconds),
         *(Room({"data": data_dir, "keys": keys_dir}, min_free_bytes), opened.authenticity),
         newest=opened.newest,
+        is_shared=opened.is_shared,
     )
 
 

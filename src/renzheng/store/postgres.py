@@ -29,6 +29,7 @@ from renzheng.store.engine import (
     Write,
     take_batch,
 )
+from renzheng.store.postgres_news import PostgresNews
 from renzheng.store.postgres_session import PostgresSettings, is_full, place, session_bounds, spoken, trouble_of
 from renzheng.verification.records import NoRoomError
 
@@ -86,6 +87,8 @@ class PostgresDatabase:
     `batch_limit`: writes a transaction, which bounds how long rows stay locked.
     """
 
+    clock_sql = "extract(epoch FROM clock_timestamp())::double precision"
+
     def __init__(
         self,
         url: str,
@@ -105,6 +108,7 @@ class PostgresDatabase:
         self._task: asyncio.Task[None] | None = None
         self._stopped = False
         self.trouble: str | None = None
+        self.news = PostgresNews(url, self._settings.connect_seconds)
 
     # -- reading: committed rows only
 
@@ -170,6 +174,7 @@ class PostgresDatabase:
     async def stop(self) -> None:
         """Finish what was handed in, then close."""
         self._stopped = True
+        await self.news.stop()
         if self._task is not None:
             await self._task
         if self._writer is not None:

@@ -34,6 +34,7 @@ from renzheng.store.engine import (
     run_to_end,
     take_batch,
 )
+from renzheng.store.news import PolledNews
 from renzheng.store.room import is_full
 from renzheng.verification.records import NoRoomError
 
@@ -148,6 +149,8 @@ class Database:
     disk's sake, None from the first that succeeds.
     """
 
+    clock_sql = "(julianday('now') - 2440587.5) * 86400.0"
+
     def __init__(
         self, path: Path, keys: KeyTransaction | None = None, busy_timeout: float = 5.0, batch_limit: int = 64
     ) -> None:
@@ -171,6 +174,9 @@ class Database:
         self._commit_seconds = QUICK_COMMIT
         self.trouble: str | None = None
         self._committer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="renzheng-commit")
+        self._is_committing_apart = False
+        self._version = self._data_version()
+        self.news = PolledNews(self._has_changed_elsewhere)
 
     # -- reading: committed rows only, on the loop, a few microseconds a look-up
 
@@ -179,6 +185,17 @@ class Database:
 
     async def all(self, sql: str, /, **values: Any) -> list[Row]:
         return await self._reading.all(sql, **values)
+
+    def _data_version(self) -> int:
+        """A number that other connections' commits change, and the writer's own do not."""
+        return int(self._writer.execute("PRAGMA data_version").fetchone()[0])
+
+    def _has_changed_elsewhere(self) -> bool:
+        """Since the last call. False while the writer is in use by its thread: the next call tells."""
+        if self._is_committing_apart:
+            return False
+        before, self._version = self._version, self._data_version()
+        return before != self._version
 
     # -- writing
 
@@ -202,6 +219,7 @@ class Database:
     async def stop(self) -> None:
         """Finish what was handed in, then close."""
         self._stopped = True
+        await self.news.stop()
         await self._idle.wait()
         self._committer.shutdown()
         self._reader.close()
@@ -244,6 +262,7 @@ class Database:
         if self._commit_seconds < QUICK_COMMIT:
             self._finish(loop, batch, self._commit(with_keys))
         else:
+            self._is_committing_apart = True
             self._committer.submit(self._commit_apart, loop, batch, with_keys)
 
     def _begin(self, with_keys: bool) -> None:
@@ -311,6 +330,7 @@ class Database:
             self._writer.execute("ROLLBACK")
 
     def _finish(self, loop: asyncio.AbstractEventLoop, batch: list[Write], failure: BaseException | None) -> None:
+        self._is_committing_apart = False
         if failure is not None:  # what undid the whole may be one job's lack of room
             failure = next((w.error for w in batch if w.error is not None and is_full(w.error)), failure)
         self._note(failure)

@@ -1,0 +1,31 @@
+"""What a process does behind its answers, for as long as it runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from renzheng.server.memory import trim
+
+log = structlog.get_logger("renzheng")
+
+TRIM_SECONDS = 20.0
+
+
+async def forever(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Run a background part; one that fails is logged and begun again a second later."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            log.exception("background_failed", part=name)
+        await asyncio.sleep(1)
+
+
+async def give_memory_back() -> None:
+    """What judged frames and videos leave behind in the heaps goes back to the system within a few seconds."""
+    while True:
+        await asyncio.sleep(TRIM_SECONDS)
+        await asyncio.to_thread(trim)

@@ -1,0 +1,126 @@
+"""The judge, in a server or in a process that does nothing else: any number of these, wherever the records, the keys
+and the evidence can be reached. Each claims what has waited longest, and one that dies loses its lease to another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from renzheng.capture.capacity import Capacity, CapacityLimits, OtherNodes
+from renzheng.capture.judging import Judge, Verdicts
+from renzheng.engine.workers import EngineWorkers
+from renzheng.server.background import forever, give_memory_back
+from renzheng.server.clock import SteadyClock
+from renzheng.server.engine_adapters import EngineExaminer
+from renzheng.server.memory import give_back_what_is_free
+from renzheng.server.metrics import Metrics
+from renzheng.server.readiness import Phase, server_readiness
+from renzheng.server.room_settings import engine_limits, open_server_store
+from renzheng.settings import Settings
+from renzheng.settings.verification import VerificationSection
+from renzheng.store.nodes import JUDGE, Node, Report
+from renzheng.store.open import Store
+
+log = structlog.get_logger("renzheng")
+
+
+def day_of(settings: VerificationSection, now: float) -> str:
+    """The day under which attempts are counted."""
+    return (datetime.fromtimestamp(now, UTC) + timedelta(hours=settings.day_utc_offset)).date().isoformat()
+
+
+def make_judge(
+    settings: Settings,
+    store: Store,
+    engine: EngineWorkers,
+    verdicts: Verdicts,
+    metrics: Metrics,
+    clock: Callable[[], float],
+    capacity: Capacity,
+) -> Judge:
+    return Judge(
+        store.sessions,
+        store.identities,
+        EngineExaminer(engine),
+        verdicts,
+        metrics,
+        clock,
+        lambda now: day_of(settings, now),
+        settings.lease_seconds,
+        settings.lost_leases,
+        settings.judge_processes,
+        settings.max_seen_frames,
+        settings.max_excused_attempts,
+        capacity.judgements,
+    )
+
+
+def elsewhere(others: tuple[Node, ...]) -> OtherNodes:
+    """What the other processes do together."""
+    return OtherNodes(sum(node.judged_per_second for node in others), sum(node.attempts for node in others))
+
+
+class JudgeProcess:
+    """`renzheng judge`: the store, the engine's judging side, and nothing that answers requests but the operator's."""
+
+    def __init__(self, settings: Settings, entropy: Callable[[int], bytes] = os.urandom) -> None:
+        """Raises StoreError with a sentence."""
+        give_back_what_is_free()
+        self.clock = SteadyClock()
+        self.metrics = Metrics()
+        self.store = open_server_store(settings, self.clock, entropy)
+        self.engine = EngineWorkers(engine_limits(settings), kinds=("decode", "judge"))
+        self.capacity = Capacity(CapacityLimits(judge_processes=settings.judge_processes))
+        self.verdicts = Verdicts(self.store.sessions, news=self.store.database.news)
+        self.judge = make_judge(
+            *(settings, self.store, self.engine, self.verdicts, self.metrics, self.clock, self.capacity)
+        )
+        self.membership = self.store.membership(JUDGE, lambda: Report(self._rate()))
+        self.phase = Phase()
+        self.readiness = server_readiness(self.phase, self.engine, self.store, (settings.keys_dir,))
+
+    async def metrics_page(self) -> bytes:
+        reasons = await self.readiness.reasons()
+        self.metrics.ready({name: name not in reasons for name in self.readiness.names})
+        self.metrics.worker_restarts(self.engine.restarts)
+        self.metrics.waiting.set(await self.store.sessions.waiting(self.clock()))
+        self.metrics.longest_wait.set(await self.store.sessions.longest_wait(self.clock()))
+        rate = self._rate() + elsewhere(self.membership.others).judged_per_second
+        self.metrics.nodes(self.membership.counts(), rate)
+        return self.metrics.page()
+
+    async def run(self, stop: asyncio.Event, started: Callable[[], None]) -> None:
+        """Judge until `stop` is set; what is being judged then is given back. Raises StoreError, WorkerDiedError."""
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            await self.store.start_judging()
+            await self.engine.start()
+            await self.membership.join()
+            self.verdicts.start()
+            tasks = [
+                asyncio.create_task(forever("judge", self.judge.run)),
+                asyncio.create_task(forever("membership", self.membership.run)),
+                asyncio.create_task(forever("memory", give_memory_back)),
+            ]
+            await self.membership.beat()
+            self.phase.trouble = None
+            log.info("judge_started", processes=self.engine.limits.workers.judge_processes)
+            started()
+            await stop.wait()
+        finally:
+            self.phase.trouble = "the judge is stopping"
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.membership.leave()
+            await self.engine.stop()
+            await self.store.stop()
+            log.info("judge_stopped")
+
+    def _rate(self) -> float:
+        return self.capacity.judged_per_second(self.clock())

@@ -1,0 +1,208 @@
+"""The processes that work on these records. Each has a row, and says every few seconds that it is there.
+
+Times are the database's, so that nodes whose clocks differ agree on who is gone. A process that was silent for too long
+loses its row to whoever sees that first, and finds out at its next heartbeat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import structlog
+
+from renzheng.store.engine import ConflictError, Database, StoreError, Transaction
+
+log = structlog.get_logger("renzheng.store")
+
+BEAT_SECONDS = 2.0
+DEAD_SECONDS = 10.0
+"""Silence after which a process is taken for dead: five heartbeats."""
+SERVER, JUDGE = "server", "judge"
+SLOTS = 64
+"""Servers that make tokens at once: each has a slot, and ids of its own by it."""
+
+_COLUMNS = "id, kind, name, slot, evidence, draining, judged_per_second, attempts"
+
+
+class Report(NamedTuple):
+    """What a process can do and does: verifications that it judges in a second, attempts under way."""
+
+    judged_per_second: float = 0.0
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """`age`: seconds since its last heartbeat. `slot`: of a server. `evidence`: which place its evidence is in."""
+
+    id: int
+    kind: str
+    name: str
+    slot: int | None
+    evidence: str
+    is_draining: bool
+    judged_per_second: float
+    attempts: int
+    age: float
+
+    @property
+    def is_there(self) -> bool:
+        return self.age <= DEAD_SECONDS
+
+
+class Nodes:
+    """The table."""
+
+    def __init__(self, database: Database, entropy: Callable[[int], bytes]) -> None:
+        self._database = database
+        self._entropy = entropy
+
+    async def all(self) -> list[Node]:
+        """Oldest first, those that are gone and not buried yet among them."""
+        rows = await self._database.all(
+            f"SELECT {_COLUMNS}, {self._database.clock_sql} - seen_at FROM nodes ORDER BY started_at, id"
+        )
+        return [
+            Node(number, kind, name, slot, evidence, bool(draining), rate, attempts, age)
+            for number, kind, name, slot, evidence, draining, rate, attempts, age in rows
+        ]
+
+    async def add(self, kind: str, evidence: str) -> Node:
+        """This process, from now on. Raises StoreError where there are too many servers."""
+        for _ in range(SLOTS):
+            number = int.from_bytes(self._entropy(8), "big") >> 2
+            with contextlib.suppress(ConflictError):  # another took that slot at the same moment
+                return await self._add(number, kind, evidence)
+        raise StoreError("the row of this process cannot be made")
+
+    async def _add(self, number: int, kind: str, evidence: str) -> Node:
+        name = f"{socket.gethostname()}:{os.getpid()}"
+        clock = self._database.clock_sql
+
+        async def insert(tx: Transaction) -> int | None:
+            slot = None
+            if kind == SERVER:
+                taken = {row[0] for row in await tx.all("SELECT slot FROM nodes WHERE slot IS NOT NULL")}
+                slot = next((free for free in range(SLOTS) if free not in taken), None)
+                if slot is None:
+                    raise StoreError(f"{SLOTS} servers work on these records already, which is the most there may be")
+            await tx.run(
+                "INSERT INTO nodes (id, kind, name, slot, evidence, started_at, seen_at)"
+                f" VALUES (:id, :kind, :name, :slot, :evidence, {clock}, {clock})",
+                id=number,
+                kind=kind,
+                name=name,
+                slot=slot,
+                evidence=evidence,
+            )
+            return slot
+
+        slot = await self._database.write(insert)
+        return Node(number, kind, name, slot, evidence, False, 0.0, 0, 0.0)
+
+    async def beat(self, number: int, report: Report, draining: bool = False) -> bool:
+        """False where this process was taken for dead and buried."""
+
+        async def touch(tx: Transaction) -> bool:
+            sql = (
+                f"UPDATE nodes SET seen_at = {self._database.clock_sql}, draining = :draining,"
+                " judged_per_second = :judged_per_second, attempts = :attempts WHERE id = :id"
+            )
+            return await tx.run(sql, id=number, draining=int(draining), **report._asdict()) == 1
+
+        return await self._database.write(touch, savepoint=False)
+
+    async def bury(self, number: int) -> bool:
+        """Take away the row of a process that is silent. False where it is not, or another was faster."""
+        sql = f"DELETE FROM nodes WHERE id = :id AND seen_at < {self._database.clock_sql} - :dead"
+        return await self._database.write(lambda tx: tx.run(sql, id=number, dead=DEAD_SECONDS), savepoint=False) == 1
+
+    async def remove(self, number: int) -> None:
+        """This process ends in good order."""
+        await self._database.write(lambda tx: tx.run("DELETE FROM nodes WHERE id = :id", id=number), savepoint=False)
+
+
+class Membership:
+    """This process among those of the records: says that it is there, and knows the others as of a moment ago.
+
+    `kind` None: it is known by other means, as the one server over SQLite is by its lock, and only looks at the others.
+    `report()`: what it says of itself.
+    """
+
+    def __init__(
+        self,
+        nodes: Nodes,
+        kind: str | None,
+        identity: Callable[[], Awaitable[str]],
+        report: Callable[[], Report] = Report,
+    ) -> None:
+        """`identity()`: of the place where this process has evidence."""
+        self._nodes = nodes
+        self._kind = kind
+        self._identity = identity
+        self._evidence = ""
+        self._report = report
+        self._is_draining = False
+        self._is_failing = False
+        self.own: Node | None = None
+        self.others: tuple[Node, ...] = ()
+
+    async def join(self) -> None:
+        """Raises StoreError where this process cannot work beside the others."""
+        await self._look()
+        if self._kind is not None:
+            self._evidence = await self._identity()
+            self._check_evidence()
+            self.own = await self._nodes.add(self._kind, self._evidence)
+
+    async def run(self) -> None:
+        """Heartbeats, until cancelled. While the database is away, what was known of the others stands."""
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            try:
+                await self.beat()
+                self._is_failing = False
+            except StoreError as error:
+                if not self._is_failing:
+                    log.warning("heartbeat_failed", why=str(error))
+                self._is_failing = True
+
+    async def beat(self) -> None:
+        """One heartbeat, and a look at the others."""
+        if self.own is not None and not await self._nodes.beat(self.own.id, self._report(), self._is_draining):
+            log.warning("node_was_buried", node=self.own.name, why="it was silent for too long; it goes on as another")
+            self.own = await self._nodes.add(self.own.kind, self._evidence)
+        await self._look()
+
+    async def leave(self) -> None:
+        if self.own is not None:
+            with contextlib.suppress(StoreError):
+                await self._nodes.remove(self.own.id)
+
+    def counts(self) -> dict[str, int]:
+        """Processes that are there, this one among them, by kind."""
+        known = Counter(node.kind for node in self.others)
+        known[SERVER if self._kind is None else self._kind] += 1
+        return {SERVER: known[SERVER], JUDGE: known[JUDGE]}
+
+    async def _look(self) -> None:
+        found = [node for node in await self._nodes.all() if self.own is None or node.id != self.own.id]
+        for node in found:
+            if not node.is_there and await self._nodes.bury(node.id):
+                log.warning("node_gone", node=node.name, kind=node.kind, silent=round(node.age))
+        self.others = tuple(node for node in found if node.is_there)
+
+    def _check_evidence(self) -> None:
+        for node in self.others:
+            if node.evidence != self._evidence:
+                raise StoreError(
+                    f"{node.name} works on the same records and keeps evidence elsewhere: give all processes the same "
+                    "RENZHENG_EVIDENCE_URL, or one data folder that they share"
+                )

@@ -1,0 +1,83 @@
+"""The processes of one store know each other, and the silent are buried once."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from renzheng.store.engine import StoreError
+from renzheng.store.nodes import DEAD_SECONDS, JUDGE, SERVER, Membership, Nodes, Report
+
+from .conftest import World
+
+
+def silence(world: World, number: int, seconds: float = DEAD_SECONDS + 1) -> None:
+    world.force("UPDATE nodes SET seen_at = seen_at - ? WHERE id = ?", seconds, number)
+
+
+async def test_each_knows_the_others_and_what_they_do(world: World) -> None:
+    nodes = world.store.nodes
+    judge = Membership(nodes, JUDGE, world.store.objects.identity, lambda: Report(1.5))
+    server = Membership(nodes, SERVER, world.store.objects.identity, lambda: Report(0.5, 3))
+    await judge.join()
+    await server.join()
+    await server.beat()
+    await judge.beat()
+    await server.beat()
+    assert [(node.kind, node.judged_per_second) for node in server.others] == [(JUDGE, 1.5)]
+    assert [(node.attempts, node.slot) for node in judge.others] == [(3, 0)]
+    assert judge.counts() == server.counts() == {SERVER: 1, JUDGE: 1}
+    assert all(-1 < node.age < DEAD_SECONDS for node in await nodes.all())
+    await judge.leave()
+    await server.beat()
+    assert server.others == ()
+
+
+async def test_servers_have_slots_of_their_own_and_leave_them(world: World) -> None:
+    nodes = world.store.nodes
+    first, second = [await nodes.add(SERVER, "E") for _ in range(2)]
+    assert [first.slot, second.slot] == [0, 1]
+    await nodes.remove(first.id)
+    assert (await nodes.add(SERVER, "E")).slot == 0
+    assert (await nodes.add(JUDGE, "E")).slot is None
+
+
+async def test_the_silent_are_buried_by_one_and_find_out(world: World) -> None:
+    nodes = world.store.nodes
+    silent, other = (
+        Membership(nodes, SERVER, world.store.objects.identity),
+        Membership(nodes, JUDGE, world.store.objects.identity),
+    )
+    await silent.join()
+    await other.join()
+    assert silent.own is not None
+    buried = silent.own.id
+    assert not await nodes.bury(buried), "it is there"
+    silence(world, buried)
+    await other.beat()
+    assert not other.others
+    assert not await nodes.bury(buried), "once"
+    assert [node.kind for node in await nodes.all()] == [JUDGE]
+    await silent.beat()
+    assert silent.own.id != buried
+    await other.beat()
+    assert {known.id for known in other.others} == {silent.own.id}
+
+
+async def elsewhere() -> str:
+    return "elsewhere"
+
+
+async def test_evidence_that_is_kept_elsewhere_is_refused(world: World) -> None:
+    nodes = Nodes(world.store.database, os.urandom)
+    await Membership(nodes, SERVER, world.store.objects.identity).join()
+    with pytest.raises(StoreError, match="keeps evidence elsewhere"):
+        await Membership(nodes, JUDGE, elsewhere).join()
+    assert len(await nodes.all()) == 1
+
+
+async def test_a_folder_is_known_by_what_lies_in_it(world: World) -> None:
+    other = await world.beside()
+    assert await other.objects.identity() == await world.store.objects.identity()
+    await other.stop()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import time
 
 import psycopg
 import pytest
 
+from renzheng.store.keyring import KeysRefusedError
 from renzheng.store.postgres_vault import PostgresVault
 from renzheng.store.sealer import Kind, Subject
 from tests.support.postgres import cluster
@@ -65,3 +68,19 @@ async def test_keys_that_retention_erases_ask_for_no_rewrite(world: World) -> No
     assert await world.store.vault.erasures.destroy([Subject(Kind.SESSION, session_id)], listed=False)
     assert await world.store.vault.erasures.is_clean()
     assert not await world.store.vault.has(Subject(Kind.SESSION, session_id))
+
+
+async def test_what_a_log_or_a_copy_still_holds_opens_no_more_after_a_rotation(world: World) -> None:
+    session_id = await world.capture("A")
+    subject, kept = Subject(Kind.SESSION, session_id), wrapped_key(world, session_id)
+    vault = world.store.vault
+    world.clock.now = time.time()
+    await vault.erasures.destroy([subject])
+    assert await vault.recoverable() == 1
+    vault.check(subject, kept, 1)  # as whoever has the copy and the keys folder can
+    await asyncio.to_thread(vault.rotate)
+    assert await vault.recoverable() == 0
+    other = await world.beside()
+    with pytest.raises(KeysRefusedError):
+        other.vault.check(subject, kept, 1)
+    await other.stop()

@@ -70,6 +70,23 @@ def export(name: str) -> None:
         os.environ[name] = given
 
 
+_taken: dict[str, str] = {}
+
+
+def take(name: str) -> None:
+    """Move a secret out of the environment, where children would inherit it and error reports would list it.
+
+    Later calls of `taken` know it. What the kernel shows of a process's first environment stays, for root alone.
+    """
+    for given in [known for known in os.environ if known.upper() == name]:
+        _taken[name] = os.environ.pop(given)
+
+
+def taken(name: str) -> str | None:
+    """A secret that was moved out of the environment; None where there was none."""
+    return _taken.get(name)
+
+
 def _check_owner(path: Path, found: os.stat_result) -> None:
     if found.st_uid != os.geteuid():
         raise BadEnvironmentError(

@@ -22,7 +22,7 @@ from rich.table import Column, Table
 
 from renzheng.accounts.keys import Account
 from renzheng.base.faults import fault_name
-from renzheng.server.room_settings import databases
+from renzheng.server.room_settings import databases, seals_of
 from renzheng.settings import SettingsError, load_settings
 from renzheng.store.accounts import NotFoundError
 from renzheng.store.engine import StoreError
@@ -116,6 +116,7 @@ def with_store(work: Callable[[Store], Awaitable[T]], *, adopt: bool = False) ->
             min_free_bytes=settings.min_free_bytes,
             adopt=adopt,
             postgres=databases(settings),
+            seals=seals_of(settings),
         )
         await store.start(serving=False)
         try:

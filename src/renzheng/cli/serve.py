@@ -24,7 +24,7 @@ from renzheng.cli.operator import first_link
 from renzheng.engine import packs
 from renzheng.server.app import App
 from renzheng.server.logs import configure_logs
-from renzheng.server.room_settings import databases
+from renzheng.server.room_settings import databases, seals_of
 from renzheng.server.urls import console_url
 from renzheng.settings import Settings, SettingsError, load_settings
 from renzheng.store.engine import StoreError
@@ -97,6 +97,7 @@ async def _welcome(settings: Settings, scheme: str) -> None:
         *(settings.data_dir, settings.keys_dir, time.time, os.urandom),
         actor="first start",
         postgres=databases(settings),
+        seals=seals_of(settings),
     )
     store.check_alone()
     await store.start(serving=False)

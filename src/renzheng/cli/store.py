@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from renzheng.cli.local import JsonOption, actor, print_json, refuse, unusable, with_store
-from renzheng.server.room_settings import databases
+from renzheng.server.room_settings import databases, seals_of
 from renzheng.settings import Settings, SettingsError, load_settings
 from renzheng.store.engine import StoreError
 from renzheng.store.engines import Place, PostgresPlace
@@ -109,7 +109,9 @@ def _postgres(settings: Settings) -> PostgresPlace:
 
 
 def _place(settings: Settings) -> Place:
-    return Place(settings.data_dir, settings.keys_dir, time.time, os.urandom, 5.0, adopt=False)
+    return Place(
+        settings.data_dir, settings.keys_dir, time.time, os.urandom, 5.0, False, _told(lambda: seals_of(settings))
+    )
 
 
 def _told(work: Callable[[], T]) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from renzheng.settings import load_settings
 from renzheng.store.authenticity import TABLES
 from renzheng.store.erasures import PATIENCE
 from renzheng.store.files import KEYS_FILE
-from renzheng.store.keyring import generations
+from renzheng.store.keyring import generations, master_made_at, master_seal
 from renzheng.store.open import Store
 
 app = typer.Typer(no_args_is_help=True, help="The keys that encrypt everything at rest.")
@@ -27,8 +28,10 @@ def status(as_json: JsonOption = False) -> None:
         return {
             "folder": str(store.vault.folder),
             "master_keys": generations(store.vault.folder),
+            "sealed_by": [master_seal(store.vault.folder, number) for number in generations(store.vault.folder)],
             "data_keys": await store.vault.count(),
             "erased_keys_in_log": not await store.vault.erasures.clean(PATIENCE),
+            "erased_until_rotation": await store.vault.recoverable(),
             "left_by_the_move": bool(load_settings().keys_url.get_secret_value())
             and (store.vault.folder / KEYS_FILE).exists(),
         }
@@ -37,9 +40,15 @@ def status(as_json: JsonOption = False) -> None:
     if as_json:
         print_json(shown)
         return
-    masters = ", ".join(f"master-{number}.key" for number in shown["master_keys"])
+    masters = ", ".join(
+        f"master-{number}.key ({f'sealed by {seal}' if seal else 'in the clear'})"
+        for number, seal in zip(shown["master_keys"], shown["sealed_by"], strict=True)
+    )
     gone = "no: see the note" if shown["erased_keys_in_log"] else "yes"
     rows = [["Folder", shown["folder"]], ["Master key", masters], ["Data keys", str(shown["data_keys"])]]
+    if shown["erased_until_rotation"]:
+        left = f"{shown['erased_until_rotation']}, until renzheng vault rotate"
+        rows.append(["Erased keys in logs and copies of PostgreSQL", left])
     if shown["left_by_the_move"]:
         rows.append(["Keys of before the move", "still in keys.db: renzheng store discard removes them"])
     print_table(["", "Vault"], [*rows, ["Erased keys wholly gone", gone]])
@@ -65,10 +74,21 @@ def adopt(as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def rotate(as_json: JsonOption = False) -> None:
-    """Make a new master key, wrap every data key under it, and delete the old one. The server may run meanwhile."""
+def rotate(
+    after_days: Annotated[
+        float, typer.Option("--after-days", min=0, help="Only where the master key is older; for a timer.")
+    ] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a new master key, wrap every data key under it, and delete the old one. The server may run meanwhile.
+
+    The new one is sealed as the settings say now, so this is also the way from one seal to another.
+    """
 
     async def work(store: Store) -> tuple[int, int]:
+        newest = max(generations(store.vault.folder))
+        if time.time() - master_made_at(store.vault.folder, newest) < after_days * 86400:
+            return newest, 0
         wrapped = await asyncio.to_thread(store.vault.rotate)
         generation = max(generations(store.vault.folder))
         await store.audit.record("master key rotated", f"master {generation}")
@@ -77,6 +97,8 @@ def rotate(as_json: JsonOption = False) -> None:
     generation, wrapped = with_store(work)
     if as_json:
         print_json({"generation": generation, "wrapped": wrapped})
+    elif not wrapped:  # there is always the key of the look-ups
+        print(f"master-{generation}.key is young enough; nothing was done.")
     else:
         print(f"{wrapped} data keys are wrapped under master-{generation}.key now; back up the keys folder anew.")
 

@@ -12,6 +12,7 @@ from renzheng.gateway.contract import GatewaySettings, Where
 from renzheng.settings import Settings
 from renzheng.settings.store import StoreSection
 from renzheng.store.engines import PostgresPlace, postgres_place
+from renzheng.store.master_seal import MasterSeal, master_seals
 from renzheng.store.open import Store, open_store
 from renzheng.store.sweeper import Retention
 from renzheng.verification.session import RESULT_SECONDS
@@ -30,7 +31,13 @@ def open_server_store(settings: StoreSection, clock: Clock, entropy: Callable[[i
         retention=Retention(evidence_days=settings.evidence_days, tombstone_days=settings.tombstone_days),
         min_free_bytes=settings.min_free_bytes,
         postgres=databases(settings),
+        seals=seals_of(settings),
     )
+
+
+def seals_of(settings: StoreSection) -> tuple[MasterSeal, ...]:
+    """What opens the master key. Raises StoreError with a sentence."""
+    return master_seals(settings.master_key.get_secret_value(), settings.master_key_file, settings.master_key_kms)
 
 
 def databases(settings: StoreSection) -> PostgresPlace | None:

@@ -71,10 +71,17 @@ class SettingsError(Exception):
     """A setting that cannot be used; the text names the variable and says why."""
 
 
+_MASTER_KEY = f"{environment.PREFIX}MASTER_KEY"
+
+
 def load_settings(**given: object) -> Settings:
     """The settings of this process; `given` ones win. Raises SettingsError with a sentence a setting."""
     known = {f"{environment.PREFIX}{name.upper()}" for name in Settings.model_fields}
     try:
+        environment.take(_MASTER_KEY)
+        secret = environment.taken(_MASTER_KEY)
+        if secret is not None:
+            given.setdefault("master_key", secret)
         faults = environment.faults({**environment.read_file(), **os.environ}, known)
         if faults:
             raise SettingsError("\n".join(faults))

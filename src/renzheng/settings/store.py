@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
@@ -16,6 +17,17 @@ class StoreSection(BaseModel):
     data_dir: Folder = Field(home("data"), description="Folder of records and evidence.")
     keys_dir: Folder = Field(
         home("keys"), description="Folder of the master key and the data keys; never inside the data folder."
+    )
+    master_key: SecretStr = Field(
+        SecretStr(""),
+        description="Secret that seals the master key's files, 64 hex digits; several, separated by commas: the first "
+        "seals, the others still open. It leaves the process's environment when it has been read.",
+    )
+    master_key_file: Path | None = Field(
+        None, description="File with the same secret, as systemd, Docker and Kubernetes hand one in."
+    )
+    master_key_kms: str = Field(
+        "", description="Key of AWS KMS, or of what speaks its protocol, that seals the master key's files: id or ARN."
     )
     database_url: PostgresAddress = Field(
         SecretStr(""),

@@ -14,6 +14,7 @@ from renzheng.store.authenticity import Authenticity
 from renzheng.store.engine import Database, StoreError, Transaction, run_to_end
 from renzheng.store.files import KEYS_FILE, RECORDS_FILE
 from renzheng.store.keyring import KeysRefusedError
+from renzheng.store.master_seal import MasterSeal
 from renzheng.store.schema import MIGRATING, migrate, migrate_postgres
 from renzheng.store.sqlite import Database as SqliteDatabase
 from renzheng.store.sqlite import ServerLock, SqliteTransaction, connect, file_lock
@@ -25,7 +26,7 @@ if TYPE_CHECKING:  # its driver is an extra
 
 
 class Place(NamedTuple):
-    """The folders, and what opening needs besides. `adopt`: sign the rows as they are.
+    """The folders, and what opening needs besides. `adopt`: sign the rows as they are. `seals`: of the master key.
 
     `may_be_moved`: open SQLite's files although their records were moved to PostgreSQL.
     """
@@ -36,6 +37,7 @@ class Place(NamedTuple):
     entropy: Callable[[int], bytes]
     busy_timeout: float
     adopt: bool
+    seals: tuple[MasterSeal, ...] = ()
     may_be_moved: bool = False
 
 
@@ -89,7 +91,7 @@ def open_sqlite(given: Place) -> Opened:
             f"{path} has records, but the keys folder {given.keys} has no keys for them; "
             "restore the keys folder from its backup, or point RENZHENG_KEYS_DIR at it"
         )
-    vault = SqliteVault(given.keys, given.clock, given.entropy, given.busy_timeout)
+    vault = SqliteVault(given.keys, given.clock, given.entropy, given.busy_timeout, given.seals)
     migrate(path)
     authenticity = Authenticity(vault)
     with contextlib.closing(connect(path, busy_timeout=30)) as connection:
@@ -121,7 +123,7 @@ def open_postgres(given: Place, where: PostgresPlace) -> Opened:
     except ImportError:
         raise StoreError(NO_DRIVER) from None
     settings = where.settings or PostgresSettings()
-    vault = PostgresVault(given.keys, where.keys, given.clock, given.entropy, settings)
+    vault = PostgresVault(given.keys, where.keys, given.clock, given.entropy, settings, given.seals)
     migrate_postgres(where.records, settings)
     authenticity = Authenticity(vault)
     with contextlib.closing(postgres_sync.connect(where.records, settings)) as connection:

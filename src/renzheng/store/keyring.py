@@ -1,14 +1,18 @@
-"""The keys folder: master keys in files of mode 600, and the refusal to work with keys that others can read."""
+"""The keys folder: master keys in files of mode 600, in the clear or sealed.
+
+What others can read is refused.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from renzheng.store.engine import StoreError
+from renzheng.store.master_seal import MasterSeal, opened_text, seal_of, sealed_text
 
 KEY_BYTES = 32
 
@@ -76,20 +80,32 @@ def generations(folder: Path) -> list[int]:
     return sorted(int(match[1]) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)))
 
 
-def make_master(folder: Path, generation: int, entropy: Callable[[int], bytes]) -> bytes:
-    """A new master key, durable when it is returned."""
+def make_master(
+    folder: Path, generation: int, entropy: Callable[[int], bytes], seals: Sequence[MasterSeal] = ()
+) -> bytes:
+    """A new master key, durable when it is returned. Raises MasterSealError where it cannot be sealed."""
     key = entropy(KEY_BYTES)
     if len(key) != KEY_BYTES:
         raise ValueError("the source of randomness gave too few bytes")
-    write_private(master_path(folder, generation), key.hex().encode() + b"\n")
+    write_private(master_path(folder, generation), sealed_text(seals, key, generation))
     return key
 
 
-def read_master(folder: Path, generation: int) -> bytes:
-    """Raises KeysRefusedError where the file is missing or is no master key."""
+def master_made_at(folder: Path, generation: int) -> float:
+    """Unix seconds, as the file system has them; a copy has to keep them (`cp -a`)."""
+    return master_path(folder, generation).stat().st_mtime
+
+
+def master_seal(folder: Path, generation: int) -> str:
+    """What the file is sealed by; empty for one in the clear."""
+    return seal_of(master_path(folder, generation).read_text("ascii"))
+
+
+def read_master(folder: Path, generation: int, seals: Sequence[MasterSeal] = ()) -> bytes:
+    """Raises KeysRefusedError where the file is missing or is no master key, MasterSealError where nothing opens it."""
     path = master_path(folder, generation)
     try:
-        key = bytes.fromhex(path.read_text("ascii"))
+        key = opened_text(seals, path.read_text("ascii"), generation)
     except FileNotFoundError:
         raise KeysRefusedError(
             f"the master key {path} is missing; without it nothing that was sealed under it can be read. "
@@ -98,5 +114,5 @@ def read_master(folder: Path, generation: int) -> bytes:
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        raise KeysRefusedError(f"{path} is damaged: a master key is one line of {2 * KEY_BYTES} hex digits")
+        raise KeysRefusedError(f"{path} is damaged: a master key is one line of {2 * KEY_BYTES} hex digits, or sealed")
     return key

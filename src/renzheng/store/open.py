@@ -23,6 +23,7 @@ from renzheng.store.imports import Imports
 from renzheng.store.key_cache import KeyCache
 from renzheng.store.ledger import Ledger
 from renzheng.store.listing import Listing
+from renzheng.store.master_seal import MasterSeal
 from renzheng.store.nodes import JUDGE, Membership, Nodes, Report
 from renzheng.store.objects import FolderObjects, Objects
 from renzheng.store.operator_keys import OperatorKeys
@@ -156,18 +157,20 @@ def open_store(
     min_free_bytes: int | None = None,
     adopt: bool = False,
     postgres: PostgresPlace | None = None,
+    seals: tuple[MasterSeal, ...] = (),
 ) -> Store:
     """Open, or make, the store; `start` it before use.
 
     `clock`: unix seconds. `entropy`: gives that many unpredictable bytes. `evidence_url`: such as
     `s3://bucket/prefix`; None or empty keeps evidence in the data folder. `min_free_bytes`: what is kept free of the
     disks; None: the smaller of 1 GiB and 5 % of each. `adopt`: sign the records as they are. `postgres`: where records
-    and keys are; None: in SQLite, in the two folders. Raises StoreError with a sentence: keys that others can read,
-    folders inside each other, keys that are not these records', a database that cannot be reached.
+    and keys are; None: in SQLite, in the two folders. `seals`: what opens the master key. Raises StoreError with a
+    sentence: keys that others can read, folders inside each other, keys that are not these records', a database that
+    cannot be reached.
     """
     _check_apart(data_dir, keys_dir)
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    place = Place(data_dir, keys_dir, clock, entropy, busy_timeout, adopt)
+    place = Place(data_dir, keys_dir, clock, entropy, busy_timeout, adopt, seals)
     opened = open_sqlite(place) if postgres is None else open_postgres(place, postgres)
     objects: Objects = (
         BucketObjects(evidence_url, evidence_options) if evidence_url else FolderObjects(data_dir / EVIDENCE_FOLDER)

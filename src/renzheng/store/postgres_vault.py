@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg import AsyncConnection
 
 from renzheng.store.engine import Row, StoreError, Transaction, run_to_end
-from renzheng.store.keyring import generations, make_master, prepare_folder
+from renzheng.store.keyring import generations, make_master, master_made_at, prepare_folder
+from renzheng.store.master_seal import MasterSeal
 from renzheng.store.postgres import PostgresDatabase, PostgresTransaction
 from renzheng.store.postgres_session import PostgresSettings
 from renzheng.store.postgres_sync import SyncTransaction, connect
@@ -66,8 +67,9 @@ class PostgresVault(Vault):
         clock: Callable[[], float],
         entropy: Callable[[int], bytes],
         settings: PostgresSettings | None = None,
+        seals: Sequence[MasterSeal] = (),
     ) -> None:
-        super().__init__(folder, clock, entropy)
+        super().__init__(folder, clock, entropy, seals)
         self._url = url
         self._settings = settings or PostgresSettings()
         prepare_folder(folder)
@@ -171,6 +173,11 @@ class PostgresVault(Vault):
             _PUT, kind=int(subject.kind), id=subject.id, master=self._current, wrapped=wrapped, now=self._clock()
         )
 
+    async def recoverable(self) -> int:
+        made = master_made_at(self.folder, max(generations(self.folder)))
+        row = await self._database.one("SELECT count(*) FROM erasures WHERE erased_at >= :made", made=made)
+        return int(row[0]) if row else 0
+
     async def count(self) -> int:
         row = await self._database.one("SELECT count(*) FROM data_keys")
         return int(row[0]) if row else 0
@@ -201,7 +208,7 @@ class PostgresVault(Vault):
             tx = SyncTransaction(connection)
             run_to_end(tx.one("SELECT pg_advisory_lock(:lock)", lock=_LOCK))
             generation = max(generations(self.folder)) + 1
-            self._masters[generation] = AESGCM(make_master(self.folder, generation, self._entropy))
+            self._masters[generation] = AESGCM(make_master(self.folder, generation, self._entropy, self._seals))
             run_to_end(tx.run(_SET, name="master", value=str(generation)))
             count = 0
             while wrapped := self._rewrap(tx, generation, chunk):

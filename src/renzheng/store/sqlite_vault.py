@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -16,6 +16,7 @@ from renzheng.store.engine import StoreError
 from renzheng.store.erasures import SqliteErasures, soil, truncate
 from renzheng.store.files import ERASURES_FILE, KEYS_FILE
 from renzheng.store.keyring import generations, make_master, prepare_folder
+from renzheng.store.master_seal import MasterSeal
 from renzheng.store.sealer import Kind, Subject
 from renzheng.store.sqlite import connect, file_lock
 from renzheng.store.vault import LOOKUP, Vault
@@ -36,9 +37,14 @@ class SqliteVault(Vault):
     """The keys folder, open. Its `begin`, `commit` and `rollback` are the keys' part of a batch of the database."""
 
     def __init__(
-        self, folder: Path, clock: Callable[[], float], entropy: Callable[[int], bytes], busy_timeout: float = 5.0
+        self,
+        folder: Path,
+        clock: Callable[[], float],
+        entropy: Callable[[int], bytes],
+        busy_timeout: float = 5.0,
+        seals: Sequence[MasterSeal] = (),
     ) -> None:
-        super().__init__(folder, clock, entropy)
+        super().__init__(folder, clock, entropy, seals)
         self._busy_timeout = busy_timeout
         prepare_folder(folder)
         with file_lock(folder / "lock"):
@@ -126,6 +132,9 @@ class SqliteVault(Vault):
             (int(subject.kind), subject.id, self._current, wrapped, self._clock()),
         )
 
+    async def recoverable(self) -> int:
+        return 0  # what is erased is written over, in the file and in its log
+
     async def count(self) -> int:
         return int(self._reader.execute("SELECT count(*) FROM data_keys").fetchone()[0])
 
@@ -153,7 +162,7 @@ class SqliteVault(Vault):
             connection = connect(self.folder / KEYS_FILE, busy_timeout=self._busy_timeout, secure_delete=True)
             try:
                 generation = max(generations(self.folder)) + 1
-                self._masters[generation] = AESGCM(make_master(self.folder, generation, self._entropy))
+                self._masters[generation] = AESGCM(make_master(self.folder, generation, self._entropy, self._seals))
                 connection.execute("UPDATE meta SET value = ? WHERE name = 'master'", (generation,))
                 count = 0
                 while wrapped := self._rewrap(connection, generation, chunk):

@@ -1,8 +1,8 @@
 """Envelope encryption at rest. Each subject has a data key of its own, wrapped by the master key.
 
-The master key is a file in the keys folder. The wrapped data keys lie apart from the records, so that a copy of the
-records alone is worth nothing and destroying one key erases one subject wherever its records were copied to. Nothing
-is cached: a key that was destroyed by another process opens nothing from that moment on.
+The master key is a file in the keys folder, in the clear or sealed. The wrapped data keys lie apart from the records,
+so that a copy of the records alone is worth nothing and destroying one key erases one subject wherever its records
+were copied to. Nothing is cached: a key that was destroyed by another process opens nothing from that moment on.
 
 AES-256-GCM with 96-bit random nonces. One data key seals a few thousand blobs at most; one master key may wrap
 2^32 data keys (NIST SP 800-38D, 8.3), after which it has to be rotated.
@@ -28,6 +28,7 @@ from renzheng.store.keyring import (
     read_master,
     sync_folder,
 )
+from renzheng.store.master_seal import MasterSeal
 from renzheng.store.sealer import NONCE_BYTES, ErasedError, Kind, Sealer, Subject, prefix
 
 DIGEST_BYTES = 16
@@ -62,14 +63,24 @@ class Erasures(Protocol):
 
 
 class Vault(ABC):
-    """The keys, open. `clock`: unix seconds. `entropy`: gives that many unpredictable bytes."""
+    """The keys, open. `clock`: unix seconds. `entropy`: gives that many unpredictable bytes.
+
+    `seals`: what opens the master keys' files; the first seals new ones.
+    """
 
     erasures: Erasures
 
-    def __init__(self, folder: Path, clock: Callable[[], float], entropy: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clock: Callable[[], float],
+        entropy: Callable[[int], bytes],
+        seals: Sequence[MasterSeal] = (),
+    ) -> None:
         self.folder = folder
         self._clock = clock
         self._entropy = entropy
+        self._seals = tuple(seals)
         self._masters: dict[int, AESGCM] = {}
         self._current = 0
         self._lookup = b""
@@ -100,9 +111,9 @@ class Vault(ABC):
                 "put master-N.key back from the backup of the keys folder"
             )
         if not known:
-            self._masters = {1: AESGCM(make_master(self.folder, 1, self._entropy))}
+            self._masters = {1: AESGCM(make_master(self.folder, 1, self._entropy, self._seals))}
         else:
-            self._masters = {generation: AESGCM(read_master(self.folder, generation)) for generation in known}
+            self._masters = {number: AESGCM(read_master(self.folder, number, self._seals)) for number in known}
 
     def _wrap(self, subject: Subject, key: bytes, generation: int) -> bytes:
         nonce = self._entropy(NONCE_BYTES)
@@ -126,7 +137,7 @@ class Vault(ABC):
     def _have_master(self, generation: int) -> int:
         """Read a master key that another process has made since. Raises KeysRefusedError."""
         if generation not in self._masters:
-            self._masters[generation] = AESGCM(read_master(self.folder, generation))
+            self._masters[generation] = AESGCM(read_master(self.folder, generation, self._seals))
         return generation
 
     def _make_lookup(self, generation: int) -> bytes:
@@ -153,6 +164,8 @@ class Vault(ABC):
     async def of(self, subject: Subject) -> Sealer:
         """The sealer of a stored key. Raises ErasedError."""
         found = await self._find(subject)
+        if found is not None and found[1] not in self._masters and not master_path(self.folder, found[1]).exists():
+            found = await self._find(subject)  # a rotation ended in between
         if found is None:
             raise ErasedError(f"the data of {subject.kind.name.lower()} {subject.id} was erased")
         return Sealer(subject, self._unwrap(subject, *found), self._entropy)
@@ -166,6 +179,11 @@ class Vault(ABC):
 
     @abstractmethod
     async def _put(self, subject: Subject, wrapped: bytes) -> None: ...
+
+    @abstractmethod
+    async def recoverable(self) -> int:
+        """How many keys were erased, as somebody asked for it, since the master key was made, and may still lie in
+        logs and copies of the database: whoever has those and the master key could open them until the rotation."""
 
     @abstractmethod
     async def count(self) -> int:

@@ -11,6 +11,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,10 @@ from tencentcloud.common.common_client import CommonClient
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
+from typer.testing import CliRunner
 
+from renzheng.cli import build
+from renzheng.cli.remote_commands import REMOTE
 from renzheng.console.actions import Service as Sampled
 from renzheng.console.inspector import sample as sample_of
 from renzheng.management.product import SERVICE, VERSION, make_product
@@ -220,6 +224,120 @@ def test_verifications_and_records(managed: Server, owner: Client) -> None:
 
 def test_every_action_was_called(way: str) -> None:
     assert called == {action.name for action in make_product().actions}
+
+
+@pytest.fixture
+def elsewhere(
+    managed: Server, owner: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> Callable[..., Any]:
+    """Runs a command as on another machine, with a key of its own; its JSON, or its text."""
+    if way != "sdk":
+        pytest.skip("the commands have one way")
+    made = owner("CreateOperator", Name=f"at {tmp_path.name}", Role="owner")
+    managed.follow()
+    monkeypatch.setenv("TENCENTCLOUD_SECRET_ID", made["SecretId"])
+    monkeypatch.setenv("TENCENTCLOUD_SECRET_KEY", made["SecretKey"])
+    for name in ("DATA", "KEYS"):
+        monkeypatch.setenv(f"RENZHENG_{name}_DIR", str(tmp_path / "nothing"))
+    used.clear()
+
+    def run(*words: str, code: int = 0, given: str | None = None) -> Any:
+        name = next(name for name in (" ".join(words[:2]), words[0]) if name in REMOTE)
+        used.add(name)
+        done = CliRunner().invoke(COMMANDS, [*words, "--server", managed.operator_url], input=given)
+        assert done.exit_code == code, (words, done.output)
+        return json.loads(done.stdout) if "--json" in words else done.stdout
+
+    return run
+
+
+COMMANDS = build(["account", "key", "rule", "bucket", "identity", "operator", "audit", "session", "rejudge"])
+used: set[str] = set()
+
+
+def test_every_command_that_has_an_endpoint_works_by_it(
+    managed: Server, elsewhere: Callable[..., Any], tmp_path: Path
+) -> None:
+    run = elsewhere
+    assert run("account", "create", "elsewhere", "--prepaid", "3", "--json")["balance"] == 3
+    own = ("--account", "elsewhere")
+    assert "elsewhere" in [one["name"] for one in run("account", "list", "--json")]
+    assert "elsewhere" in run("account", "list")
+    assert run("account", "origins", "https://shop.example", *own, "--json")["origins"] == ["https://shop.example"]
+    assert run("account", "origins", *own, "--json")["origins"] == ["https://shop.example"]
+    names = run("account", "rename", *own, "--display-name", "zh-CN=青禾", "--json")["display_names"]
+    assert names["zh-CN"] == "青禾"
+    assert run("account", "set", "--contact", "400", *own, "--json")["contact"] == "400"
+    assert run("account", "deactivate", *own, "--json") == {
+        "account": "elsewhere", "active": False, "balance": 3, "billed": 0,
+    }  # fmt: skip
+    assert run("account", "activate", *own, "--json")["active"] is True
+    assert run("account", "topup", "2", *own, "--json")["balance"] == 5
+    assert run("account", "balance", "--unlimited", *own, "--json")["balance"] is None
+    assert run("account", "limit", "GetFaceIdToken", "9", *own, "--json") == {"GetFaceIdToken": 9}
+    assert run("account", "limit", *own, "--json") == {"GetFaceIdToken": 9}
+
+    key = run("key", "create", *own, "--json")
+    assert run("key", "temporary", "--seconds", "60", *own, "--json")["token"]
+    one = key["secret_id"]
+    assert {row["secret_id"] for row in run("key", "list", *own, "--json")} > {one}
+    assert run("key", "addresses", one, "127.0.0.0/8", "--json")["addresses"] == ["127.0.0.0/8"]
+    assert run("key", "addresses", one, "--clear", "--json")["addresses"] == []
+    assert run("key", "services", one, "faceid", "renzheng", "--json")["services"] == ["faceid", "renzheng"]
+    assert run("key", "unsigned-payload", one, "--allow", "--json")["unsigned_payload"] is True
+    assert run("key", "disable", one, "--json")["enabled"] is False
+    assert run("key", "enable", one, "--json")["enabled"] is True
+    shown = run("account", "show", *own, "--json")
+    assert {"secret_id": one, "enabled": True} in shown["keys"]
+
+    rule = run("rule", "create", "loans", "--threshold", "85", "--challenge-length", "2", *own, "--json")
+    assert rule["policy"]["threshold"] == 85
+    number = rule["rule_id"]
+    assert run("rule", "submit", number, *own, "--json")["state"] == "submitted"
+    run("rule", "reject", number, "--note", "no", *own, code=1)  # of one's own making
+    assert managed.json("rule", "approve", number, *own)["state"] == "approved"
+    run("rule", "approve", number, *own, code=1)  # it is approved
+    assert run("rule", "disable", number, *own, "--json")["state"] == "disabled"
+    assert [row["rule_id"] for row in run("rule", "list", *own, "--json")] == [number]
+    assert run("rule", "show", number, *own, "--json")["name"] == "loans"
+
+    store = ("--endpoint", f"http://cos.{REGION}.myqcloud.com", "--style", "virtual")
+    given = ("bucket", "authorise", NAME, "--region", REGION, "--key-id", KEY_ID, *store, *own)
+    assert NAME in run(*given, given=f"{SECRET}\n")
+    assert run("bucket", "show", *own, "--json")["bucket"] == NAME
+    assert "written, read and deleted" in run("bucket", "check", *own)
+    assert "revoked" in run("bucket", "revoke", *own)
+
+    photo = tmp_path / "a.png"
+    photo.write_bytes(sample())
+    who = ("--id-card", ID_CARD, "--name", PERSON, "--photo", str(photo))
+    number = str(run("identity", "add", *who, *own, "--json")["id"])
+    assert [row["has_photo"] for row in run("identity", "list", *own, "--json")] == [True]
+    assert run("identity", "remove", number, *own, "--json")["id"] == int(number)
+    table = tmp_path / "people.csv"
+    table.write_text(f"id_card,name,photo\n{ID_CARD},{PERSON},a.png\n12,{PERSON},\n")
+    faulty = run("identity", "import", str(table), "--photos", str(tmp_path), *own, "--json", code=1)
+    assert (faulty["good"], faulty["stored"], faulty["problems"][0]["row"]) == (1, 0, 3)
+    table.write_text(f"id_card,name,photo\n{ID_CARD},{PERSON},a.png\n")
+    done = run("identity", "import", str(table), "--photos", str(tmp_path), *own, "--json")
+    assert (done["good"], done["stored"], done["problems"]) == (1, 1, [])
+
+    assert run("operator", "add", "far away", "--role", "auditor", "--show-key", "--json")["secret_key"]
+    assert "disabled" in run("operator", "modify", "far away", "--disable")
+    assert "far away" in [row["name"] for row in run("operator", "list", "--json")]
+    events = run("audit", "list", "--limit", "5", "--json")
+    assert [row["id"] for row in events] == sorted(row["id"] for row in events)
+    assert len(events) == 5
+    assert run("audit", "list", "--after", str(events[1]["id"]), "--limit", "3", "--json") == events[2:]
+
+    issued = token(managed.sdk(managed.key()), CompareLib="LOCAL", ImageBase64=base64_of(sample()))
+    listed = run("session", "list", "--limit", "1", "--json")
+    assert (listed[0]["state"], listed[0]["account"]) == ("issued", "default")
+    assert run("session", "show", issued, "--json")["number"] == listed[0]["id"]
+    run("rejudge", issued, code=1)  # it has no verdict
+    assert "erased" in run("session", "erase", issued, "--yes")
+    assert not (tmp_path / "nothing").exists()
+    assert used == set(REMOTE)
 
 
 def test_the_command(managed: Server, owner: Client) -> None:

@@ -86,6 +86,8 @@ def _options(
 
 def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
     """The command line with these commands. Only what they need is imported, as the whole takes a second."""
+    from renzheng.cli.remote import with_endpoint
+
     app = typer.Typer(
         name="renzheng",
         help="Self-hosted face identity verification that speaks Tencent Cloud FaceID's API.",
@@ -105,7 +107,9 @@ def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
             app.command(name, hidden=True, context_settings=_ANYTHING)(_refuse_lab)
             continue
         if command.help:
+            with_endpoint(found, name)
             app.add_typer(found, name=name, help=command.help)
         else:
             app.command(name)(found)
+    with_endpoint(app)
     return app

@@ -67,7 +67,7 @@ def authorise(
         )
     except BucketRefusedError as error:
         refuse(str(error), 2)
-    key = BucketKey(key_id, _secret())
+    key = BucketKey(key_id, secret_of_key())
     shown = _probe(bucket, key) if check else buckets.example_address(bucket)
 
     async def work(store: Store) -> str:
@@ -79,7 +79,8 @@ def authorise(
     print(f"merchants get addresses such as {shown}")
 
 
-def _secret() -> str:
+def secret_of_key() -> str:
+    """From standard input, unseen at a terminal."""
     if sys.stdin.isatty():
         return str(typer.prompt("Secret of the key", hide_input=True, err=True)).strip()
     return sys.stdin.readline().strip() or refuse("standard input holds no secret of the key", 2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +13,8 @@ import typer
 from renzheng.accounts.keys import Key
 from renzheng.accounts.operators import Operator, Role
 from renzheng.cli.local import print_json, refuse, with_store
-from renzheng.client import ApiError, Client, ClientError
+from renzheng.cli.remote import HELP, ask, client_of, remote
+from renzheng.client import Client
 from renzheng.gateway.errors import ApiError as RefusedRequest
 from renzheng.gateway.manifest import Manifest
 from renzheng.gateway.parameters import MessageReader
@@ -23,7 +23,6 @@ from renzheng.settings import SettingsError, load_settings
 from renzheng.store.accounts import NotFoundError
 from renzheng.store.open import Store
 
-ENVIRONMENT = ("TENCENTCLOUD_SECRET_ID", "TENCENTCLOUD_SECRET_KEY")
 PRODUCT = make_product()
 ACTIONS = {action.name: action for action in PRODUCT.actions}
 
@@ -45,9 +44,7 @@ def call(
     ] = None,
     endpoint: Annotated[
         str | None,
-        typer.Option(
-            help=f"Another server, such as https://renzheng.example; the key is in {' and '.join(ENVIRONMENT)}."
-        ),
+        typer.Option(help=HELP),
     ] = None,
     person: Annotated[
         str | None, typer.Option("--as", help="On this machine: whose key signs; left out: the first owner's.")
@@ -69,13 +66,7 @@ def call(
             print(f"{name:<22} {parameter.en}")
         return
     parameters = parameters_of(manifest, given or [])
-    try:
-        client = _remote(endpoint) if endpoint else _local(person)
-        print_json(client.call(action, parameters))
-    except ApiError as error:
-        refuse(f"{error.code}: {error.message} (RequestId {error.request_id})")
-    except ClientError as error:
-        refuse(f"{error}; is the server running, and is this its operator's listener?")
+    print_json(ask(remote(endpoint) if endpoint else _local(person), action, parameters))
 
 
 def parameters_of(manifest: Manifest, given: list[str]) -> dict[str, Any]:
@@ -101,28 +92,6 @@ def _file(name: str) -> str:
         refuse(f"{name} cannot be read: {error.strerror}", 2)
 
 
-def _client(endpoint: str, secret_id: str, secret_key: str) -> Client:
-    try:
-        return Client(
-            secret_id,
-            secret_key,
-            endpoint=endpoint,
-            language="en-US",
-            service=PRODUCT.service,
-            version=PRODUCT.version,
-            timeout=60,
-        )
-    except ValueError as error:
-        refuse(str(error), 2)
-
-
-def _remote(endpoint: str) -> Client:
-    secret_id, secret_key = (os.environ.get(name, "") for name in ENVIRONMENT)
-    if not secret_id or not secret_key:
-        refuse(f"set {' and '.join(ENVIRONMENT)} to a key of the management service", 2)
-    return _client(endpoint, secret_id, secret_key)
-
-
 def _local(person: str | None) -> Client:
     """To the operator's listener of this machine, in the name of a person whose key is kept here."""
     try:
@@ -137,7 +106,7 @@ def _local(person: str | None) -> Client:
 
     key = with_store(find)
     host = f"[{settings.operator_host}]" if ":" in settings.operator_host else settings.operator_host
-    return _client(f"http://{host}:{settings.operator_port}", key.secret_id, key.secret_key)
+    return client_of(f"http://{host}:{settings.operator_port}", key.secret_id, key.secret_key)
 
 
 async def _first_owner(store: Store) -> Operator:

@@ -1,0 +1,191 @@
+"""`--endpoint`: the commands as clients of another server's management service.
+
+Here alone: `with_endpoint` gives the option to each command of `remote_commands`, and carries it out by signed calls.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from renzheng.cli.local import print_json, print_table, refuse
+
+if TYPE_CHECKING:
+    from renzheng.client import Client
+    from renzheng.gateway.manifest import Manifest
+
+ENVIRONMENT = ("TENCENTCLOUD_SECRET_ID", "TENCENTCLOUD_SECRET_KEY")
+PAGE = 100
+"""Items of one call, as many as the service gives."""
+
+HELP = f"Another server, such as https://renzheng.example; the key is in {' and '.join(ENVIRONMENT)}."
+Given = Mapping[str, Any]
+"""What a command was given, by the names of its parameters."""
+Act = Callable[["Api", Given], Any]
+"""Carries a command out; what it prints, as it is or in an `Outcome`: an object, a list of objects, or a sentence."""
+
+
+def client_of(endpoint: str, secret_id: str, secret_key: str) -> Client:
+    """A client of the management service. Ends the command for an endpoint that is none."""
+    from renzheng.client import Client
+    from renzheng.management.product import SERVICE, VERSION
+
+    try:
+        return Client(
+            secret_id,
+            secret_key,
+            endpoint=endpoint,
+            language="en-US",
+            service=SERVICE,
+            version=VERSION,
+            timeout=60,
+        )
+    except ValueError as error:
+        refuse(str(error), 2)
+
+
+def remote(endpoint: str) -> Client:
+    """With the key of the environment. Ends the command without one."""
+    secret_id, secret_key = (os.environ.get(name, "") for name in ENVIRONMENT)
+    if not secret_id or not secret_key:
+        refuse(f"set {' and '.join(ENVIRONMENT)} to a key of the management service", 2)
+    return client_of(endpoint, secret_id, secret_key)
+
+
+def ask(client: Client, action: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The reply of a call; what it is refused with ends the command."""
+    from renzheng.client import ApiError, ClientError
+
+    try:
+        return client.call(action, parameters)
+    except ApiError as error:
+        refuse(f"{error.code}: {error.message} (RequestId {error.request_id})")
+    except ClientError as error:
+        refuse(f"{error}; is the server running, and is this its operator's listener?")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command prints, and the exit code that it ends with."""
+
+    shown: Any
+    code: int
+
+
+class Api:
+    """Calls in the words of the commands: names as in Python, and None for what is left out."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def call(self, action: str, given: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+        """The reply. Ends the command where it is refused, or of another version of the service."""
+        manifest = _actions()[action]
+        names = {field.name: field.encode_name for field in msgspec.structs.fields(manifest.request)}
+        sent = {names[name]: value for name, value in {**(given or {}), **more}.items() if value is not None}
+        reply = ask(self._client, action, sent)
+        try:
+            return dict(_plain(msgspec.convert(reply, manifest.reply)))
+        except msgspec.ValidationError as error:
+            refuse(f"the reply of {action} is not of this version of renzheng: {error}")
+
+    def every(self, action: str, items: str, given: Mapping[str, Any] | None = None, **more: Any) -> Iterator[Any]:
+        """The items of a list, page by page as they are taken."""
+        cursor: str | None = None
+        while True:
+            reply = self.call(action, given, **more, limit=PAGE, cursor=cursor)
+            yield from reply[items]
+            cursor = reply["next_cursor"]
+            if not cursor:
+                return
+
+    def account(self, given: str | None) -> dict[str, int]:
+        """`account_id` of --account, by name or number; nothing where it was left out, as the service knows then."""
+        return {} if given is None else {"account_id": self.find_account(given)["id"]}
+
+    def find_account(self, given: str | None) -> dict[str, Any]:
+        """Ends the command where there is none of this name or number, or several and none was said."""
+        known = list(self.every("DescribeAccounts", "accounts"))
+        if given is None and len(known) == 1:
+            return dict(known[0])
+        of_this_name = [one for one in known if one["name"] == given]
+        found: list[dict[str, Any]] = of_this_name or [one for one in known if str(one["id"]) == given]
+        return found[0] if found else refuse(f"there is no account {given}" if given else "say which by --account")
+
+
+@functools.cache
+def _actions() -> dict[str, Manifest]:
+    from renzheng.management.product import make_product
+
+    return {action.name: action for action in make_product().actions}
+
+
+def _plain(value: Any) -> Any:
+    """A reply with names as in Python; keys of dictionaries are data, and stay."""
+    if isinstance(value, msgspec.Struct):
+        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
+    return [_plain(part) for part in value] if isinstance(value, list) else value
+
+
+def with_endpoint(app: typer.Typer, group: str = "") -> None:
+    """Give `--endpoint` to those of these commands that have an action. Doing it again changes nothing."""
+    from renzheng.cli.remote_commands import REMOTE
+
+    for command in app.registered_commands:
+        callback = command.callback
+        assert callback is not None
+        name = " ".join(filter(None, (group, command.name or callback.__name__.replace("_", "-"))))
+        if name in REMOTE and not hasattr(callback, "__wrapped__"):
+            command.callback = _made(callback, REMOTE[name])
+
+
+def _made(callback: Callable[..., Any], act: Act) -> Callable[..., Any]:
+    signature = inspect.signature(callback, eval_str=True)
+    # One command has an `--endpoint` of its own: that of a bucket.
+    options = ["--server"] if "endpoint" in signature.parameters else ["--endpoint", "--server"]
+    hint = Annotated[str | None, typer.Option(*options, help=HELP)]
+    option = inspect.Parameter("server", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
+
+    @functools.wraps(callback)
+    def either(*, server: str | None, **given: Any) -> Any:
+        if server is None:
+            return callback(**given)
+        done = act(Api(remote(server)), given)
+        _show(done.shown if isinstance(done, Outcome) else done, bool(given.get("as_json")))
+        raise typer.Exit(done.code if isinstance(done, Outcome) else 0)
+
+    either.__signature__ = signature.replace(parameters=[*signature.parameters.values(), option])  # type: ignore[attr-defined]
+    hints = {name: one.annotation for name, one in signature.parameters.items()}
+    either.__annotations__ = hints | {"server": hint}
+    return either
+
+
+def _show(shown: Any, as_json: bool) -> None:
+    if isinstance(shown, str):
+        print(shown)
+    elif as_json:
+        print_json(shown)
+    elif isinstance(shown, list):
+        names = list(dict.fromkeys(name for row in shown for name in row))
+        print_table([_title(name) for name in names], [[_text(row.get(name)) for name in names] for row in shown])
+    else:
+        print_table(["", ""], [[_title(name), _text(value)] for name, value in shown.items()])
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{name}: {_text(part)}" for name, part in value.items())
+    if isinstance(value, list):
+        return "\n".join(map(_text, value))
+    return {None: "", True: "yes", False: "no"}.get(value, str(value)) if not isinstance(value, float) else f"{value:g}"

@@ -177,6 +177,13 @@ async def test_who_works_on_sqlite_is_waited_out(open_world: OpenWorld) -> None:
         writer.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="another command is writing"):
             moving.move(given, where, actor="test")
+    world.force(
+        "INSERT INTO nodes (id, kind, name, evidence, started_at, seen_at) VALUES (1, 'judge', 'box:7', '', 0, ?)",
+        world.clock() - 3,
+    )
+    with pytest.raises(StoreError, match="box:7 still works on these records"):
+        moving.move(given, where, actor="test")
+    world.clock.now += 60  # it was killed, and said nothing
     with psycopg.connect(where.records, autocommit=True) as other:
         other.execute("CREATE TABLE diary (day date)")
     with pytest.raises(StoreError, match=r"not empty \(it has diary\)"):

@@ -23,6 +23,7 @@ from renzheng.store.authenticity import TABLES, Authenticity, selected
 from renzheng.store.engine import Row, StoreError, run_to_end
 from renzheng.store.engines import MOVED, Place, PostgresPlace, open_sqlite
 from renzheng.store.files import ERASURES_FILE, KEYS_FILE, RECORDS_FILE
+from renzheng.store.nodes import DEAD_SECONDS
 from renzheng.store.postgres_session import PostgresSettings, place, trouble_of
 from renzheng.store.postgres_vault import HALF_COPIED, SCHEMA
 from renzheng.store.schema import migrate_postgres
@@ -124,6 +125,12 @@ def _locked(given: Place) -> Iterator[_Source]:
         files = [stack.enter_context(contextlib.closing(_lock(path, given.busy_timeout))) for path in names]
         source = _Source(files[0], files[1], files[2], opened.vault)
         source.records.execute("DELETE FROM meta WHERE name = ?", (MOVED,))  # of a copy that ended at its last step
+        there = source.records.execute(
+            "SELECT name FROM nodes WHERE seen_at > ?", (given.clock() - DEAD_SECONDS,)
+        ).fetchone()
+        if there is not None:
+            raise StoreError(f"{there[0]} still works on these records; stop every renzheng judge first")
+        source.records.execute("DELETE FROM nodes")  # those that ended without a word
         seen = source.keys.execute("SELECT value FROM meta WHERE name = 'replayed'").fetchone()[0]
         listed = source.erasures.execute("SELECT coalesce(max(number), 0) FROM erasures").fetchone()[0]
         if seen != listed:

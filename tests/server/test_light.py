@@ -126,6 +126,8 @@ def test_a_head_that_does_the_actions_but_does_not_answer_the_colours_fails_by_l
     assert found.result.Similarity == 0
 
 
+@pytest.mark.stress
+@pytest.mark.races
 def test_a_line_that_breaks_during_a_colour_goes_on_with_the_same_one(
     server: Server, rule: str, puppet: Puppet
 ) -> None:

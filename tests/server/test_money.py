@@ -145,15 +145,24 @@ def sdk_with_token(server: Server, made: dict[str, Any], method: str = "TC3-HMAC
     return faceid_client.FaceidClient(given, REGION, profile)
 
 
-def test_temporary_credentials_work_with_their_token_until_they_end(server: Server) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def temporary(server: Server) -> tuple[dict[str, Any], float]:
+    """Temporary credentials, which work, and when they end by the monotonic clock: other tests run meanwhile."""
     made = server.json("key", "temporary", "--account", "default", "--seconds", "15")
-    started = time.monotonic()
+    ends = time.monotonic() + 15.5
     server.follow()
     for method in ("TC3-HMAC-SHA256", "HmacSHA256"):
         assert token(sdk_with_token(server, made, method), **BUSINESS)
+    return made, ends
+
+
+def test_temporary_credentials_work_with_their_token_until_they_end(
+    server: Server, temporary: tuple[dict[str, Any], float]
+) -> None:
+    made, ends = temporary
     for other in (None, "x" * 64):
         assert code(token, sdk_with_token(server, made | {"token": other}), **BUSINESS)[0] == "AuthFailure.TokenFailure"
-    time.sleep(max(0.0, 15.5 - (time.monotonic() - started)))
+    time.sleep(max(0.0, ends - time.monotonic()))
     assert code(token, sdk_with_token(server, made), **BUSINESS)[0] == "AuthFailure.TokenFailure"
     (listed,) = [entry for entry in server.json("key", "list") if entry["secret_id"] == made["secret_id"]]
     assert listed["expires_at"] == made["expires_at"]

@@ -45,7 +45,8 @@ def test_a_network_that_decides_refuses_a_complying_head_and_its_tag_is_in_the_r
         assert fetched.Result == "1005"
         assert "08" in fetched.LivenessInfoTag.split(",")
         assert "the same numbers" in server.command("rejudge", token)
-        assert "passive: " in server.command("session", "show", token)
-        assert "appearance: " in server.command("session", "show", token)
+        told_to_operators = server.command("session", "show", token)
+        assert "passive: " in told_to_operators
+        assert "appearance: " in told_to_operators
     finally:
         server.stop()

@@ -176,6 +176,9 @@ async def open_world(tmp_path: Path, engine: str) -> AsyncIterator[OpenWorld]:
     yield build
     for store in opened:
         await store.stop()
+    for place in places.values():
+        cluster().drop(place.records)
+        cluster().drop(place.keys)
 
 
 @pytest.fixture

@@ -30,9 +30,11 @@ def template() -> str:
 
 @pytest.fixture
 async def database(template: str) -> AsyncIterator[PostgresDatabase]:
-    made = PostgresDatabase(cluster().create(str(psycopg.conninfo.conninfo_to_dict(template)["dbname"])))
+    url = cluster().create(str(psycopg.conninfo.conninfo_to_dict(template)["dbname"]))
+    made = PostgresDatabase(url)
     yield made
     await made.stop()
+    cluster().drop(url)
 
 
 def test_the_schema_is_made_once_and_a_newer_one_is_refused(template: str) -> None:

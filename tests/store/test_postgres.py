@@ -17,10 +17,12 @@ from tests.support.postgres import Cluster, cluster
 
 @pytest.fixture
 async def database() -> AsyncIterator[PostgresDatabase]:
-    made = PostgresDatabase(cluster().create())
+    url = cluster().create()
+    made = PostgresDatabase(url)
     await made.write(_create)
     yield made
     await made.stop()
+    cluster().drop(url)
 
 
 async def _create(tx: Transaction) -> None:

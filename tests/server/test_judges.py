@@ -18,7 +18,7 @@ import pytest
 import simplejpeg
 
 from renzheng.capture.judging import Verdicts
-from renzheng.store.engines import DATABASE_NAME
+from renzheng.store.files import RECORDS_FILE
 from renzheng.store.open import Store, open_store
 from renzheng.verification.policy import Policy
 from renzheng.verification.session import CompareLib, Details, EndReason, FrameRecord, State, StepRecord
@@ -106,7 +106,7 @@ async def hand_in(store: Store, token: str) -> int:
 
 
 def row(folder: Path, sql: str, *given: object) -> tuple[object, ...]:
-    with contextlib.closing(sqlite3.connect(folder / "data" / DATABASE_NAME)) as records:
+    with contextlib.closing(sqlite3.connect(folder / "data" / RECORDS_FILE)) as records:
         found = records.execute(sql, given).fetchone()
     assert found is not None
     return tuple(found)

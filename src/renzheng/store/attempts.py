@@ -59,7 +59,7 @@ class Attempts(Context):
                 actions=json.dumps(actions),
             )
             if attempt == 0:  # where a photo came with the token, the key is there and stays
-                await self._vault.keep(self._vault.draw(Subject(Kind.EVIDENCE, session_id)))
+                await self._vault.ensure(Subject(Kind.EVIDENCE, session_id))
             return number, {name for name, _ in forgotten}
 
         begun = await self._database.write(begin, keys=attempt == 0)

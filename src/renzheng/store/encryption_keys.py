@@ -12,7 +12,7 @@ from typing import NamedTuple
 from renzheng.store.accounts import NotFoundError, RefusedError
 from renzheng.store.audit import Audit
 from renzheng.store.authenticity import Authenticity
-from renzheng.store.changes import changed
+from renzheng.store.changes import TENANTS, changed
 from renzheng.store.engine import Database, Transaction
 from renzheng.store.sealer import DamagedError, ErasedError, Kind, Subject
 from renzheng.store.vault import Vault
@@ -142,7 +142,8 @@ class EncryptionKeys:
             if first and await tx.one(known, account_id=account_id):
                 return False
             # By the time, as a session's, and above all others: a number is never given twice, nor one that a crash
-            # left a data key under.
+            # left a data key under. Whoever makes pairs for another account meanwhile waits.
+            await tx.one("SELECT 1 FROM counters WHERE name = :name FOR UPDATE", name=TENANTS)
             newest = await tx.one("SELECT coalesce(max(id), 0) FROM encryption_keys")
             number = max(int(now * 1_000_000), newest[0] + 1 if newest else 1)
             while await self._vault.has(Subject(Kind.ENCRYPTION, number)):

@@ -219,8 +219,7 @@ class Identities:
         """Make the decoy that misses read, where it is not there yet."""
         if await self._vault.has(_DECOY) and await self._objects.get(_photo_name(_DECOY.id)) is not None:
             return
-        drawn = self._vault.draw(_DECOY)
-        await self._database.write(lambda _: self._vault.keep(drawn), keys=True)
+        await self._database.write(lambda _: self._vault.ensure(_DECOY), keys=True)
         content = (await self._vault.of(_DECOY)).seal("photo", self._entropy(_DECOY_BYTES))
         await self._objects.put(_photo_name(_DECOY.id), content)
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import structlog
 
 from renzheng.store.engine import ConflictError, Database, StoreError, Transaction
+from renzheng.store.records import SLOTS
 
 log = structlog.get_logger("renzheng.store")
 
@@ -25,8 +26,6 @@ BEAT_SECONDS = 2.0
 DEAD_SECONDS = 10.0
 """Silence after which a process is taken for dead: five heartbeats."""
 SERVER, JUDGE = "server", "judge"
-SLOTS = 64
-"""Servers that make tokens at once: each has a slot, and ids of its own by it."""
 
 _COLUMNS = "id, kind, name, slot, evidence, draining, judged_per_second, attempts"
 
@@ -142,13 +141,15 @@ class Membership:
         kind: str | None,
         identity: Callable[[], Awaitable[str]],
         report: Callable[[], Report] = Report,
+        is_known: Callable[[Node], None] = lambda _: None,
     ) -> None:
-        """`identity()`: of the place where this process has evidence."""
+        """`identity()`: of the place where this process has evidence. `is_known` is told as which node it is known."""
         self._nodes = nodes
         self._kind = kind
         self._identity = identity
         self._evidence = ""
         self._report = report
+        self._is_known = is_known
         self._is_draining = False
         self._is_failing = False
         self.own: Node | None = None
@@ -160,7 +161,7 @@ class Membership:
         if self._kind is not None:
             self._evidence = await self._identity()
             self._check_evidence()
-            self.own = await self._nodes.add(self._kind, self._evidence)
+            await self._add(self._kind)
 
     async def run(self) -> None:
         """Heartbeats, until cancelled. While the database is away, what was known of the others stands."""
@@ -178,8 +179,12 @@ class Membership:
         """One heartbeat, and a look at the others."""
         if self.own is not None and not await self._nodes.beat(self.own.id, self._report(), self._is_draining):
             log.warning("node_was_buried", node=self.own.name, why="it was silent for too long; it goes on as another")
-            self.own = await self._nodes.add(self.own.kind, self._evidence)
+            await self._add(self.own.kind)
         await self._look()
+
+    async def _add(self, kind: str) -> None:
+        self.own = await self._nodes.add(kind, self._evidence)
+        self._is_known(self.own)
 
     async def leave(self) -> None:
         if self.own is not None:

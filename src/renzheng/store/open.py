@@ -24,7 +24,7 @@ from renzheng.store.key_cache import KeyCache
 from renzheng.store.ledger import Ledger
 from renzheng.store.listing import Listing
 from renzheng.store.master_seal import MasterSeal
-from renzheng.store.nodes import JUDGE, Membership, Nodes, Report
+from renzheng.store.nodes import JUDGE, Membership, Node, Nodes, Report
 from renzheng.store.objects import FolderObjects, Objects
 from renzheng.store.operator_keys import OperatorKeys
 from renzheng.store.operators import Operators
@@ -71,7 +71,8 @@ class Store:
         self._entropy = entropy
         self._retention = retention
         self.keys = KeyCache(database, vault, authenticity)
-        self.sessions = Sessions(database, vault, objects, entropy, Ids(newest), room, authenticity)
+        self._ids = Ids(newest)
+        self.sessions = Sessions(database, vault, objects, entropy, self._ids, room, authenticity)
         self.listing = Listing(database)
         self.search = Search(database)
         self.calls = Calls(database)
@@ -126,7 +127,12 @@ class Store:
         The one server over SQLite has no row: its lock says that it is there.
         """
         has_row = self.is_shared or kind == JUDGE
-        return Membership(self.nodes, kind if has_row else None, self.objects.identity, report)
+        return Membership(self.nodes, kind if has_row else None, self.objects.identity, report, self._use)
+
+    def _use(self, own: Node) -> None:
+        """Ids are of this node's slot from now on."""
+        if own.slot is not None:
+            self._ids.slot = own.slot
 
     def check_alone(self) -> None:
         """Raises StoreError where a server already works on these records."""

@@ -51,6 +51,7 @@ SELECT coalesce(bool_or(age(seen) > age(%(now)s::text::xid)), false) FROM (
     UNION ALL SELECT transaction FROM pg_prepared_xacts WHERE database = current_database()
 ) AS readers WHERE seen IS NOT NULL
 """
+_FIND = "SELECT wrapped, master FROM data_keys WHERE kind = :kind AND id = :id"
 _PUT = (
     "INSERT INTO data_keys (kind, id, master, wrapped, created_at) VALUES (:kind, :id, :master, :wrapped, :now)"
     " ON CONFLICT DO NOTHING"
@@ -159,19 +160,17 @@ class PostgresVault(Vault):
                 self._reading = self._database
 
     async def _find(self, subject: Subject) -> tuple[bytes, int] | None:
-        row = await self._reading.one(
-            "SELECT wrapped, master FROM data_keys WHERE kind = :kind AND id = :id",
-            kind=int(subject.kind),
-            id=subject.id,
-        )
+        row = await self._reading.one(_FIND, kind=int(subject.kind), id=subject.id)
         return (bytes(row[0]), row[1]) if row else None
 
-    async def _put(self, subject: Subject, wrapped: bytes) -> None:
+    async def _put(self, subject: Subject, wrapped: bytes) -> tuple[bytes, int] | None:
         if self._writer is None:
             raise RuntimeError("a key is kept outside a write that was handed in with keys=True")
-        await PostgresTransaction(self._writer).run(
-            _PUT, kind=int(subject.kind), id=subject.id, master=self._current, wrapped=wrapped, now=self._clock()
-        )
+        tx, given = PostgresTransaction(self._writer), {"kind": int(subject.kind), "id": subject.id}
+        if await tx.run(_PUT, **given, master=self._current, wrapped=wrapped, now=self._clock()):
+            return None
+        row = await tx.one(_FIND, **given)
+        return (bytes(row[0]), row[1]) if row else None
 
     async def recoverable(self) -> int:
         made = master_made_at(self.folder, max(generations(self.folder)))

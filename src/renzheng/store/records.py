@@ -17,6 +17,9 @@ from renzheng.store.vault import Vault
 from renzheng.verification.policy import Policy
 from renzheng.verification.session import MOVES, CompareLib, Details, EndReason, Session, State
 
+SLOTS = 64
+"""Servers that may issue tokens on the same records at once."""
+
 COLUMNS = (
     "id, account_id, state, created_at, expires_at, attempt, counted, has_photo, policy, ending, device, id_hash,"
     " sealed, evidence_until, device_mismatch, to_bucket, spared, eased, advice, judged, excused"
@@ -60,14 +63,18 @@ def unpack_details(content: bytes) -> Details:
 class Ids:
     """Ids that rise with time: unix microseconds, or one more than the last.
 
-    Never given twice, even after a restore of an older backup, so that a data key's subject stays one subject.
+    Never given twice, even after a restore of an older backup, so that a data key's subject stays one subject. Servers
+    on the same records give ids that leave different remainders: each has a slot, by which they never meet.
     """
 
-    def __init__(self, last: int) -> None:
+    def __init__(self, last: int, slot: int = 0) -> None:
         self._last = last
+        self.slot = slot
 
     def draw(self, now: float) -> int:
-        self._last = max(self._last + 1, int(now * 1_000_000))
+        at = int(now * 1_000_000)
+        after = self._last + 1
+        self._last = max(at - (at - self.slot) % SLOTS, after + (self.slot - after) % SLOTS)
         return self._last
 
 

@@ -6,10 +6,12 @@ put together from: `devices`, `attempts`, `transcript`, `judgements`.
 
 from __future__ import annotations
 
+import functools
+
 from renzheng.store import evidence_use
 from renzheng.store.authenticity import details_field, selected
 from renzheng.store.devices import Devices
-from renzheng.store.engine import Transaction
+from renzheng.store.engine import ConflictError, Transaction
 from renzheng.store.judgements import Judgements
 from renzheng.store.records import COLUMNS, moved, moves, pack_details, policy_text, session_folder
 from renzheng.store.sealer import ErasedError, Kind, Sealer, Subject
@@ -55,8 +57,32 @@ class Sessions(Devices, Transcript, Judgements):
         `to_bucket`: deliver the verdict's evidence to the account's bucket.
         Raises NoRoomError where the disk, and EvidenceLimitError where the account, has no room for the photo.
         """
+        issue = functools.partial(self._issue, account_id, token, details, photo, policy, now, lifetime)
+        tries = 3
+        while True:
+            tries -= 1
+            try:
+                return await issue(self._ids.draw(now), rule_id, evidence_days, to_bucket)
+            except ConflictError:  # an id that another process gave, or left a key under
+                if not tries:
+                    raise
+
+    async def _issue(
+        self,
+        account_id: int,
+        token: str,
+        details: Details,
+        photo: bytes | None,
+        policy: Policy,
+        now: float,
+        lifetime: float,
+        session_id: int,
+        rule_id: int | None,
+        evidence_days: float | None,
+        to_bucket: bool,
+    ) -> int:
+        """As `create`, under this id. Raises ConflictError where it is taken."""
         vault = self._vault
-        session_id = self._ids.draw(now)
         token_hash = vault.digest("token", token)
         id_hash = self.id_hash(account_id, details.id_card) if details.id_card else None
         evidence: Sealer | None = None
@@ -101,8 +127,9 @@ class Sessions(Devices, Transcript, Judgements):
         try:
             # Without a photo it is one statement that can fail, and the savepoint would be a cost without a use.
             await self._database.write(insert, keys=True, savepoint=size > 0)
-        except Exception:
-            if photo is not None:  # where the disk is full it must not wait for the sweeper
+        except Exception as error:
+            # Where the disk is full it must not wait for the sweeper. Of a taken id, it may be the other session's.
+            if photo is not None and not isinstance(error, ConflictError):
                 await self._objects.delete(_photo_of(session_id))
             raise
         return session_id

@@ -58,7 +58,7 @@ class SqliteVault(Vault):
         self._reader = connect(folder / KEYS_FILE, busy_timeout=busy_timeout)
         self._writer = connect(folder / KEYS_FILE, busy_timeout=0, secure_delete=True)
         self._current = self._read_current(self._reader)
-        wrapped, generation = self._select(LOOKUP) or (b"", 0)
+        wrapped, generation = self._select(self._reader, LOOKUP) or (b"", 0)
         self._lookup = self._unwrap(LOOKUP, wrapped, generation)
 
     def close(self) -> None:
@@ -116,21 +116,22 @@ class SqliteVault(Vault):
 
     # -- keys of subjects
 
-    def _select(self, subject: Subject) -> tuple[bytes, int] | None:
-        row: tuple[bytes, int] | None = self._reader.execute(
+    def _select(self, connection: sqlite3.Connection, subject: Subject) -> tuple[bytes, int] | None:
+        row: tuple[bytes, int] | None = connection.execute(
             "SELECT wrapped, master FROM data_keys WHERE kind = ? AND id = ?", subject
         ).fetchone()
         return row
 
     async def _find(self, subject: Subject) -> tuple[bytes, int] | None:
-        return self._select(subject)
+        return self._select(self._reader, subject)
 
-    async def _put(self, subject: Subject, wrapped: bytes) -> None:
-        self._writer.execute(
+    async def _put(self, subject: Subject, wrapped: bytes) -> tuple[bytes, int] | None:
+        stored = self._writer.execute(
             "INSERT INTO data_keys VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             # The driver takes a plain int as it is, and searches for an adapter for anything else.
             (int(subject.kind), subject.id, self._current, wrapped, self._clock()),
         )
+        return None if stored.rowcount else self._select(self._writer, subject)
 
     async def recoverable(self) -> int:
         return 0  # what is erased is written over, in the file and in its log

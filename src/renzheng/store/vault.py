@@ -19,6 +19,7 @@ from typing import Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from renzheng.store.engine import ConflictError
 from renzheng.store.keyring import (
     KEY_BYTES,
     KeysRefusedError,
@@ -158,8 +159,18 @@ class Vault(ABC):
         return Sealer(subject, self._entropy(KEY_BYTES), self._entropy)
 
     async def keep(self, sealer: Sealer) -> None:
-        """Store a drawn key; only inside a job that was handed in with `keys=True`. A key that exists is kept."""
-        await self._put(sealer.subject, self._wrap(sealer.subject, sealer._key, self._current))
+        """Store a drawn key; only inside a job that was handed in with `keys=True`.
+
+        Raises ConflictError where the subject has another key: what was sealed with the drawn one would never open.
+        """
+        subject = sealer.subject
+        there = await self._put(subject, self._wrap(subject, sealer._key, self._current))
+        if there is not None and self._unwrap(subject, *there) != sealer._key:
+            raise ConflictError(f"{subject.kind.name.lower()} {subject.id} has another data key")
+
+    async def ensure(self, subject: Subject) -> None:
+        """As `keep`, a new key for a subject that has none; one that is there stays."""
+        await self._put(subject, self._wrap(subject, self._entropy(KEY_BYTES), self._current))
 
     async def of(self, subject: Subject) -> Sealer:
         """The sealer of a stored key. Raises ErasedError."""
@@ -178,7 +189,8 @@ class Vault(ABC):
         """A wrapped key, and the generation of the master key that it is wrapped under."""
 
     @abstractmethod
-    async def _put(self, subject: Subject, wrapped: bytes) -> None: ...
+    async def _put(self, subject: Subject, wrapped: bytes) -> tuple[bytes, int] | None:
+        """Store it. Where there is one already, that stays, and is given as by `_find`."""
 
     @abstractmethod
     async def recoverable(self) -> int:

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import socket
 from collections.abc import Sequence
-from typing import Any
+from typing import cast, get_args
 
 import pytest
 
+from renzheng.engine.duties import Duty
 from renzheng.engine.limits import EngineLimits, WorkerLimits
 from renzheng.engine.media import MediaError
-from renzheng.engine.supervision import Worker, WorkerDiedError
+from renzheng.engine.messages import (
+    Answer,
+    AnyQuestion,
+    BeginVideoQuestion,
+    FailureAnswer,
+    PhotoQuestion,
+    Pixels,
+    Question,
+    RefusalAnswer,
+)
+from renzheng.engine.supervision import HEAD, Worker, WorkerDiedError
 from renzheng.engine.worker import _safely
 from renzheng.engine.workers import MAX_LOST_FRAMES, EngineWorkers, _Job
 
-PLACE = [2, 3, 0]
+PLACE = Pixels(2, 3, 0)
 AREA = 2 * 3 * 3
 
 
@@ -30,12 +42,12 @@ class Decoder(EngineWorkers):
 
     async def _decode(
         self, jpegs: Sequence[bytes], slot: int, *, urgent: bool = False, strict: bool = False, offset: int = 0
-    ) -> tuple[list[list[int] | None], float]:
+    ) -> tuple[list[Pixels | None], float]:
         self.calls += 1
         if self.calls <= self.dies_first or any(jpeg in self.deadly for jpeg in jpegs):
             raise WorkerDiedError("the decode process died")
         self.offsets.append(offset)
-        return [[2, 3, offset + AREA * n] for n in range(len(jpegs))], self.seconds
+        return [Pixels(2, 3, offset + AREA * n) for n in range(len(jpegs))], self.seconds
 
     def job(self) -> _Job:
         return _Job(Worker("judge", self.limits, []), 0.0, self.limits, lambda: 0.0)
@@ -44,14 +56,14 @@ class Decoder(EngineWorkers):
 async def test_a_process_that_dies_once_costs_no_frame() -> None:
     engine = Decoder(dies_first=1)
     places = await engine._decode_for(engine.job(), [b"a", b"b", b"c"], 0)
-    assert places == [[2, 3, 0], [2, 3, AREA], [2, 3, 2 * AREA]]  # each behind the one before
+    assert places == [PLACE, Pixels(2, 3, AREA), Pixels(2, 3, 2 * AREA)]  # each behind the one before
     engine = Decoder(dies_first=1)
     assert await engine._decode_for(engine.job(), [b"a"], 0) == [PLACE]
 
 
 async def test_a_frame_of_which_the_process_dies_twice_is_left_out_and_the_others_stay() -> None:
     engine = Decoder(deadly=[b"b"])
-    assert await engine._decode_for(engine.job(), [b"a", b"b", b"c"], 0) == [PLACE, None, [2, 3, AREA]]
+    assert await engine._decode_for(engine.job(), [b"a", b"b", b"c"], 0) == [PLACE, None, Pixels(2, 3, AREA)]
 
 
 async def test_a_process_that_dies_of_everything_is_a_fault_of_ours() -> None:
@@ -80,27 +92,59 @@ async def test_the_budget_is_spent_by_frames_that_are_tried_alone_too() -> None:
     assert job.decoded_seconds == pytest.approx(2.4)
 
 
+class Failing:
+    """A duty that raises this of whatever it is asked."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def answer(self, request: AnyQuestion, payload: bytes) -> tuple[Answer, bytes]:
+        raise self.error
+
+
+def answered(error: Exception, *, confined: bool = False) -> Answer:
+    reply, payload = _safely(cast(Duty, Failing(error)), BeginVideoQuestion(), b"MARKED", confined=confined)
+    assert payload == b""
+    return reply
+
+
 @pytest.mark.parametrize("confined", [True, False])
 def test_only_in_a_small_process_is_a_lack_of_memory_the_pictures_fault(confined: bool) -> None:
-    def full(header: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
-        raise MemoryError
-
-    reply, _ = _safely(full, {}, b"", confined=confined)
-    assert ("media_error" in reply) is confined
-    assert ("error" in reply) is not confined
+    assert isinstance(answered(MemoryError(), confined=confined), RefusalAnswer if confined else FailureAnswer)
 
 
 def test_a_fault_of_ours_is_told_as_that_and_names_nothing_that_was_sent() -> None:
-    def broken(header: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
-        raise ValueError("MARKED")
+    assert answered(ValueError("MARKED"), confined=True) == FailureAnswer("ValueError")
+    assert answered(MediaError("corrupt", "the JPEG is damaged")) == RefusalAnswer("corrupt", "the JPEG is damaged")
 
-    assert _safely(broken, {}, b"MARKED", confined=True) == ({"error": "ValueError"}, b"")
 
-    def unfit(header: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
-        raise MediaError("corrupt", "the JPEG is damaged")
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"{}",
+        b"not JSON",
+        b'{"type":"DoneAnswer"}',
+        b'{"type":"PhotoAnswer","place":[1,2],"scale":1}',
+        b'{"type":"LookAnswer"}',
+    ],
+)
+async def test_a_reply_of_another_form_ends_the_process(head: bytes) -> None:
+    """What opens strangers' bytes may have been taken over: its words are believed in their form alone."""
+    ours, theirs = socket.socketpair()
+    worker = Worker("decode", EngineLimits(), [])
+    worker._socket = ours
+    ours.setblocking(False)
+    with theirs:
+        theirs.sendall(HEAD.pack(len(head), 0) + head)
+        with pytest.raises(WorkerDiedError, match="nonsense"):
+            await worker.call(PhotoQuestion(0), b"photo", seconds=5)
+    assert worker._socket is None
 
-    reply, _ = _safely(unfit, {}, b"")
-    assert reply == {"media_error": "corrupt", "message": "the JPEG is damaged"}
+
+@pytest.mark.parametrize("request_", get_args(AnyQuestion), ids=lambda one: one.__name__)
+def test_each_request_names_its_reply(request_: type[Question[Answer]]) -> None:
+    (base,) = request_.__orig_bases__  # type: ignore[attr-defined]
+    assert issubclass(get_args(base)[0], Answer)
 
 
 @pytest.mark.parametrize("kind", ["decode", "mux"])

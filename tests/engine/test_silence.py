@@ -10,6 +10,7 @@ import time
 import pytest
 
 from renzheng.engine.limits import EngineLimits
+from renzheng.engine.messages import PhotoQuestion
 from renzheng.engine.silence import CHECK_SECONDS, SILENT_CHECKS, Sample, Silence, sample
 from renzheng.engine.supervision import Pool, WorkerDiedError
 from tests.support.images import drawn
@@ -61,7 +62,7 @@ async def test_a_stopped_process_is_ended_and_replaced_and_an_idle_one_is_left_a
             return
         os.kill(pid, signal.SIGSTOP)
         async with pool.lease() as worker:
-            call = asyncio.create_task(worker.call("photo", {"slot": 0}, drawn(), seconds=60))
+            call = asyncio.create_task(worker.call(PhotoQuestion(0), drawn(), seconds=60))
             while not call.done():
                 await asyncio.sleep(0.01)
                 pool.end_silent()

@@ -1,15 +1,14 @@
-"""The work of each kind of worker process: what its messages do."""
+"""The work of each kind of worker process: how it answers what it is asked."""
 
 from __future__ import annotations
 
 import mmap
 import time
-from collections.abc import Callable
-from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from . import messages as m
 from .comparison import NO_REFERENCE, Reference, compare, examine_reference
 from .frames import maker, measure_frame, read, written
 from .framing import lengths_of, split
@@ -20,21 +19,13 @@ from .observation import FaceModels
 from .runtimes import Image, quiet
 from .video import Muxer
 
-Reply = tuple[dict[str, Any], bytes]
-Handler = Callable[[dict[str, Any], bytes], Reply]
+Answered = tuple[m.Answer, bytes]
 
 
-def plain(value: Any) -> dict[str, Any]:
-    """A dataclass as a dict for a header."""
-    return asdict(value)
-
-
-def view(slot: mmap.mmap, place: list[int] | None) -> Image | None:
-    """The image at ``[height, width, offset]`` of a slot, without copying; None for None."""
-    if place is None:
-        return None
-    height, width, offset = place
-    return np.frombuffer(slot, np.uint8, height * width * 3, offset).reshape(height, width, 3)
+def view(slot: mmap.mmap, place: m.Pixels) -> Image:
+    """The image at a place of a slot, without copying."""
+    size = place.height * place.width * 3
+    return np.frombuffer(slot, np.uint8, size, place.offset).reshape(place.height, place.width, 3)
 
 
 class Duty(Protocol):
@@ -42,7 +33,13 @@ class Duty(Protocol):
 
     def __init__(self, limits: EngineLimits, slots: list[mmap.mmap]) -> None: ...
 
-    def handlers(self) -> dict[str, Handler]: ...
+    def answer(self, question: m.AnyQuestion, payload: bytes) -> Answered:
+        """Raises MediaError where an image is unfit."""
+        ...
+
+
+def _foreign(question: m.AnyQuestion) -> TypeError:
+    return TypeError(f"{type(question).__name__} is for another kind of process")
 
 
 class Decoding:
@@ -52,37 +49,42 @@ class Decoding:
         quiet(limits.workers.threads)
         self._limits, self._slots = limits, slots
 
-    def handlers(self) -> dict[str, Handler]:
-        return {"frames": self.frames, "photo": self.photo}
+    def answer(self, question: m.AnyQuestion, payload: bytes) -> Answered:
+        match question:
+            case m.FramesQuestion():
+                return self._frames(question, payload), b""
+            case m.PhotoQuestion():
+                return self._photo(question, payload), b""
+            case _:
+                raise _foreign(question)
 
-    def frames(self, header: dict[str, Any], payload: bytes) -> Reply:
-        """Every frame of a chunk: its place in the slot, or None where it is unfit; and the CPU time that they took."""
+    def _frames(self, asked: m.FramesQuestion, payload: bytes) -> m.FramesAnswer:
         began = time.process_time()
-        places: list[list[int] | None] = []
-        offset = header.get("offset", 0)
-        for jpeg in split(payload, header["lengths"]):
+        places: list[m.Pixels | None] = []
+        offset = asked.offset
+        for jpeg in split(payload, asked.lengths):
             try:
                 image = decode(jpeg, self._limits.media, frame=True).image
             except MediaError:
-                if header.get("strict"):
+                if asked.strict:
                     raise
                 places.append(None)
                 continue
-            places.append(self._put(image, header["slot"], offset))
-            offset += image.nbytes
-        return {"places": places, "seconds": time.process_time() - began}, b""
+            place = self._put(image, asked.slot, offset)
+            places.append(place)
+            offset = place.end
+        return m.FramesAnswer(places, time.process_time() - began)
 
-    def photo(self, header: dict[str, Any], payload: bytes) -> Reply:
+    def _photo(self, asked: m.PhotoQuestion, payload: bytes) -> m.PhotoAnswer:
         decoded = decode(payload, self._limits.media)
-        info = {"width": decoded.info.size[0], "height": decoded.info.size[1], "format": decoded.info.format}
-        return {"place": self._put(decoded.image, header["slot"], 0), "scale": decoded.scale, **info}, b""
+        width, height = decoded.info.size
+        place = self._put(decoded.image, asked.slot, 0)
+        return m.PhotoAnswer(place, decoded.scale, width, height, decoded.info.format)
 
-    def _put(self, image: Image, slot: int, offset: int) -> list[int]:
+    def _put(self, image: Image, slot: int, offset: int) -> m.Pixels:
         height, width = image.shape[:2]
-        place = [height, width, offset]
-        target = view(self._slots[slot], place)
-        if target is not None:
-            target[:] = image
+        place = m.Pixels(height, width, offset)
+        view(self._slots[slot], place)[:] = image
         return place
 
 
@@ -93,15 +95,12 @@ class Hints:
         self._models, self._slots = FaceModels(limits.workers.threads), slots
         self._maker = maker(self._models.limits, limits.media.frame_side)
 
-    def handlers(self) -> dict[str, Handler]:
-        return {"look": self.look}
-
-    def look(self, header: dict[str, Any], _: bytes) -> Reply:
-        image = view(self._slots[header["slot"]], header["place"])
-        if image is None:
-            raise ValueError("a look needs an image")
-        found = measure_frame(image, header["action"], self._models)
-        return {"glance": plain(found.glance)}, written(found, header["action"], self._maker)
+    def answer(self, question: m.AnyQuestion, payload: bytes) -> Answered:
+        if not isinstance(question, m.LookQuestion):
+            raise _foreign(question)
+        image = view(self._slots[question.slot], question.place)
+        found = measure_frame(image, question.action, self._models)
+        return m.LookAnswer(found.glance), written(found, question.action, self._maker)
 
 
 class Judging:
@@ -114,81 +113,73 @@ class Judging:
         self._asking: Asking | None = None
         self._reference = NO_REFERENCE
 
-    def handlers(self) -> dict[str, Handler]:
-        return {
-            "begin": self.begin,
-            "add": self.add,
-            "reference": self.reference,
-            "undecodable": self.undecodable,
-            "finish": self.finish,
-            "pictures": self.pictures,
-            "compare": self.compare,
-        }
+    def answer(self, question: m.AnyQuestion, payload: bytes) -> Answered:
+        match question:
+            case m.BeginQuestion():
+                return self._begin(), b""
+            case m.AddQuestion():
+                return self._add(question, payload), b""
+            case m.ReferenceQuestion():
+                return self._examine(question), b""
+            case m.NoReferenceQuestion():
+                self._reference = Reference("undecodable")
+                return m.DoneAnswer(), b""
+            case m.ConclusionQuestion():
+                return self._conclude()
+            case m.PicturesQuestion():
+                slot = self._slots[question.slot]
+                return self._go_on([place and view(slot, place) for place in question.places])
+            case m.ComparisonQuestion():
+                return self._compare(question, payload), b""
+            case _:
+                raise _foreign(question)
 
-    def begin(self, header: dict[str, Any], _: bytes) -> Reply:
+    def _begin(self) -> m.MakerAnswer:
         self._judge, self._asking = Judge(self._models, self._limits.judging), None
         self._reference = NO_REFERENCE
-        return {"maker": self._maker.hex()}, b""
+        return m.MakerAnswer(self._maker)
 
-    def add(self, header: dict[str, Any], payload: bytes) -> Reply:
-        """Frames in order: of each its place in the slot, or its measurement, of length 0 where there is none.
-
-        ``unread``: whether one of the measurements is none; then nothing was added.
-        """
+    def _add(self, asked: m.AddQuestion, payload: bytes) -> m.AddedAnswer:
         if self._judge is None:
-            raise RuntimeError("add before begin")
-        rows = list(zip(header["frames"], header["places"], split(payload, header["lengths"]), strict=True))
-        found = [read(content, action, self._maker) for (_, action, _), _, content in rows]
+            raise RuntimeError("frames before the judging began")
+        rows = list(zip(asked.frames, asked.places, split(payload, asked.lengths), strict=True))
+        found = [read(content, frame.action, self._maker) for frame, _, content in rows]
         if any(content and one is None for (_, _, content), one in zip(rows, found, strict=True)):
-            return {"unread": True}, b""
-        slot = self._slots[header["slot"]]
-        for ((step, action, at), place, _), one in zip(rows, found, strict=True):
-            if one is None and (image := view(slot, place)) is not None:
-                one = measure_frame(image, action, self._models)
-            self._judge.add(one, step, action, at)
-        return {"unread": False}, b""
+            return m.AddedAnswer(unread=True)
+        slot = self._slots[asked.slot]
+        for (frame, place, _), one in zip(rows, found, strict=True):
+            if one is None and place is not None:
+                one = measure_frame(view(slot, place), frame.action, self._models)
+            self._judge.add(one, frame.step, frame.action, frame.at)
+        return m.AddedAnswer(unread=False)
 
-    def reference(self, header: dict[str, Any], _: bytes) -> Reply:
-        image = view(self._slots[header["slot"]], header["place"])
-        if image is None:
-            raise ValueError("a reference needs an image")
-        limits = self._limits.judging.quality
-        self._reference = examine_reference(image, header["scale"], self._models, limits)
-        report = {"status": self._reference.status, "faces": self._reference.faces, "quality": None}
-        if self._reference.quality is not None:
-            report["quality"] = plain(self._reference.quality)
-        return report, b""
+    def _examine(self, asked: m.ReferenceQuestion) -> m.ReferenceAnswer:
+        image = view(self._slots[asked.slot], asked.place)
+        found = examine_reference(image, asked.scale, self._models, self._limits.judging.quality)
+        self._reference = found
+        return m.ReferenceAnswer(found.status, found.faces, found.quality)
 
-    def undecodable(self, header: dict[str, Any], _: bytes) -> Reply:
-        self._reference = Reference("undecodable")
-        return {}, b""
-
-    def finish(self, header: dict[str, Any], _: bytes) -> Reply:
-        """The measurement, or ``wanted``: indices of frames whose pictures are needed first."""
+    def _conclude(self) -> Answered:
         if self._judge is None:
-            raise RuntimeError("finish before begin")
+            raise RuntimeError("a conclusion before the judging began")
         self._asking = self._judge.conclude(self._reference)
         return self._go_on(None)
 
-    def pictures(self, header: dict[str, Any], _: bytes) -> Reply:
-        """What was wanted; then as ``finish``."""
-        slot = self._slots[header["slot"]]
-        return self._go_on([view(slot, place) for place in header["places"]])
-
-    def _go_on(self, pictures: list[Image | None] | None) -> Reply:
+    def _go_on(self, pictures: list[Image | None] | None) -> Answered:
+        """``pictures``: what was wanted, None at the first time."""
         if self._asking is None or self._judge is None:
-            raise RuntimeError("pictures before finish")
+            raise RuntimeError("pictures before they were wanted")
         try:
             wanted = next(self._asking) if pictures is None else self._asking.send(pictures)
         except StopIteration as done:
             judge, self._judge, self._asking = self._judge, None, None
             templates = [one.astype(np.float32).tobytes() for one in judge.embeddings]
-            return {"measurement": plain(done.value), **lengths_of(templates)}, b"".join(templates)
-        return {"wanted": wanted}, b""
+            return m.ConclusionAnswer(measurement=done.value, lengths=lengths_of(templates)), b"".join(templates)
+        return m.ConclusionAnswer(wanted=wanted), b""
 
-    def compare(self, header: dict[str, Any], payload: bytes) -> Reply:
-        templates = [np.frombuffer(one, np.float32) for one in split(payload, header["lengths"])]
-        return {"comparison": plain(compare(templates, self._reference))}, b""
+    def _compare(self, asked: m.ComparisonQuestion, payload: bytes) -> m.ComparisonAnswer:
+        templates = [np.frombuffer(one, np.float32) for one in split(payload, asked.lengths)]
+        return m.ComparisonAnswer(compare(templates, self._reference))
 
 
 class Muxing:
@@ -198,22 +189,23 @@ class Muxing:
         self._limits = limits
         self._muxer: Muxer | None = None
 
-    def handlers(self) -> dict[str, Handler]:
-        return {"begin": self.begin, "add": self.add, "finish": self.finish}
+    def answer(self, question: m.AnyQuestion, payload: bytes) -> Answered:
+        match question:
+            case m.BeginVideoQuestion():
+                self._muxer = Muxer(self._limits.media)
+                return m.DoneAnswer(), b""
+            case m.AddToVideoQuestion():
+                muxer = self._begun()
+                for jpeg, at in zip(split(payload, question.lengths), question.times, strict=True):
+                    muxer.add(jpeg, at)
+                return m.DoneAnswer(), b""
+            case m.FinishVideoQuestion():
+                muxer, self._muxer = self._begun(), None
+                return m.DoneAnswer(), muxer.finish()
+            case _:
+                raise _foreign(question)
 
-    def begin(self, header: dict[str, Any], _: bytes) -> Reply:
-        self._muxer = Muxer(self._limits.media)
-        return {}, b""
-
-    def add(self, header: dict[str, Any], payload: bytes) -> Reply:
+    def _begun(self) -> Muxer:
         if self._muxer is None:
-            raise RuntimeError("add before begin")
-        for jpeg, at in zip(split(payload, header["lengths"]), header["times"], strict=True):
-            self._muxer.add(jpeg, at)
-        return {}, b""
-
-    def finish(self, header: dict[str, Any], _: bytes) -> Reply:
-        if self._muxer is None:
-            raise RuntimeError("finish before begin")
-        muxer, self._muxer = self._muxer, None
-        return {}, muxer.finish()
+            raise RuntimeError("pictures before the video began")
+        return self._muxer

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def lengths_of(parts: Sequence[bytes]) -> dict[str, list[int]]:
-    """The part of a message's header by which ``split`` undoes ``b"".join(parts)``."""
-    return {"lengths": [len(part) for part in parts]}
+def lengths_of(parts: Sequence[bytes]) -> list[int]:
+    """By which ``split`` undoes ``b"".join(parts)``."""
+    return [len(part) for part in parts]
 
 
 def split(payload: bytes, lengths: Sequence[int]) -> list[bytes]:

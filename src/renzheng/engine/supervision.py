@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import math
 import os
 import socket
@@ -17,13 +16,25 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
 from .limits import EngineLimits
 from .media import MediaError
+from .messages import (
+    Answer,
+    FailureAnswer,
+    Question,
+    ReadyAnswer,
+    RefusalAnswer,
+    answer_to,
+    read_answer,
+    write_question,
+)
 from .silence import Silence, sample
+
+R = TypeVar("R", bound=Answer)
 
 HEAD = struct.Struct(">II")
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -61,7 +72,7 @@ class Worker:
         self._spawn()
         try:
             async with asyncio.timeout(self._limits.workers.start_seconds):
-                await self._receive()
+                await self._receive(ReadyAnswer)
         except TimeoutError:
             self.kill()
             raise WorkerDiedError(f"the {self.kind} process did not start in time") from None
@@ -89,14 +100,15 @@ class Worker:
         self._stood_still = False
 
     async def call(
-        self, op: str, header: dict[str, Any], payload: bytes = b"", *, seconds: float
-    ) -> tuple[dict[str, Any], bytes]:
-        """One request and its reply. Raises MediaError, or WorkerDiedError after which the process is gone.
+        self, question: Question[R], payload: bytes = b"", *, seconds: float, low: bool = False
+    ) -> tuple[R, bytes]:
+        """One question and its answer, each with its payload. ``low``: at low priority. Raises MediaError, or
+        WorkerDiedError after which the process is gone.
 
-        Cancelled in the middle, a short exchange is waited for: its reply must not be taken for another request's,
+        Cancelled in the middle, a short exchange is waited for: its answer must not be taken for another question's,
         its pixels not fall into a slot that is another's by then, and a new process would cost all others a second.
         """
-        exchange = asyncio.ensure_future(self._exchange(op, header, payload, seconds))
+        exchange = asyncio.ensure_future(self._exchange(question, payload, seconds, low))
         try:
             return await asyncio.shield(exchange)
         except asyncio.CancelledError:
@@ -109,33 +121,31 @@ class Worker:
                 exchange.exception()  # seen: nobody is left whom it concerns
             raise
 
-    async def _exchange(
-        self, op: str, header: dict[str, Any], payload: bytes, seconds: float
-    ) -> tuple[dict[str, Any], bytes]:
+    async def _exchange(self, question: Question[R], payload: bytes, seconds: float, low: bool) -> tuple[R, bytes]:
+        kind = answer_to(question)
         self._has_work = True
         try:
             async with asyncio.timeout(seconds):
-                await self._send({"op": op, **header}, payload)
-                reply, data = await self._receive()
+                await self._send(write_question(question, low=low), payload)
+                answer, data = await self._receive(kind)
         except TimeoutError:
             self.kill()
             raise WorkerDiedError(f"the {self.kind} process took longer than {seconds:g} s") from None
         except BaseException:
-            # Cut off in the middle of an exchange: the next reply would be taken for another request's.
+            # Cut off in the middle of an exchange: the next answer would be taken for another question's.
             self.kill()
             raise
         finally:
             self._has_work = False
             self._silence.ended()
-        if "media_error" in reply:
-            raise MediaError(reply["media_error"], reply["message"])
-        if "error" in reply:
-            raise WorkerDiedError(f"the {self.kind} process failed: {reply['error']}")
-        return reply, data
+        if isinstance(answer, RefusalAnswer):
+            raise MediaError(answer.kind, answer.message)
+        if isinstance(answer, FailureAnswer):
+            raise WorkerDiedError(f"the {self.kind} process failed: {answer.error}")
+        return answer, data
 
-    async def _send(self, header: dict[str, Any], payload: bytes) -> None:
+    async def _send(self, head: bytes, payload: bytes) -> None:
         channel = self._channel()
-        head = msgspec.json.encode(header)
         try:
             await asyncio.get_running_loop().sock_sendall(channel, HEAD.pack(len(head), len(payload)) + head)
             if payload:
@@ -143,12 +153,15 @@ class Worker:
         except OSError as error:
             raise WorkerDiedError(f"the {self.kind} process is gone") from error
 
-    async def _receive(self) -> tuple[dict[str, Any], bytes]:
+    async def _receive(self, kind: type[R]) -> tuple[R | RefusalAnswer | FailureAnswer, bytes]:
         sizes = HEAD.unpack(await self._exactly(HEAD.size))
         if sum(sizes) > MAX_REPLY_BYTES:
             raise WorkerDiedError(f"the {self.kind} process sent nonsense")
         head, payload = [await self._exactly(size) for size in sizes]
-        return json.loads(head), payload
+        try:
+            return read_answer(head, kind), payload
+        except msgspec.MsgspecError:
+            raise WorkerDiedError(f"the {self.kind} process sent nonsense") from None
 
     async def _exactly(self, size: int) -> bytes:
         channel, data = self._channel(), bytearray(size)
@@ -172,7 +185,7 @@ class Worker:
     def end_if_silent(self) -> None:
         """One check of many: end the process where it has work and has done none for some seconds.
 
-        Its socket stays, and gives whoever waits for the reply its end.
+        Its socket stays, and gives whoever waits for the answer its end.
         """
         if self._process is not None and self._has_work and self._silence.lasts(sample(self._process.pid)):
             self._stood_still = True

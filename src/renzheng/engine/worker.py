@@ -1,7 +1,7 @@
 """What runs inside a worker process: a loop that answers one message after another on its socket.
 
-A message is two big-endian lengths, a JSON header and a payload of raw bytes; pixels travel through shared
-memory slots that the parent hands over when it starts the process. Nothing is unpickled: what decodes
+A message is two big-endian lengths, one of ``messages`` as JSON, and a payload of raw bytes; pixels travel through
+shared memory slots that the parent hands over when it starts the process. Nothing is unpickled: what decodes
 strangers' bytes must not be able to make the server run code.
 
 Kinds: ``decode`` (limited address space, no models), ``hint`` and ``judge`` (models), ``mux`` (limited, PyAV).
@@ -10,7 +10,6 @@ Kinds: ``decode`` (limited address space, no models), ``hint`` and ``judge`` (mo
 from __future__ import annotations
 
 import ctypes
-import json
 import mmap
 import os
 import resource
@@ -20,16 +19,26 @@ import struct
 import sys
 import threading
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from renzheng.base.dumps import forbid_dumps
 
 from .limits import EngineLimits
+from .messages import (
+    Answer,
+    AnyQuestion,
+    FailureAnswer,
+    ReadyAnswer,
+    RefusalAnswer,
+    SentQuestion,
+    read_question,
+    write_answer,
+)
 
 if TYPE_CHECKING:  # what the duties import takes a second, and limits are to be set before it
-    from .duties import Handler, Reply
+    from .duties import Answered, Duty
 
 HEAD = struct.Struct(">II")
 PR_SET_PDEATHSIG = 1
@@ -43,21 +52,17 @@ def main(arguments: list[str]) -> None:
     limits = msgspec.json.decode(options.encode(), type=EngineLimits)
     _confine(kind, parent, limits)
     slots = [mmap.mmap(int(fd), os.fstat(int(fd)).st_size) for fd in arguments[4:]]
-    handlers = _handlers(kind, limits, slots)
-    low = _LowPriority(limits.workers.nice, kind in CONFINED)
+    duty = _duty(kind, limits, slots)
+    low = _LowPriority(duty, limits.workers.nice, kind in CONFINED)
     with socket.socket(fileno=descriptor) as channel:
-        send(channel, {"ready": kind})
+        send(channel, ReadyAnswer())
         while (message := receive(channel)) is not None:
-            header, payload = message
-            handler = handlers[header["op"]]
-            send(
-                channel,
-                *(
-                    low.run(handler, header, payload)
-                    if header.get("low")
-                    else _safely(handler, header, payload, confined=kind in CONFINED)
-                ),
-            )
+            asked, payload = message
+            if asked.low:
+                answer, data = low.run(asked.question, payload)
+            else:
+                answer, data = _safely(duty, asked.question, payload, confined=kind in CONFINED)
+            send(channel, answer, data)
 
 
 def _confine(kind: str, parent: int, limits: EngineLimits) -> None:
@@ -72,23 +77,23 @@ def _confine(kind: str, parent: int, limits: EngineLimits) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
 
 
-def _safely(handler: Handler, header: dict[str, Any], payload: bytes, *, confined: bool = False) -> Reply:
+def _safely(duty: Duty, question: AnyQuestion, payload: bytes, *, confined: bool = False) -> Answered:
     """``confined``: whether this process may use little memory, so that a picture which needs more is too large."""
     from .manifests import PackError
     from .media import MediaError
 
     try:
-        return handler(header, payload)
+        return duty.answer(question, payload)
     except MediaError as error:
-        return {"media_error": error.kind, "message": error.message}, b""
+        return RefusalAnswer(error.kind, error.message), b""
     except MemoryError:
         if not confined:
-            return {"error": "MemoryError"}, b""
-        return {"media_error": "too_many_pixels", "message": "the image needs more memory than is allowed"}, b""
+            return FailureAnswer("MemoryError"), b""
+        return RefusalAnswer("too_many_pixels", "the image needs more memory than is allowed"), b""
     except PackError as error:  # names a file of ours, and what to do
-        return {"error": f"{type(error).__name__}: {error}"}, b""
+        return FailureAnswer(f"{type(error).__name__}: {error}"), b""
     except Exception as error:  # the parent decides what a failure means; this process lives on
-        return {"error": type(error).__name__}, b""
+        return FailureAnswer(type(error).__name__), b""
 
 
 class _LowPriority:
@@ -98,28 +103,29 @@ class _LowPriority:
     so a job that has waited too long simply runs in the main thread, which never gave it up.
     """
 
-    def __init__(self, nice: int, confined: bool) -> None:
+    def __init__(self, duty: Duty, nice: int, confined: bool) -> None:
+        self._duty = duty
         self._nice = nice
         self._confined = confined
-        self._jobs: SimpleQueue[tuple[Handler, dict[str, Any], bytes]] = SimpleQueue()
-        self._replies: SimpleQueue[Reply] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[AnyQuestion, bytes]] = SimpleQueue()
+        self._answers: SimpleQueue[Answered] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def run(self, handler: Handler, header: dict[str, Any], payload: bytes) -> Reply:
+    def run(self, question: AnyQuestion, payload: bytes) -> Answered:
         if self._thread is None:
             self._thread = threading.Thread(target=self._loop, daemon=True)
             self._thread.start()
-        self._jobs.put((handler, header, payload))
-        return self._replies.get()
+        self._jobs.put((question, payload))
+        return self._answers.get()
 
     def _loop(self) -> None:
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)
         while True:
-            self._replies.put(_safely(*self._jobs.get(), confined=self._confined))
+            self._answers.put(_safely(self._duty, *self._jobs.get(), confined=self._confined))
 
 
-def _handlers(kind: str, limits: EngineLimits, slots: list[mmap.mmap]) -> dict[str, Handler]:
+def _duty(kind: str, limits: EngineLimits, slots: list[mmap.mmap]) -> Duty:
     from . import duties
 
     kinds: dict[str, type[duties.Duty]] = {
@@ -128,24 +134,24 @@ def _handlers(kind: str, limits: EngineLimits, slots: list[mmap.mmap]) -> dict[s
         "judge": duties.Judging,
         "mux": duties.Muxing,
     }
-    return kinds[kind](limits, slots).handlers()
+    return kinds[kind](limits, slots)
 
 
-def send(channel: socket.socket, header: dict[str, Any], payload: bytes = b"") -> None:
+def send(channel: socket.socket, answer: Answer, payload: bytes = b"") -> None:
     """Write one message."""
-    head = msgspec.json.encode(header)
+    head = write_answer(answer)
     channel.sendall(HEAD.pack(len(head), len(payload)) + head)
     if payload:
         channel.sendall(payload)
 
 
-def receive(channel: socket.socket) -> tuple[dict[str, Any], bytes] | None:
+def receive(channel: socket.socket) -> tuple[SentQuestion, bytes] | None:
     """Read one message; None once the parent has closed its end."""
     sizes = _exactly(channel, HEAD.size)
     if sizes is None:
         return None
     head, payload = (_exactly(channel, size) for size in HEAD.unpack(sizes))
-    return None if head is None or payload is None else (json.loads(head), bytes(payload))
+    return None if head is None or payload is None else (read_question(head), bytes(payload))
 
 
 def _exactly(channel: socket.socket, size: int) -> bytearray | None:

@@ -17,10 +17,9 @@ import math
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Any
+from typing import TypeVar
 
-import msgspec
-
+from . import messages as m
 from .framing import lengths_of, split
 from .limits import EngineLimits
 from .liveness import Glance
@@ -30,6 +29,8 @@ from .silence import CHECK_SECONDS
 from .supervision import BusyError, Pool, Worker, WorkerDiedError
 
 __all__ = ["BusyError", "EngineWorkers", "MediaError", "WorkerDiedError"]
+
+R = TypeVar("R", bound=m.Answer)
 
 SPARE_SLOTS = 2
 STOPPED = -1
@@ -147,11 +148,13 @@ class EngineWorkers:
         check(jpeg, max_bytes=media.max_bytes, max_pixels=media.frame_pixels, min_side=media.min_side)
         with self._hint_gate():
             async with self._slot() as slot:
-                places, _ = await self._decode([jpeg], slot, urgent=True, strict=True)
+                (place,), _ = await self._decode([jpeg], slot, urgent=True, strict=True)
+                if place is None:
+                    raise WorkerDiedError("the decode process sent nonsense")
                 async with self._pool("hint").lease() as worker:
-                    header = {"slot": slot, "place": places[0], "action": action}
-                    reply, measured = await worker.call("look", header, seconds=self.limits.workers.hint_seconds)
-        return msgspec.convert(reply["glance"], Glance), measured
+                    seconds = self.limits.workers.hint_seconds
+                    reply, measured = await worker.call(m.LookQuestion(slot, place, action), seconds=seconds)
+        return reply.glance, measured
 
     async def measure(self, frames: Sequence[Frame], reference: bytes | None = None) -> Measurement:
         """Judge a sequence, at low priority. Raises BusyError, WorkerDiedError; bad images are in the result."""
@@ -163,37 +166,43 @@ class EngineWorkers:
         """As ``measure``, with the templates of the frames that it compares, for ``compare`` alone."""
         with self._judge_gate():
             async with self._judging() as job:
-                reply, _ = await job.call("begin", {})
-                maker, size = bytes.fromhex(reply["maker"]), self.limits.workers.chunk
+                begun, _ = await job.call(m.BeginQuestion())
+                size = self.limits.workers.chunk
                 for start in range(0, len(frames), size):
-                    await self._add(job, frames[start : start + size], maker)
+                    await self._add(job, frames[start : start + size], begun.maker)
                 if reference is not None:
                     await self._reference(job, reference)
-                reply, payload = await job.call("finish", {})
-                while (wanted := reply.get("wanted")) is not None:
+                reply, payload = await job.call(m.ConclusionQuestion())
+                while reply.measurement is None:
                     async with self._slot() as slot:
-                        places = await self._decode_for(job, [frames[index].jpeg for index in wanted], slot)
-                        reply, payload = await job.call("pictures", {"slot": slot, "places": places})
-        return msgspec.convert(reply["measurement"], Measurement), tuple(split(payload, reply["lengths"]))
+                        places = await self._decode_for(job, [frames[index].jpeg for index in reply.wanted], slot)
+                        reply, payload = await job.call(m.PicturesQuestion(slot, places))
+        return reply.measurement, tuple(split(payload, reply.lengths))
 
     async def compare(self, templates: Sequence[bytes], reference: bytes) -> Comparison:
         """Compare what ``present`` gave with a photo, at low priority. Raises BusyError, WorkerDiedError."""
         with self._judge_gate():
             async with self._judging() as job:
-                await job.call("begin", {})
+                await job.call(m.BeginQuestion())
                 await self._reference(job, reference)
-                reply, _ = await job.call("compare", lengths_of(templates), b"".join(templates))
-        return msgspec.convert(reply["comparison"], Comparison)
+                reply, _ = await job.call(m.ComparisonQuestion(lengths_of(templates)), b"".join(templates))
+        return reply.comparison
 
     async def examine(self, photo: bytes) -> PhotoReport:
         """Look at a photo, before all that waits to be judged. Raises MediaError, BusyError, WorkerDiedError."""
         with self._photo_gate():
             async with self._judging(urgent=True) as job, self._slot() as slot:
-                await job.call("begin", {})
-                photo_header = await self._decode_photo(photo, slot)
-                reply, _ = await job.call("reference", {"slot": slot, **photo_header})
-        size = {key: photo_header[key] for key in ("width", "height", "format")}
-        return msgspec.convert({**reply, **size}, PhotoReport)
+                await job.call(m.BeginQuestion())
+                found = await self._decode_photo(photo, slot)
+                report, _ = await job.call(m.ReferenceQuestion(slot, found.place, found.scale))
+        return PhotoReport(
+            report.status,
+            report.faces,
+            width=found.width,
+            height=found.height,
+            format=found.format,
+            quality=report.quality,
+        )
 
     async def decode(self, photo: bytes) -> None:
         """Whether a photo can be decoded. Raises MediaError where it cannot, BusyError, WorkerDiedError."""
@@ -222,18 +231,18 @@ class EngineWorkers:
         """In chunks: all frames at once may be more than the memory that the process may use."""
         loop, chunk = asyncio.get_running_loop(), self.limits.workers.chunk
         ends = loop.time() + self.limits.workers.mux_seconds
-        await worker.call("begin", {"low": True}, seconds=ends - loop.time())
+        await worker.call(m.BeginVideoQuestion(), seconds=ends - loop.time(), low=True)
         for start in range(0, len(frames), chunk):
             part = frames[start : start + chunk]
             jpegs = [frame.jpeg for frame in part]
-            header = {"times": [frame.at for frame in part], "low": True, **lengths_of(jpegs)}
-            await worker.call("add", header, b"".join(jpegs), seconds=max(0.01, ends - loop.time()))
-        _, video = await worker.call("finish", {"low": True}, seconds=max(0.01, ends - loop.time()))
+            pictures = m.AddToVideoQuestion([frame.at for frame in part], lengths_of(jpegs))
+            await worker.call(pictures, b"".join(jpegs), seconds=max(0.01, ends - loop.time()), low=True)
+        _, video = await worker.call(m.FinishVideoQuestion(), seconds=max(0.01, ends - loop.time()), low=True)
         return video
 
     async def _add(self, job: _Job, frames: Sequence[Frame], maker: bytes) -> None:
         """What this engine has measured already is handed on; the rest is decoded, to be measured now."""
-        rows = [(frame.step, frame.action, frame.at) for frame in frames]
+        taken = [m.FrameOrigin(frame.step, frame.action, frame.at) for frame in frames]
         known = [frame.measured if (frame.measured or b"").startswith(maker) else None for frame in frames]
         async with self._slot() as slot:
             while True:
@@ -241,22 +250,22 @@ class EngineWorkers:
                 found = iter(await self._decode_for(job, unknown, slot) if unknown else [])
                 places = [next(found) if measured is None else None for measured in known]
                 parts = [measured or b"" for measured in known]
-                header = {"slot": slot, "places": places, "frames": rows, **lengths_of(parts)}
-                reply, _ = await job.call("add", header, b"".join(parts))
-                if not reply["unread"]:
+                request = m.AddQuestion(slot, taken, places, lengths_of(parts))
+                reply, _ = await job.call(request, b"".join(parts))
+                if not reply.unread:
                     return
                 known = [None] * len(known)
 
     async def _reference(self, job: _Job, photo: bytes) -> None:
         async with self._slot() as slot:
             try:
-                header = await self._decode_photo(photo, slot)
+                found = await self._decode_photo(photo, slot)
             except MediaError:
-                await job.call("undecodable", {})
+                await job.call(m.NoReferenceQuestion())
                 return
-            await job.call("reference", {"slot": slot, **header})
+            await job.call(m.ReferenceQuestion(slot, found.place, found.scale))
 
-    async def _decode_for(self, job: _Job, jpegs: Sequence[bytes], slot: int) -> list[list[int] | None]:
+    async def _decode_for(self, job: _Job, jpegs: Sequence[bytes], slot: int) -> list[m.Pixels | None]:
         """Decode a chunk of an attempt into a slot. Where the process dies of it, each frame is tried by itself.
 
         What is over the attempt's budget is left undecoded, as bytes that are no picture are.
@@ -270,8 +279,8 @@ class EngineWorkers:
         job.decoded_seconds += spent
         return places
 
-    async def _one_by_one(self, job: _Job, jpegs: Sequence[bytes], slot: int) -> list[list[int] | None]:
-        places: list[list[int] | None] = []
+    async def _one_by_one(self, job: _Job, jpegs: Sequence[bytes], slot: int) -> list[m.Pixels | None]:
+        places: list[m.Pixels | None] = []
         offset = 0
         for jpeg in jpegs:
             try:
@@ -284,26 +293,25 @@ class EngineWorkers:
             job.decoded_seconds += spent
             places.append(place)
             if place is not None:
-                offset = place[2] + place[0] * place[1] * 3
+                offset = place.end
         return places
 
     async def _decode(
         self, jpegs: Sequence[bytes], slot: int, *, urgent: bool = False, strict: bool = False, offset: int = 0
-    ) -> tuple[list[list[int] | None], float]:
+    ) -> tuple[list[m.Pixels | None], float]:
         """Places of the pixels, None for what is no picture (MediaError where ``strict``), and seconds of CPU time."""
-        header = {"slot": slot, "strict": strict, "offset": offset, **lengths_of(jpegs)}
+        request = m.FramesQuestion(slot, lengths_of(jpegs), strict=strict, offset=offset)
         seconds = self.limits.workers.decode_seconds
         async with self._pool("decode").lease(urgent=urgent) as worker:
-            reply, _ = await worker.call("frames", header, b"".join(jpegs), seconds=seconds)
-        places: list[list[int] | None] = reply["places"]
-        return places, reply["seconds"]
+            reply, _ = await worker.call(request, b"".join(jpegs), seconds=seconds)
+        return reply.places, reply.seconds
 
-    async def _decode_photo(self, photo: bytes, slot: int) -> dict[str, Any]:
+    async def _decode_photo(self, photo: bytes, slot: int) -> m.PhotoAnswer:
         media = self.limits.media
         check(photo, max_bytes=media.max_bytes, max_pixels=media.max_pixels, min_side=media.min_side)
         async with self._pool("decode").lease() as worker:
             seconds = self.limits.workers.decode_seconds
-            reply, _ = await worker.call("photo", {"slot": slot}, photo, seconds=seconds)
+            reply, _ = await worker.call(m.PhotoQuestion(slot), photo, seconds=seconds)
         return reply
 
     @contextlib.asynccontextmanager
@@ -346,7 +354,7 @@ class _Job:
         self.lost_frames = 0
         self._ends = asyncio.get_running_loop().time() + self._limits.judge_seconds
 
-    async def call(self, op: str, header: dict[str, Any], payload: bytes = b"") -> tuple[dict[str, Any], bytes]:
+    async def call(self, request: m.Question[R], payload: bytes = b"") -> tuple[R, bytes]:
         low = self._clock() - self._asked < self._limits.judge_raise_seconds
         left = max(0.01, self._ends - asyncio.get_running_loop().time())
-        return await self._worker.call(op, {**header, "low": low}, payload, seconds=left)
+        return await self._worker.call(request, payload, seconds=left, low=low)

@@ -30,11 +30,13 @@ export class CameraError extends Error {
   }
 }
 
+/** @param {unknown} error */
 function reasonOf(error) {
-  if (error.name === "NotAllowedError" || error.name === "SecurityError") {
+  const { name } = /** @type {Error} */ (error);
+  if (name === "NotAllowedError" || name === "SecurityError") {
     return isForbidden() ? "policy" : "refused";
   }
-  return error.name === "NotFoundError" || error.name === "OverconstrainedError" ? "none" : "busy";
+  return name === "NotFoundError" || name === "OverconstrainedError" ? "none" : "busy";
 }
 
 export class Camera {
@@ -46,10 +48,20 @@ export class Camera {
     this.video.playsInline = true;
     for (const name of ["playsinline", "webkit-playsinline", "muted"]) this.video.setAttribute(name, "");
     this.canvas = document.createElement("canvas");
+    /** @type {CanvasRenderingContext2D | undefined} */
+    this.context = undefined;
     this.level = 0;
     this.troubleAt = 0;
     this.takenAt = 0;
+    /** @type {MediaDeviceInfo[]} the cameras that there are */
     this.choices = [];
+    /** @type {(() => void) | undefined} */
+    this.onchoices = undefined;
+    /** @type {string | undefined} the id of the chosen one */
+    this.chosen = undefined;
+    this.fresh = false;
+    /** @type {number | undefined} */
+    this.freshAt = undefined;
     const arrived = () => {
       this.fresh = true;
       this.freshAt = performance.now();
@@ -71,7 +83,7 @@ export class Camera {
       try {
         return await media.getUserMedia({ audio: false, video: { deviceId: { exact: this.chosen }, ...size } });
       } catch (error) {
-        if (error.name !== "OverconstrainedError" && error.name !== "NotFoundError") throw error;
+        if (reasonOf(error) !== "none") throw error;
         this.chosen = undefined;
       }
     }
@@ -111,11 +123,11 @@ export class Camera {
     try {
       await this.video.play();
     } catch (error) {
-      this.needsTap = error.name === "NotAllowedError";
+      this.needsTap = /** @type {Error} */ (error).name === "NotAllowedError";
     }
   }
 
-  /** Tells `onlost` where the track ends, or stays muted: a call, another app, a privacy switch. */
+  /** Tells `onlost` where the track ends, or stays muted: a call, another app, a privacy switch. @param {MediaStreamTrack} track */
   watch(track) {
     const lost = () => this.stream?.getVideoTracks()[0] === track && this.onlost();
     track.onended = lost;
@@ -183,7 +195,7 @@ export class Camera {
     if (!picture) return true;
     const small = document.createElement("canvas");
     small.width = small.height = 16;
-    const context = small.getContext("2d");
+    const context = /** @type {CanvasRenderingContext2D} */ (small.getContext("2d"));
     context.drawImage(picture, 0, 0, 16, 16);
     return context.getImageData(0, 0, 16, 16).data.every((value) => value >= WHITE);
   }
@@ -230,7 +242,7 @@ export class Camera {
     };
   }
 
-  /** A live track whose picture stands still is lost too. Told only where the browser tells of new pictures. */
+  /** A live track whose picture stands still is lost too. Told only where the browser tells of new pictures. @param {number} now */
   checkFrozen(now) {
     if (document.hidden || this.freshAt === undefined || this.frozenSince === undefined) this.frozenSince = now;
     if (now - Math.max(this.freshAt ?? now, this.frozenSince) < FROZEN_MS) return;
@@ -238,6 +250,7 @@ export class Camera {
     this.onlost();
   }
 
+  /** @param {import("./channel.js").Channel} channel @param {number} now */
   adapt(channel, now) {
     if (this.pressed || channel.backlog > BUSY_BYTES / 2 || channel.slowAckAt > this.troubleAt) {
       if (now - this.troubleAt > SHRINK_MS) this.slower(now);
@@ -259,7 +272,7 @@ export class Camera {
     this.troubleAt = now;
   }
 
-  /** @returns {Promise<ArrayBuffer | undefined>} the picture as the camera sees it, not mirrored */
+  /** @param {{side: number, quality: number}} level @returns {Promise<ArrayBuffer | undefined>} the picture as the camera sees it, not mirrored */
   async frame({ side, quality }) {
     const { videoWidth: width, videoHeight: height } = this.video;
     if (!width || !height) return undefined;
@@ -268,9 +281,10 @@ export class Camera {
     const scale = Math.min(1, side / Math.max(cutWidth, cutHeight));
     this.canvas.width = Math.round(cutWidth * scale);
     this.canvas.height = Math.round(cutHeight * scale);
-    this.context ??= this.canvas.getContext("2d", { alpha: false });
+    this.context ??= /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d", { alpha: false }));
     this.context.drawImage(this.video, (width - cutWidth) / 2, (height - cutHeight) / 2, cutWidth, cutHeight,
       0, 0, this.canvas.width, this.canvas.height);
+    /** @type {Blob | null} */
     const blob = await new Promise((done) => this.canvas.toBlob(done, "image/jpeg", quality));
     return blob?.arrayBuffer();
   }

@@ -10,21 +10,27 @@ const PROBE_MS = 4000;
 const NO_UPGRADE = 426;
 const SENT_KEPT = 100;
 
+/** @param {Uint8Array} bytes */
 const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** The device's secrets, one a token, under the token's hash. Memory stands in where storage is refused. */
 export class Secrets {
   static prefix = "renzheng.device.";
 
+  key = "";
+  /** @type {string | undefined} */
+  value = undefined;
+
   /** @param {string} token */
   static async open(token) {
     const secrets = new Secrets();
     const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token));
     secrets.key = Secrets.prefix + hex(new Uint8Array(digest));
-    secrets.value = undefined;
     try {
       for (const key of Object.keys(localStorage)) {
-        if (key.startsWith(Secrets.prefix) && !(JSON.parse(localStorage.getItem(key)).until > Date.now())) localStorage.removeItem(key);
+        if (!key.startsWith(Secrets.prefix)) continue;
+        const { until } = JSON.parse(localStorage.getItem(key) ?? "{}");
+        if (!(until > Date.now())) localStorage.removeItem(key);
       }
       secrets.value = JSON.parse(localStorage.getItem(secrets.key) ?? "null")?.secret;
     } catch {
@@ -48,9 +54,9 @@ export class Channel {
   /**
    * @param {object} options
    * @param {string} options.url of the WebSocket
-   * @param {() => Record<string, unknown>} options.hello the fields of the first message beside type and protocol
+   * @param {() => import("./protocol.js").Hello} options.hello the fields of the first message beside type and protocol
    * @param {(nonce: string) => Promise<string>} options.identify signs the nonce of a bound token
-   * @param {(message: any) => void} options.onmessage
+   * @param {(message: import("./protocol.js").ServerMessage) => void} options.onmessage
    * @param {(connected: boolean) => void} options.onconnection
    * @param {() => void} options.onblocked the server answers, and something between does not let WebSockets through
    * @param {(code: number) => void} options.onclose for good: a code of the protocol, 1000, or 0 where nothing answers
@@ -60,7 +66,15 @@ export class Channel {
     this.options = { patience: 45000, ...options };
     // Begins at the time, in steps shorter than a frame takes: a page opened again in the same attempt goes on above.
     this.sequence = Math.floor(Date.now() / 50) % 2 ** 32;
+    /** @type {Map<number, number>} when each frame was sent, by its sequence */
     this.sentAt = new Map();
+    /** @type {WebSocket | undefined} */
+    this.socket = undefined;
+    /** @type {number | undefined} since when there is no connection */
+    this.lostSince = undefined;
+    this.polledAt = this.lastBacklog = this.drainedAt = -Infinity;
+    this.opened = this.ready = this.acked = false;
+    this.refusals = 0;
     this.slowAckAt = -Infinity;
     this.closed = false;
     this.online = () => this.socket || this.connect();
@@ -93,8 +107,10 @@ export class Channel {
     this.sentAt.clear();
   }
 
+  /** @param {WebSocket} socket @param {string} data */
   async receive(socket, data) {
     if (socket !== this.socket) return;
+    /** @type {import("./protocol.js").ServerMessage | import("./protocol.js").LineNews} */
     const message = JSON.parse(data);
     switch (message.type) {
       case "ping":
@@ -115,11 +131,12 @@ export class Channel {
         break;
       case "error":
         this.failure = message.code;
-        break;
+        return;
     }
     this.options.onmessage(message);
   }
 
+  /** @param {number} sequence */
   noteAck(sequence) {
     this.acked = true;
     const sent = this.sentAt.get(sequence);
@@ -127,7 +144,7 @@ export class Channel {
     for (const key of this.sentAt.keys()) if (key <= sequence) this.sentAt.delete(key);
   }
 
-  /** @param {Record<string, unknown>} message @returns {boolean} whether it could be sent */
+  /** @param {import("./protocol.js").DeviceMessage | import("./protocol.js").LineMessage} message @returns {boolean} whether it could be sent */
   send(message) {
     if (this.socket?.readyState !== WebSocket.OPEN) return false;
     this.socket.send(JSON.stringify(message));
@@ -146,7 +163,7 @@ export class Channel {
     this.socket.send(message);
     this.sentAt.set(this.sequence, performance.now());
     // What comes before the first good frame is never acknowledged.
-    if (this.sentAt.size > SENT_KEPT) this.sentAt.delete(this.sentAt.keys().next().value);
+    if (this.sentAt.size > SENT_KEPT) this.sentAt.delete([...this.sentAt.keys()][0]);
     return true;
   }
 
@@ -179,6 +196,7 @@ export class Channel {
     this.lost(1006);
   }
 
+  /** @param {number} code */
   lost(code) {
     clearTimeout(this.welcomeTimer);
     this.socket = undefined;
@@ -188,7 +206,7 @@ export class Channel {
     if (this.closed) return;
     if (!this.opened) this.probe();
     this.opened = false;
-    const final = [code, this.failure].find((one) => CLOSES[one]?.final);
+    const final = [code, this.failure].find((one) => one !== undefined && CLOSES[one]?.final);
     if (final !== undefined) {
       this.finish(final);
       return;
@@ -206,7 +224,7 @@ export class Channel {
 
   /** After a second socket that did not even open: does the server answer plain requests? Then something is between. */
   async probe() {
-    this.refusals = (this.refusals ?? 0) + 1;
+    this.refusals += 1;
     if (this.refusals < 2) return;
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), PROBE_MS);
@@ -224,6 +242,7 @@ export class Channel {
     }
   }
 
+  /** @param {number} code */
   finish(code) {
     if (this.closed) return;
     this.close();

@@ -3,10 +3,12 @@
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * @param {Element} element
+ * @template {HTMLElement | SVGElement} E
+ * @param {E} element
  * @param {Record<string, any>} properties `class`, `on…` listeners, `style` as an object of custom properties; others
  *   are attributes, left out where null, undefined or false.
  * @param {any[]} children elements, strings, arrays of them; null and false are left out
+ * @returns {E}
  */
 function fill(element, properties, children) {
   for (const [name, value] of Object.entries(properties)) {
@@ -19,8 +21,8 @@ function fill(element, properties, children) {
   return element;
 }
 
-/** @returns {HTMLElement} */
+/** @param {string} tag @param {Record<string, any>} [properties] @param {any[]} children @returns {HTMLElement} */
 export const h = (tag, properties = {}, ...children) => fill(document.createElement(tag), properties, children);
 
-/** @returns {SVGElement} */
-export const s = (tag, properties = {}, ...children) => fill(document.createElementNS(SVG, tag), properties, children);
+/** @param {string} tag @param {Record<string, any>} [properties] @param {any[]} children @returns {SVGElement} */
+export const s = (tag, properties = {}, ...children) => fill(/** @type {SVGElement} */ (document.createElementNS(SVG, tag)), properties, children);

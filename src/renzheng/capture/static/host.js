@@ -4,7 +4,7 @@ import { signIdentity } from "../sdk/renzheng.js";
 
 const MARK = "renzheng";
 
-/** Names of CSS variables that a framing page may set, and the kind of value each takes. */
+/** Names of CSS variables that a framing page may set, and the kind of value each takes. @type {Record<string, string>} */
 const THEME = {
   "--renzheng-accent": "color", "--renzheng-on-accent": "color", "--renzheng-background": "color",
   "--renzheng-surface": "color", "--renzheng-ink": "color", "--renzheng-muted": "color", "--renzheng-line": "color",
@@ -21,16 +21,20 @@ export function readFragment(fragment = location.hash) {
 export class Host {
   constructor() {
     /** The one origin that this page was served for; empty where it stands alone. */
-    this.origin = document.querySelector('meta[name="renzheng-origin"]')?.content ?? "";
+    this.origin = document.querySelector('meta[name="renzheng-origin"]')?.getAttribute("content") ?? "";
     this.framed = window.parent !== window && this.origin !== "";
     const back = readFragment().options.get("return");
     this.returnUrl = this.origin && back ? this.checkedReturn(back) : undefined;
-    this.native = window.renzhengHost ?? window.webkit?.messageHandlers?.renzhengHost;
+    /** @type {any} what an app put into its WebView */
+    const app = window;
+    /** @type {{postMessage: (text: string) => void} | undefined} */
+    this.native = app.renzhengHost ?? app.webkit?.messageHandlers?.renzhengHost;
+    /** @type {Map<string, (signature: string) => void>} */
     this.pending = new Map();
     if (this.framed) addEventListener("message", (event) => this.receive(event));
   }
 
-  /** An address on the named origin, or undefined: nobody is sent elsewhere. */
+  /** An address on the named origin, or undefined: nobody is sent elsewhere. @param {string} address */
   checkedReturn(address) {
     try {
       const url = new URL(address, this.origin);
@@ -66,6 +70,7 @@ export class Host {
     }
   }
 
+  /** @param {MessageEvent} event */
   receive(event) {
     if (event.source !== window.parent || event.origin !== this.origin || event.data?.[MARK] !== 1) return;
     if (event.data.type === "theme") applyTheme(event.data.theme ?? {});
@@ -75,7 +80,10 @@ export class Host {
     }
   }
 
-  /** Signs as the device that made Meta: the framing page holds the key, else this origin does. */
+  /**
+   * Signs as the device that made Meta: the framing page holds the key, else this origin does.
+   * @param {string} nonce @param {string} token @returns {Promise<string>}
+   */
   identify(nonce, token) {
     if (!this.framed) return signIdentity(nonce, token);
     return new Promise((done) => {

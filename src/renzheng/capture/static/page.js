@@ -177,7 +177,7 @@ class Verification {
       this.shown.shape ||= this.camera.shape;
       if (this.shown.shape !== this.camera.shape) this.take({ type: "turned" });
     }
-    return this.machine.nonce && this.shown.bytes;
+    return this.machine.nonce === undefined ? undefined : this.shown.bytes;
   }
 
   stopFrames() {

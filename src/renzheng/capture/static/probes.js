@@ -2,7 +2,11 @@
 
 const LIST_MS = 1500; // some browsers never answer which cameras there are
 
-/** What a promise gives, or `otherwise` where it fails or takes longer than `ms`. */
+/**
+ * What a promise gives, or `otherwise` where it fails or takes longer than `ms`.
+ * @template T
+ * @param {Promise<T> | undefined} promise @param {number} ms @param {T | undefined} otherwise @returns {Promise<T | undefined>}
+ */
 export function within(promise, ms, otherwise) {
   const late = new Promise((done) => setTimeout(() => done(otherwise), ms));
   return Promise.race([Promise.resolve(promise).catch(() => otherwise), late]);
@@ -24,7 +28,9 @@ export const isPhone = () => matchMedia("(pointer: coarse)").matches;
 
 /** Whether the page around this one keeps the camera from it. */
 export function isForbidden() {
-  const policy = document.permissionsPolicy ?? document.featurePolicy;
+  /** @type {any} as browsers that are not of the standard name it */
+  const page = document;
+  const policy = page.permissionsPolicy ?? page.featurePolicy;
   return policy !== undefined && !policy.allowsFeature("camera");
 }
 

@@ -53,6 +53,7 @@ export const CLOSES = {
  * @typedef {{type: "ping", id: string}} Ping
  * @typedef {{type: "ack", sequence: number}} Ack
  * @typedef {{type: "error", code: number, message: string}} Failure
+ * @typedef {Identify | Ping | Ack | Failure} LineNews what the line itself answers
  * @typedef {{type: "network", ok: boolean, reason?: "slow_round_trip" | "too_few_frames"}} Network
  * @typedef {object} Step
  * @property {"step"} type
@@ -87,6 +88,7 @@ export const CLOSES = {
  * @property {import("./language.js").Language} [language]
  * @property {string} [embedder]
  * @typedef {"granted" | "refused" | "policy" | "none" | "busy" | "silent" | "dark" | "blank" | "lost"} CameraNote
+ * What the line itself says.
  * @typedef {{type: "hello", protocol: number} & Hello | {type: "pong", id: string} | {type: "identity", signature: string}} LineMessage
  * @typedef {{type: "start"} | {type: "handover"} | {type: "ease"} | {type: "note", camera: CameraNote}
  *   | {type: "cancel", reason?: "light"} | {type: "restart", reason: "turned" | "camera"}} DeviceMessage

@@ -220,13 +220,13 @@ export class States {
     const why = late ? (waited === "looking" ? "dark" : "silent") : reason;
     if (why !== "silent") this.want({ do: "close_camera" }); // who answers late is let in still
     this.send({ type: "note", camera: why });
-    const alone = why === "policy" && Boolean(this.welcome?.handover);
-    const hand = this.hands && "hand";
+    /** @type {(Way | false)[]} */
+    const first = why === "policy" && this.welcome?.handover ? ["alone"]
+      : why === "none" ? [this.hands && "hand", "open"] : ["open", this.hands && "hand"];
     // A browser that says nothing, or hides the picture, may have a better one beside it.
     const elsewhere = why === "silent" || why === "blank";
     this.show(`camera_${why}`, [
-      ...(alone ? [/** @type {Way} */ ("alone")] : why === "none" ? [hand, /** @type {Way} */ ("open")] : [/** @type {Way} */ ("open"), hand]),
-      this.cameras > 1 && "another", elsewhere && "copy", this.leaving(why === "refused" ? 215 : 218, `camera: ${why}`),
+      ...first, this.cameras > 1 && "another", elsewhere && "copy", this.leaving(why === "refused" ? 215 : 218, `camera: ${why}`),
     ], { hands: this.hands });
   }
 

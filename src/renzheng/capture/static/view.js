@@ -15,11 +15,11 @@ const HINT_STAYS_MS = 900; // and is then shown at least this long, so that noth
 /**
  * @typedef {object} Screen
  * @property {string} name for tests, events and styles
- * @property {Node} [art] what is in the oval
+ * @property {any} [art] what is in the oval
  * @property {"calm" | "good" | "warn"} [tone]
  * @property {string} title
  * @property {any[]} [words] below the title
- * @property {any[]} [caution] above the actions, wherever they are
+ * @property {any} [caution] above the actions, wherever they are
  * @property {{way: Way, label: string, act: () => void, kind?: string, leaves?: boolean}[]} [actions] `leaves`: a way
  *   out, which is open even while the page waits for what another action began
  * @property {() => void} [tick] called every second
@@ -27,7 +27,8 @@ const HINT_STAYS_MS = 900; // and is then shown at least this long, so that noth
 
 export class View {
   /**
-   * @param {HTMLElement} root @param {"zh-CN" | "en-US"} language @param {(language: string) => void} onlanguage
+   * @param {HTMLElement} root @param {import("./language.js").Language} language
+   * @param {(language: import("./language.js").Language) => void} onlanguage
    * @param {import("./voice.js").Voice} voice
    */
   constructor(root, language, onlanguage, voice) {
@@ -37,6 +38,10 @@ export class View {
     this.language = language;
     this.onlanguage = onlanguage;
     this.account = "";
+    /** @type {CaptureView | undefined} */
+    this.capture = undefined;
+    /** @type {(() => Screen) | undefined} what shows the present screen again */
+    this.make = undefined;
     this.polite = h("div", { class: "heard", role: "status", "aria-live": "polite" });
     this.assertive = h("div", { class: "heard", role: "alert", "aria-live": "assertive" });
     this.bar = h("header", { class: "bar" });
@@ -73,7 +78,10 @@ export class View {
     scrollTo(0, 0);
   }
 
-  /** A button that does nothing while the page waits, unless it `leaves`. It keeps the focus meanwhile. */
+  /**
+   * A button that does nothing while the page waits, unless it `leaves`. It keeps the focus meanwhile.
+   * @param {NonNullable<Screen["actions"]>[number]} action
+   */
   button({ way, label, act, kind = "primary", leaves = false }) {
     const open = () => leaves || !this.root.hasAttribute("data-waits");
     return h("button", { type: "button", class: kind, "data-way": way, "data-leaves": leaves, onclick: () => open() && act() }, label);
@@ -96,7 +104,7 @@ export class View {
    */
   showCapture(video, act) {
     const capture = new CaptureView(this, video, act);
-    this.make = () => undefined;
+    this.make = undefined;
     this.capture = capture;
     clearInterval(this.ticker);
     this.root.toggleAttribute("data-waits", false);
@@ -109,7 +117,8 @@ export class View {
     return capture;
   }
 
-  frame(name, tone) {
+  /** @param {string} name @param {string} [tone] */
+  frame(name, tone = "calm") {
     document.documentElement.lang = this.language;
     document.title = this.t("title");
     if (name !== "capture") this.shine(undefined);
@@ -124,25 +133,31 @@ export class View {
         onclick: () => this.setVoice(!this.voice.on),
       }, icon(this.voice.on ? "voice" : "voiceOff")),
       h("button", { type: "button", class: "language", lang: other, onclick: () => this.setLanguage(other) }, this.t("language")),
-    ].filter(Boolean));
+    ].filter((part) => part !== false));
   }
 
   /** @param {boolean} on */
   setVoice(on) {
     this.voice.turn(on);
     this.frame(this.name, this.root.dataset.tone);
-    this.voice.say(this.capture?.ask.textContent ?? this.stage.querySelector("h1")?.textContent, this.language);
-    this.bar.querySelector(".voice").focus();
+    this.voice.say(this.stage.querySelector("h1")?.textContent ?? "", this.language);
+    this.focusOn(".voice");
   }
 
+  /** @param {string} selector of a button of the bar, which was made anew */
+  focusOn(selector) {
+    /** @type {HTMLElement | null} */ (this.bar.querySelector(selector))?.focus();
+  }
+
+  /** @param {import("./language.js").Language} language */
   setLanguage(language) {
     this.language = language;
     this.onlanguage(language);
     if (this.capture) {
       this.frame("capture", "calm");
       this.capture.update();
-    } else this.show(this.make);
-    this.bar.querySelector(".language").focus();
+    } else if (this.make) this.show(this.make);
+    this.focusOn(".language");
   }
 
   /** Fills the whole screen with a colour, at once; undefined ends it. @param {string | undefined} colour */
@@ -152,7 +167,7 @@ export class View {
     if (colour !== undefined) page.style.setProperty("--shine", colour);
   }
 
-  /** Says something to people who listen rather than look. */
+  /** Says something to people who listen rather than look. @param {string} text */
   say(text, urgent = false) {
     const region = urgent ? this.assertive : this.polite;
     if (region.textContent === text) return;
@@ -160,6 +175,19 @@ export class View {
     this.voice.say(text, this.language);
   }
 }
+
+/**
+ * @typedef {object} CaptureState
+ * @property {"preparing" | "step" | "judging"} phase
+ * @property {string} action
+ * @property {number} index
+ * @property {number} of
+ * @property {string | null} hint
+ * @property {string | null} notice what is said in the place of a hint
+ * @property {number} [until] milliseconds of the page's clock
+ * @property {string} [colour]
+ * @property {boolean} again
+ */
 
 /** What is on the screen while the camera runs. `state` is plain data; `update` draws it. */
 class CaptureView {
@@ -169,6 +197,9 @@ class CaptureView {
     this.act = act;
     /** @type {Map<Way, HTMLElement>} */
     this.offered = new Map();
+    /** @type {string | null} the hint on the screen */
+    this.shown = null;
+    /** @type {CaptureState} */
     this.state = {
       phase: "preparing", action: "idle", index: 0, of: 0, hint: null, until: undefined, notice: null, colour: undefined, again: false,
     };
@@ -198,14 +229,14 @@ class CaptureView {
       this.offered.delete(way);
     }
     for (const [index, way] of ways.entries()) {
-      if (!this.offered.has(way)) this.offered.set(way, h("button", { type: "button", class: "quiet", onclick: () => this.act(way) }));
-      const button = this.offered.get(way);
+      const button = this.offered.get(way) ?? h("button", { type: "button", class: "quiet", onclick: () => this.act(way) });
+      this.offered.set(way, button);
       if (this.actions.children[index] !== button) this.actions.insertBefore(button, this.actions.children[index] ?? null);
     }
     this.update();
   }
 
-  /** @param {Partial<CaptureView["state"]>} change */
+  /** @param {Partial<CaptureState>} change */
   set(change) {
     const before = this.state;
     this.state = { ...before, ...change };
@@ -214,6 +245,7 @@ class CaptureView {
     this.update();
   }
 
+  /** @param {CaptureState} before */
   begin(before) {
     // Colours follow each other by themselves: nothing was done for which there would be a tick.
     if (before.phase === "step" && this.state.index > before.index && before.index <= this.state.of) {
@@ -233,7 +265,7 @@ class CaptureView {
     const warns = asked && action === "light_warning";
     this.view.shine(lit ? colour : undefined);
     this.view.root.dataset.phase = phase;
-    for (const [way, button] of this.offered) button.textContent = this.view.t(LABELS[way]);
+    for (const [way, button] of this.offered) button.textContent = this.view.t(LABELS[way] ?? way);
     // The same action twice in a row: without other words nobody could tell that it was seen, and is asked once more.
     const words = again ? `${action}_again` : action;
     const title = this.view.t(lit ? "neutral" : asked ? words : phase === "judging" ? "judging" : "preparing");
@@ -273,6 +305,7 @@ class CaptureView {
     else this.hintTimer = setTimeout(() => this.showHint(this.state.notice ?? this.state.hint), wait);
   }
 
+  /** @param {string | null} code */
   showHint(code) {
     if (code !== this.shown) this.hintSince = performance.now();
     this.shown = code;

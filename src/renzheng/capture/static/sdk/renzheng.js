@@ -37,6 +37,7 @@ const OWN_ADDRESS = new URL(import.meta.url);
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256" };
 
+/** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
 function settled(request) {
   return new Promise((done, fail) => {
     request.onsuccess = () => done(request.result);
@@ -50,6 +51,7 @@ async function deviceKey() {
   opening.onupgradeneeded = () => opening.result.createObjectStore("keys");
   const database = await settled(opening);
   try {
+    /** @param {IDBTransactionMode} mode */
     const store = (mode) => database.transaction("keys", mode).objectStore("keys");
     const kept = await settled(store("readonly").get("device"));
     if (kept) return kept;
@@ -103,6 +105,7 @@ export async function signIdentity(nonce, token) {
  */
 export function start(options = /** @type {any} */ ({})) {
   const { token, container, redirect, server } = options;
+  /** @param {import("./renzheng.js").Code} code @param {string} message */
   const end = (code, message) => Promise.resolve({ code, message, token: String(token ?? "") });
   if (typeof token !== "string" || !/^[\w-]{8,128}$/.test(token)) return end(CODES.PARAMETER, "token is not a FaceIdToken");
   if ((container === undefined) === (redirect === undefined)) return end(CODES.PARAMETER, "give either container or redirect");
@@ -129,6 +132,10 @@ export function returned() {
 
 /** A verification in a frame: talks with the frame's window at the server's origin, and with nobody else. */
 class Framed {
+  /**
+   * @param {Element} place @param {string} address @param {import("./renzheng.js").StartOptions} options
+   * @param {(end: import("./renzheng.js").End) => void} done
+   */
   constructor(place, address, options, done) {
     this.place = place;
     this.options = options;
@@ -156,10 +163,12 @@ class Framed {
     place.append(this.frame);
   }
 
+  /** @param {Record<string, unknown>} message */
   post(message) {
     this.frame.contentWindow?.postMessage({ [MARK]: 1, ...message }, this.origin);
   }
 
+  /** @param {MessageEvent} event */
   async receive({ source, origin, data }) {
     if (source !== this.frame.contentWindow || origin !== this.origin || data?.[MARK] !== 1) return;
     if (data.type === "hello") {
@@ -182,6 +191,7 @@ class Framed {
     return Object.fromEntries(named.filter(([, value]) => value !== ""));
   }
 
+  /** @param {Omit<import("./renzheng.js").End, "token">} end */
   finish(end) {
     if (this.ended) return;
     this.ended = true;

@@ -19,11 +19,12 @@ test: $(DEV) ## set everything up and run the tests (under ten minutes)
 	@sh scripts/chromium.sh
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not stress" $(ARGS)
 
-check: $(DEV) ## lint, format, types, import rules
+check: $(DEV) ## lint, format, types (of the JavaScript too), import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/javascript.py
 
 conformance: $(DEV) ## official clients, live: Node SDK and tccli, in folders of their own
 	@$(BIN)/renzheng models install

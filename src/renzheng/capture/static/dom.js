@@ -21,8 +21,14 @@ function fill(element, properties, children) {
   return element;
 }
 
-/** @param {string} tag @param {Record<string, any>} [properties] @param {any[]} children @returns {HTMLElement} */
+/**
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag @param {Record<string, any>} [properties] @param {any[]} children @returns {HTMLElementTagNameMap[T]}
+ */
 export const h = (tag, properties = {}, ...children) => fill(document.createElement(tag), properties, children);
 
 /** @param {string} tag @param {Record<string, any>} [properties] @param {any[]} children @returns {SVGElement} */
 export const s = (tag, properties = {}, ...children) => fill(/** @type {SVGElement} */ (document.createElementNS(SVG, tag)), properties, children);
+
+/** What is known to be there. @param {ParentNode} root @param {string} selector @returns {HTMLElement} */
+export const one = (root, selector) => /** @type {HTMLElement} */ (root.querySelector(selector));

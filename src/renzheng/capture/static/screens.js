@@ -196,8 +196,8 @@ const CLOSED = {
   4503: "clock", 4504: "clock",
 };
 
-/** The socket was closed for good. @param {View} view @param {{code: number}} data @param {string} code @returns {Words} */
-function closed(view, data, code) {
+/** The socket was closed for good. @param {View} view @param {unknown} _data @param {string} code @returns {Words} */
+function closed(view, _data, code) {
   const named = CLOSED[code] ? `c${code}` : "fault";
   return {
     tone: code === "4412" || code === "4411" ? "calm" : "warn", art: icon(CLOSED[code] ?? "hint"),
@@ -232,7 +232,7 @@ export const SCREENS = {
   opening: (view) => ({ art: seal("seal large"), title: view.t("opening") }),
   handing: (view) => ({ art: seal("seal large"), title: view.t("opening") }),
   ready, waiting, camera, passed, failed, over, closed, handover,
-  missing: (view, data, probe) => plain(...MISSING[probe])(view),
+  missing: (view, _data, probe) => plain(...MISSING[probe])(view),
   asking: plain("camera", "ask", "calm"),
   tap: plain("camera", "tap", "calm"),
   camera_stopped: plain("camera", "stopped"),

@@ -14,28 +14,30 @@ export class CodePanel {
     this.t = t;
     this.chosen = chosen;
     this.text = "";
+    /** @type {import("./samples.js").Call | undefined} */
+    this.call = undefined;
     this.box = codeBox(t("code"), { class: "sample" });
     this.notes = h("div", { class: "notes" });
     this.empty = h("p", { class: "empty" }, t("codeUnsigned"));
     this.file = h("span", { class: "file", translate: "no" });
     this.copy = copyButton(t, () => this.text, t("code"));
+    this.program = h("div", {}, h("div", { class: "box-head" }, this.file, this.copy), this.box);
     this.element = h("div", { class: "panel" },
       h("fieldset", { class: "languages" }, h("legend", { class: "heard" }, t("codeLanguages")),
         SAMPLES.map(({ id, label }) => h("label", { class: "chip" },
           h("input", { type: "radio", name: "sample", value: id, checked: id === chosen.id, class: "heard",
-            onchange: () => { chosen.id = id; this.show(this.call); } }),
+            onchange: () => { chosen.id = id; if (this.call) this.show(this.call); } }),
           h("span", { translate: "no" }, label)))),
-      this.notes, this.empty,
-      h("div", {}, h("div", { class: "box-head" }, this.file, this.copy), this.box));
+      this.notes, this.empty, this.program);
   }
 
   /** @param {import("./samples.js").Call} call */
   show(call) {
     this.call = call;
-    const sample = SAMPLES.find(({ id }) => id === this.chosen.id);
+    const sample = SAMPLES.find(({ id }) => id === this.chosen.id) ?? SAMPLES[0];
     this.text = sample.write(call);
     this.empty.hidden = this.text !== "";
-    this.box.parentElement.hidden = this.text === "";
+    this.program.hidden = this.text === "";
     this.element.dataset.sample = sample.id;
     this.file.textContent = sample.file;
     paint(this.box, this.text, "code");

@@ -3,6 +3,7 @@
 import { cppQuoted } from "./quoting.js";
 import { assignments, hasImage, lines, variables } from "./sdk.js";
 
+/** @type {import("./sdk.js").Dialect} */
 const dialect = {
   create: (name, model) => `${model} ${name};`,
   set: (target, name, literal) => `${target}.Set${name}(${literal});`,

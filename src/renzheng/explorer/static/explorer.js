@@ -1,6 +1,6 @@
 /** The page as a whole: actions at the left, the form, and at the right code, signature and result. */
 
-import { h } from "/static/dom.js";
+import { h, one } from "/static/dom.js";
 import { icon, seal } from "/static/glyphs.js";
 import { chooseLanguage } from "/static/language.js";
 import { CodePanel } from "./code.js";
@@ -18,29 +18,52 @@ const PREFERRED_REGION = "ap-guangzhou"; // the one in everybody's examples
 const MASKED_TEXT = CSS.supports("-webkit-text-security", "disc");
 
 class Explorer {
-  /** @param {HTMLElement} root @param {object} description what `/explorer/description.json` says */
+  /** @param {HTMLElement} root @param {any} description what `/explorer/description.json` says */
   constructor(root, description) {
     this.root = root;
     this.description = description;
     this.language = chooseLanguage(navigator.languages);
     this.credential = { secretId: "", secretKey: "", token: "" };
+    /** @type {string[]} */
     this.regions = [...new Set(description.actions.flatMap(({ regions }) => regions ?? []))].sort();
+    /** @type {Record<string, Record<string, import("./values.js").Entered>>} by action and parameter */
     this.entered = Object.fromEntries(description.actions.map(({ name }) => [name, {}]));
     this.timestamp = { text: "" };
     this.tab = "code";
     this.sample = { id: "python" };
     this.runs = 0;
+    /** @type {import("./reply.js").Exchange | undefined} */
+    this.exchange = undefined;
     this.action = this.named(location.hash.slice(1)) ?? description.actions[0];
     this.region = PREFERRED_REGION;
     addEventListener("hashchange", () => {
       const asked = this.named(location.hash.slice(1));
       if (!asked || asked === this.action) return;
       this.open(asked.name);
-      this.root.querySelector("[aria-current]").focus();
+      one(this.root, "[aria-current]").focus();
     });
     document.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.send();
     });
+    // What `draw` makes:
+    /** @type {import("./form.js").Form} */
+    this.form;
+    /** @type {Steps} */
+    this.steps;
+    /** @type {CodePanel} */
+    this.code;
+    /** @type {HTMLElement} */
+    this.resultPanel;
+    /** @type {ReturnType<typeof tabList>} */
+    this.tabs;
+    /** @type {HTMLElement} */
+    this.side;
+    /** @type {HTMLElement} */
+    this.heard;
+    /** @type {HTMLElement} */
+    this.complaint;
+    /** @type {HTMLButtonElement} */
+    this.button;
     followTheme();
     this.draw();
   }
@@ -81,7 +104,7 @@ class Explorer {
   bar() {
     const { t } = this;
     const other = this.language === "zh-CN" ? "en-US" : "zh-CN";
-    const skip = () => this.side.querySelector("[aria-selected=true]").focus();
+    const skip = () => one(this.side, "[aria-selected=true]").focus();
     const speak = () => this.speak(other);
     return h("header", { class: "bar" },
       h("button", { type: "button", class: "skip", onclick: skip }, t("skip")),
@@ -94,7 +117,7 @@ class Explorer {
   speak(language) {
     this.language = language;
     this.draw();
-    this.root.querySelector(".language").focus();
+    one(this.root, ".language").focus();
   }
 
   actions() {
@@ -162,12 +185,12 @@ class Explorer {
         examples.length > 0 && h("button", { type: "button", class: "quiet", id: "example", onclick: () => {
           for (const { name, example } of examples) entered[name] = { text: example };
           this.draw();
-          this.root.querySelector("#example").focus();
+          one(this.root, "#example").focus();
         } }, t("example")),
         h("button", { type: "button", class: "quiet", id: "clear", onclick: () => {
           this.entered[this.action.name] = {};
           this.draw();
-          this.root.querySelector("#clear").focus();
+          one(this.root, "#clear").focus();
         } }, t("clear"))),
       this.form.element,
       h("div", { class: "row" },
@@ -274,7 +297,7 @@ class Explorer {
       this.form.focus(wrong);
     } else if (!call.signed) {
       this.complaint.textContent = this.t("needKey");
-      this.root.querySelector(this.credential.secretId ? "#key-secretKey" : "#key-secretId").focus();
+      one(this.root, this.credential.secretId ? "#key-secretKey" : "#key-secretId").focus();
     } else await this.exchangeWith(call);
   }
 
@@ -282,7 +305,8 @@ class Explorer {
     const { action, host, signed } = call;
     this.busy(true);
     const began = performance.now();
-    const exchange = { action, host, signed, sentBody: call.body };
+    /** @type {import("./reply.js").Exchange} */
+    const exchange = { action, host, signed, sentBody: call.body, milliseconds: 0 };
     try {
       const reply = await fetch("/", {
         method: "POST", headers: signed.headers, body: signed.body, credentials: "omit", cache: "no-store",
@@ -301,7 +325,7 @@ class Explorer {
     this.exchange = exchange;
     this.drawResult();
     this.choose("result");
-    this.heard.textContent = this.side.querySelector(".facts").textContent;
+    this.heard.textContent = one(this.side, ".facts").textContent;
     if (this.side.getBoundingClientRect().top > innerHeight * 0.6) this.side.scrollIntoView({ block: "start" });
   }
 
@@ -327,7 +351,7 @@ function followTheme() {
 }
 
 async function begin() {
-  const root = document.getElementById("explorer");
+  const root = one(document, "#explorer");
   try {
     const reply = await fetch("/explorer/description.json", { credentials: "omit" });
     if (!reply.ok) throw new TypeError(String(reply.status));

@@ -38,7 +38,8 @@ export function makeForm({ t, language, parameters, entered, limits, onchange })
     mark: (problems) => rows.forEach((row) => row.mark(problems[row.parameter.name])),
     focus: (name) => {
       const row = rows.find(({ parameter }) => parameter.name === name);
-      if (folded.includes(row)) more.open = true;
+      if (!row) return;
+      if (more && folded.includes(row)) more.open = true;
       row.input.focus();
     },
   };
@@ -128,7 +129,7 @@ function photoInput({ t, common, entered, limits, set }) {
   const drop = () => show(undefined, true);
   const remove = h("button", { type: "button", class: "quiet", onclick: drop }, t("removePhoto"));
   const take = async () => {
-    const [file] = input.files;
+    const [file] = input.files ?? [];
     if (!file) return;
     const { name, size, type } = file;
     show({ name, size, type, base64: await base64Of(file), source: file }, true);

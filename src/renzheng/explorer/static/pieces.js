@@ -1,6 +1,6 @@
 /** Small parts that several panels are made of. */
 
-import { h, s } from "/static/dom.js";
+import { h, one, s } from "/static/dom.js";
 
 const COPIED_MS = 1600;
 const SHEETS = ["M9 9h9a1.5 1.5 0 0 1 1.5 1.5v8A1.5 1.5 0 0 1 18 20h-7.5A1.5 1.5 0 0 1 9 18.5Z",
@@ -58,11 +58,11 @@ export function paint(box, text, grammar) {
   const parts = [];
   let at = 0;
   for (const match of text.matchAll(TOKENS[grammar])) {
-    const [kind] = Object.entries(match.groups).find(([, value]) => value !== undefined);
+    const [kind] = Object.entries(match.groups ?? {}).find(([, value]) => value !== undefined) ?? ["string"];
     parts.push(text.slice(at, match.index), h("span", { class: `token-${kind}` }, match[0]));
     at = match.index + match[0].length;
   }
-  box.querySelector("code").replaceChildren(...parts, text.slice(at));
+  one(box, "code").replaceChildren(...parts, text.slice(at));
 }
 
 /**
@@ -101,9 +101,9 @@ export function tabList(tabs, chosen, onchoose, label) {
 /** Bytes or characters in a unit that one can picture. */
 export function readable(count) {
   if (count < 1024) return `${count} B`;
-  const unit = count < 1024 * 1024 ? ["KB", 1024] : ["MB", 1024 * 1024];
-  const value = count / unit[1];
-  return `${value.toFixed(value < 10 && value % 1 !== 0 ? 1 : 0)} ${unit[0]}`;
+  const [unit, size] = /** @type {[string, number]} */ (count < 1024 * 1024 ? ["KB", 1024] : ["MB", 1024 * 1024]);
+  const value = count / size;
+  return `${value.toFixed(value < 10 && value % 1 !== 0 ? 1 : 0)} ${unit}`;
 }
 
 /** A text's beginning, and how long it is, where it is longer than so many characters. */

@@ -1,6 +1,6 @@
 /** What came back: status, time, the reply, what an error means, and what can be done next. */
 
-import { h } from "/static/dom.js";
+import { h, one } from "/static/dom.js";
 import { codeBox, command, copyButton, cutAfter, paint, readable } from "./pieces.js";
 import { rawRequest } from "./steps.js";
 
@@ -38,7 +38,7 @@ export function showReply({ t, language, exchange, errors, hasResult, acts }) {
   return h("div", {},
     facts(t, exchange, response, error),
     exchange.status === undefined ? notice(t("noConnection"), t("noConnectionText"))
-      : exchange.json === undefined ? notice(t("notAnswer"), exchange.text.slice(0, SHOWN))
+      : exchange.json === undefined ? notice(t("notAnswer"), (exchange.text ?? "").slice(0, SHOWN))
         : error ? explainError({ t, language, error, known: errors[error.Code], exchange, acts })
           : nextSteps({ t, response, hasResult, acts }),
     exchange.json !== undefined && replyBox(t, exchange),
@@ -101,6 +101,6 @@ function replyBox(t, exchange) {
 function sentBox(t, exchange) {
   const box = codeBox(t("sent"), { class: "wrapped" });
   const { host, signed, sentBody } = exchange;
-  box.querySelector("code").textContent = rawRequest(host, signed, cutAfter(t, sentBody, SENT));
+  one(box, "code").textContent = rawRequest(host, signed, cutAfter(t, sentBody, SENT));
   return h("details", { class: "sent" }, h("summary", {}, t("sent")), box);
 }

@@ -15,10 +15,18 @@ const TOKEN = "TENCENTCLOUD_TOKEN";
 export const variables = (call) => (call.temporary ? [ID, KEY, TOKEN] : [ID, KEY]);
 
 /**
+ * How a language puts a parameter into a request.
+ * @typedef {object} Dialect
+ * @property {(name: string, model: string) => string} create
+ * @property {(target: string, name: string, literal: string) => string} set
+ * @property {(name: string) => string} [reference] where a variable is not named by its bare name
+ * @property {(value: import("./values.js").Value) => string} literal
+ */
+
+/**
  * One line a parameter; an object is made first and then put in its place.
  * @param {import("./values.js").Value[]} values
- * @param {{create: (name: string, model: string) => string, set: (target: string, name: string, literal: string) =>
- *   string, literal: (value: import("./values.js").Value) => string}} dialect
+ * @param {Dialect} dialect
  */
 export function assignments(values, dialect, target = "request") {
   return values.flatMap((value) => {
@@ -40,6 +48,7 @@ const regionOr = (none, { region }) => (region ? doubleQuoted(region) : none);
 export const lines = (...parts) => parts.flat(Infinity).filter((part) => part !== null && part !== false).join("\n");
 const indented = (text, by) => text.map((line) => (line ? by + line : line));
 
+/** @type {Dialect} */
 const python = {
   create: (name, model) => `${name} = models.${model}()`,
   set: (target, name, literal) => `${target}.${name} = ${literal}`,
@@ -51,6 +60,7 @@ const python = {
             : kind === "string" ? doubleQuoted(value) : String(value),
 };
 
+/** @type {Dialect} */
 const java = {
   create: (name, model) => `${model} ${name} = new ${model}();`,
   set: (target, name, literal) => `${target}.set${name}(${literal});`,
@@ -63,6 +73,7 @@ const java = {
 };
 
 const GO_POINTERS = { boolean: "BoolPtr", integer: "Int64Ptr", number: "Float64Ptr", string: "StringPtr" };
+/** @type {Dialect} */
 const go = {
   create: (name, model) => `${name} := &faceid.${model}{}`,
   set: (target, name, literal) => `${target}.${name} = ${literal}`,
@@ -73,6 +84,7 @@ const go = {
           : `common.${GO_POINTERS[kind]}(${kind === "string" ? doubleQuoted(value) : value})`,
 };
 
+/** @type {Dialect} */
 const php = {
   create: (name, model) => `$${name} = new ${model}();`,
   set: (target, name, literal) => `$${target}->set${name}(${literal});`,
@@ -83,6 +95,7 @@ const php = {
         : kind === "string" ? singleQuoted(value) : String(value),
 };
 
+/** @type {Dialect} */
 const csharp = {
   create: (name, model) => `var ${name} = new ${model}();`,
   set: (target, name, literal) => `${target}.${name} = ${literal};`,
@@ -93,6 +106,7 @@ const csharp = {
           : kind === "string" ? doubleQuoted(value) : String(value),
 };
 
+/** @type {Dialect} */
 const ruby = {
   create: (name, model) => `${name} = Models::${model}.new`,
   set: (target, name, literal) => `${target}.${name} = ${literal}`,

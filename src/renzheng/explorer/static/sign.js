@@ -46,12 +46,14 @@ export async function sign(credential, call) {
   const date = new Date(call.timestamp * 1000).toISOString().slice(0, 10); // in UTC, as the server counts days
   const scope = `${date}/${call.service}/tc3_request`;
   const stringToSign = [ALGORITHM, call.timestamp, scope, await sha256(encoder.encode(canonicalRequest))].join("\n");
+  /** @type {BufferSource} */
   let key = encoder.encode(`TC3${credential.secretKey}`);
   for (const part of [date, call.service, "tc3_request"]) key = await hmac(key, part);
   const signature = hex(await hmac(key, stringToSign));
   const authorization =
     `${ALGORITHM} Credential=${credential.secretId}/${scope}, SignedHeaders=${SIGNED_HEADERS}, Signature=${signature}`;
-  const headers = [
+  /** @type {[string, string][]} */
+  const named = [
     ["Content-Type", CONTENT_TYPE],
     ["X-TC-Action", call.action],
     ["X-TC-Version", call.version],
@@ -60,7 +62,8 @@ export async function sign(credential, call) {
     ["X-TC-Language", call.language],
     ["X-TC-Token", credential.token],
     ["Authorization", authorization],
-  ].filter(([, value]) => value);
+  ];
+  const headers = named.filter(([, value]) => value);
   return { canonicalRequest, stringToSign, authorization, headers, body };
 }
 

@@ -1,6 +1,6 @@
 /** The signature step by step, and where somebody else's differs from it. */
 
-import { h } from "/static/dom.js";
+import { h, one } from "/static/dom.js";
 import { codeBox, copyButton, cutAfter } from "./pieces.js";
 import { firstDifference } from "./sign.js";
 
@@ -74,7 +74,7 @@ export class Steps {
       request: rawRequest(host, signed, body),
     };
     const shown = { ...this.texts, request: rawRequest(host, signed, cutAfter(this.t, body, SHOWN)) };
-    for (const [name, { box }] of Object.entries(this.parts)) box.querySelector("code").textContent = shown[name];
+    for (const [name, { box }] of Object.entries(this.parts)) one(box, "code").textContent = shown[name];
     this.compare();
   }
 

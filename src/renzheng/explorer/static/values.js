@@ -66,8 +66,11 @@ function structureOf(parameter, text) {
  * @returns {{body: Record<string, any>, values: Value[], problems: Record<string, string>}}
  */
 export function read(parameters, entered) {
+  /** @type {Record<string, any>} */
   const body = {};
+  /** @type {Value[]} */
   const values = [];
+  /** @type {Record<string, string>} */
   const problems = {};
   for (const parameter of parameters) {
     const { name, kind } = parameter;
@@ -75,7 +78,7 @@ export function read(parameters, entered) {
       const value = valueOf(parameter, entered[name]);
       if (value === undefined) continue;
       body[name] = value;
-      values.push(kind === "image" ? { name, kind, value, file: entered[name].file.name } : asValue(name, value));
+      values.push(kind === "image" ? { name, kind, value, file: entered[name].file?.name } : asValue(name, value));
     } catch (problem) {
       if (!(problem instanceof Unusable)) throw problem;
       problems[name] = problem.key;
@@ -105,7 +108,10 @@ export const base64Length = (bytes) => Math.ceil(bytes / 3) * 4;
 export function base64Of(file) {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
-    reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(",") + 1));
+    reader.onload = () => {
+      const address = String(reader.result);
+      resolve(address.slice(address.indexOf(",") + 1));
+    };
     reader.onerror = () => reject(reader.error);
     reader.readAsDataURL(file);
   });

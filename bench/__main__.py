@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-ALL = ("token", "photo", "beside", "compare", "hints", "overload", "detection", "accuracy")
+ALL = ("token", "photo", "beside", "compare", "hints", "overload", "listing", "detection", "accuracy")
 
 
 def main() -> None:

@@ -166,10 +166,12 @@ async def the_timeline_is_read(owner: Person, reviewer: Person, album: Album) ->
     await album.take(owner, "verifications")
     await owner.page.click("td a >> nth=0")
     timeline = await owner.page.inner_text(".timeline")
-    told = [timeline.find(what) for what in ("Token issued", "Attempt begun", "Judged", "Result fetched")]
+    steps = ("Token issued", "Page opened", "Attempt begun", "Judged", "Result fetched")
+    told = [timeline.find(what) for what in steps]
     assert -1 not in told, timeline
     assert told == sorted(told), timeline
     await album.take(owner, "verification")
+    await it_is_looked_at_again(owner, album)
     for path in ("/console", "/console/audit", "/console/usage"):
         await owner.open(path)
         await album.take(owner, path.rpartition("/")[2])
@@ -177,3 +179,30 @@ async def the_timeline_is_read(owner: Person, reviewer: Person, album: Album) ->
     await reviewer.page.click("td a >> nth=0")
     assert "签发 Token" in await reviewer.page.inner_text(".timeline")
     await album.take(reviewer, "verification-zh")
+
+
+async def it_is_looked_at_again(owner: Person, album: Album) -> None:
+    """By the buttons of its page: what the merchant would get, the delivery, the judging, and the video."""
+    one = owner.page.url.partition(owner.url)[2]
+
+    async def press(word: str, **fields: str) -> str:
+        await owner.open(one)
+        async with owner.page.expect_navigation():
+            await owner.page.locator(f'.head a:text-is("{word}")').click()
+        await owner.fill(fields)
+        await owner.send()
+        return await owner.page.inner_text("main")
+
+    assert "myqcloud.com" in await press("Fetch again")
+    await album.take(owner, "fetched-again")
+    assert "The verdict stands" in await press("Judge again")
+    await album.take(owner, "judged-again")
+    await press("Play the video", Reason="complaint 4711")
+    video = owner.page.locator("video")
+    played = "(video) => video.readyState > 1 || new Promise((done) => video.addEventListener('loadeddata', done))"
+    await video.evaluate(played)
+    assert await video.evaluate("(video) => video.videoWidth > 0 && video.duration > 1")
+    await album.take(owner, "video")
+    assert "Deliver again" in await press("Deliver again")
+    assert await owner.page.locator('.facts :text-is("Waiting"), .facts :text-is("Delivered")').count() == 1
+    await owner.open(one)

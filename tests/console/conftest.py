@@ -33,6 +33,7 @@ from renzheng.management.product import make_product
 from renzheng.server.console_calls import KeyedCalls, SignedCalls
 from renzheng.server.console_parts import make_console
 from renzheng.server.hosts import HostGuard, Hosts
+from renzheng.server.logs import RequestLine
 from renzheng.server.operator import operator_app, with_calls
 from renzheng.server.readiness import Readiness
 from renzheng.server.urls import operator_url
@@ -151,6 +152,7 @@ class House:
     tried: Counter[str]
     tasks: list[asyncio.Future[Any]]
     faceid: Gateway
+    lines: list[RequestLine] = field(default_factory=list)
 
     def browser(self, **given: Any) -> Browser:
         return Browser(self.app, **given)
@@ -205,6 +207,7 @@ async def house(tmp_path: Path, given_settings: dict[str, object]) -> AsyncItera
     console = make_console(
         *(settings, store, health, clock, os.urandom, lambda outcome: tried.update([outcome]), calls, passwords, keyed),
         refusals=failures.recent,
+        request_lines=lambda: made.lines,
     )
     pages = operator_app(Readiness(), metrics, console.routes())
     app = HostGuard(with_calls(pages, gateway), Hosts("127.0.0.1"))

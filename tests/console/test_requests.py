@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from renzheng.accounts.keys import Key
 from renzheng.accounts.operators import Role
 from renzheng.console.actions import Service
 from renzheng.server.console_calls import ask
+from renzheng.server.logs import RequestLine
 
 from .conftest import House
 
@@ -65,3 +67,50 @@ async def test_what_is_older_than_an_hour_is_gone(house: House) -> None:
     assert request_id in await _page(house)
     house.clock.now += 3601
     assert request_id not in await _page(house)
+
+
+def line(house: House, request_id: str, account_id: int | None, event: str = "request", **values: Any) -> RequestLine:
+    return RequestLine(house.clock(), "info", event, request_id, account_id, values)
+
+
+async def test_all_lines_of_a_request_are_found_by_its_id(house: House) -> None:
+    shop = await number_of(house, "shop")
+    house.lines = [
+        line(house, "one", shop, action="GetFaceIdToken", ms=1.5),
+        line(house, "one", None, "signature explained", cause="<b>other key</b>"),
+        line(house, "two", shop, action="GetFaceIdResult", code="InvalidParameter", ms=2.5),
+    ]
+    shown = await _page(house, "?RequestId=one")
+    assert "signature explained" in shown
+    assert "<b>other key</b>" in shown  # as text
+    assert "GetFaceIdResult" not in shown
+    listed = await _page(house, "?All=1")
+    assert "InvalidParameter" in listed
+    assert "success" in listed
+    assert "signature explained" not in listed
+
+
+async def test_a_merchants_person_reads_lines_of_one_account_alone(house: House) -> None:
+    shop, bank = await number_of(house, "shop"), await number_of(house, "bank")
+    house.lines = [
+        line(house, "mine", shop, action="GetFaceIdToken"),
+        line(house, "mine", None, "signature explained"),
+        line(house, "theirs", bank, action="GetFaceIdToken"),
+        line(house, "theirs", None, "action failed"),
+        line(house, "nobodys", None, action=""),
+        line(house, "persons", -1, action="DescribeKeys"),
+    ]
+    await house.person("shopkeeper", Role.MERCHANT, shop)
+    listed = await _page(house, "?All=1", name="shopkeeper")
+    assert "mine" in listed
+    for foreign in ("theirs", "nobodys", "persons"):
+        assert foreign not in listed
+        assert "What the log says" not in await _page(house, f"?RequestId={foreign}", name="shopkeeper")
+    assert "signature explained" in await _page(house, "?RequestId=mine", name="shopkeeper")
+
+
+async def test_lines_older_than_an_hour_are_not_shown(house: House) -> None:
+    house.lines = [line(house, "one", await number_of(house, "shop"), action="GetFaceIdToken")]
+    assert "GetFaceIdToken" in await _page(house, "?All=1")
+    house.clock.now += 3601
+    assert "GetFaceIdToken" not in await _page(house, "?All=1")

@@ -69,6 +69,31 @@ def test_text_lines_leave_out_what_is_empty_and_the_texts_of_exceptions() -> Non
     assert "标记的姓名" not in text
 
 
+REMEMBERED = """
+from renzheng.server.logs import MAX_REQUEST_LINES, configure_logs
+log = configure_logs("{level}", False)
+log.info("request", request_id="mine", account=7, code="", ms=1.5)
+log.info("started", address="127.0.0.1")
+log.error("action failed", request_id="mine", exception="builtins.ValueError")
+for number in range(3 * MAX_REQUEST_LINES):
+    log.info("request", request_id=str(number), account=None)
+lines = log.request_lines()
+assert len(lines) == MAX_REQUEST_LINES + 1, len(lines)
+assert {{line.event for line in lines}} == {{"request"}}
+(mine,) = [line for line in lines if line.request_id == "mine"]
+assert (mine.account_id, mine.values) == (7, {{"ms": 1.5}})
+log.error("action failed", request_id="mine", exception="builtins.ValueError")
+assert log.request_lines()[0].event == "action failed"
+assert log.request_lines()[0].values == {{}}
+"""
+
+
+@pytest.mark.parametrize("level", ["info", "warning"])
+def test_a_bounded_number_of_requests_lines_is_remembered_and_strangers_push_out_no_accounts(level: str) -> None:
+    done = subprocess.run([sys.executable, "-c", REMEMBERED.format(level=level)], capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+
+
 def test_every_json_line_is_json_whoever_wrote_it() -> None:
     written = [json.loads(line) for line in lines(as_json=True).splitlines()]
     first, second = written[:2]

@@ -65,7 +65,13 @@ def serve(
             tls = _lan_certificate(settings) if on_lan else None
             asyncio.run(_welcome(settings, "https" if tls else "http"))
             _keep_large_buffers()
-            listeners.run(App(settings, request_log=request_log, troubles=request_log.troubles), tls, operator)
+            app = App(
+                settings,
+                request_log=request_log,
+                troubles=request_log.troubles,
+                request_lines=request_log.request_lines,
+            )
+            listeners.run(app, tls, operator)
     except (_RefusedError, packs.PackError, listeners.CannotListenError, StoreError) as error:
         _refuse(str(error), settings)
     except (OSError, sqlite3.Error) as error:

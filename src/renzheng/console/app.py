@@ -53,7 +53,9 @@ class Console:
         if self._management is not None and parts.management is not None:
             self._offers = offers(TABLES, RECORDS, self._management.actions)
             self._inspector = InspectorPages(self._management.calls, frame)
-            self._requests = RequestPages(parts.refusals, parts.clock, self._management.calls, frame)
+            self._requests = RequestPages(
+                parts.refusals, parts.request_lines, parts.clock, self._management.calls, frame
+            )
             self._explorer = ExplorerPages(self._management, parts, self._door, frame)
             self._imports = ImportPages(self._management, self._door, frame, parts.settings.upload_bytes)
             self._links = LinkPages(self._management, parts.people, self._door, frame, parts.reset_link)

@@ -89,6 +89,23 @@ class Refusal(Protocol):
         ...
 
 
+class RequestLine(Protocol):
+    """A line of the log about one request. `account_id`: None where the line names none. `values`: what it says."""
+
+    @property
+    def at(self) -> float: ...
+    @property
+    def level(self) -> str: ...
+    @property
+    def event(self) -> str: ...
+    @property
+    def request_id(self) -> str: ...
+    @property
+    def account_id(self) -> int | None: ...
+    @property
+    def values(self) -> Mapping[str, object]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ConsoleParts:
     """`clock`: unix seconds. `record`: notes a deed and its subject in the audit log.
@@ -98,6 +115,7 @@ class ConsoleParts:
     `offer_link`: makes a link, good once, by which an operator chooses a password; its address.
     `keyed`: the service that accounts call, for the Explorer. `errors`: of all services, by code.
     `refusals`: the last requests that were answered with an error, the newest first.
+    `request_lines`: what the log remembers of single requests, the newest first.
     `provider`: by which people may sign in too, where there is one.
     `reset_link`: as that, and what the operator signed in with before is forgotten; by whom, and whose.
     """
@@ -120,3 +138,4 @@ class ConsoleParts:
     keyed: KeyedService | None = None
     errors: Mapping[str, ErrorTexts] = field(default_factory=dict)
     refusals: Callable[[], Sequence[Refusal]] = tuple
+    request_lines: Callable[[], Sequence[RequestLine]] = tuple

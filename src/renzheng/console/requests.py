@@ -1,4 +1,4 @@
-"""Requests that were refused of late: found by their RequestId, each with why and what to do about it."""
+"""Requests of late: those that were refused with why, the last ones, and of one RequestId all that the log says."""
 
 from __future__ import annotations
 
@@ -11,39 +11,61 @@ from renzheng.accounts.operators import Role
 from renzheng.console.calls import Calls
 from renzheng.console.door import Visitor
 from renzheng.console.frame import Frame
-from renzheng.console.parts import Refusal
+from renzheng.console.parts import Refusal, RequestLine
 from renzheng.console.rendering import ROOT, language
 
 REQUESTS = f"{ROOT}/requests"
 SECONDS = 3600
 MAX_GIVEN = 100
+MAX_SHOWN = 200
+"""Requests of the list of all."""
 SPOKEN = {"en": "en-US", "zh": "zh-CN"}
+REQUEST = "request"
+"""The event of the one line that the log has of each request."""
 
 
 class RequestPages:
-    """`refusals`: the newest first. `clock`: unix seconds."""
+    """`refusals`, `lines`: the newest first. `clock`: unix seconds."""
 
     def __init__(
-        self, refusals: Callable[[], Sequence[Refusal]], clock: Callable[[], float], calls: Calls, frame: Frame
+        self,
+        refusals: Callable[[], Sequence[Refusal]],
+        lines: Callable[[], Sequence[RequestLine]],
+        clock: Callable[[], float],
+        calls: Calls,
+        frame: Frame,
     ) -> None:
         self._refusals = refusals
+        self._lines = lines
         self._clock = clock
         self._calls = calls
         self._frame = frame
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
-        """Those of the last hour, or of one RequestId. A merchant's person sees those of one account."""
+        """The refused ones of the last hour, all with `All`, or one RequestId's. A merchant's person sees those of one
+        account."""
         wanted = request.query_params.get("RequestId", "").strip()[:MAX_GIVEN]
+        shows_all = bool(request.query_params.get("All")) and not wanted
         since, spoken = self._clock() - SECONDS, SPOKEN[language(request)]
         found = [
             (one, one.sentence(spoken))
             for one in self._refusals()
-            if one.at >= since and wanted in ("", one.request_id) and _may_see(visitor, one)
+            if one.at >= since and wanted in ("", one.request_id) and _may_see(visitor, one.account_id)
         ]
-        shown = {"found": found, "wanted": wanted}
+        lines = self._visible(visitor, wanted) if wanted or shows_all else []
+        if shows_all:
+            lines = [line for line in lines if line.event == REQUEST][:MAX_SHOWN]
+        shown = {"found": [] if shows_all else found, "wanted": wanted, "shows_all": shows_all, "lines": lines}
         return self._frame.page("requests.html", request, visitor, shown, calls=self._calls.made(visitor))
 
+    def _visible(self, visitor: Visitor, wanted: str) -> list[RequestLine]:
+        """Lines of the last hour, of one RequestId unless it is empty. One without an account is of its request's."""
+        since = self._clock() - SECONDS
+        lines = [line for line in self._lines() if line.at >= since and wanted in ("", line.request_id)]
+        owners = {line.request_id: line.account_id for line in lines if line.account_id is not None}
+        return [line for line in lines if _may_see(visitor, owners.get(line.request_id, 0))]
 
-def _may_see(visitor: Visitor, refusal: Refusal) -> bool:
+
+def _may_see(visitor: Visitor, account_id: int | None) -> bool:
     operator = visitor.operator
-    return operator.role is not Role.MERCHANT or refusal.account_id == operator.account_id
+    return operator.role is not Role.MERCHANT or account_id == operator.account_id

@@ -18,6 +18,7 @@ from renzheng.actions.common import MAX_IMAGE_BASE64
 from renzheng.capture import pages
 from renzheng.console.app import Console
 from renzheng.console.figures import Trouble
+from renzheng.console.parts import RequestLine
 from renzheng.explorer import pages as explorer
 from renzheng.explorer.description import Limits, describe
 from renzheng.gateway.contract import Log
@@ -57,13 +58,15 @@ class App:
         entropy: Callable[[int], bytes] = os.urandom,
         request_log: Log | None = None,
         troubles: Callable[[], Sequence[Trouble]] = tuple,
+        request_lines: Callable[[], Sequence[RequestLine]] = tuple,
     ) -> None:
+        """`troubles`, `request_lines`: what the log remembers, for the console."""
         give_back_what_is_free()
         self.settings = settings
         self._wall = clock or time.time
         self.parts = ServerParts(settings, clock or SteadyClock(told=_tell_step), entropy)
         self._services = Services(self.parts, self._wall, request_log or structlog.get_logger("renzheng.gateway"))
-        console = self._make_console(troubles) if settings.console else None
+        console = self._make_console(troubles, request_lines) if settings.console else None
         self._lifespan = Lifespan(self.parts, self._services, console)
         web = self._public_pages()
         self._pages = web.routes
@@ -118,7 +121,9 @@ class App:
         answered = operator_app(self.parts.readiness, page, console.routes() if console else [])
         return HostGuard(with_calls(answered, self._services.operator), Hosts(settings.operator_host, allowed=names))
 
-    def _make_console(self, troubles: Callable[[], Sequence[Trouble]]) -> Console:
+    def _make_console(
+        self, troubles: Callable[[], Sequence[Trouble]], request_lines: Callable[[], Sequence[RequestLine]]
+    ) -> Console:
         parts, services, settings = self.parts, self._services, self.settings
         return make_console(
             settings,
@@ -144,4 +149,5 @@ class App:
                 self._wall,
             ),
             refusals=services.failures.recent if services.failures else tuple,
+            request_lines=request_lines,
         )

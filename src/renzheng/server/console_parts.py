@@ -8,7 +8,7 @@ from renzheng.accounts.operators import Operator, Role
 from renzheng.capture.browsers import family
 from renzheng.console.app import Console
 from renzheng.console.figures import Health
-from renzheng.console.parts import ConsoleParts, ConsoleSettings
+from renzheng.console.parts import ConsoleParts, ConsoleSettings, RequestLine
 from renzheng.console.passwords import Passwords
 from renzheng.console.provider import Provider, ProviderSettings
 from renzheng.console.single_sign_on import BACK
@@ -96,6 +96,7 @@ def make_console(
     passwords: Passwords | None = None,
     keyed: KeyedCalls | None = None,
     refusals: Callable[[], Sequence[RefusedRequest]] = tuple,
+    request_lines: Callable[[], Sequence[RequestLine]] = tuple,
 ) -> Console:
     async def offer_link(operator_id: int) -> str:
         until = clock() + 60 * settings.console_link_minutes
@@ -124,5 +125,6 @@ def make_console(
         keyed=keyed.service if keyed else None,
         errors=keyed.errors if keyed else {},
         refusals=refusals,
+        request_lines=request_lines,
     )
     return Console(parts)

@@ -31,6 +31,8 @@ _ONE_LINE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0
 }
 MAX_TROUBLES, MAX_TROUBLE_TEXT = 50, 400
 """How many warnings and errors are remembered, and how much of each."""
+MAX_REQUEST_LINES = 2000
+"""How many lines of requests are remembered: of accounts, and as many of strangers, so that these push out none."""
 Entry = tuple[float, str, MutableMapping[str, Any]]
 
 
@@ -61,6 +63,17 @@ class Trouble(NamedTuple):
     level: str
     event: str
     text: str
+
+
+class RequestLine(NamedTuple):
+    """A line about one request. `account_id`: None where the line names none. `values`: what it says beside that."""
+
+    at: float
+    level: str
+    event: str
+    request_id: str
+    account_id: int | None
+    values: dict[str, Any]
 
 
 class _Handler(logging.Handler):
@@ -107,13 +120,22 @@ class _Lines:
         self._wake = threading.Event()
         self._lock = threading.Lock()
         self.troubles: deque[Trouble] = deque(maxlen=MAX_TROUBLES)
+        self.of_accounts: deque[Entry] = deque(maxlen=MAX_REQUEST_LINES)
+        self.of_strangers: deque[Entry] = deque(maxlen=MAX_REQUEST_LINES)
         atexit.register(self.write_out)
         threading.Thread(target=self._keep_writing, name="renzheng-log", daemon=True).start()
 
     def add(self, level: str, event: MutableMapping[str, Any]) -> None:
-        self._waiting.append((time.time(), level, event))
+        entry = (time.time(), level, event)
+        if "request_id" in event:
+            self.remember(entry)
+        self._waiting.append(entry)
         if len(self._waiting) == 1:
             self._wake.set()
+
+    def remember(self, entry: Entry) -> None:
+        """For the console; as it is, since nearly none is ever looked at."""
+        (self.of_strangers if entry[2].get("account") is None else self.of_accounts).append(entry)
 
     # What structlog calls, by level.
 
@@ -171,16 +193,34 @@ class RequestLog:
         """The newest first."""
         return list(reversed(self._lines.troubles))
 
+    def request_lines(self) -> list[RequestLine]:
+        """Those that are remembered, the newest first. A stranger's list may hold lines of a known account's request,
+        such as what its signature was found to be."""
+        entries = sorted((*self._lines.of_accounts, *self._lines.of_strangers), key=lambda entry: -entry[0])
+        return [_request_line(entry) for entry in entries]
+
     def info(self, event: str, **values: Any) -> None:
+        values["event"] = event
         if self._tells:
-            values["event"] = event
             self._lines.add("info", values)
+        elif "request_id" in values:
+            self._lines.remember((time.time(), "info", values))
 
     def warning(self, event: str, **values: Any) -> None:
         self._lines.warning({"event": event, **values})
 
     def error(self, event: str, **values: Any) -> None:
         self._lines.error({"event": event, **values})
+
+
+def _request_line(entry: Entry) -> RequestLine:
+    at, level, event = entry
+    rest = {name: value for name, value in event.items() if value not in (None, "") and name not in _HEADED}
+    account = event.get("account")
+    return RequestLine(at, level, str(event.get("event", "")), str(event["request_id"]), account, rest)
+
+
+_HEADED = frozenset({"event", "request_id", "account", "exception"})
 
 
 def _hand_over(_: Any, __: str, event: MutableMapping[str, Any]) -> tuple[tuple[Any], dict[str, Any]]:
@@ -197,9 +237,13 @@ def _json_line(entry: Entry) -> bytes:
 def _text_line(entry: Entry) -> bytes:
     """`time level event key=value ...`; values that are None or empty are left out."""
     at, level, event = entry
-    trace = event.pop("exception", None)
-    parts = [_written(at), f"{level:<7}", event.pop("event")]
-    parts += [f"{name}={value}" for name, value in event.items() if value is not None and value != ""]
+    trace = event.get("exception")
+    parts = [_written(at), f"{level:<7}", event["event"]]
+    parts += [
+        f"{name}={value}"
+        for name, value in event.items()
+        if value is not None and value != "" and name not in ("event", "exception")
+    ]
     text = " ".join(map(str, parts)).translate(_ONE_LINE)
     return (f"{text}\n{trace}\n" if trace else f"{text}\n").encode(errors="backslashreplace")
 

@@ -33,15 +33,30 @@ async def plans(house: House, monkeypatch: pytest.MonkeyPatch, ask: Any) -> list
     return found
 
 
-@pytest.mark.parametrize("wanted", [Wanted(), Wanted(account_id=1, state="failed"), Wanted(since=NOW, id_hash=b"x")])
-async def test_verifications_are_listed_along_their_numbers(
-    house: House, monkeypatch: pytest.MonkeyPatch, wanted: Wanted
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (Wanted(), "s USING INTEGER PRIMARY KEY"),
+        (Wanted(since=NOW, id_hash=b"x"), "s USING INTEGER PRIMARY KEY"),
+        (Wanted(since=NOW, until=NOW + 1, state="failed"), "s USING INTEGER PRIMARY KEY"),
+        (Wanted(account_id=1, state="failed"), "s USING INDEX sessions_account"),
+        (Wanted(account_id=1, since=NOW), "s USING INDEX sessions_account"),
+        (Wanted(result="0"), "v USING INDEX verdicts_result"),
+        (Wanted(account_id=1, result="0", since=NOW), "verdicts_result"),
+    ],
+)
+async def test_verifications_are_listed_along_an_index(
+    house: House, monkeypatch: pytest.MonkeyPatch, wanted: Wanted, index: str
 ) -> None:
     search = house.store.search
-    for ask in (search.sessions(wanted, 20, 10_000, 1 << 60), search.count_sessions(wanted)):
-        steps = await plans(house, monkeypatch, ask)
-        assert any(step.startswith("SEARCH s USING INTEGER PRIMARY KEY") for step in steps), steps
-        assert not any("TEMP B-TREE" in step or step.startswith("SCAN") for step in steps), steps
+    listed = await plans(house, monkeypatch, search.sessions(wanted, 20, 10_000, 1 << 60))
+    counted = await plans(house, monkeypatch, search.count_sessions(wanted))
+    for steps in (listed, counted):
+        assert not any("TEMP B-TREE" in step for step in steps), steps
+    assert any(step.startswith("SEARCH") and index in step for step in listed), listed
+    assert not any(step.startswith("SCAN") for step in listed), listed
+    # What is asked for without a condition is counted over the smallest index, and over nothing else.
+    assert all(step.startswith("SEARCH") or "USING COVERING INDEX" in step for step in counted) or wanted.id_hash
 
 
 async def test_no_other_list_of_the_service_sorts_or_scans_what_may_be_long(

@@ -14,15 +14,6 @@ from renzheng.store.engine import Database
 from renzheng.store.listing import ListedSession
 
 _MICROSECONDS = 1_000_000
-_WANTED = (
-    "(CAST(:account AS BIGINT) IS NULL OR s.account_id = :account)"
-    " AND (CAST(:state AS TEXT) IS NULL OR s.state = :state)"
-    " AND (CAST(:result AS TEXT) IS NULL OR v.result = :result)"
-    " AND (CAST(:rule AS BIGINT) IS NULL OR s.rule_id = :rule)"
-    " AND (CAST(:id_hash AS BYTEA) IS NULL OR s.id_hash = :id_hash) AND s.id >= :since AND s.id < :until"
-    " AND (CAST(:session AS BIGINT) IS NULL OR s.id = :session)"
-)
-_FROM = "FROM sessions s LEFT JOIN verdicts v ON v.session_id = s.id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +29,22 @@ class Wanted:
     until: float | None = None
     session_id: int | None = None
 
-    def values(self) -> dict[str, Any]:
-        return {
-            "account": self.account_id,
-            "state": self.state,
-            "result": self.result,
-            "rule": self.rule_id,
-            "id_hash": self.id_hash,
-            "session": self.session_id,
-            "since": int(self.since * _MICROSECONDS),
-            "until": (1 << 62) if self.until is None else int(self.until * _MICROSECONDS),
+    def asked(self) -> tuple[str, str, dict[str, Any]]:
+        """The tables, the condition and its values: of what is asked for alone, so that its index can be used."""
+        given = {
+            "s.account_id = :account": self.account_id,
+            "s.state = :state": self.state,
+            "v.result = :result": self.result,
+            "s.rule_id = :rule": self.rule_id,
+            "s.id_hash = :id_hash": self.id_hash,
+            "s.id = :session": self.session_id,
+            "s.id >= :since": int(self.since * _MICROSECONDS) or None,
+            "s.id < :until": None if self.until is None else int(self.until * _MICROSECONDS),
         }
+        chosen = {condition: value for condition, value in given.items() if value is not None}
+        names = {condition.rpartition(":")[2]: value for condition, value in chosen.items()}
+        tables = "sessions s" if self.result is None else "verdicts v JOIN sessions s ON s.id = v.session_id"
+        return tables, " AND ".join(chosen) or "TRUE", names
 
 
 class Usage(NamedTuple):
@@ -73,19 +69,24 @@ class Search:
         self, wanted: Wanted, limit: int, offset: int = 0, before: int | None = None
     ) -> list[ListedSession]:
         """The newest first: those with ids below `before`, without the first `offset`."""
+        tables, condition, values = wanted.asked()
+        if wanted.result is None:
+            tables += " LEFT JOIN verdicts v ON v.session_id = s.id"
+        if before is not None:
+            condition, values = f"{condition} AND s.id < :before", {**values, "before": before}
+        order = "s.id" if wanted.result is None else "v.session_id"  # that of the index which is walked
         rows = await self._database.all(
             "SELECT s.id, s.account_id, s.created_at, s.state, s.attempt, s.ending, v.result, v.billed"
-            f" {_FROM} WHERE {_WANTED} AND (CAST(:before AS BIGINT) IS NULL OR s.id < :before)"
-            " ORDER BY s.id DESC LIMIT :limit OFFSET :offset",
-            **wanted.values(),
-            before=before,
+            f" FROM {tables} WHERE {condition} ORDER BY {order} DESC LIMIT :limit OFFSET :offset",
+            **values,
             limit=limit,
             offset=offset,
         )
         return [ListedSession._make((*row[:7], None if row[7] is None else bool(row[7]))) for row in rows]
 
     async def count_sessions(self, wanted: Wanted) -> int:
-        row = await self._database.one(f"SELECT count(*) {_FROM} WHERE {_WANTED}", **wanted.values())
+        tables, condition, values = wanted.asked()
+        row = await self._database.one(f"SELECT count(*) FROM {tables} WHERE {condition}", **values)
         return int(row[0]) if row else 0
 
     async def events(self, limit: int, offset: int = 0, before: int | None = None, subject: str = "") -> list[Event]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from renzheng.capture.judging import Comparison, Judge, Presentation, StoredFrame
+from renzheng.capture.judging import Comparison, Judge, Presentation
+from renzheng.engine.measurement import Frame
 from renzheng.verification.decision import FrameFitness, ReferenceFitness
 from renzheng.verification.policy import Policy
 from tests.capture.inside import PACE, Person, World, world
@@ -24,7 +25,7 @@ class Examiner:
         self.lives = False
         self.seen: list[set[str]] = []
 
-    async def present(self, frames: Sequence[StoredFrame]) -> Presentation:
+    async def present(self, frames: Sequence[Frame]) -> Presentation:
         self.seen.append({frame.action for frame in frames})
         return Presentation(FrameFitness.USABLE, True, None, self.lives, True, 0, (b"t",), (), "{}")
 

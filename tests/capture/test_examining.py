@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from renzheng.capture.judging import Comparison, Presentation, RecordedVerdict, StoredFrame, examine
+from renzheng.capture.judging import Comparison, Presentation, RecordedVerdict, examine
+from renzheng.engine.measurement import Frame
 from renzheng.verification import decision
 from renzheng.verification.decision import FrameFitness, ReferenceFitness, Result
 from renzheng.verification.policy import Policy
@@ -86,10 +87,10 @@ class Engine:
 
     presentation: Presentation = GOOD
     comparison: Comparison = field(default_factory=lambda: Comparison(ReferenceFitness.OK, 90.0, "{}"))
-    shown: list[StoredFrame] = field(default_factory=list)
+    shown: list[Frame] = field(default_factory=list)
     compared_with: list[bytes] = field(default_factory=list)
 
-    async def present(self, frames: Sequence[StoredFrame]) -> Presentation:
+    async def present(self, frames: Sequence[Frame]) -> Presentation:
         self.shown.extend(frames)
         return self.presentation
 

@@ -9,9 +9,10 @@ from typing import Any, TypedDict
 
 from renzheng.actions.ports import Parts as FaceIdParts
 from renzheng.capture.evidence import EvidenceShelf, NotMuxedError
-from renzheng.capture.judging import Comparison, Presentation, StoredFrame
+from renzheng.capture.judging import Comparison, Presentation
 from renzheng.delivery.deliverer import Addresses
 from renzheng.engine import video
+from renzheng.engine.measurement import Frame
 from renzheng.engine.media import MediaError
 from renzheng.management.desk import Answer, Rejudge, Video
 from renzheng.server.second_looks import SecondLooks
@@ -37,7 +38,7 @@ class Found:
     presentation: Presentation = PRESENTATION
     similarity: float = 99.0
 
-    async def present(self, frames: Sequence[StoredFrame]) -> Presentation:
+    async def present(self, frames: Sequence[Frame]) -> Presentation:
         return self.presentation
 
     async def compare(self, templates: Sequence[bytes], photo: bytes) -> Comparison:

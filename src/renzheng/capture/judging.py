@@ -18,6 +18,7 @@ import structlog
 from renzheng.base import defaults
 from renzheng.capture.capacity import FIRST_JUDGEMENT, WorkMeter
 from renzheng.capture.ports import Clock, Counter
+from renzheng.engine.measurement import Frame
 from renzheng.verification import identity, transcript
 from renzheng.verification.decision import (
     ENGINE_LOST,
@@ -75,18 +76,6 @@ class Identities(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class StoredFrame:
-    """A stored frame as the engine measures it. `at`: unix seconds at which the server had it. `measured`: what was
-    measured of it live, None where it is to be measured now."""
-
-    jpeg: bytes
-    step: int
-    action: str
-    at: float
-    measured: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Presentation:
     """What the frames showed. `best_frame`: an index into them. `templates`: of those to compare, for the examiner
     alone, and kept nowhere. `record`: all numbers, as JSON."""
@@ -116,7 +105,7 @@ class Comparison:
 class Examiner(Protocol):
     """The engine's judging side, at low priority. Raises ExaminerLostError where its process died or took too long."""
 
-    async def present(self, frames: Sequence[StoredFrame]) -> Presentation: ...
+    async def present(self, frames: Sequence[Frame]) -> Presentation: ...
     async def compare(self, templates: Sequence[bytes], photo: bytes) -> Comparison: ...
 
 
@@ -420,10 +409,10 @@ def _failed_layers(presentation: Presentation | None, light: bool, transcript_ho
 
 def _shown(
     attempt: Attempt | None, frames: Sequence[tuple[FrameRecord, bytes]], measured: Mapping[bytes, bytes]
-) -> list[StoredFrame]:
+) -> list[Frame]:
     actions = {step.index: step.action for step in attempt.steps} if attempt else {}
     return [
-        StoredFrame(
+        Frame(
             jpeg,
             record.step,
             actions.get(record.step, "neutral"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -138,6 +138,6 @@ def read_frame(data: bytes, most: int) -> Frame:
     return Frame(data[1:17], int.from_bytes(data[17:21], "big"), jpeg)
 
 
-def write(kind: str, **fields: Any) -> str:
+def write(kind: str, **fields: object) -> str:
     """A server's text message."""
     return _encoder.encode({"type": kind, **fields}).decode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from renzheng.verification.session import CompareLib, Session
 
@@ -67,7 +67,7 @@ class PhotoDesk:
             self._known[session_id] = usable
         return self._known[session_id]
 
-    async def beside(self, session: Session, start: asyncio.Task[Any]) -> bool:
+    async def beside(self, session: Session, start: asyncio.Task[object]) -> bool:
         """Wait for a start, and tell whether the photo is unusable: as soon as that is known, and at the start at the
         latest. Raises what the start raises."""
         look = asyncio.create_task(self.is_unusable(session))

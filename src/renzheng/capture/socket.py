@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -55,7 +55,7 @@ class DeviceSocket:
 
     # -- writing --
 
-    async def send(self, kind: str, **fields: Any) -> None:
+    async def send(self, kind: str, **fields: object) -> None:
         """Send one message. Raises DeviceGoneError where the connection is lost."""
         async with self._write_lock:
             try:
@@ -94,7 +94,7 @@ class DeviceSocket:
             else:
                 self._take_frame(messages.read_frame(received.get("bytes") or b"", self._limits.frame_bytes), head)
 
-    async def _receive(self) -> Any:
+    async def _receive(self) -> MutableMapping[str, Any]:
         while True:
             try:
                 async with asyncio.timeout(self._limits.idle_seconds):

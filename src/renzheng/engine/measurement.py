@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from .limits import QualityLimits
 from .liveness import Baseline
@@ -285,7 +284,7 @@ class Measurement:
     light: Light | None = None
     doubt: Doubt | None = None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Plain values, ready for JSON; what was not asked for is left out."""
         plain = asdict(self)
         if self.light is None:

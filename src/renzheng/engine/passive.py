@@ -16,13 +16,14 @@ ONNX files run in OpenCV (``runtime`` opencv), tflite files in LiteRT (litert).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from . import packs
 from .landmarks import Mesh
@@ -58,7 +59,7 @@ class PassiveNetwork:
         except (cv2.error, ValueError, RuntimeError) as error:
             raise PackError(f"pack {pack.name}: {pack.filename} does not run: {_first_line(error)}") from error
 
-    def _check(self, feed: Any) -> None:
+    def _check(self, feed: Mapping[str, Any]) -> None:
         if unknown := sorted(set(feed) - KNOWN):
             raise PackError(f"pack {self.pack.name}: preprocessing does not know {', '.join(unknown)}")
         if missing := [name for name in ("width", "height") if name not in feed]:
@@ -133,10 +134,10 @@ def _square(image: Image, box: tuple[float, float, float, float], crop: float, s
     return np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA))
 
 
-def _activated(row: Any, activation: str) -> Any:
+def _activated(row: NDArray[np.float64], activation: str) -> NDArray[np.float64]:
     if activation == "softmax":
-        powers = np.exp(row - row.max())
-        return powers / powers.sum()
+        powers: NDArray[np.float64] = np.exp(row - row.max())
+        return powers / np.sum(powers)
     if activation == "sigmoid":
         return np.array([1 / (1 + math.exp(-min(max(float(value), -60.0), 60.0))) for value in row])
     return row

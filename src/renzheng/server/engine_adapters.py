@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from renzheng.capture.evidence import NotMuxedError
-from renzheng.capture.judging import Comparison, ExaminerLostError, Presentation, StoredFrame
+from renzheng.capture.judging import Comparison, ExaminerLostError, Presentation
 from renzheng.capture.sight import BadFrameError, FrameHead, SkippedError
 from renzheng.engine import liveness
 from renzheng.engine.liveness import ActionWatcher, Baseline, Glance
@@ -54,10 +54,9 @@ class EngineExaminer:
     def __init__(self, engine: EngineWorkers) -> None:
         self._engine = engine
 
-    async def present(self, frames: Sequence[StoredFrame]) -> Presentation:
-        shown = [Frame(frame.jpeg, frame.step, frame.action, frame.at, frame.measured) for frame in frames]
+    async def present(self, frames: Sequence[Frame]) -> Presentation:
         try:
-            measured, templates = await self._engine.present(shown)
+            measured, templates = await self._engine.present(frames)
         except (BusyError, WorkerDiedError) as error:
             raise ExaminerLostError(str(error)) from None
         return Presentation(

@@ -192,29 +192,76 @@ def test_an_orientation_that_says_nothing_is_none(portrait: Image, block: bytes)
     assert decode(app1(jpeg(portrait), block), LIMITS).info.orientation == 1
 
 
-FOREIGN = {
-    "HEIC": b"\0\0\0\x24ftypheic\0\0\0\0mif1heic",
-    "AVIF": b"\0\0\0\x20ftypavif\0\0\0\0avif",
-    "WebP": b"RIFF\x24\0\0\0WEBPVP8 ",
-    "GIF": b"GIF89a\1\0\1\0",
-    "BMP": b"BM\x36\0\0\0",
-    "TIFF": b"II*\0\x08\0\0\0",
-    "PDF": b"%PDF-1.7",
-}
+FOREIGN = (
+    *((brand, "HEIC") for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")),
+    *((brand, "AVIF") for brand in (b"avif", b"avis")),
+    (b"crx ", "CR3"),
+    (b"qt  ", "MOV"),
+    (b"isom", "MP4"),
+    (b"RIFF\x24\0\0\0WEBPVP8 ", "WebP"),
+    (b"GIF89a\1\0\1\0", "GIF"),
+    (b"BM\x36\0\0\0", "BMP"),
+    (b"II*\0\x08\0\0\0", "TIFF"),
+    (b"MM\0+\0\x08\0\0", "TIFF"),
+    (b"\0\0\1\0\1\0", "ICO"),
+    (b"8BPS\0\1", "PSD"),
+    (b"%PDF-1.7", "PDF"),
+    (b"<svg xmlns=", "SVG"),
+    (b"\xef\xbb\xbf<?xml version", "XML"),
+    (b"\r\n<!DOCTYPE html>", "HTML"),
+    (b'{"error": 404}', "JSON"),
+    (b"PK\3\4", "ZIP"),
+    (b"\x1f\x8b\x08", "gzip"),
+)
 
 
-@pytest.mark.parametrize("name", FOREIGN)
-def test_another_format_is_named(name: str) -> None:
-    assert foreign_format(FOREIGN[name]) == name
+@pytest.mark.parametrize(("start", "name"), FOREIGN)
+def test_another_format_is_named(start: bytes, name: str) -> None:
+    data = b"\0\0\0\x24ftyp" + start if len(start) == 4 and name in ("HEIC", "AVIF", "CR3", "MOV", "MP4") else start
+    assert foreign_format(data) == name
     with pytest.raises(MediaError, match=name) as caught:
-        decode(FOREIGN[name] + bytes(500), LIMITS)
+        decode(data + bytes(500), LIMITS)
     assert (caught.value.kind, caught.value.foreign) == ("format", name)
 
 
-def test_an_arithmetic_coded_jpeg_is_refused_clearly(portrait: Image) -> None:
-    data = encoded(portrait).replace(b"\xff\xc0", b"\xff\xc9", 1)
-    with pytest.raises(MediaError, match="baseline or progressive"):
-        decode(data, LIMITS)
+@pytest.mark.parametrize(
+    ("process", "bits", "name"),
+    [
+        (0xC9, 8, "JPEG (arithmetic coding)"),
+        (0xCA, 8, "JPEG (arithmetic coding)"),
+        (0xC3, 8, "JPEG (lossless)"),
+        (0xC3, 16, "JPEG (lossless)"),
+        (0xF7, 8, "JPEG-LS"),
+        (0xC1, 12, "JPEG (12 bit)"),
+    ],
+)
+def test_a_jpeg_that_no_browser_shows_is_named(portrait: Image, process: int, bits: int, name: str) -> None:
+    data = bytearray(encoded(portrait))
+    at = data.index(b"\xff\xc0")
+    data[at + 1], data[at + 4] = process, bits
+    with pytest.raises(MediaError, match="baseline or progressive") as caught:
+        probe(bytes(data))
+    assert (caught.value.kind, caught.value.foreign) == ("format", name)
+
+
+def test_a_png_of_apples_own_form_is_named(portrait: Image) -> None:
+    data = png(portrait)
+    with pytest.raises(MediaError) as caught:
+        probe(data[:8] + png_chunk(b"CgBI", b"\x50\0\x20\2") + data[8:])
+    assert (caught.value.kind, caught.value.foreign) == ("format", "PNG (CgBI)")
+
+
+def test_what_breaks_a_png_for_every_decoder_is_seen_without_decoding(portrait: Image) -> None:
+    """So that it is told when the photo is sent."""
+    data = png(portrait)
+    assert whole(data)
+    assert whole(data[: len(data) // 2] + data[-12:]) is False
+    with pytest.raises(MediaError, match="no picture"):
+        whole(data[:33] + data[-12:])
+    with pytest.raises(MediaError, match="header is damaged"):
+        probe(data[:29] + bytes([data[29] ^ 1]) + data[30:])
+    with pytest.raises(MediaError, match="on its way"):
+        probe(data.replace(b"\r\n", b"\n"))
 
 
 def test_what_costs_too_much_to_follow_is_refused() -> None:

@@ -101,8 +101,16 @@ def test_unusual_photos_are_taken(server: Server, key: tuple[str, str], photo: b
 @pytest.mark.parametrize(
     ("sent", "zh", "en"),
     [
-        (base64_of(b"\0\0\0\x24ftypheic" + bytes(90)), "图片格式为 HEIC", "it is HEIC"),
-        (base64_of(b"RIFF\x24\0\0\0WEBPVP8 " + bytes(90)), "图片格式为 WebP", "it is WebP"),
+        (base64_of(b"\0\0\0\x24ftypheic" + bytes(90)), "内容为 HEIC", "it is HEIC"),
+        (base64_of(b"RIFF\x24\0\0\0WEBPVP8 " + bytes(90)), "内容为 WebP", "it is WebP"),
+        (base64_of(b"<!DOCTYPE html><title>404</title>"), "内容为 HTML", "it is HTML"),
+        (
+            base64_of(JPEG.replace(b"\xff\xc0", b"\xff\xc9", 1)),
+            "内容为 JPEG (arithmetic coding)",
+            "(arithmetic coding)",
+        ),
+        (base64_of(base64_of(JPEG).encode()), "编码了两次", "twice"),
+        (base64_of(f"data:image/jpeg;base64,{base64_of(JPEG)}".encode()), "编码了两次", "twice"),
         (base64_of(b"no image at all"), "不是可用的 JPEG 或 PNG", "no JPEG or PNG"),
         (base64_of(JPEG[:-2000]), "图片不完整", "cut off"),
         (base64_of(drawn()[:120]), "图片不完整", "cut off"),

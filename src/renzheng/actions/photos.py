@@ -8,7 +8,7 @@ from renzheng.gateway.errors import InvalidParameterError
 
 FAULTS: dict[str, tuple[str, str]] = {
     "format": ("不是可用的 JPEG 或 PNG 图片", "it is no JPEG or PNG that can be used"),
-    "foreign": ("图片格式为 {name}，请转换为 JPEG 或 PNG", "it is {name}; send a JPEG or PNG"),
+    "foreign": ("内容为 {name}，请使用普通的 JPEG 或 PNG 图片", "it is {name}; send an ordinary JPEG or PNG"),
     "corrupt": ("图片已损坏，无法解码", "the image is damaged and cannot be decoded"),
     "truncated": ("图片不完整，文件被截断", "the image is cut off: a part of the file is missing"),
     "too_many_bytes": ("图片文件过大", "the image has too many bytes"),
@@ -16,7 +16,10 @@ FAULTS: dict[str, tuple[str, str]] = {
     "too_small": ("图片像素过少，无法容纳人脸", "the image has too few pixels for a face"),
     "animated": ("图片为动图，请使用静态图片", "the image is animated; send a still picture"),
     "address": ("带有 data: 前缀，请只传 Base64 内容", "it begins with data: and has to be the Base64 text alone"),
-    "lines": ("Base64 中含有空格或换行", "its Base64 holds line breaks or spaces"),
+    "lines": (
+        "Base64 中含有空格或换行；以表单提交时，+ 须编码为 %2B",
+        "its Base64 holds line breaks or spaces; in a form, + has to be sent as %2B",
+    ),
     "alphabet": (
         "使用了 URL 安全的 Base64 字符集，请使用标准字符集",
         "it is in the URL's alphabet of Base64, not the standard one",
@@ -26,9 +29,12 @@ FAULTS: dict[str, tuple[str, str]] = {
         "its Base64 is cut off or not padded: its length is no multiple of 4",
     ),
     "base64": ("不是 Base64", "it is not Base64"),
+    "twice": ("Base64 编码了两次", "it is encoded in Base64 twice"),
     "empty": ("LOCAL 方式必须传入图片", "LOCAL needs it"),
 }
 """Kind -> Chinese and English. What is wrong with an image is named as `engine.media` names it."""
+ENCODED = (b"/9j/", b"iVBOR", b"data:")
+"""How the Base64 of a JPEG and of a PNG begins, and an address that holds one."""
 
 
 def refusal(kind: str, name: str = "") -> InvalidParameterError:
@@ -46,9 +52,13 @@ def from_base64(text: memoryview) -> bytes:
         raise refusal("empty")
     if len(text) % 4 == 0:
         try:
-            return pybase64.b64decode(text, validate=True)
+            photo: bytes = pybase64.b64decode(text, validate=True)
         except ValueError:
             pass
+        else:
+            if photo.startswith(ENCODED):
+                raise refusal("twice")
+            return photo
     raise refusal(_mistake_in(bytes(text)))
 
 

@@ -8,6 +8,7 @@ still picture, decodes large JPEGs at reduced scale and turns the result upright
 from __future__ import annotations
 
 import struct
+import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -27,23 +28,35 @@ MISSING = 0.001
 """Share of the pixels that may change by it: the last block of a small picture."""
 MAX_CHUNKS = 20_000
 """Chunks of a PNG that are followed to its end: usual ones hold some kilobytes each."""
+BRANDS = {
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"), "HEIC"),
+    **dict.fromkeys((b"mif1", b"msf1", b"mif2", b"miaf"), "HEIC"),
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+    b"crx ": "CR3",
+    b"qt  ": "MOV",
+}
+"""The first brand of an ISO media file (ISO/IEC 14496-12, 4.3) -> format; any other brand is a video's, MP4."""
 FOREIGN = (
-    (4, b"ftypheic", "HEIC"),
-    (4, b"ftypheix", "HEIC"),
-    (4, b"ftypmif1", "HEIC"),
-    (4, b"ftypmsf1", "HEIC"),
-    (4, b"ftypavif", "AVIF"),
     (8, b"WEBP", "WebP"),
     (0, b"GIF8", "GIF"),
     (0, b"BM", "BMP"),
     (0, b"II*\0", "TIFF"),
     (0, b"MM\0*", "TIFF"),
+    (0, b"II+\0", "TIFF"),
+    (0, b"MM\0+", "TIFF"),
     (0, b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
     (0, b"\xff\x0a", "JPEG XL"),
     (4, b"JXL ", "JPEG XL"),
+    (0, b"8BPS", "PSD"),
+    (0, b"\0\0\1\0", "ICO"),
     (0, b"%PDF", "PDF"),
     (0, b"<svg", "SVG"),
-    (0, b"data:", "a data: address"),
+    (0, b"<?xml", "XML"),
+    (0, b"<", "HTML"),
+    (0, b"{", "JSON"),
+    (0, b"PK\3\4", "ZIP"),
+    (0, b"\x1f\x8b", "gzip"),
 )
 """What people send for a photo, and the name to tell them: offset, the bytes there, name."""
 
@@ -94,6 +107,8 @@ def probe(data: bytes | bytearray | memoryview) -> ImageInfo:
         return _probe_jpeg(view)
     if bytes(view[:8]) == PNG_SIGNATURE:
         return _probe_png(view)
+    if bytes(view[:4]) == PNG_SIGNATURE[:4]:  # its line ends are there to show that a transfer as text changed them
+        raise MediaError("corrupt", "the PNG was changed on its way: its first bytes are damaged")
     if name := foreign_format(view):
         raise MediaError("format", f"the image is {name}; send a JPEG or PNG", name)
     raise MediaError("format", "the image is neither a JPEG nor a PNG")
@@ -102,7 +117,10 @@ def probe(data: bytes | bytearray | memoryview) -> ImageInfo:
 def foreign_format(data: bytes | bytearray | memoryview) -> str:
     """The name of a format that is not taken, by its first bytes; empty where it is not known."""
     head = bytes(data[:32])
-    return next((name for at, mark, name in FOREIGN if head[at : at + len(mark)] == mark), "")
+    if head[4:8] == b"ftyp":
+        return BRANDS.get(head[8:12], "MP4")
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip() if head[:1] in b"\xef \t\r\n" else head
+    return next((name for at, mark, name in FOREIGN if text[at : at + len(mark)] == mark), "")
 
 
 def whole(data: bytes) -> bool | None:
@@ -111,7 +129,7 @@ def whole(data: bytes) -> bool | None:
     Looks from the back, where the end of most images is. Touches no pixel. Raises MediaError (corrupt).
     """
     if data[:1] == PNG_SIGNATURE[:1]:
-        return data.rfind(PNG_END) >= 0
+        return data.rfind(PNG_END) >= 0 and _png_end(memoryview(data)) is not None
     head = _header(memoryview(data))
     if data.rfind(END_OF_IMAGE, head.scans_at) >= 0:
         return True
@@ -145,10 +163,22 @@ def _header(view: memoryview) -> jpeg.Header:
     except jpeg.LayoutError as error:
         raise MediaError(error.kind, error.message) from None
     if head.process not in jpeg.DECODABLE or head.bits != 8 or head.components not in (1, 3, 4):
-        raise MediaError("format", "this kind of JPEG is not supported; send a baseline or progressive one")
+        text = "this kind of JPEG is not supported; send a baseline or progressive one"
+        raise MediaError("format", text, _rare_kind(head))
     if not head.width or not head.height:
         raise MediaError("corrupt", "the JPEG's header has no size")
     return head
+
+
+def _rare_kind(head: jpeg.Header) -> str:
+    """The name of a JPEG that no browser shows either."""
+    if head.process == jpeg.LS:
+        return "JPEG-LS"
+    if head.process in jpeg.LOSSLESS:
+        return "JPEG (lossless)"
+    if head.process in jpeg.ARITHMETIC:
+        return "JPEG (arithmetic coding)"
+    return f"JPEG ({head.bits} bit)" if head.bits != 8 else ""
 
 
 def _probe_png(view: memoryview) -> ImageInfo:
@@ -161,6 +191,10 @@ def _probe_png(view: memoryview) -> ImageInfo:
         body = view[offset + 8 : offset + 8 + size]
         if kind == b"IHDR" and head is None and size == 13 and len(body) == 13:
             head = struct.unpack(">IIBBBBB", body)
+            if zlib.crc32(view[12:29]) != int.from_bytes(view[29:33], "big"):  # no decoder passes over this one
+                raise MediaError("corrupt", "the PNG's header is damaged")
+        elif head is None and kind == b"CgBI":
+            raise MediaError("format", "the PNG is in Apple's form, which only its devices read", "PNG (CgBI)")
         elif head is None:
             raise MediaError("corrupt", "the PNG does not begin with its header")
         elif kind == b"acTL":
@@ -305,13 +339,16 @@ def _png_end(view: memoryview) -> int | None:
 
     Raises MediaError (corrupt).
     """
-    offset, orientation = 8, 0
+    offset, orientation, has_pixels = 8, 0, False
     for _ in range(MAX_CHUNKS):
         if offset + 12 > len(view):
             return None
         size, kind = int.from_bytes(view[offset : offset + 4], "big"), bytes(view[offset + 4 : offset + 8])
         if kind == b"IEND":
+            if not has_pixels:
+                raise MediaError("corrupt", "the PNG holds no picture")
             return orientation or 1
+        has_pixels = has_pixels or kind == b"IDAT"
         if kind == b"eXIf" and not orientation:  # of the first alone
             orientation = orientation_of(view[offset + 8 : offset + 8 + size]) or 1
         offset += 12 + size

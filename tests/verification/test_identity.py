@@ -25,7 +25,7 @@ def test_the_dots_of_a_name_are_one(other: str) -> None:
     assert identity.normal_name(other) == identity.normal_name("买买提·吐尔逊")
 
 
-DOTS = "·•・‧∙.⸱⸰⸳᛫⋅●⚫。．｡･ꞏ◦∘ㆍᐧ⁃﹅﹒․·˙⦁"
+DOTS = "·•・‧∙.⸱⸰⸳᛫⋅●⚫。．｡･ꞏ◦∘ㆍᐧ⁃﹅﹒․·˙⦁▪°"
 
 
 @pytest.mark.parametrize("dot", DOTS)
@@ -59,6 +59,14 @@ def test_what_cannot_be_seen_in_a_name_does_not_count(mark: str) -> None:
         ("李\ue83e", "李⺻"),
         ("⻩⻰", "黄龙"),
         ("⻢⾦", "马金"),
+        ("⻁⻤⻣", "虎鬼骨"),
+        ("⾭青靑", "青青青"),
+        ("⿈⼾", "黄户"),
+        ("李○", "李〇"),
+        ("O’Brien", "O'Brien"),
+        ("O´Brien", "O＇Brien"),
+        ("Anne–Marie", "Anne-Marie"),
+        ("Anne‐Marie", "Anne－Marie"),
         ("\uf90a", "金"),
         ("\U0002f800", "丽"),
         ("Ａｌｉ", "ali"),
@@ -83,6 +91,9 @@ def test_all_eighty_private_characters_of_gbk_are_known() -> None:
         " 112044 16541220243X ",
         "11204416541220243X\u200b",
         "\u00a011204416541220243x",
+        "11204416541220243х",
+        "11204416541220243Χ",
+        "11204416541220243×",
     ],
 )
 def test_a_number_is_looked_up_as_it_is_meant(written: str) -> None:

@@ -29,9 +29,9 @@ _ID_CARD_FORM = (
     "IdCard 应为 18 位：17 位数字加 1 位数字或 X，不含空格。不支持第一代身份证的 15 位号码（2013 年起已停用）。",
 )
 _ID_CARD_SPELLING = (
-    "IdCard is an ID number but for its spelling: it has full-width characters, spaces or characters that cannot be "
-    "seen. It has to be sent as 17 ASCII digits and a digit or X.",
-    "IdCard 除写法外是正确的证件号码：其中含有全角字符、空格或不可见字符。须以 17 位半角数字加 1 位半角数字或 X 传入。",
+    "IdCard would be an ID number, but it has full-width characters, spaces, invisible characters or another letter "
+    "that looks like X. Send 17 ASCII digits and a digit or the letter X.",
+    "IdCard 位数正确，但含有全角字符、空格、不可见字符，或与 X 形似的其他字母。请以 17 位半角数字加 1 位半角数字或字母 X 传入。",
 )
 
 

@@ -7,6 +7,8 @@ import re
 from renzheng.verification.spelling import folded, name_as_meant
 
 _ID_CARD = re.compile(r"[0-9]{17}[0-9Xx]", re.ASCII)
+_LOOKS_LIKE_X = str.maketrans("ХΧ×✕", "XXXX")
+"""A Cyrillic and a Greek letter and two signs that people type for the last character."""
 
 
 def is_id_card(text: str) -> bool:
@@ -19,7 +21,7 @@ def is_id_card(text: str) -> bool:
 
 def normal_id_card(text: str) -> str:
     """The spelling under which a number is looked up: narrow digits, upper-case X, nothing that cannot be seen."""
-    return text.upper() if text.isascii() and text.isalnum() else folded(text).upper()
+    return text.upper() if text.isascii() and text.isalnum() else folded(text).upper().translate(_LOOKS_LIKE_X)
 
 
 def normal_name(text: str) -> str:

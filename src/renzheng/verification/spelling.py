@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 
-_DOTS = "•・‧∙.⸱⸰⸳᛫⋅●⚫。ꞏ◦∘ᆞᐧ⁃﹅﹆⦁\u02d9"
+_DOTS = "•・‧∙.⸱⸰⸳᛫⋅●⚫。ꞏ◦∘ᆞᐧ⁃﹅﹆⦁▪°\u02d9"
 """Dots beside U+00B7 that stand between the parts of a name, after NFKC; typed, from fonts, and from other scripts."""
+_DASHES = "‐‒–—―−"
+_APOSTROPHES = "‘’‛ʻʼʹ`′\u00b4"
+"""What keyboards and fonts write in place of - and of ', after NFKC."""
 _FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 """Characters of no width that Unicode does not call formats."""
 _NOT_IN_CODEC = {
@@ -27,12 +30,14 @@ _NOT_IN_CODEC = {
 """Those of them to which GB 18030 of 2000, the one Python knows, gave no place in Unicode; that of 2022 does."""
 _RADICALS = dict(
     zip(
-        map(ord, "⺠⻄⻅⻆⻉⻋⻓⻔⻘⻙⻚⻛⻜⻝⻢⻥⻦⻧⻨⻩⻪⻬⻮⻰⻳"),
-        "民西见角贝车长门青韦页风飞食马鱼鸟卤麦黄黾齐齿龙龟",
+        map(ord, "⺠⻁⻄⻅⻆⻉⻋⻑⻓⻔⻗⻘⻙⻚⻛⻜⻝⻢⻣⻤⻥⻦⻧⻨⻩⻪⻫⻬⻭⻮⻯⻰⻲⻳"),
+        "民虎西见角贝车長长门雨青韦页风飞食马骨鬼鱼鸟卤麦黄黾斉齐歯齿竜龙亀龟",
         strict=True,
     )
 )
 """Radicals that a text copied out of a PDF holds in place of the characters, and that NFKC leaves as they are."""
+_SAME = str.maketrans("靑黃戶戸○◯", "青黄户户〇〇")
+"""Forms of one character. Of the radicals ⾭, ⿈ and ⼾, NFKC makes the first; a document in China means the second."""
 
 
 def _private() -> dict[int, str]:
@@ -43,7 +48,13 @@ def _private() -> dict[int, str]:
 
 
 _CHARACTERS = {**_private(), **_RADICALS}
-_AFTER = dict.fromkeys(map(ord, _DOTS), "·") | dict.fromkeys(map(ord, _FILLERS))
+_AFTER = {
+    **_SAME,
+    **dict.fromkeys(map(ord, _DOTS), "·"),
+    **dict.fromkeys(map(ord, _DASHES), "-"),
+    **dict.fromkeys(map(ord, _APOSTROPHES), "'"),
+    **dict.fromkeys(map(ord, _FILLERS)),
+}
 
 
 def _is_seen(character: str) -> bool:
@@ -55,10 +66,11 @@ def _is_seen(character: str) -> bool:
 
 def folded(text: str) -> str:
     """NFKC with the characters of fonts and copied documents, and nothing that cannot be seen."""
-    plain = text.translate(_CHARACTERS).replace("\u02d9", "·")  # NFKC would make a space and an accent of it
+    # NFKC would make a space and an accent of these two.
+    plain = text.translate(_CHARACTERS).replace("\u02d9", "·").replace("\u00b4", "'")
     return "".join(filter(_is_seen, unicodedata.normalize("NFKC", plain).translate(_CHARACTERS)))
 
 
 def name_as_meant(text: str) -> str:
-    """The spelling under which names are compared: folded, all dots as one, small letters."""
+    """The spelling under which names are compared: folded, in small letters, with one dot, dash and apostrophe."""
     return folded(text).translate(_AFTER).casefold()

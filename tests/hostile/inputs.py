@@ -43,6 +43,8 @@ class Wire:
     def close(self) -> None:
         self.closing = True
 
+    abort = close
+
     def is_closing(self) -> bool:
         return self.closing
 
@@ -58,8 +60,10 @@ class Wire:
 class _Loop:
     """Of an event loop what a protocol asks for; its tasks are never run."""
 
+    now = 0.0
+
     def time(self) -> float:
-        return 0.0
+        return self.now
 
     def call_later(self, *_: Any) -> Any:
         return SimpleNamespace(cancel=lambda: None)
@@ -73,13 +77,17 @@ async def _app(scope: Any, receive: Any, send: Any) -> None:
     """Is never reached."""
 
 
-def feed(data: bytes, **bounds: Any) -> Wire:
-    """What one connection sends, in the pieces in which the loop reads it."""
+def made(**bounds: Any) -> ApiProtocol:
+    """A protocol whose loop never runs."""
     config = uvicorn.Config(_app, lifespan="off", log_config=None)
     config.load()
     loop: Any = _Loop()
-    protocol = ApiProtocol(config=config, server_state=ServerState(), app_state={}, _loop=loop, **bounds)
-    wire = Wire()
+    return ApiProtocol(config=config, server_state=ServerState(), app_state={}, _loop=loop, **bounds)
+
+
+def feed(data: bytes, **bounds: Any) -> Wire:
+    """What one connection sends, in the pieces in which the loop reads it."""
+    protocol, wire = made(**bounds), Wire()
     protocol.connection_made(wire)  # type: ignore[arg-type]
     for start in range(0, len(data), 256 * KIB):
         if not wire.is_closing():

@@ -20,7 +20,7 @@ class Line:
         self.transport: Any = self
         self.is_ended = False
 
-    def close(self) -> None:
+    def abort(self) -> None:
         self.is_ended = True
 
 

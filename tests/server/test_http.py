@@ -16,6 +16,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from renzheng.server.http import MAX_PIPELINED, SLICE, ApiProtocol
+from tests.hostile.inputs import Wire, made
 
 BIG = bytes(range(256)) * 4096  # 1 MiB
 SMALL = b'{"a":1}'
@@ -58,20 +59,38 @@ async def digests(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": reply})
 
 
-@pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    protocol: Any = partial(ApiProtocol, head_seconds=1)
+@contextlib.contextmanager
+def serving(app: Any, head_seconds: float, keep_alive: int) -> Iterator[uvicorn.Server]:
+    protocol: Any = partial(ApiProtocol, head_seconds=head_seconds, take_seconds=0.3)
     config = uvicorn.Config(
-        digests, port=0, loop="uvloop", http=protocol, lifespan="off", log_level="error", timeout_keep_alive=2
+        app,
+        port=0,
+        loop="uvloop",
+        http=protocol,
+        lifespan="off",
+        log_level="error",
+        timeout_keep_alive=keep_alive,
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
+    yield server
     server.should_exit = True
     thread.join()
+
+
+def port_of(server: uvicorn.Server) -> int:
+    port: int = server.servers[0].sockets[0].getsockname()[1]
+    return port
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with serving(digests, 1, 2) as server:
+        yield port_of(server)
 
 
 def request(body: bytes, path: str = "/", version: str = "1.1", *lines: str) -> bytes:
@@ -431,3 +450,71 @@ def test_a_connection_is_kept_between_requests_for_longer_than_a_head_may_take(p
         line.socket.sendall(request(SMALL))
         line.reply()
         assert line.socket.recv(1) == b"", "an idle connection ends"
+
+
+async def long(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Answers with 4 MB at once to `/`, and as a page."""
+    headers = [(b"content-length", b"%d" % len(LONG))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": LONG})
+
+
+LONG = bytes(4 * 1024 * 1024)
+
+
+@pytest.mark.parametrize("path", ["/", "/page"])
+@pytest.mark.parametrize("asks", [1, 5])
+def test_a_client_that_takes_nothing_of_its_answers_is_let_go_of(path: str, asks: int) -> None:
+    """It would keep its connection for ever: one that is closed stays until all is taken, and one that waits to write
+    is no idle one, so none that may go when there are too many."""
+    with serving(long, 0.1, 1) as server, socket.socket() as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.connect(("127.0.0.1", port_of(server)))
+        line.sendall(f"GET {path} HTTP/1.1\r\nHost: here\r\n\r\n".encode() * asks)
+        deadline = time.monotonic() + 20
+        while not server.server_state.total_requests or server.server_state.connections:
+            assert time.monotonic() < deadline, "the connection is still held"
+            time.sleep(0.02)
+
+
+class Slow(Wire):
+    """A client that takes what waits for it in these steps, one a look."""
+
+    def __init__(self, *waiting: int) -> None:
+        super().__init__()
+        self.waiting = list(waiting)
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "looks"),
+    [
+        ((900, 900, 900, 900), 4),
+        ((900, 900, 900, 899, 899, 899, 899), 7),
+        ((900, 900, 900, 950, 950), 4),
+        ((900, 900, 900, 0, 900, 900, 900, 900), 8),
+        ((900, 900, 900, -1, 900, 900, 900, 900), 8),
+    ],
+    ids=["never", "a little", "is given more", "all", "was given more"],
+)
+def test_a_client_has_time_to_take_something_again_and_again(waiting: tuple[int, ...], looks: int) -> None:
+    """A look a second; -1: it took all and was given more since."""
+    protocol = made(head_seconds=1, take_seconds=3)
+    wire = Slow(*(size for size in waiting if size >= 0))
+    protocol.connection_made(wire)  # type: ignore[arg-type]
+    protocol._waits_since = None  # a request is under way
+    protocol.pause_writing()
+    seen = 0
+    for second, size in enumerate(waiting):
+        protocol.loop.now = float(second)  # type: ignore[attr-defined]
+        if size < 0:
+            protocol.resume_writing()
+            protocol.pause_writing()
+        else:
+            protocol._look()
+        seen += 1
+        if wire.closing:
+            break
+    assert (wire.closing, seen) == (True, looks)

@@ -39,6 +39,23 @@ def test_liveness_is_public_and_the_rest_is_the_operators(server: Server) -> Non
         assert "renzheng_" not in text
 
 
+def test_a_stranger_who_reaches_it_is_bounded_as_on_the_public_one(server: Server) -> None:
+    def answered(head: bytes) -> bytes:
+        with socket.create_connection(("127.0.0.1", server.operator_port), timeout=20) as line:
+            line.sendall(head)
+            return line.recv(4096)
+
+    own = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    for count, status in ((127, b"HTTP/1.1 200 "), (128, b"HTTP/1.1 431 ")):
+        assert answered(own + b"".join(b"X-%d: a\r\n" % n for n in range(count)) + b"\r\n").startswith(status)
+    held = [socket.create_connection(("127.0.0.1", server.operator_port), timeout=20) for _ in range(80)]
+    assert answered(own + b"\r\n").startswith(b"HTTP/1.1 200 ")
+    held[0].settimeout(20)
+    assert held[0].recv(1) == b"", "the longest idle one has given way"
+    for line in held:
+        line.close()
+
+
 async def test_each_reason_is_named_and_a_check_that_fails_is_one() -> None:
     readiness = Readiness()
     faults: dict[str, str | None] = {"store": None}

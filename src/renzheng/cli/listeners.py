@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from renzheng.server.http_check import http_way
 from renzheng.server.websocket import DeviceProtocol
 from renzheng.settings import Settings
 from renzheng.settings.listeners import ListenerSection
+
+OPERATOR_CONNECTIONS = 64
+"""Most connections of the operator's listener: consoles in some browsers, a program that reads metrics, probes."""
 
 
 class CannotListenError(Exception):
@@ -81,7 +85,9 @@ class _Beside(uvicorn.Server):
 @contextlib.asynccontextmanager
 async def answering(app: ASGIApp, operator: socket.socket, settings: ListenerSection) -> AsyncIterator[None]:
     """The operator's listener alone, for the time of the block."""
-    beside = _Beside(_operator_config(app, settings))
+    bounds = {"head_seconds": settings.head_seconds, "head_bytes": settings.head_bytes}
+    way = await asyncio.to_thread(http_way, bounds, structlog.get_logger("renzheng.http"))
+    beside = _Beside(_operator_config(app, settings, way))
     running = asyncio.create_task(beside.serve([operator]))
     try:
         yield
@@ -105,7 +111,7 @@ async def _serve(public: uvicorn.Server, app: App, operator: socket.socket) -> N
 
 def _public_config(app: App, tls: tuple[Path, Path] | None) -> uvicorn.Config:
     settings = app.settings
-    most, backlog = room_for(settings.connections, raise_limit(), settings.min_free_descriptors)
+    most, backlog = room_for(settings.connections, raise_limit(), settings.min_free_descriptors + OPERATOR_CONNECTIONS)
     per_address = max(1, min(settings.connections_per_address, most // 2))
     connections = Connections(most, per_address, settings.trusted_proxies)
     return uvicorn.Config(
@@ -113,7 +119,7 @@ def _public_config(app: App, tls: tuple[Path, Path] | None) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=http_way(_bounds(settings), structlog.get_logger("renzheng.http"), connections),
+        http=_counting(http_way(_bounds(settings), structlog.get_logger("renzheng.http")), connections),
         backlog=backlog,
         ws=DeviceProtocol,
         ws_max_size=4 * settings.frame_bytes,
@@ -140,11 +146,19 @@ def _bounds(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _operator_config(app: ASGIApp, settings: ListenerSection) -> uvicorn.Config:
+def _counting(way: Any, connections: Connections) -> Any:
+    """That way with its connections counted; uvicorn's own, which has a name, counts none."""
+    return way if isinstance(way, str) else partial(way, connections=connections)
+
+
+def _operator_config(app: ASGIApp, settings: ListenerSection, way: Any) -> uvicorn.Config:
     """No sockets of the Web; the application has no beginning and no end of its own. A proxy that is trusted says
-    whether a call came over TLS."""
+    whether a call came over TLS. Whoever reaches it is bounded as on the public listener."""
+    connections = Connections(OPERATOR_CONNECTIONS, OPERATOR_CONNECTIONS // 2, settings.trusted_proxies)
     return uvicorn.Config(
         app,
+        http=_counting(way, connections),
+        backlog=OPERATOR_CONNECTIONS,
         ws="none",
         access_log=False,
         log_config=None,

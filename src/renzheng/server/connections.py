@@ -87,7 +87,7 @@ class Connections:
     def _end_one(self, name: str) -> bool:
         for connection in self._idle.get(name, ()):
             self.closed(connection)
-            connection.transport.close()
+            connection.transport.abort()  # not close, which waits for a client that takes nothing
             return True
         return False
 

@@ -44,7 +44,8 @@ class ApiProtocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1, with an `Exchange` where the path is `/`, and with bounds for heads.
 
     `head_seconds`: from a connection's begin, or a later head's first byte, to the end of the head. Between requests
-    uvicorn's `timeout_keep_alive` counts. `head_bytes`: from the method to the empty line; `max_headers`: how many.
+    uvicorn's `timeout_keep_alive` counts. `take_seconds`: within which a client has to take some of what waits for it,
+    which a kernel passes on in large pieces. `head_bytes`: from the method to the empty line; `max_headers`: how many.
     `connections`: where this one is counted.
     """
 
@@ -60,11 +61,16 @@ class ApiProtocol(HttpToolsProtocol):
     """Bytes that the head may still have."""
     _held = b""
     """What came behind `MAX_PIPELINED` requests."""
+    _unread = 0
+    """Bytes that waited to be taken by the client at the last look, where nothing is written until they are."""
+    _taken_at = 0.0
+    """The loop's time of the last look at which there were fewer than before."""
 
     def __init__(
         self,
         *arguments: Any,
         head_seconds: float = 10,
+        take_seconds: float = 60,
         head_bytes: int = 64 * 1024,
         max_headers: int = 128,
         connections: Connections | None = None,
@@ -72,6 +78,7 @@ class ApiProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(*arguments, **named)
         self._head_seconds = head_seconds
+        self._take_seconds = take_seconds
         self._head_bytes = head_bytes
         self._max_headers = max_headers
         self._places = connections
@@ -99,13 +106,33 @@ class ApiProtocol(HttpToolsProtocol):
             protocol.on_lost = partial(self._places.closed, self)
 
     def _look(self) -> None:
-        """End a connection whose head does not come. One timer a connection, as one a request costs more."""
+        """End a connection whose head does not come, or whose client takes nothing of its answers.
+
+        One timer a connection, as one a request costs more. A connection that is closed is looked at again: it stays
+        until its client has taken all.
+        """
         since = self._waits_since
         left = self._head_seconds if since is None else since + self._head_seconds - self.loop.time()
         if left <= 0:
             self.transport.close()
+            left = self._head_seconds
+        if self._takes_nothing():
+            self.transport.abort()
         else:
             self._timer = self.loop.call_later(left, self._look)
+
+    def _takes_nothing(self) -> bool:
+        """Whether nothing more is written until the client takes what waits for it, and it does not."""
+        unread = self.transport.get_write_buffer_size() if self.flow.write_paused or self.transport.is_closing() else 0
+        now = self.loop.time()
+        if not unread or unread < self._unread or not self._unread:
+            self._taken_at = now
+        self._unread = unread
+        return now - self._taken_at >= self._take_seconds
+
+    def pause_writing(self) -> None:
+        self._unread = 0  # what waited before was taken, or there would have been no more to write
+        super().pause_writing()
 
     def _stop_looking(self) -> None:
         if self._timer is not None:

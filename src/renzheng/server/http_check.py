@@ -109,10 +109,10 @@ async def difference(way: Any) -> str:
     return ""
 
 
-def http_way(bounds: Mapping[str, Any], log: Any, connections: Any = None) -> Any:
+def http_way(bounds: Mapping[str, Any], log: Any) -> Any:
     """What `uvicorn.Config` is given as `http`: the short way, or uvicorn's own where the two disagree.
 
-    `bounds`: what `ApiProtocol` is told of heads; `connections`: where it counts itself.
+    `bounds`: what `ApiProtocol` is told of heads.
     """
     try:
         from renzheng.server.http import ApiProtocol  # here: a part of uvicorn that it imports may be gone
@@ -123,7 +123,7 @@ def http_way(bounds: Mapping[str, Any], log: Any, connections: Any = None) -> An
     except Exception as error:
         fault = f"{type(error).__name__}: {error}"
     if not fault:
-        return partial(short, connections=connections) if connections is not None else short
+        return short
     log.error(
         "the short way for signed requests is off, as it does not fit this version of uvicorn: requests go uvicorn's "
         "own way, which is slower and does not bound a request's head; install the uvicorn that was tested",

@@ -39,6 +39,7 @@ COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
     "0018": {"sessions": ("opened_at",)},
 }
 INDEXES = {
+    "0021": ("day_counts_day",),
     "0020": ("sessions_account", "verdicts_result"),
     "0017": ("persons_account",),
     "0003": ("sessions_evidence_until",),

@@ -39,11 +39,12 @@ def grow(connection: psycopg.Connection[Any]) -> None:
     for table, columns in GROWING.items():
         changed = ", ".join(f"'{column}', {_changed(column)}" for column in columns)
         state = ", 'state', 'passed'" if table == "sessions" else ", 'state', 'done'" if table == "deliveries" else ""
-        connection.execute(
+        made = connection.execute(
             f"INSERT INTO {table} SELECT made.* FROM (SELECT * FROM {table} LIMIT 1) AS one,"
             f" generate_series(1, {GROWN}) AS n,"
             f" LATERAL jsonb_populate_record(one::{table}, jsonb_build_object({changed}{state})) AS made"
         )
+        assert made.rowcount == GROWN, table
     connection.execute("VACUUM ANALYZE")
 
 
@@ -128,7 +129,8 @@ async def test_verifications_and_the_sweeper_read_by_an_index_among_thousands(wo
     await whole_verification(world, "FIRST")
     await world.store.identities.add(world.account.id, NewPerson(ID_CARD, NAME, PHOTO))
     for sql in (
-        "INSERT INTO tombstones (token, account_id, gone_at) VALUES (x'00', 1, 1)",
+        f"INSERT INTO tombstones (token, account_id, gone_at) VALUES (x'00', 1, {world.clock()})",
+        "INSERT INTO day_counts VALUES (1, x'00', '9999-01-01', 1)",
         "INSERT INTO session_calls VALUES ('r', 1, 1, 'GetFaceIdToken', 'AKID')",
         "INSERT INTO deliveries (session_id, account_id, attempt, folder, state, created_at, due_at)"
         f" VALUES (1, 1, 1, 'x', 'done', {world.clock()}, 1)",

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from conformance.calls import Call, calls, with_token
+from renzheng.console.actions import Service
+from renzheng.console.inspector import sample
 from tests.support.server import REGION, Server
 
 FOLDER = Path(__file__).resolve().parent / "clients" / "tccli"
@@ -50,3 +52,16 @@ def test_tccli(server: Server, key: tuple[str, str], issued: str, tccli: Path, t
     else:
         assert done.returncode == 0, done.stderr[-2000:]
         assert json.loads(done.stdout)[call.has]
+
+
+def test_the_inspectors_sample_runs_as_it_stands(
+    server: Server, key: tuple[str, str], issued: str, tccli: Path, tmp_path: Path
+) -> None:
+    service = Service("faceid", "2018-03-01", "http", f"127.0.0.1:{server.port}")
+    code = sample("tccli", service, "GetFaceIdResult", {"FaceIdToken": issued, "IsNeedVideo": True}, REGION)
+    path = f"{tccli.parent}{os.pathsep}{os.environ['PATH']}"
+    keys = {"TENCENTCLOUD_SECRET_ID": key[0], "TENCENTCLOUD_SECRET_KEY": key[1]}
+    environment = {**os.environ, "HOME": str(tmp_path), "PATH": path, **keys}
+    done = subprocess.run(["bash"], input=code, env=environment, capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout)["Result"]

@@ -32,8 +32,11 @@ LANGUAGES = (
     ("csharp", ".NET", "dotnet add package TencentCloudSDK.Common"),
     ("cpp", "C++", "tencentcloud-sdk-cpp: core"),
     ("ruby", "Ruby", "gem install tencentcloud-sdk-common"),
+    ("tccli", "tccli", "pip install tccli"),
     ("curl", "curl", ""),
 )
+OF_SERVICES = {"tccli": frozenset({"faceid"})}
+"""It calls only services whose definition it ships; all others are for any service."""
 SIGN_HOST = frozenset({"java", "node", "php", "csharp", "cpp", "ruby"})
 """Those whose SDK signs the first label of the endpoint's host as the service."""
 
@@ -99,7 +102,7 @@ programs.filters.update(double=double, go=go, cpp=cpp, single=single, shell=shel
 
 
 def sample(language: str, service: Service, action: str, parameters: Mapping[str, Any], region: str = "") -> str:
-    """The call as a program. `region`: empty where none is sent."""
+    """The call as a program: `language` is one of `LANGUAGES`. `region`: empty where none is sent."""
     given = {
         "region": region,
         "service": service,
@@ -122,6 +125,7 @@ def inspect(call: Call) -> Inspected:
             needs and name in SIGN_HOST,
         )
         for name, label, install in LANGUAGES
+        if service.name in OF_SERVICES.get(name, (service.name,))
     ]
     request = json.dumps(call.parameters, ensure_ascii=False, indent=2)
     reply = json.dumps({"Response": call.response}, ensure_ascii=False, indent=2)

@@ -28,6 +28,8 @@ from renzheng.capture.parts import ChannelParts
 from renzheng.capture.photos import PhotoDesk
 from renzheng.capture.sight import FrameHead, SkippedError
 from renzheng.server.engine_adapters import EngineLookout
+from renzheng.store.engines import PostgresPlace
+from renzheng.store.nodes import SERVER, Membership, Report
 from renzheng.store.open import Store, open_store
 from renzheng.verification.policy import Policy
 from renzheng.verification.session import CompareLib, Details
@@ -177,6 +179,7 @@ class World:
     clock: Clock
     policy: Policy
     verdicts: Any
+    membership: Membership
     session: int = 0
 
     async def issue(self, token: str = "TOKEN") -> int:
@@ -203,13 +206,18 @@ class World:
 
 @contextlib.asynccontextmanager
 async def world(
-    folder: Path, policy: Policy | None = None, judged: bool = False, **settings: Any
+    folder: Path,
+    policy: Policy | None = None,
+    judged: bool = False,
+    postgres: PostgresPlace | None = None,
+    **settings: Any,
 ) -> AsyncIterator[World]:
     """A channel over a new store; `settings`: of the channel, in place of `SETTINGS`.
 
-    `judged`: whoever hands in waits for a verdict, which a test's judge gives.
+    `judged`: whoever hands in waits for a verdict, which a test's judge gives. `postgres`: one node of several.
     """
-    store = open_store(folder / "data", folder / "keys", time.time, os.urandom)
+    store = open_store(folder / "data", folder / "keys", time.time, os.urandom, postgres=postgres)
+    membership = store.membership(SERVER, Report)
     lookout, steps, clock = Lookout(), Steps(), Clock()
     verdicts: Any = RealVerdicts(store.sessions, poll=0.01) if judged else Verdicts()
     parts = ChannelParts(
@@ -224,9 +232,14 @@ async def world(
         day=lambda _: "today",
         device_proof=lambda _: None,
         qr=lambda text: [text],
+        nodes=membership,
+        news=store.database.news,
     )
     try:
+        await membership.join()
         channel = Channel(parts, replace(SETTINGS, **settings))
-        yield World(store, channel, lookout, steps, clock, policy or Policy(), verdicts)
+        channel.start()
+        yield World(store, channel, lookout, steps, clock, policy or Policy(), verdicts, membership)
     finally:
+        await membership.leave()
         await store.stop()

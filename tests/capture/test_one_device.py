@@ -40,7 +40,7 @@ async def test_the_sweeper_ends_no_attempt_whose_device_has_a_socket_open(
     app = App(load_settings(data_dir=tmp_path / "data", keys_dir=tmp_path / "keys"))
     ended: list[int] = []
 
-    async def run_out(now: float, grace: float) -> list[tuple[int, int]]:
+    async def run_out(now: float, grace: float, node: int) -> list[tuple[int, int]]:
         return [(1, 3), (2, 3)]
 
     async def attempt(session_id: int, number: int) -> None:

@@ -24,10 +24,10 @@ async def test_a_step_is_revealed_and_an_attempt_handed_in_when_its_frames_are_s
         store_frames, reveal, submit = sessions.store_frames, sessions.reveal, sessions.submit
         under_way, seen = [0], []
 
-        async def slowly(session: int, attempt: int, frames: Any) -> bool:
+        async def slowly(session: int, attempt: int, frames: Any, socket: int) -> bool:
             under_way[0] += len(frames)
             await asyncio.sleep(0.1)  # longer than the whole of the neutral step
-            stored = await store_frames(session, attempt, frames)
+            stored = await store_frames(session, attempt, frames, socket)
             under_way[0] -= len(frames)
             return stored
 

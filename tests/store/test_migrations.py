@@ -36,6 +36,7 @@ COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
     "0009": {"accounts": ("mac",), "keys": ("mac",), "rules": ("mac",), "verdicts": ("mac",)},
     "0011": {"sessions": ("judged",)},
     "0015": {"sessions": ("excused",), "attempts": ("unwatched",)},
+    "0022": {"sessions": ("node", "socket"), "imports": ("node",)},
     "0018": {"sessions": ("opened_at",)},
 }
 INDEXES = {

@@ -32,7 +32,7 @@ OPERATORS = {
     "Deliveries.forget",
     "Imports.end_stale", "Imports.interrupt",
     "Identities.prepare", "Sessions.expire", "Sessions.lapse", "Sessions.run_out", "Sessions.waiting",
-    "Sessions.longest_wait",
+    "Sessions.longest_wait", "Sessions.backlog",
     "Sessions.measurement", "Sessions.outcome",
 }  # fmt: skip
 # What runs before a request or a page has named its account.
@@ -48,6 +48,7 @@ PARTS = (
 # They hold the token, or the id of a session that the token or the judging queue gave them.
 DEVICES_AND_JUDGES = {
     "Sessions.find", "Sessions.is_gone", "Sessions.claim_device", "Sessions.touch_device", "Sessions.offer_handover",
+    "Sessions.is_device", "Sessions.return_device",
     "Sessions.note_device_mismatch",
     "Sessions.begin_attempt", "Sessions.attempt", "Sessions.reveal", "Sessions.store_frames", "Sessions.submit",
     "Sessions.spare", "Sessions.ease", "Sessions.excuse", "Sessions.outcome",

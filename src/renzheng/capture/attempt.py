@@ -36,8 +36,11 @@ class AttemptRunner:
         device: DeviceSocket,
         parts: ChannelParts,
         settings: ChannelSettings,
+        socket: int,
         crowded: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`socket`: the number by which this one has the session."""
+        self._socket = socket
         self._session = session
         self._number = attempt.number
         self._device = device
@@ -144,7 +147,7 @@ class AttemptRunner:
 
     async def _store(self, frames: Sequence[HeldFrame]) -> None:
         """Raises ClosingError where the attempt is no longer ours."""
-        if not await self._parts.sessions.store_frames(self._session.id, self._number, frames):
+        if not await self._parts.sessions.store_frames(self._session.id, self._number, frames, self._socket):
             raise ClosingError(Close.TAKEN_OVER if self._session.alive(self._clock()) else Close.EXPIRED)
         self._take(self.conversation.stored(self._clock()))
 
@@ -164,7 +167,7 @@ class AttemptRunner:
 
     async def _reveal(self, step: StepRecord, counts: bool) -> None:
         day = self._parts.day(step.revealed_at) if counts else None
-        if not await self._parts.sessions.reveal(self._session.id, self._number, step, counts, day):
+        if not await self._parts.sessions.reveal(*(self._session.id, self._number, step, counts, day), self._socket):
             raise await self._refusal(day)
         self._take(self.conversation.revealed(self._clock()))
 

@@ -25,6 +25,8 @@ from renzheng.verification.records import NoRoomError
 
 log = structlog.get_logger("renzheng.capture")
 
+DEVICE = "device"
+"""The topic of sessions whose device went to another node."""
 REFUSED_EVERY_SECONDS = 10.0
 """Of a proxy that drops Upgrade one line in so many seconds: anybody can send such a request."""
 
@@ -57,6 +59,21 @@ class Channel:
         )
         self._addresses: Tally[str] = Tally()
         self._refused_at = -REFUSED_EVERY_SECONDS
+
+    def start(self) -> None:
+        """Hear of devices that went to another node, from now on."""
+        if self._parts.news is not None:
+            self._parts.news.listen(self._heard)
+
+    def _heard(self, topic: str, number: int) -> None:
+        """What is not heard shows at the next heartbeat."""
+        if topic == DEVICE and (visit := self._open.get(number)) is not None:
+            visit.look()
+
+    def moved(self, session_id: int) -> None:
+        """A device that was at another node is here now: that one lets go of it."""
+        if self._parts.news is not None:
+            self._parts.news.tell(DEVICE, session_id)
 
     async def _load(self) -> Load:
         waiting, judging = await self._parts.sessions.backlog(self._parts.clock())

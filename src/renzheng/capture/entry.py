@@ -42,9 +42,12 @@ class Entry:
         websocket: WebSocket,
         device: DeviceSocket,
         is_open: Callable[[int], bool],
+        socket: int,
     ) -> None:
-        """`is_open(session_id)`: whether a device of that session has a socket open in this process."""
+        """`is_open(session_id)`: whether a device of that session has a socket open in this process. `socket`: the
+        number of this one."""
         self._is_open = is_open
+        self._socket = socket
         self._parts = parts
         self._settings = settings
         self._websocket = websocket
@@ -60,7 +63,7 @@ class Entry:
         self._check_origin(session.account_id, hello.embedder)
         language = "zh-CN" if (hello.language or "").lower().startswith("zh") else "en-US"
         now = self._parts.clock()
-        same = hello.device is not None and await self._parts.sessions.touch_device(session.id, hello.device, now)
+        same = hello.device is not None and self._parts.sessions.is_device(session, hello.device)
         guest = Guest(hello.token, session, "", language, False, same)
         if session.state is State.EXPIRED or (guest.is_capturable and not session.alive(now)):
             raise ClosingError(Close.EXPIRED)
@@ -68,11 +71,17 @@ class Entry:
             raise ClosingError(Close.USED)
         guest.is_bound = await self._identify(session, hello.token)
         guest.secret = hello.device if same and hello.device else self._parts.entropy(16).hex()
-        if not same and not await self._parts.sessions.claim_device(
-            session.id, guest.secret, now, self._grace(session.id), hello.handover
-        ):
+        if not await self._take(guest, now, hello.handover):
             raise ClosingError(Close.OTHER_DEVICE)
         return guest
+
+    async def _take(self, guest: Guest, now: float, handover: str | None) -> bool:
+        """Whether the session is this socket's from now on."""
+        sessions, place = self._parts.sessions, (self._parts.nodes.number, self._socket)
+        if guest.is_same:
+            return await sessions.return_device(guest.session.id, guest.secret, now, *place)
+        grace = self._grace(guest.session.id)
+        return await sessions.claim_device(guest.session.id, guest.secret, now, grace, handover, *place)
 
     def _grace(self, session_id: int) -> float:
         """For how many seconds a device that is not heard of keeps the session: for ever while its socket is open

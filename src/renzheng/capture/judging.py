@@ -17,7 +17,7 @@ import structlog
 
 from renzheng.base import defaults
 from renzheng.capture.capacity import FIRST_JUDGEMENT, WorkMeter
-from renzheng.capture.ports import Clock, Counter
+from renzheng.capture.ports import Clock, Counter, News
 from renzheng.engine.measurement import Frame
 from renzheng.verification import identity, transcript
 from renzheng.verification.decision import (
@@ -111,13 +111,6 @@ class Examiner(Protocol):
 
 class ExaminerLostError(Exception):
     """The engine gave no answer; the lease is given up as a lost one, and another judge tries again."""
-
-
-class News(Protocol):
-    """What processes on the same records tell each other: (topic, number); an empty topic: anything may have come."""
-
-    def tell(self, topic: str, number: int = 0) -> None: ...
-    def listen(self, heard: Callable[[str, int], None]) -> None: ...
 
 
 WORK, VERDICT = "judging", "verdict"

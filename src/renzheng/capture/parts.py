@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from renzheng.capture.asker import Accounts
 from renzheng.capture.capacity import NO_OTHER_NODES, Capacity, CapacityLimits, OtherNodes
 from renzheng.capture.photos import PhotoDesk
-from renzheng.capture.ports import Clock, Counter, Verdicts
+from renzheng.capture.ports import Clock, Counter, News, Nodes, OneNode, Verdicts
 from renzheng.capture.sessions import Sessions
 from renzheng.capture.sight import Lookout
 from renzheng.capture.watching import Pulse
@@ -39,3 +39,5 @@ class ChannelParts:
     capacity: Capacity = field(default_factory=lambda: Capacity(CapacityLimits()))
     pulse: Pulse = field(default_factory=lambda: Pulse(time.time))
     elsewhere: Callable[[], OtherNodes] = lambda: NO_OTHER_NODES
+    nodes: Nodes = field(default_factory=OneNode)
+    news: News | None = None

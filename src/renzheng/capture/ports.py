@@ -18,6 +18,32 @@ class Verdicts(Protocol):
     async def decided(self, token: str) -> Session | None: ...
 
 
+class News(Protocol):
+    """What processes on the same records tell each other: (topic, number); an empty topic: anything may have come."""
+
+    def tell(self, topic: str, number: int = 0) -> None: ...
+    def listen(self, heard: Callable[[str, int], None]) -> None: ...
+
+
+class Nodes(Protocol):
+    """The servers on the same records. `number`: of this one; 0 where there can be no other."""
+
+    @property
+    def number(self) -> int: ...
+    async def is_gone(self, number: int) -> bool:
+        """Whether a node has ended, is about to, or stands still; takes seconds where it does."""
+        ...
+
+
+class OneNode:
+    """There is no other."""
+
+    number = 0
+
+    async def is_gone(self, number: int) -> bool:
+        return False
+
+
 class Counter(Protocol):
     """Counts steps of the funnel; labels never hold personal data."""
 

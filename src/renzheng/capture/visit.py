@@ -51,6 +51,7 @@ class Sockets(Protocol):
     def entered(self, session_id: int, visit: Visit) -> Visit | None: ...
     def left(self, session_id: int, visit: Visit) -> None: ...
     def is_open(self, session_id: int) -> bool: ...
+    def moved(self, session_id: int) -> None: ...
 
 
 class Visit:
@@ -78,7 +79,10 @@ class Visit:
         self._was_unwatched = False
         self._last_action = ""
         self._handover = Handing(parts, settings, websocket)
-        self._replaced = asyncio.Event()
+        self._socket = int.from_bytes(parts.entropy(8), "big") >> 2
+        self._came_from: int | None = None
+        self._is_replaced = False
+        self._is_stirred = asyncio.Event()
 
     async def run(self) -> Close:
         """To the close code of a good end. Raises ClosingError and DeviceGoneError for all others."""
@@ -103,19 +107,21 @@ class Visit:
         if (guest := self._guest) is not None:
             self._sockets.left(guest.session.id, self)
             with contextlib.suppress(Exception):
-                await self._parts.sessions.touch_device(guest.session.id, guest.secret, self._parts.clock())
+                now = self._parts.clock()
+                await self._parts.sessions.touch_device(guest.session.id, guest.secret, now, self._socket)
 
     async def _keep_claim(self) -> None:
         """Say every few seconds that this device is here; end where another has taken over."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._heartbeat_seconds):
-                    await self._replaced.wait()
+                    await self._is_stirred.wait()
+            self._is_stirred.clear()
             if (guest := self._guest) is None:
                 continue
             now = self._parts.clock()
-            if self._replaced.is_set() or not await self._parts.sessions.touch_device(
-                guest.session.id, guest.secret, now
+            if self._is_replaced or not await self._parts.sessions.touch_device(
+                guest.session.id, guest.secret, now, self._socket
             ):
                 raise ClosingError(Close.TAKEN_OVER)
 
@@ -158,8 +164,9 @@ class Visit:
                     return close
                 session, attempt = await self._reload(), None
                 continue
-            if end is End.TIMEOUT and attempt.unwatched:
+            if end is End.TIMEOUT and (attempt.unwatched or await self._was_left()):
                 end = End.SERVER  # it went on after a stop of the server, which took time away from it
+            self._came_from = None
             counted = await self._counts(attempt, end)
             session = await self._reload()
             self._parts.counter.step("attempt_over", str(end))
@@ -241,9 +248,12 @@ class Visit:
 
     async def _enter(self) -> tuple[Session, Attempt | None]:
         """From hello to welcome: the session, and the attempt that goes on. Raises ClosingError where it may not."""
-        entry = Entry(self._parts, self._settings, self._websocket, self._device, self._sockets.is_open)
+        entry = Entry(self._parts, self._settings, self._websocket, self._device, self._sockets.is_open, self._socket)
         guest = self._guest = await entry.let_in()
         self._session = guest.session
+        if guest.session.node not in (None, self._parts.nodes.number):
+            self._came_from = guest.session.node
+            self._sockets.moved(guest.session.id)
         if (before := self._sockets.entered(guest.session.id, self)) is not None and before is not self:
             before.replace()
         attempt = await entry.attempt_under_way(guest.session) if guest.is_same else None
@@ -260,11 +270,23 @@ class Visit:
         if session.state is not State.CAPTURING:
             return False
         attempt = await self._parts.sessions.attempt(session.id, session.attempt)
-        return attempt is not None and attempt.is_server_fault and await self._excuse(attempt)
+        if attempt is None or not attempt.counts or attempt.current is None:
+            return False
+        had_time = (session.device_seen or 0.0) < attempt.current.deadline
+        return (attempt.unwatched or (had_time and await self._was_left())) and await self._excuse(attempt)
+
+    async def _was_left(self) -> bool:
+        """Whether the device came from a node that is gone, or stands still."""
+        return self._came_from is not None and await self._parts.nodes.is_gone(self._came_from)
 
     def replace(self) -> None:
         """Another socket has this session now."""
-        self._replaced.set()
+        self._is_replaced = True
+        self._is_stirred.set()
+
+    def look(self) -> None:
+        """Perhaps another node's socket has this session now."""
+        self._is_stirred.set()
 
     # -- attempts --
 
@@ -312,7 +334,7 @@ class Visit:
     async def _run_attempt(self, session: Session, attempt: Attempt) -> End:
         self._device.intake.new_attempt(*await self._parts.sessions.kept(session.id, attempt.number))
         crowded = lambda: self._places.waiting > 0  # noqa: E731
-        runner = AttemptRunner(session, attempt, self._device, self._parts, self._settings, crowded)
+        runner = AttemptRunner(session, attempt, self._device, self._parts, self._settings, self._socket, crowded)
         self._running = runner
         try:
             return await runner.run()
@@ -348,7 +370,7 @@ class Visit:
     async def _hand_over_to_judging(self, session_id: int, attempt: int, ending: EndReason) -> None:
         now = self._parts.clock()
         unwatched = ending is EndReason.COMPLETED and self._was_unwatched
-        if not await self._parts.sessions.submit(session_id, attempt, ending, now, unwatched):
+        if not await self._parts.sessions.submit(session_id, attempt, ending, now, unwatched, self._socket):
             session = await self._parts.sessions.find(self._token)
             alive = session is not None and session.alive(now)
             raise ClosingError(Close.TAKEN_OVER if alive else Close.EXPIRED)

@@ -70,7 +70,7 @@ class _Public(uvicorn.Server):
             raise
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._app.stopping()
+        await self._app.drain()
         await super().shutdown(sockets)
 
 

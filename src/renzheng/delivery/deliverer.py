@@ -137,7 +137,9 @@ class Deliverer:
             while (found := await self._parts.outbox.get(account_id, session_id)) is not None:
                 if found.state is not DeliveryState.WAITING:
                     break
-                await self._finished.wait()
+                with contextlib.suppress(TimeoutError):  # another node's deliverer may be at it
+                    async with asyncio.timeout(POLL_SECONDS):
+                        await self._finished.wait()
         return found
 
     def close(self) -> None:

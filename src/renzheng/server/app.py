@@ -85,9 +85,9 @@ class App:
         """What kept the server from starting, which the HTTP server would only print."""
         return self._lifespan.start_error
 
-    def stopping(self) -> None:
-        """From now on the server is not ready: it serves what has begun, and ends."""
-        self._lifespan.stopping()
+    async def drain(self) -> None:
+        """From now on the server is not ready: it serves what has begun, hands over what goes on, and ends."""
+        await self._lifespan.drain()
 
     def _public_pages(self) -> Starlette:
         channel = self.parts.channel

@@ -11,14 +11,18 @@ from typing import Any
 import structlog
 from starlette.applications import Starlette
 
+from renzheng.base.faults import fault_name
 from renzheng.console.app import Console
 from renzheng.server.background import forever, give_memory_back
 from renzheng.server.key_pairs import make_first_key_pairs, sharers
 from renzheng.server.parts import ServerParts
 from renzheng.server.services import Services
 from renzheng.server.upkeep import Upkeep
+from renzheng.store.engine import StoreError
 
 log = structlog.get_logger("renzheng")
+
+DRAIN_SECONDS = 2.0
 
 
 class Lifespan:
@@ -47,12 +51,22 @@ class Lifespan:
         """From now on the server is not ready: it serves what has begun, and ends."""
         self._parts.phase.trouble = "the server is stopping"
 
+    async def drain(self) -> None:
+        """What goes on here is handed over to other servers, before the devices are sent away."""
+        self.stopping()
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self._parts.membership.drain()
+        except (StoreError, TimeoutError) as error:
+            log.warning("not_handed_over", error=fault_name(error))
+
     @contextlib.asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
         parts = self._parts
         await parts.store.start()
         await parts.membership.join()
         parts.verdicts.start()
+        parts.channel.start()
         await self._management.start()
         if interrupted := await parts.store.sessions.mark_interrupted():
             log.warning("attempts_were_interrupted", count=interrupted)

@@ -119,6 +119,8 @@ class Management:
 
     async def sweep(self) -> None:
         now = self._clock()
+        if self._store.is_shared:
+            await self._store.imports.interrupt()
         await self._store.imports.end_stale(now - 3600 * self._settings.import_hours)
         for _ in range(FORGET_TIMES):
             if not await self._store.calls.forget(now - RESULT_SECONDS - DAY_SECONDS):

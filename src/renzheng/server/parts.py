@@ -58,8 +58,8 @@ class ServerParts:
             wait_seconds=settings.video_wait_seconds,
         )
         self.deliverer = self._deliverer()
-        self.channel = self._channel()
         self.membership = self.store.membership(SERVER, self._report)
+        self.channel = self._channel()
         self.readiness.add("judges", self._judges_trouble)
         self.sm2 = ProcessPool(settings.sm2_processes)
         self.sealing_threads = ThreadPoolExecutor(settings.encryption_threads, "renzheng-sealing")
@@ -106,5 +106,7 @@ class ServerParts:
             capacity=self.capacity,
             pulse=self.pulse,
             elsewhere=lambda: elsewhere(self.membership.others),
+            nodes=self.membership,
+            news=self.store.database.news,
         )
         return Channel(parts, channel_settings(settings))

@@ -10,6 +10,7 @@ import structlog
 from renzheng.base.faults import fault_name
 from renzheng.server.parts import ServerParts
 from renzheng.store.attempts import ATTEMPT_BYTES
+from renzheng.store.sweeper import Swept
 from renzheng.verification.session import EndReason
 
 log = structlog.get_logger("renzheng")
@@ -29,10 +30,7 @@ class Upkeep:
     async def run(self) -> None:
         parts, metrics, sessions = self._parts, self._parts.metrics, self._parts.store.sessions
         while True:
-            for sweep in self._sweeps:
-                await sweep()
-            swept = await parts.store.sweeper.sweep(parts.clock())
-            self.tell_of_log(swept.soiled)
+            swept = await self._sweep() if parts.membership.leads else Swept()
             self.tell_of_room(swept.full)
             await self.end_abandoned()  # after the sweep, as on a full disk it may fail
             metrics.waiting.set(await sessions.waiting(parts.clock()))
@@ -41,11 +39,21 @@ class Upkeep:
             pause = 1.0 if swept.full else 0 if swept.more else parts.settings.sweep_seconds
             await asyncio.sleep(pause)
 
+    async def _sweep(self) -> Swept:
+        """What one server does for all."""
+        for sweep in self._sweeps:
+            await sweep()
+        swept = await self._parts.store.sweeper.sweep(self._parts.clock())
+        self.tell_of_log(swept.soiled)
+        return swept
+
     async def end_abandoned(self) -> None:
         """Hand over to judging what no device came back to after its last attempt had run out."""
         parts, sessions = self._parts, self._parts.store.sessions
         now = parts.clock()
-        for session_id, attempt in await sessions.run_out(now, parts.settings.device_grace_seconds):
+        for session_id, attempt in await sessions.run_out(
+            now, parts.settings.device_grace_seconds, parts.membership.number
+        ):
             if parts.channel.is_open(session_id):
                 continue  # its own visit ends it, however long that takes on a busy server
             known = await sessions.attempt(session_id, attempt)

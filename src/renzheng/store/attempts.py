@@ -11,8 +11,23 @@ from renzheng.store.sealer import Kind, Subject
 from renzheng.verification.session import Attempt, EndReason, StepRecord
 
 _CURRENT = "id = :id AND attempt = :attempt AND state = 'capturing'"
+HELD = "(CAST(:socket AS BIGINT) IS NULL OR socket = CAST(:socket AS BIGINT))"
+"""That the socket which asks has the session; None asks for whoever has it."""
+_AT_NO_NODE = "(node IS NULL OR node NOT IN (SELECT id FROM nodes WHERE draining = 0))"
 ATTEMPT_BYTES = 4 << 20
 """What the frames of an ordinary attempt take: it begins where these fit above the reserve."""
+
+
+async def mark_cut_off(tx: Transaction) -> int:
+    """Mark as unwatched the attempts that were cut off with the node of their device: gone, or handing over. How many.
+
+    Cut off were those whose newest step had time left when their device was last seen.
+    """
+    return await tx.run(
+        "UPDATE attempts SET unwatched = 1 WHERE counted = 1 AND unwatched = 0 AND (session_id, number) IN"
+        f" (SELECT id, attempt FROM sessions WHERE state = 'capturing' AND {_AT_NO_NODE} AND coalesce(device_seen, 0) <"
+        " (SELECT max(deadline) FROM steps WHERE session_id = sessions.id AND steps.attempt = sessions.attempt))"
+    )
 
 
 class Attempts(Context):
@@ -89,18 +104,27 @@ class Attempts(Context):
         shown = tuple(StepRecord(*step) for step in steps)
         return Attempt(session_id, number, row[0], tuple(json.loads(row[1])), shown, bool(row[2]), bool(row[3]))
 
-    async def reveal(self, session_id: int, attempt: int, step: StepRecord, counts: bool, day: str | None) -> bool:
+    async def reveal(
+        self,
+        session_id: int,
+        attempt: int,
+        step: StepRecord,
+        counts: bool,
+        day: str | None,
+        socket: int | None = None,
+    ) -> bool:
         """Store a step before it is shown. `counts`: from now on this attempt counts, once.
 
         Where it counts, the session has an ID number and `day` is given, the day's count for (account, number, day)
         is raised in the same transaction. False, and nothing stored: the attempt is no longer current, the step is
-        there already, or the day's attempts were used up meanwhile by another token (`attempts_today` tells).
+        there already, another socket has the session, or the day's attempts were used up meanwhile by another token
+        (`attempts_today` tells).
         """
-        given = {"id": session_id, "attempt": attempt}
+        given = {"id": session_id, "attempt": attempt, "socket": socket}
 
         async def show(tx: Transaction) -> bool:
             found = await tx.one(
-                f"SELECT account_id, id_hash, policy FROM sessions WHERE {_CURRENT} FOR UPDATE",
+                f"SELECT account_id, id_hash, policy FROM sessions WHERE {_CURRENT} AND {HELD} FOR UPDATE",
                 **given,
             )
             if found is None:
@@ -173,20 +197,8 @@ class Attempts(Context):
         return await self._give_back("excused", session_id, attempt, most)
 
     async def mark_interrupted(self) -> int:
-        """Mark as unwatched the attempts that a stop of the server cut off; before any device is served. How many.
-
-        Cut off were those whose newest step had time left when their device was last seen.
-        """
-        sql = (
-            "UPDATE attempts SET unwatched = 1 WHERE counted = 1 AND (session_id, number) IN"
-            " (SELECT id, attempt FROM sessions WHERE state = 'capturing' AND coalesce(device_seen, 0) <"
-            " (SELECT max(deadline) FROM steps WHERE session_id = sessions.id AND steps.attempt = sessions.attempt))"
-        )
-
-        async def mark(tx: Transaction) -> int:
-            return await tx.run(sql)
-
-        return await self._database.write(mark, savepoint=False)
+        """At a start, before any device is served: `mark_cut_off`. How many."""
+        return await self._database.write(mark_cut_off, savepoint=False)
 
     async def _give_back(self, budget: str, session_id: int, attempt: int, most: int) -> bool:
         given = {"id": session_id, "attempt": attempt, "most": most}
@@ -226,16 +238,23 @@ class Attempts(Context):
         return int(row[0]) if row else 0
 
     async def submit(
-        self, session_id: int, attempt: int, ending: EndReason, now: float, unwatched: bool = False
+        self,
+        session_id: int,
+        attempt: int,
+        ending: EndReason,
+        now: float,
+        unwatched: bool = False,
+        socket: int | None = None,
     ) -> bool:
-        """`capturing` -> `judging`: spends the token. False where the attempt is not current or the token is dead.
+        """`capturing` -> `judging`: spends the token. False where the attempt is not current, the token is dead, or
+        another socket has the session.
 
         `unwatched`: noted with the attempt, for the verdict.
         """
-        given = {"id": session_id, "attempt": attempt, "now": now, "ending": ending.value}
+        given = {"id": session_id, "attempt": attempt, "now": now, "ending": ending.value, "socket": socket}
         sql = (
             f"UPDATE sessions SET {moved('submit')}, ending = :ending, submitted_at = :now"
-            f" WHERE id = :id AND attempt = :attempt AND {moves('submit')}"
+            f" WHERE id = :id AND attempt = :attempt AND {HELD} AND {moves('submit')}"
         )
 
         async def hand_in(tx: Transaction) -> bool:
@@ -247,15 +266,20 @@ class Attempts(Context):
 
         return await self._database.write(hand_in, savepoint=False)
 
-    async def run_out(self, now: float, grace: float, limit: int = 200) -> list[tuple[int, int]]:
-        """Sessions, with their attempt, whose last attempt ran out `grace` seconds ago and no device came since."""
+    async def run_out(self, now: float, grace: float, node: int = 0, limit: int = 200) -> list[tuple[int, int]]:
+        """Sessions, with their attempt, whose last attempt ran out `grace` seconds ago and no device came since.
+
+        Those of this node, and of nodes that are gone: what goes on at another, that one knows.
+        """
         rows = await self._database.all(
             "SELECT id, attempt FROM sessions WHERE state = 'capturing' AND expires_at > :now"
             " AND counted >= most_attempts"
             " AND (SELECT max(deadline) FROM steps WHERE session_id = sessions.id"
             " AND attempt = sessions.attempt) < :silent"
             " AND (device_seen IS NULL OR device_seen < :silent)"
+            f" AND (node = :node OR {_AT_NO_NODE})"
             " LIMIT :limit",
+            node=node,
             now=now,
             silent=now - grace,
             limit=limit,

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from renzheng.store.engine import Transaction
 from renzheng.store.records import Context
+from renzheng.verification.session import Session
 
 
 class Devices(Context):
     """The device's secret and hand-over codes are kept as keyed hashes only."""
 
-    async def claim_device(self, session_id: int, device: str, now: float, grace: float, handover: str | None) -> bool:
+    async def claim_device(
+        self,
+        session_id: int,
+        device: str,
+        now: float,
+        grace: float,
+        handover: str | None,
+        node: int = 0,
+        socket: int = 0,
+    ) -> bool:
         """Take the session where it is free, ours, silent for `grace` seconds (infinity: never), or offered under this
-        code."""
+        code. `socket`: a number of its own, at this node; the one before has the session no more."""
         given = {
             "id": session_id,
             "device": self._vault.digest("device", device),
             "code": None if handover is None else self._vault.digest("handover", f"{session_id}:{handover}"),
             "now": now,
             "silent": now - grace,
+            "node": node,
+            "socket": socket,
         }
 
         async def claim(tx: Transaction) -> bool:
@@ -25,6 +37,7 @@ class Devices(Context):
             return (
                 await tx.run(
                     "UPDATE sessions SET device = :device, device_seen = :now, opened_at = coalesce(opened_at, :now),"
+                    " node = :node, socket = :socket,"
                     " handover = CASE WHEN device = :device THEN handover END,"
                     " handover_until = CASE WHEN device = :device THEN handover_until END"
                     " WHERE id = :id AND (device IS NULL OR device = :device OR device_seen <= :silent"
@@ -36,13 +49,27 @@ class Devices(Context):
 
         return await self._database.write(claim, savepoint=False)
 
-    async def touch_device(self, session_id: int, device: str, now: float) -> bool:
-        """The device's heartbeat. False once another device has taken over."""
-        given = {"now": now, "session_id": session_id, "device": self._vault.digest("device", device)}
+    def is_device(self, session: Session, device: str) -> bool:
+        """Whether the session, as it was read, is this device's."""
+        return session.device_hash == self._vault.digest("device", device)
+
+    async def return_device(self, session_id: int, device: str, now: float, node: int = 0, socket: int = 0) -> bool:
+        """The device that has the session comes by another socket. False where it is another device's."""
+        change = "device_seen = :now, node = :node, socket = :socket"
+        return await self._touch(change, "", session_id, device, now=now, node=node, socket=socket)
+
+    async def touch_device(self, session_id: int, device: str, now: float, socket: int = 0) -> bool:
+        """The device's heartbeat. False once another device, or another socket of its own, has taken over."""
+        return await self._touch(
+            "device_seen = :now", " AND socket = :socket", session_id, device, now=now, socket=socket
+        )
+
+    async def _touch(self, change: str, condition: str, session_id: int, device: str, **given: float) -> bool:
+        sql = f"UPDATE sessions SET {change} WHERE id = :session_id AND device = :device{condition}"
+        digest = self._vault.digest("device", device)
 
         async def touch(tx: Transaction) -> bool:
-            sql = "UPDATE sessions SET device_seen = :now WHERE id = :session_id AND device = :device"
-            return await tx.run(sql, **given) == 1
+            return await tx.run(sql, session_id=session_id, device=digest, **given) == 1
 
         return await self._database.write(touch, savepoint=False)
 

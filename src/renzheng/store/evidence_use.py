@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 
 from renzheng.store.engine import Database, Transaction, numbered
@@ -57,13 +58,15 @@ async def add_to_session(tx: Transaction, session_id: int, size: int) -> bool:
 async def drop(tx: Transaction, ids: Sequence[int]) -> None:
     """All evidence of these sessions is erased."""
     marks, given = numbered(ids)
-    rows = await tx.all(
-        f"SELECT account_id, sum(evidence_bytes) FROM sessions WHERE id IN ({marks}) GROUP BY account_id",
-        **given,
-    )
+    counted: Counter[int] = Counter()
+    # Locked, as who drops the same meanwhile on another node would count it off a second time.
+    for account_id, size in await tx.all(
+        f"SELECT account_id, evidence_bytes FROM sessions WHERE id IN ({marks}) ORDER BY id FOR UPDATE", **given
+    ):
+        counted[account_id] += size
     await tx.run_each(
         "UPDATE accounts SET evidence_bytes = CASE WHEN evidence_bytes > :size THEN evidence_bytes - :size ELSE 0 END"
         " WHERE id = :id",
-        [{"size": int(size), "id": account_id} for account_id, size in rows],
+        [{"size": int(size), "id": account_id} for account_id, size in sorted(counted.items())],
     )
     await tx.run(f"UPDATE sessions SET evidence_bytes = 0 WHERE id IN ({marks})", **given)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from renzheng.store.accounts import NotFoundError, RefusedError
 from renzheng.store.audit import Audit
 from renzheng.store.engine import Database, Transaction
+from renzheng.store.nodes import OwnNode
 from renzheng.store.objects import Objects
 from renzheng.store.room import Room
 from renzheng.store.sealer import ErasedError, Kind, Subject
@@ -88,7 +89,9 @@ class Imports:
         audit: Audit,
         clock: Callable[[], float],
         room: Room,
+        own: OwnNode,
     ) -> None:
+        self._own = own
         self._database = database
         self._vault = vault
         self._objects = objects
@@ -208,12 +211,13 @@ class Imports:
         async def update(transaction: Transaction) -> Import | None:
             row = await transaction.one(
                 "UPDATE imports SET state = :target, changed_at = :now, trouble = :trouble,"
-                " total = coalesce(:total, total) WHERE account_id = :account AND id = :id"
+                " total = coalesce(:total, total), node = :node WHERE account_id = :account AND id = :id"
                 f" AND state IN ({marks}) RETURNING {_COLUMNS}",
                 target=target.value,
                 now=self._clock(),
                 trouble=trouble,
                 total=total,
+                node=self._own.number,
                 account=account_id,
                 id=import_id,
             )
@@ -264,11 +268,14 @@ class Imports:
         return len(rows)
 
     async def interrupt(self) -> int:
-        """At a start: what was being enrolled when the server ended can be committed again. How many."""
+        """What was being enrolled at a node that is gone can be committed again. How many.
+
+        Over SQLite, at a start alone: the one server has no row by which it could be known."""
 
         async def update(transaction: Transaction) -> int:
             return await transaction.run(
-                "UPDATE imports SET state = 'failed', trouble = :trouble WHERE state = 'committing'",
+                "UPDATE imports SET state = 'failed', trouble = :trouble WHERE state = 'committing'"
+                " AND (node IS NULL OR node NOT IN (SELECT id FROM nodes))",
                 trouble="the server ended in the middle: commit it again, and it goes on where it ended",
             )
 

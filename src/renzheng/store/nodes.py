@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import structlog
 
+from renzheng.store.attempts import mark_cut_off
 from renzheng.store.engine import ConflictError, Database, StoreError, Transaction
 from renzheng.store.records import SLOTS
 
@@ -25,9 +26,17 @@ log = structlog.get_logger("renzheng.store")
 BEAT_SECONDS = 2.0
 DEAD_SECONDS = 10.0
 """Silence after which a process is taken for dead: five heartbeats."""
+LOOK_SECONDS = 0.1
 SERVER, JUDGE = "server", "judge"
 
 _COLUMNS = "id, kind, name, slot, evidence, draining, judged_per_second, attempts"
+
+
+@dataclass(slots=True)
+class OwnNode:
+    """The number of this process's row; 0 while it has none."""
+
+    number: int = 0
 
 
 class Report(NamedTuple):
@@ -119,13 +128,42 @@ class Nodes:
         return await self._database.write(touch, savepoint=False)
 
     async def bury(self, number: int) -> bool:
-        """Take away the row of a process that is silent. False where it is not, or another was faster."""
-        sql = f"DELETE FROM nodes WHERE id = :id AND seen_at < {self._database.clock_sql} - :dead"
-        return await self._database.write(lambda tx: tx.run(sql, id=number, dead=DEAD_SECONDS), savepoint=False) == 1
+        """Take away the row of a process that is silent, and mark the attempts that went with it. False where it is
+        not, or another was faster."""
+        return await self._delete(number, f" AND seen_at < {self._database.clock_sql} - :dead", dead=DEAD_SECONDS)
+
+    async def drain(self, number: int) -> int:
+        """This process ends soon: what goes on at it is handed over. How many attempts."""
+
+        async def hand_over(tx: Transaction) -> int:
+            await tx.run("UPDATE nodes SET draining = 1 WHERE id = :id", id=number)
+            return await mark_cut_off(tx)
+
+        return await self._database.write(hand_over)
 
     async def remove(self, number: int) -> None:
         """This process ends in good order."""
-        await self._database.write(lambda tx: tx.run("DELETE FROM nodes WHERE id = :id", id=number), savepoint=False)
+        await self._delete(number)
+
+    async def _delete(self, number: int, condition: str = "", **given: float) -> bool:
+        async def delete(tx: Transaction) -> bool:
+            row = await tx.one(f"DELETE FROM nodes WHERE id = :id{condition} RETURNING kind", id=number, **given)
+            if row is not None and row[0] == SERVER:
+                await mark_cut_off(tx)
+            return row is not None
+
+        return await self._database.write(delete)
+
+    async def is_gone(self, number: int) -> bool:
+        """Whether a node has ended, is about to, or stands still: waits until it is heard of again, seconds at most."""
+        sql = "SELECT seen_at, draining FROM nodes WHERE id = :id"
+        first = await self._database.one(sql, id=number)
+        row, left = first, int((BEAT_SECONDS + 1) / LOOK_SECONDS)
+        while row is not None and not row[1] and row == first and left:
+            left -= 1
+            await asyncio.sleep(LOOK_SECONDS)
+            row = await self._database.one(sql, id=number)
+        return row is None or bool(row[1]) or row == first
 
 
 class Membership:
@@ -152,6 +190,7 @@ class Membership:
         self._is_known = is_known
         self._is_draining = False
         self._is_failing = False
+        self._leads = kind is None
         self.own: Node | None = None
         self.others: tuple[Node, ...] = ()
 
@@ -186,6 +225,27 @@ class Membership:
         self.own = await self._nodes.add(kind, self._evidence)
         self._is_known(self.own)
 
+    @property
+    def number(self) -> int:
+        """Of this process's row; 0 where it needs none."""
+        return self.own.id if self.own else 0
+
+    @property
+    def leads(self) -> bool:
+        """Whether this server does what one has to do for all: it is the oldest that is there. Two may think so for a
+        moment, so that work has to bear that."""
+        return self._leads
+
+    async def is_gone(self, number: int) -> bool:
+        """As `Nodes.is_gone`, of another one."""
+        return number != self.number and await self._nodes.is_gone(number)
+
+    async def drain(self) -> None:
+        """Say that this process ends soon, and hand over what goes on at it."""
+        self._is_draining = True
+        if self.own is not None and (count := await self._nodes.drain(self.own.id)):
+            log.warning("attempts_handed_over", count=count)
+
     async def leave(self) -> None:
         if self.own is not None:
             with contextlib.suppress(StoreError):
@@ -198,7 +258,10 @@ class Membership:
         return {SERVER: known[SERVER], JUDGE: known[JUDGE]}
 
     async def _look(self) -> None:
-        found = [node for node in await self._nodes.all() if self.own is None or node.id != self.own.id]
+        known = await self._nodes.all()
+        servers = [node.id for node in known if node.kind == SERVER and node.is_there and not node.is_draining]
+        self._leads = self._kind is None or servers[:1] == [self.number]
+        found = [node for node in known if node.id != self.number]
         for node in found:
             if not node.is_there and await self._nodes.bury(node.id):
                 log.warning("node_gone", node=node.name, kind=node.kind, silent=round(node.age))

@@ -24,7 +24,7 @@ from renzheng.store.key_cache import KeyCache
 from renzheng.store.ledger import Ledger
 from renzheng.store.listing import Listing
 from renzheng.store.master_seal import MasterSeal
-from renzheng.store.nodes import JUDGE, Membership, Node, Nodes, Report
+from renzheng.store.nodes import JUDGE, Membership, Node, Nodes, OwnNode, Report
 from renzheng.store.objects import FolderObjects, Objects
 from renzheng.store.operator_keys import OperatorKeys
 from renzheng.store.operators import Operators
@@ -71,7 +71,7 @@ class Store:
         self._entropy = entropy
         self._retention = retention
         self.keys = KeyCache(database, vault, authenticity)
-        self._ids = Ids(newest)
+        self._ids, self._own = Ids(newest), OwnNode()
         self.sessions = Sessions(database, vault, objects, entropy, self._ids, room, authenticity)
         self.listing = Listing(database)
         self.search = Search(database)
@@ -92,7 +92,7 @@ class Store:
         self.billing = Billing(database, audit, authenticity)
         self.identities = Identities(database, vault, self.objects, audit, self._clock, self._entropy, self.room)
         self.buckets = Buckets(database, vault, audit)
-        self.imports = Imports(database, vault, self.objects, audit, self._clock, self.room)
+        self.imports = Imports(database, vault, self.objects, audit, self._clock, self.room, self._own)
         self.operators = Operators(database, audit, authenticity)
         self.operator_keys = OperatorKeys(database, vault, audit, self._entropy, authenticity)
         self.sign_in = SignIn(database, vault, audit, self._entropy)
@@ -131,6 +131,7 @@ class Store:
 
     def _use(self, own: Node) -> None:
         """Ids are of this node's slot from now on."""
+        self._own.number = own.id
         if own.slot is not None:
             self._ids.slot = own.slot
 

@@ -22,7 +22,8 @@ SLOTS = 64
 
 COLUMNS = (
     "id, account_id, state, created_at, expires_at, attempt, counted, has_photo, policy, ending, device, id_hash,"
-    " sealed, evidence_until, device_mismatch, to_bucket, spared, eased, advice, judged, excused"
+    " sealed, evidence_until, device_mismatch, to_bucket, spared, eased, advice, judged, excused, node,"
+    " device_seen"
 )
 
 
@@ -108,7 +109,7 @@ class Context:
         """A session out of a row of `COLUMNS`. Raises ErasedError where its key is gone, TamperedError."""
         (number, account_id, state, created_at, expires_at, attempt, counted) = row[:7]
         (has_photo, policy, ending, device, id_hash, sealed, evidence_until, device_mismatch, to_bucket) = row[7:16]
-        (spared, eased, advice, judged, excused) = row[16:21]
+        (spared, eased, advice, judged, excused, node, device_seen) = row[16:23]
         sealer = await self._vault.of(Subject(Kind.SESSION, number))
         return Session(
             id=number,
@@ -132,6 +133,8 @@ class Context:
             advice=advice,
             judged=judged,
             excused=excused,
+            node=node,
+            device_seen=device_seen,
         )
 
     def _details(self, sealer: Sealer, number: int, account_id: int, policy: str, sealed: bytes) -> Details:

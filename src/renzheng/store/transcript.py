@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import msgpack
 
 from renzheng.store import evidence_use
+from renzheng.store.attempts import HELD
 from renzheng.store.engine import Row, Transaction
 from renzheng.store.records import Context, session_folder
 from renzheng.store.room import BEGUN
@@ -56,8 +57,15 @@ def _open_frames(
 class Transcript(Context):
     """Objects are written, and durable, before the rows that name them; what a crash leaves over is swept."""
 
-    async def store_frames(self, session_id: int, attempt: int, frames: Sequence[tuple[FrameRecord, bytes]]) -> bool:
-        """Durable when it returns True. False, and nothing stored, where the attempt is no longer current.
+    async def store_frames(
+        self,
+        session_id: int,
+        attempt: int,
+        frames: Sequence[tuple[FrameRecord, bytes]],
+        socket: int | None = None,
+    ) -> bool:
+        """Durable when it returns True. False, and nothing stored, where the attempt is no longer current, or another
+        socket has the session.
 
         A frame whose sequence is stored already stays as it was. Raises NoRoomError where the disk is all but full.
         """
@@ -94,9 +102,10 @@ class Transcript(Context):
         async def add(tx: Transaction) -> bool:
             current = await tx.one(  # and it stays so until these frames are in: who hands in meanwhile waits
                 "SELECT 1 FROM sessions WHERE id = :session_id AND attempt = :attempt AND state = 'capturing'"
-                " FOR UPDATE",
+                f" AND {HELD} FOR UPDATE",
                 session_id=session_id,
                 attempt=attempt,
+                socket=socket,
             )
             if current is None:
                 return False

@@ -92,7 +92,8 @@ class Session:
     attempts that ended uncounted after their first action was revealed, through the device or for the person's sake.
     `excused`: those that ended so because the server could not watch them. `eased`: the action that the person asked
     to be spared, empty where it was time alone; None: nobody asked. `advice`: what a person who failed can do about it.
-    `judged`: the newest attempt that was judged and left the token alive, 0 where there is none.
+    `judged`: the newest attempt that was judged and left the token alive, 0 where there is none. `node`: where its
+    device was last, and `device_seen` when; None: nowhere yet.
     `to_bucket`: its evidence is delivered to the account's bucket.
     """
 
@@ -117,6 +118,8 @@ class Session:
     eased: str | None = None
     advice: str = ""
     judged: int = 0
+    node: int | None = None
+    device_seen: float | None = None
 
     def alive(self, now: float) -> bool:
         """True while the token can still begin or submit a capture."""

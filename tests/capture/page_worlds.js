@@ -80,6 +80,7 @@ class World {
     if (effect.do === "offer") this.ways = effect.ways;
     if (effect.do === "wait") this.ways = this.ways.filter((way) => way === "cancel" || way === "leave");
     if (effect.do === "show" || effect.do === "film") seen.screens.add(this.screen);
+    if (effect.do === "show") shows.set(`${effect.screen} ${effect.ways}`, effect);
   }
 
   check() {
@@ -346,6 +347,7 @@ class World {
   }
 }
 
+const shows = new Map(); // one of every screen with the same ways on
 const seen = { states: new Set(), screens: new Set(), ways: new Set(), settled: new Set(), messages: new Set(), pressed: 0 };
 const passing = given.conversations.filter((told) => told.end === "completed");
 const broken = [];
@@ -359,4 +361,4 @@ for (let seed = 0; seed < given.worlds && broken.length < 5; seed += 1) {
   }
 }
 const sets = Object.fromEntries(Object.entries(seen).map(([name, set]) => [name, set instanceof Set ? [...set].sort() : set]));
-console.log(JSON.stringify({ broken, ...sets }));
+console.log(JSON.stringify({ broken, ...sets, shows: [...shows.values()] }));

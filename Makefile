@@ -1,11 +1,11 @@
-# make run | test | check | conformance | bench | stress [PART=...] | mutate. Each sets up what it needs, and says so.
+# make run | test | check | conformance | bench | stress [PART=...] | mutate | coverage. Each sets up what it needs, and says so.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 RUN    := $(VENV)/.run-ready
 DEV    := $(VENV)/.dev-ready
 
-.PHONY: run test check conformance bench stress mutate lock clean help
+.PHONY: run test check conformance bench stress mutate coverage lock clean help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,11 @@ bench: $(DEV) ## measure against peers and floors, print the ratios
 mutate: $(DEV) ## change one thing of the code at a time, and list what no test notices (ten minutes; ARGS="store --minutes 60")
 	@$(BIN)/renzheng models install
 	@$(BIN)/python scripts/mutate.py $(ARGS)
+
+coverage: $(DEV) ## run the tests, and print what they reach of each room (half an hour; ARGS="tests/store" for a part)
+	@$(BIN)/renzheng models install
+	@sh scripts/chromium.sh
+	@$(BIN)/python scripts/covered.py $(ARGS)
 
 lock: ## re-derive the locks of exact versions
 	@sh scripts/lock.sh --upgrade

@@ -31,7 +31,8 @@ _ID_CARD_FORM = (
 _ID_CARD_SPELLING = (
     "IdCard would be an ID number, but it has full-width characters, spaces, invisible characters or another letter "
     "that looks like X. Send 17 ASCII digits and a digit or the letter X.",
-    "IdCard 位数正确，但含有全角字符、空格、不可见字符，或与 X 形似的其他字母。请以 17 位半角数字加 1 位半角数字或字母 X 传入。",
+    "IdCard 位数正确，但含有全角字符、空格、不可见字符，或与 X 形似的其他字母。"
+    "请以 17 位半角数字加 1 位半角数字或字母 X 传入。",
 )
 
 

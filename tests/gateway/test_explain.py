@@ -11,6 +11,7 @@ import json
 import random
 import re
 import zlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -98,6 +99,64 @@ def signed_by(mistake: str) -> CapturedRequest:
     return with_header(
         captured, b"Authorization", given[:-64] + hmac.digest(key, text.encode(), "sha256").hex().encode()
     )
+
+
+def hashed(key: bytes, message: bytes) -> bytes:
+    return hmac.new(key, message, hashlib.sha256).digest()
+
+
+def signed_otherwise(
+    key: Callable[[bytes, bytes, bytes], bytes] = lambda secret, day, service: hashed(
+        hashed(hashed(b"TC3" + secret, day), service), b"tc3_request"
+    ),
+    canonical: Callable[[str], str] = str,
+    text: Callable[[str], str] = str,
+    signature: Callable[[bytes], bytes] = lambda raw: raw.hex().encode(),
+) -> CapturedRequest:
+    """A request that was signed by hand, with one of the four steps done in another way."""
+    captured = post()
+    form = canonical(
+        "POST\n/\n\ncontent-type:application/json\nhost:faceid.tencentcloudapi.com\n\ncontent-type;host\n"
+        + hashlib.sha256(BODY).hexdigest()
+    )
+    scope = f"{DAY}/faceid/tc3_request"
+    signed = text(f"TC3-HMAC-SHA256\n{int(NOW)}\n{scope}\n{hashlib.sha256(form.encode()).hexdigest()}").encode()
+    made = key(SECRET_KEY.encode(), DAY.encode(), b"faceid")
+    raw = hashed(signed, made) if key is key_and_message_exchanged else hashed(made, signed)
+    given = dict(captured.headers)[b"Authorization"]
+    return with_header(captured, b"Authorization", given[:-64] + signature(raw))
+
+
+def key_and_message_exchanged(secret: bytes, day: bytes, service: bytes) -> bytes:
+    """Key and message in the wrong order, as happens in PHP, where hash_hmac takes the message first."""
+    return hashed(b"tc3_request", hashed(service, hashed(day, b"TC3" + secret)))
+
+
+OTHER_KEYS: list[Callable[[bytes, bytes, bytes], bytes]] = [
+    key_and_message_exchanged,
+    lambda secret, day, service: hashed(hashed(hashed(b"TC3" + secret, day), service), b"tc3_request").hex().encode(),
+    lambda secret, day, service: hashed(hashed(hashed(b"TC3" + secret, day).hex().encode(), service), b"tc3_request"),
+    lambda secret, day, service: hashed(hashed(b"TC3" + secret, day), service),
+    lambda secret, day, service: hashed(hashed(hashed(b"AWS4" + secret, day), service), b"tc3_request"),
+]
+OTHER_FORMS: list[Callable[[str], str]] = [
+    lambda form: form.replace("\n", "\\n"),
+    lambda form: form.replace("\n\ncontent-type:", "\ncontent-type:"),
+    lambda form: form.replace("\n\ncontent-type;", "\n\n\ncontent-type;"),
+    lambda form: form.replace("content-type;host", "host;content-type"),
+    lambda form: re.sub("(content-type:.*\n)(host:.*\n)", r"\2\1", form),
+    lambda form: form[:-64] + base64.b64encode(hashlib.sha256(BODY).digest()).decode(),
+    lambda form: form[:-64] + hashlib.md5(BODY, usedforsecurity=False).hexdigest(),
+]
+OTHER_TEXTS: list[Callable[[str], str]] = [
+    lambda text: text.replace("\n", "\\n"),
+    lambda text: text.replace("\n", "\r\n"),
+    lambda text: text.replace(f"{DAY}/faceid/tc3_request\n", ""),
+]
+OTHER_SIGNATURES: list[Callable[[bytes], bytes]] = [
+    lambda raw: b'"%s"' % raw.hex().encode(),
+    lambda raw: base64.b64encode(raw.hex().encode()),
+]
 
 
 def v1(
@@ -251,6 +310,28 @@ MISTAKES: list[tuple[str, CapturedRequest]] = [
     ("canonical-form", signed_by("mixed case")),
     ("port-in-host", post(signed_host="faceid.tencentcloudapi.com:18080")),
     ("host-rewritten", post(host="h.x", signed_host="h.x:12345", more={"X-Forwarded-Port": "12345"})),
+    ("other-host", post(host="[::1]:8400", signed_host="::1")),
+    ("other-host", post(host="[::1]:8400", signed_host="::1:8400")),
+    ("other-host", post(host="[::1]:8400", signed_host="localhost:8400")),
+    ("other-host", post(host="faceid.example.", signed_host="faceid.example")),
+    ("other-host", post(host="127.0.0.1:8400", signed_host="127.0.0.1:8400/")),
+    ("other-host", post(host="127.0.0.1:8400", signed_host="0.0.0.0:8400")),
+    ("timestamp-differs", with_header(post(timestamp=int(NOW) + 4), b"X-TC-Timestamp", b"%d" % NOW)),
+    ("body-reserialised", post(payload=b"[object Object]")),
+    ("body-reserialised", post(payload=BODY + b"  ")),
+    *(("space-around-key", post(secret_key=key.format(SECRET_KEY))) for key in ("{},", "<{}>", "${{{}}}", "b'{}'")),
+    *(
+        ("key-mistyped", post(secret_key=key))
+        for key in (SECRET_KEY * 2, base64.b64encode(SECRET_KEY.encode()).decode())
+    ),
+    *(("empty-key", post(secret_key=key)) for key in ("YOUR_SECRET_KEY", "${TENCENTCLOUD_SECRET_KEY}")),
+    ("key-of-another", post(secret_key=f"{SECRET_ID}:{SECRET_KEY}")),
+    ("other-path", post(path="/index.php")),
+    ("other-path", post(path="http://faceid.tencentcloudapi.com/")),
+    *(("key-derivation", signed_otherwise(key=made)) for made in OTHER_KEYS),
+    *(("canonical-form", signed_otherwise(canonical=made)) for made in OTHER_FORMS),
+    *(("canonical-form", signed_otherwise(text=made)) for made in OTHER_TEXTS),
+    *(("signature-form", signed_otherwise(signature=made)) for made in OTHER_SIGNATURES),
     ("key-mistyped", post(secret_key=SECRET_KEY[:-1])),
     ("key-mistyped", v1(key=SECRET_KEY.lower())),
     ("key-derivation", v1(key=SECRET_KEY + "&")),
@@ -373,6 +454,10 @@ def test_masked_explanations_hold_no_value_and_no_key(captured: CapturedRequest)
         (CapturedRequest("GET", b"a", [], b""), "malformed"),
         (CapturedRequest("GET", b"Signature=x&SecretId=unknown", [], b""), "unknown-key"),
         (post(secret_id="AKIDunknown"), "unknown-key"),
+        (post(secret_id=SECRET_ID.lower()), "id-mistyped"),
+        (post(secret_id=f'"{SECRET_ID}"'), "id-mistyped"),
+        (post(secret_id=SECRET_ID[1:]), "id-mistyped"),
+        (post(secret_id=SECRET_ID + "x"), "id-mistyped"),
         (post(more={"X-TC-Timestamp": "soon"}), "malformed"),
         (post(b"[" * 100_000, payload=b"x"), NONE_OF_THESE),
         (post(b"\xff", payload=b"x"), NONE_OF_THESE),

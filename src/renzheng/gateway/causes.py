@@ -129,16 +129,19 @@ CAUSES: dict[str, tuple[str, str]] = {
     ),
     # -- the key --
     "space-around-key": (
-        "White space or quotation marks stand before or behind the SecretKey that was used. Trim it where it is read.",
-        "所用 SecretKey 的前面或后面有空白字符或引号。请在读取时去掉。",
+        "White space, quotation marks, brackets or a comma stand before or after the SecretKey that was used. Remove "
+        "them where the key is read.",
+        "所用 SecretKey 的前面或后面有空白字符、引号、括号或逗号。请在读取时去掉。",
     ),
     "key-mistyped": (
-        "The SecretKey that was used lacks its first or last character, or is in another case. Copy it whole.",
-        "所用的 SecretKey 缺少首个或末尾字符，或大小写被改变。请完整复制。",
+        "The SecretKey that was used lacks its first or last character, is in another case, is written twice, or is "
+        "encoded in Base64. Copy it whole, as it is.",
+        "所用的 SecretKey 缺少首个或末尾字符、大小写被改变、重复了两次，或被 Base64 编码。请原样完整复制。",
     ),
     "empty-key": (
-        "The request was signed with an empty SecretKey. See whether the variable that holds it is set.",
-        "签名使用了空的 SecretKey。请检查保存它的变量是否已设置。",
+        "The request was signed with an empty SecretKey, or with a placeholder such as `null` or `YOUR_SECRET_KEY`. "
+        "Check that the variable that holds the key is set.",
+        "签名使用了空的 SecretKey，或 `null`、`YOUR_SECRET_KEY` 之类的占位文本。请检查保存密钥的变量是否已设置。",
     ),
     "key-of-another": (
         "The request was signed with the SecretKey of another SecretId.",
@@ -173,6 +176,7 @@ CAUSES: dict[str, tuple[str, str]] = {
 VALID = "valid"
 MALFORMED = "malformed"
 UNKNOWN_KEY = "unknown-key"
+ID_MISTYPED = "id-mistyped"
 SWAPPED = "id-and-key-swapped"
 NONE_OF_THESE = "none-of-these"
 NONE_BEHIND_PROXY = "none-behind-proxy"
@@ -182,6 +186,11 @@ OTHERS: dict[str, tuple[str, str]] = {
     UNKNOWN_KEY: (
         "The SecretId is not known here. `renzheng key list` shows those that are.",
         "SecretId 不存在。可用 `renzheng key list` 查看现有的 SecretId。",
+    ),
+    ID_MISTYPED: (
+        "The SecretId is not known here, but one that is almost the same is: it has another case, quotation marks, or "
+        "one character more or less. Copy it whole.",
+        "SecretId 不存在，但与现有的某个 SecretId 几乎相同：大小写不同、带有引号，或多一个、少一个字符。请完整复制。",
     ),
     SWAPPED: (
         "A SecretKey was sent in the place of the SecretId. Exchange the two in the client's configuration, and "

@@ -16,7 +16,15 @@ from itertools import chain, product
 
 from msgspec import structs
 
-from renzheng.gateway.causes import MALFORMED, NONE_BEHIND_PROXY, NONE_OF_THESE, SWAPPED, UNKNOWN_KEY, VALID
+from renzheng.gateway.causes import (
+    ID_MISTYPED,
+    MALFORMED,
+    NONE_BEHIND_PROXY,
+    NONE_OF_THESE,
+    SWAPPED,
+    UNKNOWN_KEY,
+    VALID,
+)
 from renzheng.gateway.errors import ApiError
 from renzheng.gateway.explain_tc3 import body_mistakes, tc3_mistakes
 from renzheng.gateway.explain_v1 import Pairs, v1_mistakes
@@ -140,7 +148,11 @@ def _no_seconds(timestamp: str) -> str:
 
 def unknown_id(secret_id: str, keys: Mapping[str, str]) -> str:
     """The cause of a SecretId that is not known."""
-    return SWAPPED if secret_id in keys.values() else UNKNOWN_KEY
+    if secret_id in keys.values():
+        return SWAPPED
+    bare = secret_id.strip("\"' <>").lower()
+    ends = {known.lower()[part] for known in keys for part in (slice(None), slice(1, None), slice(-1))}
+    return ID_MISTYPED if bare in ends or bare[:-1] in ends or bare[1:] in ends else UNKNOWN_KEY
 
 
 def _tc3_bases(
@@ -252,7 +264,9 @@ def _other_forms(method: str, signature: str) -> Iterator[tuple[str, str]]:
     except (ValueError, binascii.Error):  # pragma: no cover - it is ours
         return
     text = base64.b64encode(raw).decode()
-    for form in (raw.hex().upper(), raw.hex(), text, base64.urlsafe_b64encode(raw).decode(), text.rstrip("=")):
+    hexed = raw.hex()
+    coded = (text, base64.urlsafe_b64encode(raw).decode(), text.rstrip("="), base64.b64encode(hexed.encode()).decode())
+    for form in (hexed.upper(), hexed, f'"{hexed}"', f"0x{hexed}", *coded):
         if form != signature:
             yield "signature-form", form
     for form in (text.replace("+", " "), text.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")):

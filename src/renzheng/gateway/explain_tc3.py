@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +25,7 @@ _TYPES = (
     b"*/*",
     b"",
 )
-_SKEWS = (1, -1, 2, -2, 28800, -28800)
+_SKEWS = (*(sign * seconds for seconds in range(1, 6) for sign in (1, -1)), 28800, -28800)
 
 
 def tc3_mistakes(
@@ -57,7 +58,13 @@ def tc3_mistakes(
 def vendor_hosts(services: Sequence[str]) -> list[bytes]:
     """The vendor's endpoints of these services, and this machine's names: what a client may have been meant for."""
     ends = ("tencentcloudapi.com", "ap-guangzhou.tencentcloudapi.com")
-    return [*(f"{service}.{end}".encode() for service in services for end in ends), b"localhost", b"127.0.0.1"]
+    return [
+        *(f"{service}.{end}".encode() for service in services for end in ends),
+        b"localhost",
+        b"127.0.0.1",
+        b"0.0.0.0",
+        b"[::1]",
+    ]
 
 
 def body_mistakes(bases: Sequence[Tc3Reading], captured: CapturedRequest) -> Mistakes:
@@ -80,6 +87,7 @@ def _date_mistakes(base: Tc3Reading, header: Authorization) -> Mistakes:
         for skew in _SKEWS:
             yield "timestamp-differs", f"{skew:+d} s", replace(base, timestamp=str(seconds + skew))
         yield "timestamp-differs", "milliseconds", replace(base, timestamp=str(seconds * 1000))
+        yield "timestamp-differs", "with a fraction", replace(base, timestamp=f"{seconds}.0")
 
 
 def _dates(day: int) -> Iterator[str]:
@@ -116,6 +124,10 @@ def _host_mistakes(base: Tc3Reading, hosts: Sequence[bytes], vendors: Sequence[b
     for scheme in (b"http://", b"https://"):
         yield "scheme-in-host", scheme.decode(), with_host(scheme + host)
         yield "scheme-in-host", scheme.decode(), with_host(scheme + host + b"/")
+    bare = host.partition(b"]")[0].strip(b"[")  # the address of a name as [::1]
+    for other in (host + b"/", host + b".", host.rstrip(b"."), b"", bare, host.replace(b"[", b"").replace(b"]", b"")):
+        if other != host:
+            yield "other-host", other.decode("latin-1"), with_host(other)
     for cause, known in (("host-rewritten", hosts), ("other-host", vendors)):
         for other in known:
             for signed in dict.fromkeys((other, *host_readings(other), other + host[len(host.split(b":")[0]) :])):
@@ -141,9 +153,26 @@ def _form_mistakes(base: Tc3Reading, captured: CapturedRequest, services: Sequen
             yield "canonical-form", "a GET with a body", replace(base, payload_hash=hashed)
     else:
         yield "payload-unsigned", "the hash of an empty body", replace(base, payload_hash=EMPTY_SHA256)
+        yield from _hash_mistakes(base, captured.body)
     bare = captured.path.rstrip(b"/")
     of_services = (f"/{service}/".encode() for service in services)
-    paths = (b"", b"//", captured.path, bare, bare + b"/", b"/v2/", b"/v3/", b"/api/", *of_services)
+    address = b"://" + base.values[b"host"] + captured.path
+    others = (b"/index.php", captured.path + b"?" + captured.query, b"http" + address, b"https" + address)
+    paths = (b"", b"//", captured.path, bare, bare + b"/", b"/v2/", b"/v3/", b"/api/", *others, *of_services)
     for path in dict.fromkeys(paths):
         if path not in (b"/", base.path):
             yield "other-path", path.decode("latin-1"), replace(base, path=path)
+
+
+def _hash_mistakes(base: Tc3Reading, body: bytes) -> Mistakes:
+    """The body otherwise than by the hex text of its SHA-256."""
+    if not body:  # or it was not kept
+        return
+    raw = hashlib.sha256(body).digest()
+    for form, text in (
+        ("the body's hash in Base64", base64.b64encode(raw).decode()),
+        ("the body's MD5", hashlib.md5(body, usedforsecurity=False).hexdigest()),
+        ("the body's SHA-1", hashlib.sha1(body, usedforsecurity=False).hexdigest()),
+        ("the hash of the body's hash", hashlib.sha256(raw.hex().encode()).hexdigest()),
+    ):
+        yield "canonical-form", form, replace(base, payload_hash=text)

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from renzheng.base.faults import fault_name
-from renzheng.gateway.causes import OTHERS, SWAPPED
+from renzheng.gateway.causes import OTHERS, UNKNOWN_KEY
 from renzheng.gateway.contract import Log
 from renzheng.gateway.explain import explain, unknown_id
 from renzheng.gateway.explanation import CapturedRequest, Explanation
@@ -130,13 +130,13 @@ class RecentRefusals:
         self._later(failure, examine)
 
     def look_for_key(self, failure: RefusedRequest, secret_id: str) -> None:
-        """Keep the refusal of an unknown SecretId; see whether it is a SecretKey."""
+        """Keep the refusal of an unknown SecretId; see whether it is a SecretKey, or almost a known one."""
         self.add(failure)
 
         def examine() -> RefusedRequest:
-            if unknown_id(secret_id, self._secret_keys()) != SWAPPED:
+            if (cause := unknown_id(secret_id, self._secret_keys())) == UNKNOWN_KEY:
                 return failure
-            return msgspec.structs.replace(failure, sentences=RefusalSentences(*OTHERS[SWAPPED]))
+            return msgspec.structs.replace(failure, sentences=RefusalSentences(*OTHERS[cause]))
 
         self._later(failure, examine)
 

@@ -46,7 +46,7 @@ def body_forms(body: bytes) -> Iterator[Form]:
                 yield cause, made
         if len(body) <= _MAX_PERMUTED_BYTES:
             yield from (("body-reserialised", text) for text in _reordered(content))
-    for text in (b"{}", b"", b"null"):
+    for text in (b"{}", b"", b"null", b"undefined", b"[object Object]"):
         yield "body-reserialised", text
 
 
@@ -61,7 +61,7 @@ def _text_forms(body: bytes) -> Iterator[Form]:
     yield "line-ends-translated", lines.replace(b"\n", b"\r\n")
     stripped = body.strip()
     yield "body-reserialised", stripped
-    for space in (b" ", b"\r"):
+    for space in (b" ", b"\r", b"  ", b"\0"):
         yield "body-reserialised", body + space
     for sent, signed in (("utf-8", "gb18030"), ("gb18030", "utf-8"), ("utf-8", "latin-1"), ("latin-1", "utf-8"),
                          ("utf-8", "utf-16-le"), ("utf-8", "big5")):  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -14,7 +14,15 @@ from renzheng.gateway.explanation import digest_of, mask_id, masked_header, mask
 from renzheng.gateway.signature import TERMINATOR, canonical_request, string_to_sign, v1_text
 
 MAX_OTHER_KEYS = 1000
-SPACES = (" ", "\n", "\r", "\t", "\r\n", "\ufeff", "\u00a0", "\u200b", '"', "'")
+SPACES = (" ", "\n", "\r", "\t", "\r\n", "\ufeff", "\u00a0", "\u200b", '"', "'", "  ", ",", ";")
+BRACKETS = (("<", ">"), ("(", ")"), ("[", "]"), ("{", "}"), ("${", "}"), ("b'", "'"), ("", '",'), ("", "',"))
+"""What a key is copied with out of a guide, or printed with."""
+PLACEHOLDERS = (
+    "None", "null", "undefined", "SecretKey", "secretKey", "SECRET_KEY", "YOUR_SECRET_KEY", "YourSecretKey",
+    "your-secret-key", "your_secret_key", "TENCENTCLOUD_SECRET_KEY", "$TENCENTCLOUD_SECRET_KEY",
+    "${TENCENTCLOUD_SECRET_KEY}", "%TENCENTCLOUD_SECRET_KEY%", "...", "xxx", "***", "********",
+)  # fmt: skip
+"""What stands where a key should be, when it was not filled in."""
 
 
 class SignatureReading(Protocol):
@@ -53,41 +61,24 @@ class Tc3Reading:
         return self._formed(self.query, self.values)
 
     def _formed(self, query: bytes, values: Mapping[bytes, bytes]) -> bytes:
+        if self.form in _ORDERS:
+            lines, names = (list(order(values)) for order in _ORDERS[self.form])
+            head = [self.method, self.path, query, *(name + b":" + values[name] for name in lines)]
+            return b"\n".join([*head, b"", b";".join(names), self.payload_hash.encode()])
         canonical = canonical_request(self.method, query, values, values, self.payload_hash, self.path)
-        if self.form == "no empty line behind the headers":
-            return canonical.replace(b"\n\n" + b";".join(sorted(values)), b"\n" + b";".join(sorted(values)))
-        if self.form == "a space behind the colons":
-            for name, value in values.items():
-                canonical = canonical.replace(name + b":" + value + b"\n", name + b": " + value + b"\n")
-        if self.form == "CRLF at the ends of lines":
-            return canonical.replace(b"\n", b"\r\n")
-        if self.form == "a line feed at the end":
-            return canonical + b"\n"
-        if self.form in ("headers in reverse order", "headers in the order of SignedHeaders"):
-            names = sorted(values, reverse=True) if "reverse" in self.form else list(values)
-            lines = [name + b":" + values[name] for name in names]
-            head = [self.method, self.path, query]
-            return b"\n".join([*head, *lines, b"", b";".join(names), self.payload_hash.encode()])
-        if self.form.startswith("names of headers in mixed case"):
-            for name in values:
-                canonical = canonical.replace(name + b":", name.title() + b":", 1)
-            names_line = b";".join(sorted(values))
-            return canonical if "but" in self.form else canonical.replace(names_line, names_line.title())
-        if self.form == "the body's hash in upper case":
-            return canonical[:-64] + canonical[-64:].upper()
-        if self.form == "the method in lower case":
-            return canonical.replace(self.method, self.method.lower(), 1)
-        return canonical
+        change = _CANONICAL_FORMS.get(self.form)
+        return change(canonical, values) if change else canonical
 
     @property
     def signature(self) -> str:
         key = _key(self.derivation, self.secret_key, self.key_date, self.key_service)
         text = string_to_sign(self.timestamp, self.date, self.service, self._canonical())
-        if self.form == "the canonical request's hash in upper case":
-            text = text[:-64] + text[-64:].upper()
-        if self.form == "a line feed at the end of the string to sign":
-            text += "\n"
-        return hmac.digest(key, text.encode("latin-1", "replace"), "sha256").hex()
+        if self.form in _TEXT_FORMS:
+            text = _TEXT_FORMS[self.form](text)
+        message = text.encode("latin-1", "replace")
+        if self.derivation == ALL_EXCHANGED:
+            key, message = message, key
+        return hmac.digest(key, message, "sha256").hex()
 
     def shown(self, masked: bool) -> tuple[str, str]:
         text = string_to_sign(self.timestamp, self.date, self.service, self._canonical())
@@ -98,42 +89,106 @@ class Tc3Reading:
         return self._formed(query, values).decode("utf-8", "replace"), text
 
 
-FORMS = (
-    "no empty line behind the headers",
-    "a space behind the colons",
-    "CRLF at the ends of lines",
-    "a line feed at the end",
-    "headers in reverse order",
-    "headers in the order of SignedHeaders",
-    "names of headers in mixed case",
-    "names of headers in mixed case, but in SignedHeaders",
-    "the body's hash in upper case",
-    "the method in lower case",
-    "the canonical request's hash in upper case",
-    "a line feed at the end of the string to sign",
-)
-DERIVATIONS = (
-    "an & behind the key",
-    "without TC3",
-    "hex text between the steps",
-    "no derivation",
-    "the steps in another order",
-)
+Headers = Mapping[bytes, bytes]
+
+
+def _reverse(values: Headers) -> list[bytes]:
+    return sorted(values, reverse=True)
+
+
+def _mixed_case(canonical: bytes, values: Headers) -> bytes:
+    for name in values:
+        canonical = canonical.replace(name + b":", name.title() + b":", 1)
+    return canonical
+
+
+def _spaced(canonical: bytes, values: Headers) -> bytes:
+    for name, value in values.items():
+        canonical = canonical.replace(name + b":" + value + b"\n", name + b": " + value + b"\n")
+    return canonical
+
+
+def _names_line(values: Headers) -> bytes:
+    return b";".join(sorted(values))
+
+
+_ORDERS: dict[str, tuple[Callable[[Headers], Iterable[bytes]], Callable[[Headers], Iterable[bytes]]]] = {
+    "headers in reverse order": (_reverse, _reverse),
+    "headers in the order of SignedHeaders": (list, list),
+    "headers in reverse order, but in SignedHeaders": (_reverse, sorted),
+    "headers in the order in which they were sent, but in SignedHeaders": (list, sorted),
+    "SignedHeaders in reverse order": (sorted, _reverse),
+    "SignedHeaders not sorted": (sorted, list),
+}
+"""The order of the headers' lines and of their names."""
+_CANONICAL_FORMS: dict[str, Callable[[bytes, Headers], bytes]] = {
+    "no empty line behind the headers": lambda text, values: text.replace(
+        b"\n\n" + _names_line(values), b"\n" + _names_line(values)
+    ),
+    "two empty lines behind the headers": lambda text, values: text.replace(
+        b"\n\n" + _names_line(values), b"\n\n\n" + _names_line(values)
+    ),
+    "no line for the query": lambda text, values: text.replace(b"\n\n", b"\n", 1),
+    "a space behind the colons": _spaced,
+    "CRLF at the ends of lines": lambda text, values: text.replace(b"\n", b"\r\n"),
+    "a backslash and an n in the place of line feeds": lambda text, values: text.replace(b"\n", b"\\n"),
+    "a line feed at the end": lambda text, values: text + b"\n",
+    "names of headers in mixed case": lambda text, values: _mixed_case(text, values).replace(
+        _names_line(values), _names_line(values).title()
+    ),
+    "names of headers in mixed case, but in SignedHeaders": _mixed_case,
+    "the body's hash in upper case": lambda text, values: text[:-64] + text[-64:].upper(),
+    "the method in lower case": lambda text, values: text[: text.index(b"\n")].lower() + text[text.index(b"\n") :],
+}
+_TEXT_FORMS: dict[str, Callable[[str], str]] = {
+    "the canonical request's hash in upper case": lambda text: text[:-64] + text[-64:].upper(),
+    "a line feed at the end of the string to sign": lambda text: text + "\n",
+    "CRLF in the string to sign": lambda text: text.replace("\n", "\r\n"),
+    "a backslash and an n in the string to sign": lambda text: text.replace("\n", "\\n"),
+    "no scope in the string to sign": lambda text: "\n".join((*text.split("\n")[:2], text[-64:])),
+}
+FORMS = (*_ORDERS, *_CANONICAL_FORMS, *_TEXT_FORMS)
+
+
+def _chain(key: bytes, steps: Iterable[str], written: Callable[[bytes], bytes] = bytes) -> bytes:
+    """`written`: how the result of a step is handed to the next one."""
+    for step in steps:
+        key = written(hmac.digest(key, step.encode(), "sha256"))
+    return key
+
+
+def _exchanged(key: bytes, steps: Iterable[str]) -> bytes:
+    for step in steps:
+        key = hmac.digest(step.encode(), key, "sha256")
+    return key
+
+
+def _hex(key: bytes) -> bytes:
+    return key.hex().encode()
+
+
+ALL_EXCHANGED = "key and message exchanged"
+_DERIVATIONS: dict[str, Callable[[bytes, tuple[str, str, str]], bytes]] = {
+    "": lambda key, steps: _chain(b"TC3" + key, steps),
+    "an & behind the key": lambda key, steps: _chain(b"TC3" + key + b"&", steps),
+    "without TC3": _chain,
+    "AWS4 in the place of TC3": lambda key, steps: _chain(b"AWS4" + key, steps),
+    "hex text between the steps": lambda key, steps: _chain(b"TC3" + key, steps, _hex),
+    "hex text after the last step": lambda key, steps: _hex(_chain(b"TC3" + key, steps)),
+    "hex text after the first step": lambda key, steps: _chain(_hex(_chain(b"TC3" + key, steps[:1])), steps[1:]),
+    "Base64 between the steps": lambda key, steps: _chain(b"TC3" + key, steps, base64.b64encode),
+    ALL_EXCHANGED: lambda key, steps: _exchanged(b"TC3" + key, steps),
+    "key and message exchanged in the first three": lambda key, steps: _exchanged(b"TC3" + key, steps),
+    "no derivation": lambda key, steps: b"TC3" + key,
+    "without the last step": lambda key, steps: _chain(b"TC3" + key, steps[:2]),
+    "the steps in another order": lambda key, steps: _chain(b"TC3" + key, (steps[1], steps[0], steps[2])),
+}
+DERIVATIONS = tuple(_DERIVATIONS)[1:]
 
 
 @lru_cache(maxsize=256)
 def _key(derivation: str, secret_key: str, date: str, service: str) -> bytes:
-    key = ("" if derivation == "without TC3" else "TC3").encode() + secret_key.encode("utf-8", "surrogateescape")
-    if derivation == "an & behind the key":
-        key += b"&"
-    if derivation == "no derivation":
-        return key
-    steps = (date, service, TERMINATOR)
-    for step in (service, date, TERMINATOR) if derivation == "the steps in another order" else steps:
-        key = hmac.digest(key, step.encode(), "sha256")
-        if derivation == "hex text between the steps":
-            key = key.hex().encode()
-    return key
+    return _DERIVATIONS[derivation](secret_key.encode("utf-8", "surrogateescape"), (date, service, TERMINATOR))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +221,19 @@ def other_keys(secret_key: str, secret_id: str, keys: Mapping[str, str]) -> Iter
     for space in SPACES:
         for key in (secret_key + space, space + secret_key, space + secret_key + space):
             yield "space-around-key", "", key
+    for opened, closed in BRACKETS:
+        yield "space-around-key", "", opened + secret_key + closed
     if secret_key:
         cut = (secret_key[:-1], secret_key[1:], secret_key[:32])
-        for key in dict.fromkeys((*cut, secret_key.lower(), secret_key.upper())):
+        coded = base64.b64encode(secret_key.encode()).decode()
+        for key in dict.fromkeys((*cut, secret_key.lower(), secret_key.upper(), coded, secret_key * 2)):
             if key != secret_key:
                 yield "key-mistyped", "", key
     yield "empty-key", "", ""
-    for key in ("None", "null", "undefined"):
+    for key in PLACEHOLDERS:
         yield "empty-key", key, key
     yield "key-of-another", "the SecretId in the place of the key", secret_id
+    yield "key-of-another", "SecretId and key as one text", f"{secret_id}:{secret_key}"
     for other, key in islice(keys.items(), MAX_OTHER_KEYS):
         if other != secret_id:
             yield "key-of-another", mask_id(other), key

@@ -3,6 +3,7 @@ another."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -19,7 +20,7 @@ from renzheng.cli.account import app as account_app
 from renzheng.cli.key import app as key_app
 from renzheng.cli.vault import app as vault_app
 from renzheng.store.engine import StoreError
-from renzheng.store.keyring import make_master, master_seal, read_master, write_private
+from renzheng.store.keyring import generations, make_master, master_seal, read_master, write_private
 from renzheng.store.master_seal import MasterSealError, SecretSeal, master_seals
 from renzheng.store.open import Store, open_store
 
@@ -103,6 +104,22 @@ async def test_a_rotation_leads_from_the_clear_to_a_secret_and_on_to_the_next(op
     assert [path.name for path in keys.glob("master*")] == ["master-3.key"]
 
 
+async def test_a_master_key_can_be_brought_to_every_machine_before_it_is_used(world: World) -> None:
+    session_id = await world.capture("A")
+    vault, keys = world.store.vault, world.root / "keys"
+    for _ in range(2):  # it can be asked for again
+        assert await asyncio.to_thread(vault.prepare, await vault.generation()) == 2
+        assert generations(keys) == [1, 2]
+    assert await vault.generation() == 1
+    prepared = read_master(keys, 2)
+    await world.capture("B")
+    assert await asyncio.to_thread(vault.rotate) > 1
+    assert await vault.generation() == 2
+    assert generations(keys) == [2]
+    assert read_master(keys, 2) == prepared
+    assert await world.store.sessions.frame(session_id, 1, 1) is not None
+
+
 def test_the_secret_leaves_the_environment_and_is_in_no_child_and_no_output(tmp_path: Path) -> None:
     """A process as an operator starts it: it reads the secret, and what it starts afterwards does not have it."""
     program = (
@@ -130,6 +147,9 @@ def test_an_operator_sees_what_seals_the_master_key(tmp_path: Path, monkeypatch:
     secret.chmod(0o600)
     monkeypatch.setenv("RENZHENG_MASTER_KEY_FILE", str(secret))
     assert "young enough" in run(vault_app, "rotate", "--after-days", "1")
+    assert "young enough" in run(vault_app, "rotate", "--prepare", "--after-days", "1")
+    assert "copy it" in run(vault_app, "rotate", "--prepare")
+    assert "master-2.key (sealed" in run(vault_app, "status")
     run(vault_app, "rotate")
     assert f"master-2.key (sealed by {master_seals(OLD)[0].name})" in run(vault_app, "status")
     os.utime(tmp_path / "keys" / "master-2.key", (0, 0))

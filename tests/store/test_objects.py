@@ -155,6 +155,28 @@ async def test_a_whole_verification_keeps_its_evidence_in_s3_and_sweeps_it(tmp_p
         await store.stop()
 
 
+@pytest.mark.sqlite
+async def test_evidence_of_a_folder_can_be_copied_to_a_bucket(world: World, s3_endpoint: str) -> None:
+    """Names below the folder are names below the prefix: any program that copies files does."""
+    session_id = await world.hand_in(photo=PHOTO)
+    folder = world.root / "data" / "evidence"
+    client = boto3.client("s3", endpoint_url=s3_endpoint, region_name="us-east-1", aws_access_key_id="test",
+                          aws_secret_access_key="test")  # fmt: skip
+    for path in [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]:
+        client.upload_file(str(path), "evidence", f"moved/{path.relative_to(folder)}")
+        path.unlink()
+    store = open_store(
+        *(world.root / "data", world.root / "keys", world.clock, os.urandom, "s3://evidence/moved"),
+        evidence_options={"endpoint": s3_endpoint, **CREDENTIALS},
+    )
+    await store.start(serving=False)
+    try:
+        assert [content for _, content in await store.sessions.frames(session_id, 1)] == [jpeg(n) for n in range(3)]
+        assert await store.sessions.photo(session_id) == PHOTO
+    finally:
+        await store.stop()
+
+
 async def test_a_large_sealed_photo_is_kept_byte_for_byte(world: World) -> None:
     photo = os.urandom(3_000_001)
     session_id = await world.issue("BIG", photo=photo)

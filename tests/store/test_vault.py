@@ -466,7 +466,7 @@ async def test_a_damaged_master_key_is_refused(world: World, content: str) -> No
 
 
 async def test_two_rotations_do_not_run_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from renzheng.store import keyring, sqlite_vault
+    from renzheng.store import keyring, sqlite_vault, vault
 
     held: list[Path] = []
 
@@ -478,7 +478,7 @@ async def test_two_rotations_do_not_run_at_once(world: World, monkeypatch: pytes
         held.pop()
 
     monkeypatch.setattr(sqlite_vault, "file_lock", lock)
-    monkeypatch.setattr(sqlite_vault, "make_master", lambda *given: (held[0], keyring.make_master(*given))[1])
+    monkeypatch.setattr(vault, "make_master", lambda *given: (held[0], keyring.make_master(*given))[1])
     world.store.vault.rotate()
     assert held == []
 

@@ -78,6 +78,9 @@ def rotate(
     after_days: Annotated[
         float, typer.Option("--after-days", min=0, help="Only where the master key is older; for a timer.")
     ] = 0,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="Only make the file of the new one, to be copied to other machines first.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a new master key, wrap every data key under it, and delete the old one. The server may run meanwhile.
@@ -85,22 +88,27 @@ def rotate(
     The new one is sealed as the settings say now, so this is also the way from one seal to another.
     """
 
-    async def work(store: Store) -> tuple[int, int]:
-        newest = max(generations(store.vault.folder))
-        if time.time() - master_made_at(store.vault.folder, newest) < after_days * 86400:
-            return newest, 0
+    async def work(store: Store) -> tuple[int, int, str]:
+        current = await store.vault.generation()
+        if time.time() - master_made_at(store.vault.folder, current) < after_days * 86400:
+            return current, 0, f"master-{current}.key is young enough; nothing was done."
+        if prepare:
+            made = await asyncio.to_thread(store.vault.prepare, current)
+            return made, 0, f"master-{made}.key is made: copy it to the keys folder of every machine, then rotate."
         wrapped = await asyncio.to_thread(store.vault.rotate)
-        generation = max(generations(store.vault.folder))
-        await store.audit.record("master key rotated", f"master {generation}")
-        return generation, wrapped
+        new = await store.vault.generation()
+        await store.audit.record("master key rotated", f"master {new}")
+        return (
+            new,
+            wrapped,
+            f"{wrapped} data keys are wrapped under master-{new}.key now; back up the keys folder anew.",
+        )
 
-    generation, wrapped = with_store(work)
+    generation, wrapped, said = with_store(work)
     if as_json:
         print_json({"generation": generation, "wrapped": wrapped})
-    elif not wrapped:  # there is always the key of the look-ups
-        print(f"master-{generation}.key is young enough; nothing was done.")
     else:
-        print(f"{wrapped} data keys are wrapped under master-{generation}.key now; back up the keys folder anew.")
+        print(said)
 
 
 @app.command()

@@ -13,11 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psycopg
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg import AsyncConnection
 
 from renzheng.store.engine import Row, StoreError, Transaction, run_to_end
-from renzheng.store.keyring import generations, make_master, master_made_at, prepare_folder
+from renzheng.store.keyring import master_made_at, prepare_folder
 from renzheng.store.master_seal import MasterSeal
 from renzheng.store.postgres import PostgresDatabase, PostgresTransaction
 from renzheng.store.postgres_session import PostgresSettings
@@ -172,8 +171,12 @@ class PostgresVault(Vault):
         row = await tx.one(_FIND, **given)
         return (bytes(row[0]), row[1]) if row else None
 
+    async def generation(self) -> int:
+        row = await self._database.one(_META, name="master")
+        return int(row[0]) if row else 0
+
     async def recoverable(self) -> int:
-        made = master_made_at(self.folder, max(generations(self.folder)))
+        made = master_made_at(self.folder, await self.generation())
         row = await self._database.one("SELECT count(*) FROM erasures WHERE erased_at >= :made", made=made)
         return int(row[0]) if row else 0
 
@@ -206,8 +209,7 @@ class PostgresVault(Vault):
         with file_lock(self.folder / "lock"), contextlib.closing(connect(self._url, self._settings)) as connection:
             tx = SyncTransaction(connection)
             run_to_end(tx.one("SELECT pg_advisory_lock(:lock)", lock=_LOCK))
-            generation = max(generations(self.folder)) + 1
-            self._masters[generation] = AESGCM(make_master(self.folder, generation, self._entropy, self._seals))
+            generation = self._next_master(int(self._meta(tx, "master")))
             run_to_end(tx.run(_SET, name="master", value=str(generation)))
             count = 0
             while wrapped := self._rewrap(tx, generation, chunk):

@@ -10,12 +10,10 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from renzheng.store.engine import StoreError
 from renzheng.store.erasures import SqliteErasures, soil, truncate
 from renzheng.store.files import ERASURES_FILE, KEYS_FILE
-from renzheng.store.keyring import generations, make_master, prepare_folder
+from renzheng.store.keyring import prepare_folder
 from renzheng.store.master_seal import MasterSeal
 from renzheng.store.sealer import Kind, Subject
 from renzheng.store.sqlite import connect, file_lock
@@ -133,6 +131,9 @@ class SqliteVault(Vault):
         )
         return None if stored.rowcount else self._select(self._writer, subject)
 
+    async def generation(self) -> int:
+        return self._read_current(self._reader)
+
     async def recoverable(self) -> int:
         return 0  # what is erased is written over, in the file and in its log
 
@@ -162,8 +163,7 @@ class SqliteVault(Vault):
         with file_lock(self.folder / "lock"):
             connection = connect(self.folder / KEYS_FILE, busy_timeout=self._busy_timeout, secure_delete=True)
             try:
-                generation = max(generations(self.folder)) + 1
-                self._masters[generation] = AESGCM(make_master(self.folder, generation, self._entropy, self._seals))
+                generation = self._next_master(self._read_current(connection))
                 connection.execute("UPDATE meta SET value = ? WHERE name = 'master'", (generation,))
                 count = 0
                 while wrapped := self._rewrap(connection, generation, chunk):

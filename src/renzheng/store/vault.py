@@ -31,6 +31,7 @@ from renzheng.store.keyring import (
 )
 from renzheng.store.master_seal import MasterSeal
 from renzheng.store.sealer import NONCE_BYTES, ErasedError, Kind, Sealer, Subject, prefix
+from renzheng.store.sqlite import file_lock
 
 DIGEST_BYTES = 16
 LOOKUP = Subject(Kind.LOOKUP, 0)
@@ -145,6 +146,23 @@ class Vault(ABC):
         """The wrapped key of the keyed hash, for a new set of keys."""
         return self._wrap(LOOKUP, self._entropy(KEY_BYTES), generation)
 
+    def prepare(self, current: int) -> int:
+        """Make the master key that the rotation after `current` uses, so that every machine can have it by then.
+
+        Returns its generation. One that is there already is kept.
+        """
+        with file_lock(self.folder / "lock"):
+            return self._next_master(current)
+
+    def _next_master(self, current: int) -> int:
+        """The generation after `current`: one that was prepared, or a new one. Under the folder's lock."""
+        newest = max(generations(self.folder))
+        if newest > current:
+            return self._have_master(newest)
+        made = make_master(self.folder, newest + 1, self._entropy, self._seals)
+        self._masters[newest + 1] = AESGCM(made)
+        return newest + 1
+
     def _drop_masters(self, below: int) -> None:
         for generation in generations(self.folder):
             if generation < below:
@@ -191,6 +209,10 @@ class Vault(ABC):
     @abstractmethod
     async def _put(self, subject: Subject, wrapped: bytes) -> tuple[bytes, int] | None:
         """Store it. Where there is one already, that stays, and is given as by `_find`."""
+
+    @abstractmethod
+    async def generation(self) -> int:
+        """The number of the master key that data keys are wrapped under now."""
 
     @abstractmethod
     async def recoverable(self) -> int:

@@ -101,7 +101,8 @@ class Browser:
     async def submit(self, page: str, fields: Mapping[str, str], path: str | None = None) -> Reply:
         """As a person does it: open the page, fill in its form, send it."""
         shown = await self.get(page)
-        return await self.post(path or page, {"token": shown.hidden(), **fields})
+        once = {"once": shown.hidden("once")} if 'name="once"' in shown.body else {}
+        return await self.post(path or page, {"token": shown.hidden(), **once, **fields})
 
     async def ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         bare, _, query = path.partition("?")

@@ -12,13 +12,15 @@ from starlette.responses import Response
 from renzheng.console.actions import Action, Field, FieldError
 from renzheng.console.calls import CallError
 from renzheng.console.door import Door, Visitor
-from renzheng.console.forms import MAX_UPLOAD, Form, FormError
+from renzheng.console.forms import MAX_UPLOAD, Form, FormError, Sent
 from renzheng.console.frame import Frame
 from renzheng.console.nouns import Deed, Record, Table
 from renzheng.console.rendering import WITH_FRAMES, go, language
 from renzheng.console.tables import Management, is_denied
 
 MAX_GIVEN = 200
+UNSEEN = frozenset({"ChangedAt"})
+"""Given parameters that say nothing to a person."""
 OfferLink = Callable[[int], Awaitable[str]]
 """Makes a link, good once, by which this operator chooses a password; its address."""
 
@@ -57,6 +59,7 @@ class DeedPages:
         self._door = door
         self._frame = frame
         self._offer_link = offer_link
+        self._sent = Sent()
 
     async def _find(self, request: Request, visitor: Visitor) -> Offer:
         """Raises FormError for one that is not there, or not for this role."""
@@ -89,6 +92,8 @@ class DeedPages:
             "table": offer.table,
             "action": action,
             "back": _back(offer, values),
+            "once": self._sent.fresh(),
+            "unseen": UNSEEN,
             "given": [action.fields[name] for name in deed.given if name in action.fields and values.get(name)],
             "asked": [one for one in asked(deed, action) if one.name != "AccountId" or len(accounts) > 1],
             "values": values,
@@ -107,6 +112,7 @@ class DeedPages:
         values = {name: form.get(name) for name in action.fields}
         try:
             parameters = read(deed, action, form)
+            self._sent.take(visitor.session.digest, form)
             reply = await self._management.calls.call(visitor, action.name, parameters, language(request))
         except FieldError as wrong:
             return await self._page(request, visitor, offer, values, 422, wrong=wrong)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
+import secrets
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,6 +16,9 @@ MAX_FORM = 64 * 1024
 MAX_FIELDS = 200
 MAX_PARTS = 2000
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+MAX_SENT = 20_000
+"""Sent forms that are remembered, the last ones."""
+_MARK = re.compile(r"[A-Za-z0-9_-]{16}")
 MAX_UPLOAD = 12 * 1024 * 1024
 """Bytes of a form with a file: a photo of the API's largest size, and what is around it."""
 
@@ -41,12 +47,32 @@ class Form:
 
 
 class FormError(Exception):
-    """A form that is not taken. `status`: of the reply. `kind`: `foreign`, `large` or `form`."""
+    """A form that is not taken. `status`: of the reply. `kind`: `foreign`, `large`, `form`, `sent` and the like."""
 
     def __init__(self, status: int, kind: str) -> None:
         super().__init__(kind)
         self.status = status
         self.kind = kind
+
+
+class Sent:
+    """Which forms were sent, in memory: each is taken once, however often a browser sends it."""
+
+    def __init__(self) -> None:
+        self._marks: OrderedDict[tuple[bytes, str], None] = OrderedDict()
+
+    def fresh(self) -> str:
+        """The mark of a form that is shown."""
+        return secrets.token_urlsafe(12)
+
+    def take(self, session: bytes, form: Form) -> None:
+        """From now on this form of the session is sent. Raises FormError where it was before, or has no mark."""
+        mark = form.get("once")
+        if not _MARK.fullmatch(mark) or (session, mark) in self._marks:
+            raise FormError(409, "sent")
+        self._marks[session, mark] = None
+        while len(self._marks) > MAX_SENT:
+            self._marks.popitem(last=False)
 
 
 def check_origin(request: Request, public_origin: str) -> None:

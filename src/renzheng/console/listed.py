@@ -19,6 +19,8 @@ YES_NO = {True: ("yes", "是"), False: ("no", "否")}
 ACCOUNT = Column("AccountId", ("Account", "账号"), "account")
 CREATED = Column("CreatedAt", ("Made", "创建时间"), "time")
 OF_RULE = {"AccountId": "AccountId", "RuleId": "RuleId"}
+SEEN_RULE = OF_RULE | {"ChangedAt": "ChangedAt"}
+"""What a reviewer has looked at is what is decided."""
 OF_KEY = {"AccountId": "AccountId", "SecretId": "SecretId"}
 OF_ACCOUNT = {"AccountId": "Id"}
 
@@ -47,8 +49,8 @@ RULES = Table(
     first=(Deed("CreateRule", ("New rule", "新建规则")),),
     deeds=(
         Deed("SubmitRule", ("Submit", "提交审核"), OF_RULE, (), {"State": OPEN_RULE}),
-        Deed("ApproveRule", ("Approve", "通过"), OF_RULE, ("Note",), {"State": frozenset({"submitted"})}),
-        Deed("RejectRule", ("Reject", "驳回"), OF_RULE, ("Note",), {"State": frozenset({"submitted"})}, "danger"),
+        Deed("ApproveRule", ("Approve", "通过"), SEEN_RULE, ("Note",), {"State": frozenset({"submitted"})}),
+        Deed("RejectRule", ("Reject", "驳回"), SEEN_RULE, ("Note",), {"State": frozenset({"submitted"})}, "danger"),
         Deed("ModifyRule", ("Change", "修改"), OF_RULE, None, {"State": OPEN_RULE}),
         Deed(
             "DisableRule", ("Disable", "停用"), OF_RULE, ("Note",),

@@ -57,6 +57,7 @@ CHINESE = {
     "rule {} is {}: reject or disable it first, or create another":
         "规则 {} 处于 {} 状态，请先驳回或停用，或另建规则",
     "rule {} is {}; only one that is {} can become {}": "规则 {} 处于 {} 状态，只有处于 {} 的规则才能变为 {}",
+    "rule {} has been changed since you saw it": "规则 {} 在您查看之后已有变动，请重新查看",
     "a rule's name has 1 to {} printable characters": "规则名称为 1 至 {} 个可见字符",
     "the account already has a rule named {}": "该账号已有名为 {} 的规则",
     "account {} has no rule {}": "账号 {} 没有规则 {}",

@@ -98,17 +98,21 @@ class NoteRequest(OneRequest, frozen=True, kw_only=True):
     note: str | None = None
 
 
-async def approve(desk: Desk, request: NoteRequest) -> RuleReply:
+class ReviewRequest(NoteRequest, frozen=True, kw_only=True):
+    changed_at: float | None = None
+
+
+async def approve(desk: Desk, request: ReviewRequest) -> RuleReply:
     return await _review(desk, request, "approve")
 
 
-async def reject(desk: Desk, request: NoteRequest) -> RuleReply:
+async def reject(desk: Desk, request: ReviewRequest) -> RuleReply:
     return await _review(desk, request, "reject")
 
 
-async def _review(desk: Desk, request: NoteRequest, name: str) -> RuleReply:
-    account_id = await desk.account(request.account_id)
-    moved = await rules.review(desk.store, account_id, request.number, name, desk.now, request.note or "")
+async def _review(desk: Desk, request: ReviewRequest, name: str) -> RuleReply:
+    account_id, note = await desk.account(request.account_id), request.note or ""
+    moved = await rules.review(desk.store, account_id, request.number, name, desk.now, note, request.changed_at)
     return RuleReply(rules.view_of(moved))
 
 
@@ -163,6 +167,13 @@ _ONE = {**ACCOUNT, "RuleId": Parameter("规则编号。", "The rule's number.")}
 _NOTE = {
     **_ONE,
     "Note": Parameter("给规则所有者的备注，最长 1000 个字符。", "A note for the owner, at most 1000 characters."),
+}
+_REVIEW = {
+    **_NOTE,
+    "ChangedAt": Parameter(
+        "您看到的规则 ChangedAt；若此后规则有变动则拒绝。",
+        "The rule's ChangedAt as you saw it: refused where it has changed since.",
+    ),
 }
 _TERMS = {
     "Threshold": Parameter("算作同一人的相似度，60 到 100。", "Similarity that counts as one person, 60 to 100."),
@@ -220,24 +231,24 @@ MANIFESTS = (
     action(
         "ApproveRule",
         approve,
-        NoteRequest,
+        ReviewRequest,
         RuleReply,
         REVIEWERS,
         (
             "审核通过，一秒内即可用于 Token。作者不能审核自己的规则，除非没有其他人能审核。",
             "Approves a rule, so that tokens may name it. Not by its author, unless nobody else could.",
         ),
-        _NOTE,
+        _REVIEW,
         order=143,
     ),
     action(
         "RejectRule",
         reject,
-        NoteRequest,
+        ReviewRequest,
         RuleReply,
         REVIEWERS,
         ("驳回规则，退给所有者。", "Rejects a rule and returns it to its owner."),
-        _NOTE,
+        _REVIEW,
         order=144,
     ),
     action(

@@ -100,16 +100,21 @@ async def move(store: Store, account_id: int, rule_id: int, name: str, now: floa
     return await store.rules.move(account_id, rule_id, name, now, note)
 
 
-async def review(store: Store, account_id: int, rule_id: int, name: str, now: float, note: str = "") -> Rule:
-    """Approve or reject as somebody else than the author; alone only where nobody else could.
+async def review(
+    store: Store, account_id: int, rule_id: int, name: str, now: float, note: str = "", seen: float | None = None
+) -> Rule:
+    """Approve or reject as somebody else than the author; alone only where nobody else could. `seen`: the rule's
+    `changed_at` as the reviewer saw it; None: as it is now.
 
-    Raises NotFoundError, RefusedError.
+    Raises NotFoundError; RefusedError, for a rule that has changed meanwhile too.
     """
     assert name in DECISIONS
+    looked_at = (await store.rules.get(account_id, rule_id)).changed_at if seen is None else seen
     versions = await store.rules.versions(account_id, rule_id)
     if versions and versions[0].author == store.audit.actor and await _reviewers(store) > 1:
         raise RefusedError(f"rule {rule_id} is of your own making: another person has to review it")
-    return await store.rules.move(account_id, rule_id, name, now, note)
+    # What was looked at is what is decided, whoever has rejected and changed it in between.
+    return await store.rules.move(account_id, rule_id, name, now, note, looked_at)
 
 
 async def _reviewers(store: Store) -> int:

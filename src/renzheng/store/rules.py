@@ -166,17 +166,25 @@ class Rules:
         )
         return [_rule(row) for row in rows if self._authenticity.trusts("rules", _signed(row))]
 
-    async def move(self, account_id: int, rule_id: int, name: str, now: float, note: str = "") -> Rule:
-        """Carry out a move of `RULE_MOVES`. Raises NotFoundError; RefusedError where the state does not admit it."""
+    async def move(
+        self, account_id: int, rule_id: int, name: str, now: float, note: str = "", seen: float | None = None
+    ) -> Rule:
+        """Carry out a move of `RULE_MOVES`. `seen`: the rule's `changed_at` that it is meant for; None: whichever.
+
+        Raises NotFoundError; RefusedError where the state does not admit it, and for a rule that has changed since.
+        """
         if len(note) > MAX_NOTE:
             raise RefusedError(f"a note has up to {MAX_NOTE} characters")
         sources, target = RULE_MOVES[name]
         marks = ", ".join(f"'{source.value}'" for source in sorted(sources))
         sql = (
             "UPDATE rules SET state = :state, changed_at = :now, note = :note"
-            f" WHERE account_id = :account_id AND id = :rule_id AND state IN ({marks}) RETURNING {_RULE}"
+            f" WHERE account_id = :account_id AND id = :rule_id AND state IN ({marks})"
+            f"{'' if seen is None else ' AND changed_at = :seen'} RETURNING {_RULE}"
         )
         values = {"state": target.value, "now": now, "note": note, "account_id": account_id, "rule_id": rule_id}
+        if seen is not None:
+            values["seen"] = seen
 
         async def update(tx: Transaction) -> Rule | None:
             async with self._authenticity.changing(tx, "rules", rule_id):
@@ -201,6 +209,8 @@ class Rules:
         moved = await self._database.write(update)
         if moved is None:
             state = (await self.get(account_id, rule_id)).state
+            if state in sources:
+                raise RefusedError(f"rule {rule_id} has been changed since you saw it")
             wanted = " or ".join(sorted(source.value for source in sources))
             raise RefusedError(f"rule {rule_id} is {state.value}; only one that is {wanted} can become {target.value}")
         return moved

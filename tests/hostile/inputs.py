@@ -128,6 +128,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 PNG = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", struct.pack(">IIBBBBB", 640, 480, 8, 2, 0, 0, 0))
+PACKED = zlib.compress(bytes(1_000_000), 9)
 JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 SOF = b"\xff\xc0\x00\x11\x08\x01\xe0\x02\x80\x03\x01\x11\x00\x02\x11\x01\x03\x11\x01"
 SOS = b"\xff\xda\x00\x0c\x03\x01\x00\x02\x11\x03\x11\x00\x3f\x00"
@@ -159,6 +160,7 @@ def _framed(data: bytes) -> None:
 
 FILL = _repeated(JPEG, b"\xff")
 H2C = b"GET / HTTP/1.1\r\nUpgrade:h2c\r\nConnection:upgrade\r\n\r\n"
+UPGRADE = b"GET / HTTP/1.1\r\nHost: here\r\nUpgrade:h2c\r\nConnection:a"
 CHUNKED = OPEN + b"Transfer-Encoding: chunked\r\n\r\n"
 PART = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n'
 V1 = b"SecretId=" + SECRET_ID.encode() + b"&Signature=a&"
@@ -186,6 +188,8 @@ HOSTILE = [
     Hostile("head: one long header", _repeated(OPEN + b"a:", b"a"), feed, MIB),
     Hostile("head: pipelined requests", _repeated(b"", b"GET / HTTP/1.1\r\n\r\n"), feed, MIB),
     Hostile("head: pipelined requests for HTTP/2", _repeated(b"", H2C), feed, MIB),
+    Hostile("head: options of Connection", _repeated(UPGRADE, b",a", b"\r\n\r\n"), feed, 64 * KIB),
+    Hostile("head: blanks of Connection", _repeated(UPGRADE + b",", b" ", b"\r\n\r\n"), feed, 64 * KIB),
     Hostile("head: chunks of a byte", _repeated(CHUNKED, b"1\r\na\r\n"), feed, MIB),
     Hostile("head: a repeated header", lambda size: [(b"a", b"")] * (size // 4), _scope, 256 * KIB),
     Hostile("head: many headers", lambda size: [(b"%d" % n, b"") for n in range(size // 4)], _scope, 256 * KIB),
@@ -218,6 +222,7 @@ HOSTILE = [
     Hostile("JPEG: restarts", _repeated(JPEG + SOF + SOS, b"\xff\xd0"), _image, 8 * MIB),
     Hostile("JPEG: stuffed bytes", _repeated(JPEG + SOF + SOS, b"\xff\x00"), _image, 8 * MIB),
     Hostile("PNG: empty chunks", _repeated(PNG, _chunk(b"tEXt", b"")), _image, 8 * MIB),
+    Hostile("PNG: packed texts", _repeated(PNG, _chunk(b"zTXt", b"a\0\0" + PACKED)), _image, 8 * MIB),
     Hostile("PNG: ends", _repeated(PNG + _chunk(b"IDAT", b""), b"IEND"), _image, 8 * MIB),
     Hostile("WebSocket: nested text", _repeated(b"", b"["), _text, MIB),
     Hostile("WebSocket: escapes", _repeated(b'{"type":"hello","token":"', b"\\u0041", b'"}'), _text, MIB),

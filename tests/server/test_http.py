@@ -243,6 +243,34 @@ def test_a_connection_ends_where_the_client_wants_it(port: int, version: str, as
         assert line.socket.recv(1) == b""
 
 
+@pytest.mark.parametrize("line", [b"CONNECT a:1", b"GET http://[", b"GET /\xff", b"GET a"])
+def test_an_address_that_cannot_be_read_is_the_clients_fault(port: int, line: bytes) -> None:
+    """Else whoever sends one fills the log with faults of the server."""
+    with Line(port) as connection:
+        connection.socket.sendall(line + b" HTTP/1.1\r\nHost: here\r\n\r\n")
+        assert connection.reply()[0].startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    ("connection", "upgrades"),
+    [
+        (b"upgrade", True),
+        (b"Upgrade", True),
+        (b"keep-alive, Upgrade", True),
+        (b"a,\tupgrade ,b", True),
+        (b"upgrades", False),
+        (b"no upgrade", False),
+        (b"a-upgrade,upgrade-b", False),
+        (b"", False),
+    ],
+)
+def test_an_upgrade_is_wished_for_by_an_option_of_its_own(connection: bytes, upgrades: bool) -> None:
+    protocol = made()
+    protocol.headers = [(b"upgrade", b"WebSocket"), (b"connection", connection)]
+    assert protocol._get_upgrade() == HttpToolsProtocol._get_upgrade(protocol)
+    assert protocol._get_upgrade() == (b"websocket" if upgrades else None)
+
+
 def test_a_body_that_nobody_reads_does_not_stand_in_the_way_of_the_next_request(port: int) -> None:
     with Line(port) as line:
         line.socket.sendall(request(BIG, "/?refuse"))

@@ -12,22 +12,19 @@ import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from . import jpeg
+from . import jpeg, png
 from .exif import orientation_of
 from .limits import MediaLimits
 
 if TYPE_CHECKING:
     from .runtimes import Image
 
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_END = b"\0\0\0\0IEND"
 END_OF_IMAGE = b"\xff\xd9"
 OTHER_REST = b"\x5a\x33\xc6\x0f" * 4096
 """Put where a JPEG ends without its marker: a picture that is whole does not change by it."""
 MISSING = 0.001
 """Share of the pixels that may change by it: the last block of a small picture."""
-MAX_CHUNKS = 20_000
-"""Chunks of a PNG that are followed to its end: usual ones hold some kilobytes each."""
 BRANDS = {
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"), "HEIC"),
     **dict.fromkeys((b"mif1", b"msf1", b"mif2", b"miaf"), "HEIC"),
@@ -105,9 +102,9 @@ def probe(data: bytes | bytearray | memoryview) -> ImageInfo:
     view = memoryview(data)
     if bytes(view[:3]) == b"\xff\xd8\xff":
         return _probe_jpeg(view)
-    if bytes(view[:8]) == PNG_SIGNATURE:
+    if bytes(view[:8]) == png.SIGNATURE:
         return _probe_png(view)
-    if bytes(view[:4]) == PNG_SIGNATURE[:4]:  # its line ends are there to show that a transfer as text changed them
+    if bytes(view[:4]) == png.SIGNATURE[:4]:  # its line ends are there to show that a transfer as text changed them
         raise MediaError("corrupt", "the PNG was changed on its way: its first bytes are damaged")
     if name := foreign_format(view):
         raise MediaError("format", f"the image is {name}; send a JPEG or PNG", name)
@@ -128,8 +125,8 @@ def whole(data: bytes) -> bool | None:
 
     Looks from the back, where the end of most images is. Touches no pixel. Raises MediaError (corrupt).
     """
-    if data[:1] == PNG_SIGNATURE[:1]:
-        return data.rfind(PNG_END) >= 0 and _png_end(memoryview(data)) is not None
+    if data[:1] == png.SIGNATURE[:1]:
+        return data.rfind(PNG_END) >= 0 and _png_body(memoryview(data)) is not None
     head = _header(memoryview(data))
     if data.rfind(END_OF_IMAGE, head.scans_at) >= 0:
         return True
@@ -313,14 +310,18 @@ def _decode_png(data: bytes, info: ImageInfo) -> tuple[Image, ImageInfo]:
     import cv2
     import numpy as np
 
-    end = _png_end(memoryview(data))
-    if end is None:
+    body = _png_body(memoryview(data))
+    if body is None:
         # A cut PNG may decode to a picture whose rest is black.
         raise MediaError("truncated", "the PNG is cut off")
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    try:
+        png.check_inflated(body, info.height, info.width * info.components * info.bits)
+    except jpeg.LayoutError as error:
+        raise MediaError(error.kind, error.message) from None
+    pixels = cv2.imdecode(np.frombuffer(body.picture, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if pixels is None or pixels.shape[:2] != (info.height, info.width):
         raise MediaError("corrupt", "the PNG is damaged")
-    return pixels, replace(info, orientation=end)
+    return pixels, replace(info, orientation=body.orientation)
 
 
 def _shrink(image: Image, side: int) -> Image:
@@ -334,25 +335,11 @@ def _shrink(image: Image, side: int) -> Image:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def _png_end(view: memoryview) -> int | None:
-    """Follow the chunks to the last: the orientation, which may stand behind the pixels; None where there is no end.
-
-    Raises MediaError (corrupt).
-    """
-    offset, orientation, has_pixels = 8, 0, False
-    for _ in range(MAX_CHUNKS):
-        if offset + 12 > len(view):
-            return None
-        size, kind = int.from_bytes(view[offset : offset + 4], "big"), bytes(view[offset + 4 : offset + 8])
-        if kind == b"IEND":
-            if not has_pixels:
-                raise MediaError("corrupt", "the PNG holds no picture")
-            return orientation or 1
-        has_pixels = has_pixels or kind == b"IDAT"
-        if kind == b"eXIf" and not orientation:  # of the first alone
-            orientation = orientation_of(view[offset + 8 : offset + 8 + size]) or 1
-        offset += 12 + size
-    raise MediaError("corrupt", "the PNG has too many parts")
+def _png_body(view: memoryview) -> png.Body | None:
+    try:
+        return png.read_body(view)
+    except jpeg.LayoutError as error:
+        raise MediaError(error.kind, error.message) from None
 
 
 def _as_bgr(pixels: Image) -> Image:

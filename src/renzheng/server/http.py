@@ -11,6 +11,7 @@ A large body whose length is announced is read by the kernel into the place wher
 from __future__ import annotations
 
 import asyncio
+import re
 import traceback
 import uuid
 from functools import partial
@@ -29,6 +30,7 @@ INTERNAL_ERROR = (
 )
 SLICE = 4 * 1024  # bytes that are parsed before it is asked again whether more requests may wait
 MAX_PIPELINED = 16  # requests that wait behind one that is being answered; what follows them waits unparsed
+_UPGRADES = re.compile(rb"(?:^|,)\s*upgrade\s*(?:,|$)", re.IGNORECASE)
 STATUS = {
     400: b"HTTP/1.1 400 Bad Request",
     431: b"HTTP/1.1 431 Request Header Fields Too Large",
@@ -190,6 +192,8 @@ class ApiProtocol(HttpToolsProtocol):
         except httptools.HttpParserCallbackError as fault:
             if isinstance(fault.__context__, HeadTooLargeError):
                 self._refuse(431, "The head of the request is too large.")
+            elif isinstance(fault.__context__, httptools.HttpParserInvalidURLError):  # as the one of a CONNECT
+                self._refuse(400, "Invalid HTTP request received.")
             else:
                 self._failed(fault.__context__ or fault)
             return None
@@ -252,6 +256,11 @@ class ApiProtocol(HttpToolsProtocol):
         ]
         self.transport.write(b"\r\n".join([*lines, b"", body]))
         self.transport.close()
+
+    def _get_upgrade(self) -> bytes | None:
+        """As uvicorn's, which makes a list of the options of Connection: of a long one that takes milliseconds."""
+        given = dict(self.headers)
+        return given.get(b"upgrade", b"").lower() or None if _UPGRADES.search(given.get(b"connection", b"")) else None
 
     def _should_upgrade(self) -> bool:
         """A WebSocket begins with a GET; its protocol would wait for ever where another method came."""

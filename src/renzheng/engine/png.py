@@ -1,0 +1,71 @@
+"""How a PNG is laid out: its chunks to the last, and what its pixels inflate to (ISO/IEC 15948)."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+from .exif import orientation_of
+from .jpeg import LayoutError
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+MAX_CHUNKS = 20_000
+"""Chunks of a PNG that are followed to its end: usual ones hold some kilobytes each."""
+PICTURE = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
+"""Chunks that say what the pixels are."""
+INTERLACED = 8
+"""Bytes a row for its filter, and for what the passes of an interlaced picture round up."""
+MAX_BESIDE = 64 * 1024
+"""Bytes that pixels may inflate to beyond their picture: some encoders write a few."""
+AT_ONCE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """``orientation``: 1-8, which may stand behind the pixels. ``chunks``: whole ones that say what the pixels are."""
+
+    orientation: int
+    chunks: list[memoryview]
+
+    @property
+    def picture(self) -> bytes:
+        """The PNG without texts and profiles: a decoder inflates each to megabytes, and thousands find room."""
+        return b"".join((SIGNATURE, *self.chunks))
+
+
+def read_body(view: memoryview) -> Body | None:
+    """Follow the chunks to the last; None where there is no end. LayoutError (corrupt)."""
+    offset, orientation, has_pixels = len(SIGNATURE), 0, False
+    chunks: list[memoryview] = []
+    for _ in range(MAX_CHUNKS):
+        if offset + 12 > len(view):
+            return None
+        size, kind = int.from_bytes(view[offset : offset + 4], "big"), bytes(view[offset + 4 : offset + 8])
+        after = offset + 12 + size
+        if kind in PICTURE:
+            chunks.append(view[offset:after])
+        if kind == b"IEND":
+            if not has_pixels:
+                raise LayoutError("corrupt", "the PNG holds no picture")
+            return Body(orientation or 1, chunks)
+        has_pixels = has_pixels or kind == b"IDAT"
+        if kind == b"eXIf" and not orientation:  # of the first alone
+            orientation = orientation_of(view[offset + 8 : offset + 8 + size]) or 1
+        offset = after
+    raise LayoutError("corrupt", "the PNG has too many parts")
+
+
+def check_inflated(body: Body, rows: int, row_bits: int) -> None:
+    """LayoutError (corrupt) where the pixels inflate to more than so many rows of so many bits."""
+    left = rows * (-(-row_bits // 8) + INTERLACED) + MAX_BESIDE
+    inflating = zlib.decompressobj()
+    for chunk in body.chunks:
+        rest: bytes | memoryview = chunk[8:-4] if bytes(chunk[4:8]) == b"IDAT" else b""
+        while rest and not inflating.eof:
+            try:
+                left -= len(inflating.decompress(rest, AT_ONCE))
+            except zlib.error:  # the decoder says whether it bridges that
+                return
+            if left < 0:
+                raise LayoutError("corrupt", "the PNG inflates to more than its picture")
+            rest = inflating.unconsumed_tail

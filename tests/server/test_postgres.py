@@ -50,12 +50,6 @@ def test_copying_is_left_to_postgresql(server: Server, tmp_path: Path) -> None:
         assert not (tmp_path / half).exists()
 
 
-def test_a_second_server_on_the_same_records_is_refused(server: Server, tmp_path: Path) -> None:
-    given = {name: server.environment[f"RENZHENG_{name.upper()}"] for name in ("database_url", "keys_url", "keys_dir")}
-    with pytest.raises(AssertionError, match="another server already works on"):
-        Server(tmp_path, **given).start()
-
-
 def test_no_record_and_no_wrapped_key_is_in_a_folder_and_no_password_in_the_log(server: Server) -> None:
     assert sorted(path.name for path in server.keys_dir.iterdir()) == ["master-1.key"]
     assert not list(server.data_dir.rglob("*.db"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
@@ -81,3 +82,37 @@ async def test_a_folder_is_known_by_what_lies_in_it(world: World) -> None:
     other = await world.beside()
     assert await other.objects.identity() == await world.store.objects.identity()
     await other.stop()
+
+
+async def test_a_process_whose_clock_is_not_the_databases_is_refused_and_one_that_drifts_says_so(world: World) -> None:
+    ahead = 0.0
+    given = (
+        world.store.nodes,
+        JUDGE,
+        world.store.objects.identity,
+        Report,
+        lambda _: None,
+        lambda: time.time() + ahead,
+    )
+    early = Membership(*given)
+    await early.join()
+    assert not early.trouble
+    ahead = -60.0
+    await early.beat()
+    assert "differs from the database's by -60.0 seconds" in str(early.trouble)
+    with pytest.raises(StoreError, match="let NTP set both"):
+        await Membership(*given).join()
+
+
+async def test_one_server_leads_and_the_next_does_when_it_drains(world: World) -> None:
+    one, other = [Membership(world.store.nodes, SERVER, world.store.objects.identity) for _ in range(2)]
+    for node in (one, other, one):
+        await (node.beat() if node.own else node.join())
+    await one.beat()
+    await other.beat()
+    assert (one.leads, other.leads) == (True, False)
+    await one.drain()
+    await other.beat()
+    await one.beat()
+    assert (one.leads, other.leads) == (False, True)
+    assert await world.store.nodes.is_gone(one.number)

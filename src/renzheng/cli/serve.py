@@ -27,6 +27,7 @@ from renzheng.server.logs import configure_logs
 from renzheng.server.room_settings import databases, seals_of
 from renzheng.server.urls import console_url
 from renzheng.settings import Settings, SettingsError, load_settings
+from renzheng.store.accounts import RefusedError
 from renzheng.store.engine import StoreError
 from renzheng.store.open import open_store
 
@@ -37,7 +38,7 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - what --lan asks for
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
-    workers: Annotated[int, typer.Option(help="Server processes; with SQLite only one.")] = 1,
+    workers: Annotated[int, typer.Option(help="Server processes; only one, as more are started by themselves.")] = 1,
     on_lan: Annotated[
         bool, typer.Option("--lan", help="Let phones on this network in, over https with a certificate of our own.")
     ] = False,
@@ -53,7 +54,9 @@ def serve(
     request_log = configure_logs(settings.log_level, settings.log_json)
     try:
         if workers != 1:
-            raise _RefusedError("SQLite admits one server process: start with --workers 1.")
+            raise _RefusedError(
+                "One process is one server: start with --workers 1. On PostgreSQL any number of servers may run."
+            )
         if faults := packs.faults():
             raise _RefusedError(f"Models cannot be used ({'; '.join(faults)}): run `renzheng models install` first.")
         port = listeners.free_port(settings)
@@ -111,9 +114,10 @@ async def _welcome(settings: Settings, scheme: str) -> None:
         secret_key = None
         keys = [key for key in await store.accounts.list_keys() if key.enabled and key.token is None]
         if not await store.accounts.all():
-            account = await store.accounts.create(FIRST_ACCOUNT, time.time())
-            keys = [await store.accounts.create_key(account.id, time.time())]
-            secret_key = keys[0].secret_key
+            with contextlib.suppress(RefusedError):  # another server that starts at this moment made it
+                account = await store.accounts.create(FIRST_ACCOUNT, time.time())
+                keys = [await store.accounts.create_key(account.id, time.time())]
+                secret_key = keys[0].secret_key
         link = await first_link(store, settings) if settings.console else None
     finally:
         await store.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ import typer
 
 from renzheng.cli.local import JsonOption, print_json, print_table, with_store
 from renzheng.settings import load_settings
+from renzheng.store.accounts import RefusedError
 from renzheng.store.authenticity import TABLES
 from renzheng.store.erasures import PATIENCE
 from renzheng.store.files import KEYS_FILE
@@ -73,6 +75,17 @@ def adopt(as_json: JsonOption = False) -> None:
         print(f"{rows} rows are signed as they are now.")
 
 
+async def _check_here(store: Store) -> None:
+    """Raises RefusedError where processes on other machines would not find a new master key."""
+    here = socket.gethostname()
+    away = [node.name for node in await store.nodes.all() if node.is_there and node.name.rpartition(":")[0] != here]
+    if away:
+        raise RefusedError(
+            f"{', '.join(away)} would not find the new master key: renzheng vault rotate --prepare makes its file; copy "
+            "that to the keys folder of every machine, then rotate"
+        )
+
+
 @app.command()
 def rotate(
     after_days: Annotated[
@@ -95,6 +108,8 @@ def rotate(
         if prepare:
             made = await asyncio.to_thread(store.vault.prepare, current)
             return made, 0, f"master-{made}.key is made: copy it to the keys folder of every machine, then rotate."
+        if max(generations(store.vault.folder)) == current:
+            await _check_here(store)
         wrapped = await asyncio.to_thread(store.vault.rotate)
         new = await store.vault.generation()
         await store.audit.record("master key rotated", f"master {new}")

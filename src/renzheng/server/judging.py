@@ -82,7 +82,7 @@ class JudgeProcess:
         )
         self.membership = self.store.membership(JUDGE, lambda: Report(self._rate()))
         self.phase = Phase()
-        self.readiness = server_readiness(self.phase, self.engine, self.store, (settings.keys_dir,))
+        self.readiness = server_readiness(self.phase, self.engine, self.store, self.membership, (settings.keys_dir,))
 
     async def metrics_page(self) -> bytes:
         reasons = await self.readiness.reasons()

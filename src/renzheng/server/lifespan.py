@@ -71,10 +71,11 @@ class Lifespan:
         if interrupted := await parts.store.sessions.mark_interrupted():
             log.warning("attempts_were_interrupted", count=interrupted)
         await prepare_key_pairs(parts)
-        tasks: list[asyncio.Task[Any]] = []
+        # From the first: starting takes longer than a silent process is waited for.
+        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(forever("membership", parts.membership.run))]
         try:
             await parts.engine.start()
-            tasks = [asyncio.create_task(forever(name, run)) for name, run in self._background().items()]
+            tasks += [asyncio.create_task(forever(name, run)) for name, run in self._background().items()]
             # What was imported and built so far is never garbage: it need not be gone through again and again.
             gc.collect()
             gc.freeze()
@@ -97,7 +98,6 @@ class Lifespan:
         parts = self._parts
         return {
             "pulse": parts.pulse.run,
-            "membership": parts.membership.run,
             **({"judge": parts.judge.run} if parts.settings.judge_here else {}),
             "sweeper": self._upkeep.run,
             "deliverer": parts.deliverer.run,

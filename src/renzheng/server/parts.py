@@ -45,7 +45,9 @@ class ServerParts:
         self.phase = Phase()
         self.store: Store = open_server_store(settings, clock, entropy)
         self.engine = EngineWorkers(engine_limits(settings))
-        self.readiness = server_readiness(self.phase, self.engine, self.store, (settings.data_dir, settings.keys_dir))
+        self.membership = self.store.membership(SERVER, self._report)
+        folders = (settings.data_dir, settings.keys_dir)
+        self.readiness = server_readiness(self.phase, self.engine, self.store, self.membership, folders)
         self.capacity = Capacity(capacity_limits(settings))
         self.pulse = Pulse(clock)
         self.verdicts = Verdicts(self.store.sessions, news=self.store.database.news)
@@ -58,7 +60,6 @@ class ServerParts:
             wait_seconds=settings.video_wait_seconds,
         )
         self.deliverer = self._deliverer()
-        self.membership = self.store.membership(SERVER, self._report)
         self.channel = self._channel()
         self.readiness.add("judges", self._judges_trouble)
         self.sm2 = ProcessPool(settings.sm2_processes)

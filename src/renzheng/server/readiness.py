@@ -12,6 +12,7 @@ from pathlib import Path
 from renzheng.base.faults import fault_name
 from renzheng.engine import packs
 from renzheng.engine.workers import EngineWorkers
+from renzheng.store.nodes import Membership
 from renzheng.store.open import Store
 from renzheng.store.room import BEGUN
 
@@ -53,7 +54,9 @@ class Phase:
     trouble: str | None = "the server is starting"
 
 
-def server_readiness(phase: Phase, engine: EngineWorkers, store: Store, folders: Sequence[Path]) -> Readiness:
+def server_readiness(
+    phase: Phase, engine: EngineWorkers, store: Store, membership: Membership, folders: Sequence[Path]
+) -> Readiness:
     """With the checks of a whole server. `folders`: those that it must be able to write."""
     readiness = Readiness()
 
@@ -71,7 +74,16 @@ def server_readiness(phase: Phase, engine: EngineWorkers, store: Store, folders:
     async def storage() -> str | None:
         return await asyncio.to_thread(store_trouble, store, folders)
 
-    for name, check in (("server", server), ("models", models), ("workers", workers), ("store", storage)):
+    async def clock() -> str | None:
+        return membership.trouble
+
+    for name, check in (
+        ("clock", clock),
+        ("server", server),
+        ("models", models),
+        ("workers", workers),
+        ("store", storage),
+    ):
         readiness.add(name, check)
     return readiness
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ log = structlog.get_logger("renzheng.store")
 BEAT_SECONDS = 2.0
 DEAD_SECONDS = 10.0
 """Silence after which a process is taken for dead: five heartbeats."""
+MAX_SKEW_SECONDS = 3.0
+"""A fifth of a judge's lease."""
 LOOK_SECONDS = 0.1
 SERVER, JUDGE = "server", "judge"
 
@@ -81,6 +84,11 @@ class Nodes:
             Node(number, kind, name, slot, evidence, bool(draining), rate, attempts, age)
             for number, kind, name, slot, evidence, draining, rate, attempts, age in rows
         ]
+
+    async def clock(self) -> float:
+        """The database's time, unix seconds."""
+        row = await self._database.one(f"SELECT {self._database.clock_sql}")
+        return float(row[0]) if row else 0.0
 
     async def add(self, kind: str, evidence: str) -> Node:
         """This process, from now on. Raises StoreError where there are too many servers."""
@@ -180,8 +188,11 @@ class Membership:
         identity: Callable[[], Awaitable[str]],
         report: Callable[[], Report] = Report,
         is_known: Callable[[Node], None] = lambda _: None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """`identity()`: of the place where this process has evidence. `is_known` is told as which node it is known."""
+        self._clock = clock
+        self._skew = 0.0
         self._nodes = nodes
         self._kind = kind
         self._identity = identity
@@ -200,6 +211,8 @@ class Membership:
         if self._kind is not None:
             self._evidence = await self._identity()
             self._check_evidence()
+            if (trouble := self.trouble) is not None:
+                raise StoreError(trouble)
             await self._add(self._kind)
 
     async def run(self) -> None:
@@ -224,6 +237,13 @@ class Membership:
     async def _add(self, kind: str) -> None:
         self.own = await self._nodes.add(kind, self._evidence)
         self._is_known(self.own)
+
+    @property
+    def trouble(self) -> str | None:
+        """A sentence while this process's clock is not the database's: leases and deadlines are by the clocks."""
+        if abs(self._skew) <= MAX_SKEW_SECONDS:
+            return None
+        return f"this machine's clock differs from the database's by {self._skew:.1f} seconds: let NTP set both"
 
     @property
     def number(self) -> int:
@@ -258,6 +278,9 @@ class Membership:
         return {SERVER: known[SERVER], JUDGE: known[JUDGE]}
 
     async def _look(self) -> None:
+        before = self._clock()
+        at = await self._nodes.clock()
+        self._skew = min(before - at, self._clock() - at, key=abs) if self._kind is not None else 0.0
         known = await self._nodes.all()
         servers = [node.id for node in known if node.kind == SERVER and node.is_there and not node.is_draining]
         self._leads = self._kind is None or servers[:1] == [self.number]

@@ -127,7 +127,7 @@ class Store:
         The one server over SQLite has no row: its lock says that it is there.
         """
         has_row = self.is_shared or kind == JUDGE
-        return Membership(self.nodes, kind if has_row else None, self.objects.identity, report, self._use)
+        return Membership(self.nodes, kind if has_row else None, self.objects.identity, report, self._use, self._clock)
 
     def _use(self, own: Node) -> None:
         """Ids are of this node's slot from now on."""

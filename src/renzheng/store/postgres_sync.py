@@ -10,9 +10,6 @@ import psycopg
 from renzheng.store.engine import Row, StoreError
 from renzheng.store.postgres_session import PostgresSettings, place, session_bounds, spoken, trouble_of
 
-SERVING = 0x72656E7B
-"""PostgreSQL's advisory lock that a server holds."""
-
 
 class SyncTransaction:
     """`engine.Transaction` over a connection that is waited for: while the store is opened, and by commands."""
@@ -46,32 +43,6 @@ def connect(url: str, settings: PostgresSettings) -> psycopg.Connection[Row]:
     except psycopg.Error as error:
         raise StoreError(trouble_of(error, place(url))) from None
     return connection
-
-
-class PostgresServerLock:
-    """Held by the one server process of a database, for as long as its connection lives."""
-
-    def __init__(self, url: str, settings: PostgresSettings) -> None:
-        self._url = url
-        self._settings = settings
-        self._connection: psycopg.Connection[Row] | None = None
-
-    def acquire(self) -> None:
-        """Raises StoreError with a sentence where another process holds it."""
-        connection = connect(self._url, self._settings)
-        row = connection.execute("SELECT pg_try_advisory_lock(%s)", (SERVING,)).fetchone()
-        if row is None or not row[0]:
-            connection.close()
-            raise StoreError(
-                f"another server already works on {place(self._url)}; one server process works on a database so far, "
-                "so stop that one first"
-            )
-        self._connection = connection
-
-    def release(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
 
 
 def connect_plain(url: str) -> psycopg.Connection[Row]:

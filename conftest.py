@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from tests.support.cos import CosFront
 
 # What a machine may lack, and the word in a skip's reason that tells it.
 LACKS = {"data": "RENZHENG_TEST_DATA", "chromium": "chromium", "node": "node"}
+
+# `--hypothesis-profile=many`: for properties of the conversation, which a run of all tests tries a hundred times each.
+settings.register_profile("many", max_examples=1000)
 
 MAX_STRESS_SECONDS = 45 * 60
 MEMORY = Path("/dev/shm")  # noqa: S108 - only a default, and pytest makes a folder of its own there

@@ -88,6 +88,9 @@ async def test_all_lines_of_a_request_are_found_by_its_id(house: House) -> None:
     assert "InvalidParameter" in listed
     assert "success" in listed
     assert "signature explained" not in listed
+    house.lines.append(line(house, "own", -1, action="DescribeKeys"))  # as each page of the console makes some
+    assert "DescribeKeys" not in await _page(house, "?All=1")
+    assert "DescribeKeys" in await _page(house, "?RequestId=own")
 
 
 async def test_a_merchants_person_reads_lines_of_one_account_alone(house: House) -> None:

@@ -75,10 +75,11 @@ log = configure_logs("{level}", False)
 log.info("request", request_id="mine", account=7, code="", ms=1.5)
 log.info("started", address="127.0.0.1")
 log.error("action failed", request_id="mine", exception="builtins.ValueError")
-for number in range(3 * MAX_REQUEST_LINES):
+for number in range(2 * MAX_REQUEST_LINES):
     log.info("request", request_id=str(number), account=None)
+    log.info("request", request_id=str(number), account=-7)
 lines = log.request_lines()
-assert len(lines) == MAX_REQUEST_LINES + 1, len(lines)
+assert len(lines) == 2 * MAX_REQUEST_LINES + 1, len(lines)
 assert {{line.event for line in lines}} == {{"request"}}
 (mine,) = [line for line in lines if line.request_id == "mine"]
 assert (mine.account_id, mine.values) == (7, {{"ms": 1.5}})

@@ -54,7 +54,7 @@ class RequestPages:
         ]
         lines = self._visible(visitor, wanted) if wanted or shows_all else []
         if shows_all:
-            lines = [line for line in lines if line.event == REQUEST][:MAX_SHOWN]
+            lines = [line for line in lines if line.event == REQUEST and not _is_persons(line)][:MAX_SHOWN]
         shown = {"found": [] if shows_all else found, "wanted": wanted, "shows_all": shows_all, "lines": lines}
         return self._frame.page("requests.html", request, visitor, shown, calls=self._calls.made(visitor))
 
@@ -64,6 +64,11 @@ class RequestPages:
         lines = [line for line in self._lines() if line.at >= since and wanted in ("", line.request_id)]
         owners = {line.request_id: line.account_id for line in lines if line.account_id is not None}
         return [line for line in lines if _may_see(visitor, owners.get(line.request_id, 0))]
+
+
+def _is_persons(line: RequestLine) -> bool:
+    """Of somebody's own key, such as every page of the console makes some."""
+    return line.account_id is not None and line.account_id < 0
 
 
 def _may_see(visitor: Visitor, account_id: int | None) -> bool:

@@ -32,7 +32,8 @@ _ONE_LINE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0
 MAX_TROUBLES, MAX_TROUBLE_TEXT = 50, 400
 """How many warnings and errors are remembered, and how much of each."""
 MAX_REQUEST_LINES = 2000
-"""How many lines of requests are remembered: of accounts, and as many of strangers, so that these push out none."""
+"""How many lines of requests are remembered: of accounts, of the people of the console, and of strangers, as many of
+each, so that no kind pushes out another's."""
 Entry = tuple[float, str, MutableMapping[str, Any]]
 
 
@@ -121,6 +122,7 @@ class _Lines:
         self._lock = threading.Lock()
         self.troubles: deque[Trouble] = deque(maxlen=MAX_TROUBLES)
         self.of_accounts: deque[Entry] = deque(maxlen=MAX_REQUEST_LINES)
+        self.of_people: deque[Entry] = deque(maxlen=MAX_REQUEST_LINES)
         self.of_strangers: deque[Entry] = deque(maxlen=MAX_REQUEST_LINES)
         atexit.register(self.write_out)
         threading.Thread(target=self._keep_writing, name="renzheng-log", daemon=True).start()
@@ -135,7 +137,11 @@ class _Lines:
 
     def remember(self, entry: Entry) -> None:
         """For the console; as it is, since nearly none is ever looked at."""
-        (self.of_strangers if entry[2].get("account") is None else self.of_accounts).append(entry)
+        account = entry[2].get("account")
+        if account is None:
+            self.of_strangers.append(entry)
+        else:
+            (self.of_accounts if account > 0 else self.of_people).append(entry)
 
     # What structlog calls, by level.
 
@@ -196,7 +202,9 @@ class RequestLog:
     def request_lines(self) -> list[RequestLine]:
         """Those that are remembered, the newest first. A stranger's list may hold lines of a known account's request,
         such as what its signature was found to be."""
-        entries = sorted((*self._lines.of_accounts, *self._lines.of_strangers), key=lambda entry: -entry[0])
+        lines = self._lines
+        kept = (*lines.of_accounts, *lines.of_people, *lines.of_strangers)
+        entries = sorted(kept, key=lambda entry: -entry[0])
         return [_request_line(entry) for entry in entries]
 
     def info(self, event: str, **values: Any) -> None:

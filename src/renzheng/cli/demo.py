@@ -74,7 +74,9 @@ def _check_server(address: str) -> None:
             pass
     except (OSError, ValueError) as error:
         why = getattr(error, "reason", error)
-        refuse(f"There is no renzheng at {address} ({why}): start one by make run, or name one by --server.", 2)
+        refuse(
+            f"No renzheng answers at {address} ({why}). Start one with `make run`, or name another with --server.", 2
+        )
 
 
 def _merchant(server: str) -> Merchant:

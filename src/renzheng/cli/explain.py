@@ -31,8 +31,8 @@ def explain(
     language: Annotated[Literal["zh-CN", "en-US"], typer.Option(help="Language of the sentences.")] = "en-US",
     as_json: JsonOption = False,
 ) -> None:
-    """Say why a request was refused. Of a wrong signature each plausible mistake is made, and named where it gives the
-    client's own signature.
+    """Say why a request was refused. For a wrong signature, it signs the request again with each known mistake,
+    and names the one that gives the client's signature.
 
     JSON is an object with method, target, headers (a list of pairs, or an object) and body_b64 or body.
     """

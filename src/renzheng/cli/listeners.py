@@ -49,7 +49,7 @@ def _bound(host: str, port: int, names: str) -> socket.socket:
     except OSError as error:
         made.close()
         reason = error.strerror or str(error)
-        raise CannotListenError(f"Cannot listen on {host}:{port} ({reason}): choose others by {names}.") from None
+        raise CannotListenError(f"Cannot listen on {host}:{port} ({reason}): set {names} to others.") from None
     return made
 
 

@@ -39,7 +39,7 @@ _USER = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]{0,63}")
 AccountOption = Annotated[
     str | None, typer.Option("--account", help="The account, by name or number; optional if there is only one.")
 ]
-STDIN_HELP = "- reads it from standard input, and asks for it unseen at a terminal"
+STDIN_HELP = "- reads it from standard input; at a terminal it asks, without echo"
 STILL_IN_LOG = (
     "Note: wrapped keys that were erased are still in keys.db-wal, as another process is reading. They open no data; "
     "the server removes them as soon as that process is done, and so does the next renzheng vault status."

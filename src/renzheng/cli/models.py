@@ -64,7 +64,7 @@ def _by_hand(known: Sequence[packs.Pack]) -> str:
 
 
 @app.command("list")
-def list_(as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False) -> None:
+def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """What each part of the engine runs on: package, licence, source, state."""
     used, passive = packs.in_use(), packs.passive()
     rows = [

@@ -22,7 +22,7 @@ MINUTE = 60
 
 
 async def first_link(store: Store, settings: Settings) -> str | None:
-    """A link by which the first owner is made, good once; None where somebody can sign in already."""
+    """A link that works once, to create the first owner; None if somebody can sign in already."""
     if await store.sign_in.any_credential():
         return None
     return _link(settings, await store.sign_in.offer_link(None, time.time() + MINUTE * settings.console_link_minutes))
@@ -34,7 +34,7 @@ def _link(settings: Settings, secret: str) -> str:
 
 @app.command()
 def link() -> None:
-    """Print a link by which the first owner is made, as the first start does; it is good once."""
+    """Print a link that works once, to create the first owner, as the first start does."""
     settings = load_settings()
 
     async def work(store: Store) -> str:
@@ -48,7 +48,7 @@ def link() -> None:
 
 @app.command()
 def reset(name: NameArgument) -> None:
-    """Forget a person's password and second factor, end the sessions, and print a link, good once, to choose anew."""
+    """Delete a person's password, second factor and sessions, and print a link that works once, for a new password."""
     settings = load_settings()
 
     async def work(store: Store) -> str:
@@ -72,7 +72,7 @@ def add(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a person with a key for the management service, and print a link, good once, to choose a password."""
+    """Add a person with a key for the management service, and print a link that works once, to choose a password."""
     settings = load_settings()
 
     async def work(store: Store) -> dict[str, Any]:

@@ -40,7 +40,8 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
     workers: Annotated[int, typer.Option(help="Server processes; only one, as more are started by themselves.")] = 1,
     on_lan: Annotated[
-        bool, typer.Option("--lan", help="Let phones on this network in, over https with a certificate of our own.")
+        bool,
+        typer.Option("--lan", help="Let phones on this network connect: https, with a self-signed certificate."),
     ] = False,
 ) -> None:
     """Start the server with its defaults: SQLite and a folder; no account and no network needed."""
@@ -135,7 +136,7 @@ def _print_welcome(
     if secret_key and sys.stdout.isatty():
         print(f"  SecretKey  {secret_key}")
     else:
-        print("  SecretKey  by: renzheng key show")
+        print("  SecretKey  run: renzheng key show")
     if settings.explorer:
         print(f"\n  Try the API in a browser:      {base}/explorer")
     if settings.console:

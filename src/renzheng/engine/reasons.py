@@ -83,7 +83,7 @@ def _faults(m: Measurement, *names: str) -> bool:
 
 REASONS: tuple[tuple[str, str, Callable[[Measurement], bool]], ...] = (
     ("01", "the eyes were shut during the whole neutral second", _eyes_shut),
-    ("02", "an action was not done, or the head was turned too shortly to measure", _not_acted),
+    ("02", "an action was not done, or the head was turned too briefly to measure", _not_acted),
     (
         "03",
         "a flat picture was turned, several signs of a screen or print agree, or a network detected one",

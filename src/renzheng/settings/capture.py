@@ -30,7 +30,7 @@ class CaptureSection(BaseModel):
         defaults.MAX_EXCUSED_ATTEMPTS,
         ge=0,
         le=10,
-        description="Most attempts per token that are not counted because the server itself could not watch them "
+        description="Maximum attempts per token that are not counted because the server itself could not watch them "
         "in time, or was restarted. After that, such an attempt ends the verification with Result 1001, which is not "
         "billed.",
     )
@@ -49,7 +49,7 @@ class CaptureSection(BaseModel):
     photo_wait_seconds: float = Field(
         3.0,
         ge=0,
-        description="Most seconds that a capture waits before it starts, until the photo that came with the token "
+        description="Maximum seconds that a capture waits before it starts, until the photo that came with the token "
         "is checked.",
     )
     light_colours: int = Field(
@@ -71,7 +71,7 @@ class CaptureSection(BaseModel):
     captures: int = Field(
         defaults.CAPTURES,
         ge=1,
-        description="Most attempts in progress at once, whatever the server measures of its capacity; an open page "
+        description="Maximum attempts in progress at once, whatever the server measures of its capacity; an open page "
         "takes no place.",
     )
     captures_share: float = Field(
@@ -85,11 +85,13 @@ class CaptureSection(BaseModel):
     place_seconds: float = Field(
         defaults.PLACE_SECONDS,
         ge=0,
-        description="Most seconds that a person who starts waits for a place; if the wait is going to be longer, the "
+        description="Maximum seconds that a person who starts waits for a place; if the wait would be longer, the "
         "socket is closed with 4503 at once.",
     )
     max_waiting: int = Field(
-        defaults.MAX_WAITING, ge=1, description="Most people who wait for a place; the others are told to come later."
+        defaults.MAX_WAITING,
+        ge=1,
+        description="Maximum people who wait for a place; the others are told to come later.",
     )
     min_looks_per_second: float = Field(
         defaults.MIN_LOOKS_PER_SECOND,
@@ -101,12 +103,12 @@ class CaptureSection(BaseModel):
     max_verdict_seconds: float = Field(
         defaults.MAX_VERDICT_SECONDS,
         gt=0,
-        description="Most seconds that a person should wait for the verdict: nobody is admitted who would wait longer.",
+        description="Maximum seconds that a person should wait for the verdict; who would wait longer is not admitted.",
     )
     captures_per_address: int = Field(
         defaults.CAPTURES_PER_ADDRESS,
         ge=1,
-        description="Most capture sockets open at once from one address (IPv6: one /64).",
+        description="Maximum capture sockets open at once from one address (IPv6: one /64).",
     )
     frame_bytes: int = Field(defaults.FRAME_BYTES, ge=16 * 1024, description="Largest frame, bytes.")
     frame_pixels: int = Field(defaults.FRAME_PIXELS, ge=160 * 120, description="Largest frame, pixels.")
@@ -114,16 +116,18 @@ class CaptureSection(BaseModel):
         defaults.MIN_FRAMES_PER_SECOND, ge=1, description="Frames per second below which nothing is counted."
     )
     max_frames_per_second: int = Field(
-        defaults.MAX_FRAMES_PER_SECOND, ge=4, le=60, description="Most frames per second that are stored."
+        defaults.MAX_FRAMES_PER_SECOND, ge=4, le=60, description="Maximum frames per second that are stored."
     )
-    frames_per_attempt: int = Field(defaults.FRAMES_PER_ATTEMPT, ge=30, description="Most frames stored per attempt.")
+    frames_per_attempt: int = Field(
+        defaults.FRAMES_PER_ATTEMPT, ge=30, description="Maximum frames stored per attempt."
+    )
     attempt_bytes: int = Field(
-        defaults.ATTEMPT_BYTES, ge=4 * MIB, description="Most bytes of frames stored per attempt."
+        defaults.ATTEMPT_BYTES, ge=4 * MIB, description="Maximum bytes of frames stored per attempt."
     )
     pending_bytes: int = Field(
         defaults.PENDING_BYTES,
         ge=2 * MIB,
-        description="Most bytes of frames that one device's socket holds before they are stored; more frames are "
+        description="Maximum bytes of frames that one device's socket holds before they are stored; more frames are "
         "dropped.",
     )
     round_trip_seconds: float = Field(

@@ -31,9 +31,12 @@ class ConsoleSection(BaseModel):
         "address, 10 times as many for one person.",
     )
     console_tries_minutes: float = Field(15, gt=0, le=1440, description="Length of such a window, minutes.")
-    console_password_length: int = Field(12, ge=8, le=128, description="Fewest characters of a person's password.")
+    console_password_length: int = Field(12, ge=8, le=128, description="Minimum characters of a person's password.")
     console_upload_bytes: int = Field(
-        64 * MIB, ge=MIB, le=1024 * MIB, description="Most bytes of files that one form of the console takes at once."
+        64 * MIB,
+        ge=MIB,
+        le=1024 * MIB,
+        description="Maximum bytes of files that one form of the console takes at once.",
     )
     console_link_minutes: float = Field(
         60, gt=0, le=10080, description="Minutes that a link for choosing a password is valid."

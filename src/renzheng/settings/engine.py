@@ -31,7 +31,7 @@ class EngineSection(BaseModel):
         "gets the video.",
     )
     decode_memory: int = Field(
-        defaults.DECODE_MEMORY, ge=256 * MIB, description="Most memory of a decoding process, bytes."
+        defaults.DECODE_MEMORY, ge=256 * MIB, description="Maximum memory of a decoding process, bytes."
     )
     decode_seconds: float = Field(defaults.DECODE_SECONDS, gt=0, description="Seconds to decode one image.")
     attempt_decode_seconds: float = Field(
@@ -41,12 +41,12 @@ class EngineSection(BaseModel):
     )
     judge_seconds: float = Field(defaults.JUDGE_SECONDS, gt=0, description="Seconds to measure one verification.")
     hint_queue: int = Field(
-        defaults.HINT_QUEUE, ge=1, description="Most frames that wait for a hint; more are skipped."
+        defaults.HINT_QUEUE, ge=1, description="Maximum frames that wait for a hint; more are skipped."
     )
     judge_queue: int = Field(
         defaults.JUDGE_QUEUE,
         ge=1,
-        description="Most verifications that wait inside the engine; others wait in the store.",
+        description="Maximum verifications that wait inside the engine; others wait in the store.",
     )
     judge_raise_seconds: float = Field(
         defaults.JUDGE_RAISE_SECONDS, ge=0, description="Seconds after which a waiting job gets normal priority."

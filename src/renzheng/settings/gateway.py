@@ -45,8 +45,8 @@ class GatewaySection(BaseModel):
     v1_body_bytes: int = Field(
         defaults.V1_BODY_BYTES, ge=1024, description="Largest body of a HmacSHA1 or HmacSHA256 request, bytes."
     )
-    max_headers: int = Field(defaults.MAX_HEADERS, ge=32, le=1024, description="Most headers of a request.")
-    max_pairs: int = Field(defaults.MAX_PAIRS, ge=40, le=4096, description="Most parameters of a query or a form.")
+    max_headers: int = Field(defaults.MAX_HEADERS, ge=32, le=1024, description="Maximum headers of a request.")
+    max_pairs: int = Field(defaults.MAX_PAIRS, ge=40, le=4096, description="Maximum parameters of a query or a form.")
     v1_signatures: bool = Field(
         defaults.V1_SIGNATURES,
         description="Whether HmacSHA1 and HmacSHA256 are accepted besides TC3-HMAC-SHA256; they do not protect "
@@ -58,7 +58,7 @@ class GatewaySection(BaseModel):
     bytes_in_flight: int = Field(
         defaults.BYTES_IN_FLIGHT,
         ge=MIB,
-        description="Most bytes of request bodies in memory at once. One account may use a quarter of them, and so "
+        description="Maximum bytes of request bodies in memory at once. One account may use a quarter of them, and so "
         "may one address before its key is checked.",
     )
     uncounted_bytes: int = Field(
@@ -68,7 +68,9 @@ class GatewaySection(BaseModel):
     body_rate: int = Field(defaults.BODY_RATE, ge=1, description="Lowest average speed of a body, bytes per second.")
     body_grace: float = Field(defaults.BODY_GRACE, gt=0, description="Seconds that a body may be behind that speed.")
     requests_per_second: int = Field(
-        defaults.REQUESTS_PER_SECOND, ge=1, description="Most requests per second, for each account and action."
+        defaults.REQUESTS_PER_SECOND,
+        ge=1,
+        description="Maximum requests per second, for each account and action.",
     )
     encryption_rsa_bits: int = Field(
         2048, ge=1024, le=8192, description="Size of new RSA keys for sealed fields; Tencent Cloud's own has 1024 bits."
@@ -84,5 +86,5 @@ class GatewaySection(BaseModel):
     sealing_places: int = Field(
         defaults.SEALING_PLACES,
         ge=2,
-        description="Most sealed requests in progress at once; one account gets at most half of these places.",
+        description="Maximum sealed requests in progress at once; one account gets at most half of these places.",
     )

@@ -18,6 +18,6 @@ class JudgingSection(BaseModel):
     max_seen_frames: int = Field(
         2,
         ge=0,
-        description="Most frames that a verification may have in common with earlier ones of its account; more is a "
+        description="Maximum frames that a verification may have in common with earlier ones of its account; more is a "
         "replay.",
     )

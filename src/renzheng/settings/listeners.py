@@ -32,12 +32,14 @@ class ListenerSection(BaseModel):
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Lowest level that is logged.")
     log_json: bool = Field(False, description="Log lines as JSON, for a collector.")
     connections: int = Field(
-        4096, ge=16, description="Most connections open at once; fewer if the system allows fewer file descriptors."
+        4096,
+        ge=16,
+        description="Maximum connections open at once; fewer if the system allows fewer file descriptors.",
     )
     connections_per_address: int = Field(
         256,
         ge=1,
-        description="Most connections open at once from one address (IPv6: one /64). Above it, the server closes "
+        description="Maximum connections open at once from one address (IPv6: one /64). Above it, the server closes "
         "the one that is idle longest. Trusted proxies do not count.",
     )
     min_free_descriptors: int = Field(

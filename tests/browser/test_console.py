@@ -22,7 +22,8 @@ MAX_BYTES = 150_000
 PAGES = (
     "/console", "/console/rules", "/console/do/CreateRule", "/console/identities/import", "/console/do/AuthoriseBucket",
     "/console/keys", "/console/accounts/1", "/console/audit", "/console/settings", "/console/verifications",
-    "/console/me", "/console/me/factor", "/console/nothing",
+    "/console/me", "/console/me/factor", "/console/nothing", "/console/usage", "/console/people", "/console/requests",
+    "/console/requests?All=1", "/console/explorer", "/console/explorer/faceid/GetFaceIdToken",
 )  # fmt: skip
 
 
@@ -68,6 +69,10 @@ async def test_from_the_link_to_a_verification(server: Server, browser: Browser,
         await owner.page.locator(".calls li").first.wait_for()
         await check(owner, axe, "drawer")
         await owner.page.keyboard.press("Escape")
+        await owner.page.click('.head a:text-is("Fetch again")')
+        await owner.send()
+        await expect(owner.page.locator("h1")).to_contain_text("would get now")
+        await check(owner, axe, "result")
         await expect(owner.page.locator(".inspector")).to_be_hidden()
         await owner.page.click(".inspect")
         await owner.page.click('.calls a:has-text("DescribeVerification") >> nth=0')

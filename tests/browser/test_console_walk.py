@@ -142,7 +142,7 @@ async def test_from_a_fresh_folder_to_a_person_who_passes(
             await somebody.agree()
             await somebody.end("passed")
         await the_result_is_fetched(owner, token[1], album)
-        await the_timeline_is_read(owner, reviewer, album)
+        await the_timeline_is_read(owner, reviewer, album, axe)
         assert not owner.refused + reviewer.refused
         assert not owner.errors + reviewer.errors
     assert sorted(name.rpartition(".")[2] for name in front.objects()) == ["jpg", "mp4"]
@@ -165,7 +165,7 @@ async def it_is_delivered(owner: Person) -> None:
         await owner.page.reload()
 
 
-async def the_timeline_is_read(owner: Person, reviewer: Person, album: Album) -> None:
+async def the_timeline_is_read(owner: Person, reviewer: Person, album: Album, axe: str) -> None:
     await owner.open("/console/verifications")
     await album.take(owner, "verifications")
     await owner.page.click("td a >> nth=0")
@@ -176,7 +176,7 @@ async def the_timeline_is_read(owner: Person, reviewer: Person, album: Album) ->
     assert told == sorted(told), timeline
     await it_is_delivered(owner)
     await album.take(owner, "verification")
-    await it_is_looked_at_again(owner, album)
+    await it_is_looked_at_again(owner, album, axe)
     for path in ("/console", "/console/audit", "/console/usage"):
         await owner.open(path)
         await album.take(owner, path.rpartition("/")[2])
@@ -186,7 +186,7 @@ async def the_timeline_is_read(owner: Person, reviewer: Person, album: Album) ->
     await album.take(reviewer, "verification-zh")
 
 
-async def it_is_looked_at_again(owner: Person, album: Album) -> None:
+async def it_is_looked_at_again(owner: Person, album: Album, axe: str) -> None:
     """By the buttons of its page: what the merchant would get, the delivery, the judging, and the video."""
     one = owner.page.url.partition(owner.url)[2]
 
@@ -199,14 +199,17 @@ async def it_is_looked_at_again(owner: Person, album: Album) -> None:
         return await owner.page.inner_text("main")
 
     assert "myqcloud.com" in await press("Fetch again")
+    assert not await owner.page.evaluate(axe)
     await album.take(owner, "fetched-again")
     assert "The verdict stands" in await press("Judge again")
+    assert not await owner.page.evaluate(axe)
     await album.take(owner, "judged-again")
     await press("Play the video", Reason="complaint 4711")
     video = owner.page.locator("video")
     played = "(video) => video.readyState > 1 || new Promise((done) => video.addEventListener('loadeddata', done))"
     await video.evaluate(played)
     assert await video.evaluate("(video) => video.videoWidth > 0 && video.duration > 1")
+    assert not await owner.page.evaluate(axe)
     await album.take(owner, "video")
     await press("Deliver again")
     await it_is_delivered(owner)

@@ -17,7 +17,7 @@ from renzheng.console.rendering import ROOT, language
 REQUESTS = f"{ROOT}/requests"
 SECONDS = 3600
 MAX_GIVEN = 100
-MAX_SHOWN = 200
+MAX_SHOWN = 100
 """Requests of the list of all."""
 SPOKEN = {"en": "en-US", "zh": "zh-CN"}
 REQUEST = "request"

@@ -231,6 +231,7 @@ def test_another_format_is_named(start: bytes, name: str) -> None:
         (0xCA, 8, "JPEG (arithmetic coding)"),
         (0xC3, 8, "JPEG (lossless)"),
         (0xC3, 16, "JPEG (lossless)"),
+        (0xC5, 8, "JPEG (hierarchical)"),
         (0xF7, 8, "JPEG-LS"),
         (0xC1, 12, "JPEG (12 bit)"),
     ],
@@ -260,8 +261,10 @@ def test_what_breaks_a_png_for_every_decoder_is_seen_without_decoding(portrait: 
         whole(data[:33] + data[-12:])
     with pytest.raises(MediaError, match="header is damaged"):
         probe(data[:29] + bytes([data[29] ^ 1]) + data[30:])
-    with pytest.raises(MediaError, match="on its way"):
-        probe(data.replace(b"\r\n", b"\n"))
+    for changed in (data.replace(b"\r\n", b"\n"), b"\r\n" + data, b"\xef\xbb\xbf" + encoded(portrait)):
+        with pytest.raises(MediaError, match="on its way") as caught:
+            probe(changed)
+        assert caught.value.kind == "corrupt"
 
 
 def test_what_costs_too_much_to_follow_is_refused() -> None:

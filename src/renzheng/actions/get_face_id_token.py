@@ -16,7 +16,7 @@ from renzheng.gateway.contract import Caller
 from renzheng.gateway.errors import InvalidParameterError, LimitExceededError, ServiceUnavailableError
 from renzheng.gateway.manifest import Manifest, Message, Parameter
 from renzheng.gateway.parameters import text_of, unescaped
-from renzheng.verification.identity import is_id_card, normal_id_card
+from renzheng.verification.identity import is_id_card, normal_id_card, normal_name
 from renzheng.verification.records import EvidenceLimitError, NoRoomError
 from renzheng.verification.session import CompareLib, Details
 
@@ -72,6 +72,11 @@ class Request(Message, forbid_unknown_fields=True, frozen=True, rename="pascal",
                     "Under BUSINESS both Name and IdCard are needed.",
                     "CompareLib 为 BUSINESS 时必须同时传 Name 和 IdCard。",
                 ),
+            )
+        if self.compare_lib == "BUSINESS" and self.name and not normal_name(self.name):
+            raise InvalidParameterError(
+                "Name holds nothing that can be seen",
+                why=("Name holds nothing but spaces and invisible characters.", "Name 只含空格和不可见字符。"),
             )
         if self.id_card and not is_id_card(self.id_card):
             if is_id_card(normal_id_card(self.id_card)):

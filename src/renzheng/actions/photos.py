@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pybase64
 
 from renzheng.gateway.errors import InvalidParameterError
@@ -28,13 +30,26 @@ FAULTS: dict[str, tuple[str, str]] = {
         "Base64 长度不是 4 的倍数，可能被截断或缺少填充",
         "its Base64 is cut off or not padded: its length is no multiple of 4",
     ),
-    "base64": ("不是 Base64", "it is not Base64"),
+    "location": ("是一个网址或路径，请传图片内容的 Base64", "it is an address; send the picture itself in Base64"),
+    "percent": (
+        "经过了 URL 编码（含有 %），请传 Base64 原文",
+        "it is URL-encoded: it holds %; send the Base64 text as it is",
+    ),
+    "base64": (
+        "不是 Base64：含有其他字符，如引号",
+        "it is not Base64: it holds other characters, such as quotation marks",
+    ),
     "twice": ("Base64 编码了两次", "it is encoded in Base64 twice"),
     "empty": ("LOCAL 方式必须传入图片", "LOCAL needs it"),
 }
 """Kind -> Chinese and English. What is wrong with an image is named as `engine.media` names it."""
 ENCODED = (b"/9j/", b"iVBOR", b"data:")
 """How the Base64 of a JPEG and of a PNG begins, and an address that holds one."""
+
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+_MARKS = (("lines", frozenset(b" \t\r\n\\")), ("alphabet", frozenset(b"-_")), ("percent", frozenset(b"%")))
+"""What else a text holds where it is nearly Base64; the backslash is of JSON, which escapes line breaks."""
+_PATH = re.compile(rb"[^\0]{1,1000}\.(jpe?g|png|heic|webp)", re.IGNORECASE)
 
 
 def refusal(kind: str, name: str = "") -> InvalidParameterError:
@@ -65,8 +80,8 @@ def from_base64(text: memoryview) -> bytes:
 def _mistake_in(text: bytes) -> str:
     if text[:5].lower() == b"data:":
         return "address"
-    if any(mark in text for mark in (b"\n", b"\r", b"\t", b" ", b"\\n", b"\\r", b"\\t")):  # or as JSON escapes them
-        return "lines"
-    if b"-" in text or b"_" in text:
-        return "alphabet"
+    if b"://" in text[:16] or _PATH.fullmatch(text):
+        return "location"
+    if others := frozenset(text.translate(None, _ALPHABET)):
+        return next((kind for kind, marks in _MARKS if others <= marks), "base64")
     return "padding" if len(text) % 4 else "base64"

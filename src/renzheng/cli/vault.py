@@ -81,8 +81,8 @@ async def _check_here(store: Store) -> None:
     away = [node.name for node in await store.nodes.all() if node.is_there and node.name.rpartition(":")[0] != here]
     if away:
         raise RefusedError(
-            f"{', '.join(away)} would not find the new master key: renzheng vault rotate --prepare makes its file; copy "
-            "that to the keys folder of every machine, then rotate"
+            f"{', '.join(away)} would not find the new master key: renzheng vault rotate --prepare makes its file; "
+            "copy that to the keys folder of every machine, then rotate"
         )
 
 

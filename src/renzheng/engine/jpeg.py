@@ -29,6 +29,7 @@ SOF_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {LS}
 """Start of frame of every JPEG process; C4, C8 and CC are tables and a reserved code (T.81, B.1), F7 is of JPEG-LS."""
 PROGRESSIVE = 0xC2
 LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
+HIERARCHICAL = frozenset({0xC5, 0xC6})
 ARITHMETIC = frozenset({0xC9, 0xCA, 0xCD, 0xCE})
 DECODABLE = frozenset({0xC0, 0xC1, PROGRESSIVE})
 START_OF_SCAN, END_OF_IMAGE, APP1 = 0xDA, 0xD9, 0xE1

@@ -106,6 +106,8 @@ def probe(data: bytes | bytearray | memoryview) -> ImageInfo:
         return _probe_png(view)
     if bytes(view[:4]) == png.SIGNATURE[:4]:  # its line ends are there to show that a transfer as text changed them
         raise MediaError("corrupt", "the PNG was changed on its way: its first bytes are damaged")
+    if bytes(view[:32]).lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"\xff\xd8\xff", png.SIGNATURE)):
+        raise MediaError("corrupt", "the image was changed on its way: bytes of a text stand before it")
     if name := foreign_format(view):
         raise MediaError("format", f"the image is {name}; send a JPEG or PNG", name)
     raise MediaError("format", "the image is neither a JPEG nor a PNG")
@@ -173,6 +175,8 @@ def _rare_kind(head: jpeg.Header) -> str:
         return "JPEG-LS"
     if head.process in jpeg.LOSSLESS:
         return "JPEG (lossless)"
+    if head.process in jpeg.HIERARCHICAL:
+        return "JPEG (hierarchical)"
     if head.process in jpeg.ARITHMETIC:
         return "JPEG (arithmetic coding)"
     return f"JPEG ({head.bits} bit)" if head.bits != 8 else ""

@@ -4,8 +4,8 @@ set -eu
 cd "$(dirname "$0")/.."
 UV="${UV:-uv}"
 flags="--quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header"
-$UV pip compile $flags --extra server --extra postgres --extra kms --group lab pyproject.toml -o requirements/run.lock "$@"
-$UV pip compile $flags --extra server --extra postgres --extra kms --group lab --group dev -c requirements/run.lock pyproject.toml -o requirements/dev.lock "$@"
+$UV pip compile $flags --extra server --extra postgres --extra kms --extra cluster --group lab pyproject.toml -o requirements/run.lock "$@"
+$UV pip compile $flags --extra server --extra postgres --extra kms --extra cluster --group lab --group dev -c requirements/run.lock pyproject.toml -o requirements/dev.lock "$@"
 
 # What an install from the wheel takes, by `pip install -c`: the same versions without digests, as pip would ask for
 # one of the wheel itself. It is shipped in the wheel.

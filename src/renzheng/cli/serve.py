@@ -76,7 +76,7 @@ def serve(
                 request_lines=request_log.request_lines,
             )
             listeners.run(app, tls, operator)
-    except (_RefusedError, packs.PackError, listeners.CannotListenError, StoreError) as error:
+    except (_RefusedError, SettingsError, packs.PackError, listeners.CannotListenError, StoreError) as error:
         _refuse(str(error), settings)
     except (OSError, sqlite3.Error) as error:
         _refuse(unusable(error), settings)

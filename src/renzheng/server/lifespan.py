@@ -31,6 +31,7 @@ class Lifespan:
     def __init__(self, parts: ServerParts, services: Services, console: Console | None) -> None:
         self._parts = parts
         self._management = services.management
+        self._quota = services.quota
         self._console = console
         sweeps = [console.sweep] if console else []
         self._upkeep = Upkeep(parts, [*sweeps, self._management.sweep])
@@ -80,6 +81,8 @@ class Lifespan:
             gc.collect()
             gc.freeze()
             parts.phase.trouble = None
+            if parts.store.is_shared and self._quota is None:
+                log.info("rates_are_per_server", why="requests a second are counted over servers in RENZHENG_REDIS_URL")
             log.info(
                 "started",
                 address=f"{parts.settings.host}:{parts.settings.port}",
@@ -108,6 +111,8 @@ class Lifespan:
     async def _stop(self) -> None:
         parts = self._parts
         await self._management.stop()
+        if self._quota is not None:
+            await self._quota.stop()
         parts.deliverer.close()
         if self._console:
             self._console.stop()

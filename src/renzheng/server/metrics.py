@@ -136,6 +136,11 @@ class Metrics:
             ("kind",),
             registry=self.registry,
         )
+        self._shared_rates = Gauge(
+            "renzheng_shared_rates",
+            "1 while requests a second are counted over all servers in Redis, 0 while this server counts its own.",
+            registry=self.registry,
+        )
         self._judged_per_second = Gauge(
             "renzheng_judged_per_second",
             "Verifications that all judges together can judge in a second, as they measure it.",
@@ -200,6 +205,9 @@ class Metrics:
         for kind, count in by_kind.items():
             self._nodes.labels(kind).set(count)
         self._judged_per_second.set(judged_per_second)
+
+    def shared_rates(self, are_shared: bool) -> None:
+        self._shared_rates.set(int(are_shared))
 
     def steps(self) -> dict[tuple[str, str], int]:
         """How often each step of a capture was counted since the start, by step and browser family."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SecretStr
 
 from renzheng.base import defaults
 from renzheng.base.defaults import MIB
+from renzheng.settings.kinds import RedisAddress
 
 
 class GatewaySection(BaseModel):
     """Read by the gateway."""
 
+    redis_url: RedisAddress = Field(
+        SecretStr(""),
+        description="Redis in which several servers count requests a second together, such as redis://host:6379/0; "
+        "empty: each server counts its own.",
+    )
     region_required: bool = Field(
         defaults.REGION_REQUIRED, description="Whether GetFaceIdToken without a Region is MissingParameter."
     )

@@ -92,10 +92,19 @@ def _postgres(given: SecretStr) -> SecretStr:
     return given
 
 
+def _redis(given: SecretStr) -> SecretStr:
+    """As `_postgres`."""
+    address = given.get_secret_value()
+    if address and urlsplit(address).scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("say an address of Redis, such as redis://:password@host:6379/0")
+    return given
+
+
 Filled = Annotated[str, BeforeValidator(_says_something)]
 Folder = Annotated[Path, BeforeValidator(_says_something)]
 Site = Annotated[str, AfterValidator(_site)]
 Issuer = Annotated[str, AfterValidator(_issuer)]
+RedisAddress = Annotated[SecretStr, AfterValidator(_redis)]
 PostgresAddress = Annotated[SecretStr, AfterValidator(_postgres)]
 HostNames = Annotated[
     tuple[Annotated[str, AfterValidator(_host_name)], ...],

@@ -12,7 +12,7 @@ from renzheng.verification.decision import UNFINISHED
 from renzheng.verification.policy import Policy
 from renzheng.verification.session import DAY_SECONDS
 from tests.management.conftest import House
-from tests.support.again import DETAILS, judged, without_depth
+from tests.support.again import DETAILS, captured, judged, without_depth
 
 BUCKET = cos_bucket("faces-1250000000", "ap-guangzhou")
 KEY = BucketKey("AKIDx", "secret")
@@ -38,8 +38,8 @@ async def test_the_video_is_of_the_judged_frames_and_the_audit_has_the_reason(ho
 
 
 async def test_an_attempt_that_another_may_follow_gets_no_video_that_would_be_kept(house: House) -> None:
-    store, now = house.store, house.clock()
-    number = await store.sessions.create(house.account.id, "T", DETAILS, None, Policy(), now, 600)
+    store = house.store
+    number = await captured(store, house.account.id, house.clock(), "T")
     seen = await house.do("DescribeEvidenceVideo", {"VerificationId": str(number), "Reason": "complaint"})
     assert seen["VideoBase64"] == ""
     assert await store.sessions.video(number) is None

@@ -85,8 +85,8 @@ class Again:
         return Addresses(found.place.address(found.video_key), None)
 
 
-async def judged(store: Store, account_id: int, now: float, token: str = "JUDGED", **given: Any) -> int:
-    """A verification whose three frames are pictures, passed with what `Found` finds."""
+async def captured(store: Store, account_id: int, now: float, token: str, **given: Any) -> int:
+    """A verification under way, with three pictures as its frames."""
     sessions = store.sessions
     number = await sessions.create(account_id, token, DETAILS, drawn(), Policy(), now, 600, **given)
     assert await sessions.begin_attempt(number, 0, ("blink",), now) == 1
@@ -98,6 +98,12 @@ async def judged(store: Store, account_id: int, now: float, token: str = "JUDGED
         for one in range(3)
     ]
     assert await sessions.store_frames(number, 1, kept)
+    return number
+
+
+async def judged(store: Store, account_id: int, now: float, token: str = "JUDGED", **given: Any) -> int:
+    """A verification whose three frames are pictures, passed with what `Found` finds."""
+    number, sessions = await captured(store, account_id, now, token, **given), store.sessions
     assert await sessions.submit(number, 1, EndReason.COMPLETED, now + 3)
     job = await sessions.claim_judging(now + 3, 15)
     assert job is not None

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import re
 from html import unescape
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from renzheng.accounts.buckets import BucketKey, cos_bucket
 from renzheng.accounts.keys import AccountProfile
 from renzheng.accounts.operators import Role
 from renzheng.accounts.rules import RuleTerms
+from renzheng.server.logs import RequestLine
 from renzheng.store.identities import NewPerson
 from renzheng.verification.policy import Policy
+from renzheng.verification.session import CompareLib, Details
 from tests.support.again import judged
 
 from .conftest import ORIGIN, PRODUCT, Browser, House, Reply
@@ -199,3 +201,57 @@ async def test_a_photo_that_is_too_large_gets_a_page_that_says_so(house: House) 
     reply = await browser.ask("POST", "/console/do/PutIdentity", body, kind)
     assert (reply.status, "too large" in reply.text) == (413, True)
     assert await house.store.search.count_people(1) == 0
+
+
+SCRIPT = '"><script>alert(1)</script>'
+
+
+async def test_no_text_that_somebody_stored_becomes_markup_anywhere(house: House) -> None:
+    """Every text that the API takes and keeps, on every page that a crawl from the overview reaches."""
+    store, now = house.store, house.clock()
+    account = (await store.accounts.create("shop", now)).id
+    owner, reviewer = await house.signed_in("li.wei"), await house.signed_in("wang.fang", Role.REVIEWER)
+    one = {"AccountId": str(account)}
+    shown = {"DisplayNameZh": SCRIPT, "DisplayNameEn": SCRIPT, "Contact": SCRIPT}
+    assert (await owner.submit("/console/do/ModifyAccount", one | shown)).status == 303
+    assert (await owner.submit("/console/do/ModifyAccount", one | {"PrivacyUrl": "javascript:alert(1)"})).status == 422
+    assert (await owner.submit("/console/do/CreateRule", one | {"Name": SCRIPT})).status == 303
+    await owner.submit("/console/do/SubmitRule", one | {"RuleId": "1"})
+    note = one | {"RuleId": "1", "Note": SCRIPT}
+    assert (await reviewer.submit("/console/do/RejectRule", note)).status == 303
+    assert (
+        await owner.submit("/console/do/PutIdentity", one | {"IdCard": "11204416541220243X", "Name": SCRIPT})
+    ).status == 303
+    details = Details(CompareLib.BUSINESS, "11204416541220243X", SCRIPT, SCRIPT, SCRIPT, SCRIPT)
+    number = await store.sessions.create(account, "T", details, None, Policy(), now, 600)
+    store.calls.note(number, now, "GetFaceIdToken", SCRIPT, SCRIPT)
+    seen = {"VerificationId": str(number), "Reason": SCRIPT}
+    assert (await owner.submit("/console/do/DescribeEvidence", seen)).status == 200
+    house.lines = [
+        RequestLine(now, "error", SCRIPT, SCRIPT, account, {"cause": SCRIPT, "action": SCRIPT, "code": SCRIPT})
+    ]
+    token = (await owner.get("/console/identities/import")).hidden()
+    faulty = await upload(owner, token, f"id_card,name,photo\n{SCRIPT},{SCRIPT},{SCRIPT}\n")
+    pages = {"import": faulty.body, **await crawl(owner)}
+    for wrong in (f"?RequestId={quote(SCRIPT)}", f"?All={quote(SCRIPT)}"):
+        pages[wrong] = (await owner.get(f"/console/requests{wrong}")).body
+    for path in ("verifications", "explorer", "keys", "rules"):
+        query = urlencode(dict.fromkeys(("q", "State", "Result", "RequestId", "page", "done", "Name"), SCRIPT))
+        pages[path] = (await owner.get(f"/console/{path}?{query}")).body
+    assert len(pages) > 40
+    assert sum("&lt;script&gt;" in body for body in pages.values()) > 8
+    for path, body in pages.items():
+        assert "<script" not in body.replace('<script src="/console/static/', ""), path
+        assert not re.search(r'(?:href|src|action)="\s*(?:javascript|data:text)', body, re.IGNORECASE), path
+
+
+async def crawl(browser: Browser) -> dict[str, str]:
+    """Every page that links lead to from the overview, deeds' forms among them; of the calls behind pages the first."""
+    waiting, found = ["/console"], dict[str, str]()
+    while waiting and len(found) < 150:
+        path = waiting.pop()
+        if path in found or "/language/" in path or (sum("/calls/" in one for one in found) > 12 and "/calls/" in path):
+            continue
+        found[path] = (await browser.get(path)).body
+        waiting += [unescape(one) for one in re.findall(r'href="(/console[^"#]*)"', found[path])]
+    return found

@@ -153,3 +153,22 @@ async def test_the_timeline_has_the_page_that_was_opened_and_the_call_that_issue
     assert shown[0]["Detail"] == "AKIDx the-request"
     listed = await house.do("DescribeVerifications", {"RequestId": "the-request"})
     assert [one["Id"] for one in listed["Verifications"]] == [number]
+
+
+async def test_what_is_erased_while_it_is_judged_again_is_as_one_that_does_not_exist(
+    house: House,
+) -> None:
+    store = house.store
+    number = await judged(store, house.account.id, house.clock())
+    given = {"VerificationId": str(number)}
+
+    async def erase_and_present(frames: object) -> object:
+        await house.do("EraseVerification", given)
+        return without_depth()
+
+    house.engine.present = erase_and_present  # type: ignore[assignment,method-assign]
+    answer = await house.call("RejudgeVerification", given)
+    assert answer.code in ("", "ResourceNotFound"), answer.response
+    assert await house.code("DescribeVerification", given) == "ResourceNotFound"
+    for action in ("DescribeEvidenceVideo", "DescribeEvidence"):
+        assert await house.code(action, given | {"Reason": "complaint"}) == "ResourceNotFound"

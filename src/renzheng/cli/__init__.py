@@ -87,6 +87,7 @@ def _options(
 def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
     """The command line with these commands. Only what they need is imported, as the whole takes a second."""
     from renzheng.cli.remote import with_endpoint
+    from renzheng.cli.remote_commands import REMOTE
 
     app = typer.Typer(
         name="renzheng",
@@ -107,9 +108,9 @@ def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
             app.command(name, hidden=True, context_settings=_ANYTHING)(_refuse_lab)
             continue
         if command.help:
-            with_endpoint(found, name)
+            with_endpoint(found, REMOTE, name)
             app.add_typer(found, name=name, help=command.help)
         else:
             app.command(name)(found)
-    with_endpoint(app)
+    with_endpoint(app, REMOTE)
     return app

@@ -134,16 +134,14 @@ def _plain(value: Any) -> Any:
     return [_plain(part) for part in value] if isinstance(value, list) else value
 
 
-def with_endpoint(app: typer.Typer, group: str = "") -> None:
-    """Give `--endpoint` to those of these commands that have an action. Doing it again changes nothing."""
-    from renzheng.cli.remote_commands import REMOTE
-
+def with_endpoint(app: typer.Typer, acts: Mapping[str, Act], group: str = "") -> None:
+    """Give `--endpoint` to those of these commands that `acts` names. Doing it again changes nothing."""
     for command in app.registered_commands:
         callback = command.callback
         assert callback is not None
         name = " ".join(filter(None, (group, command.name or callback.__name__.replace("_", "-"))))
-        if name in REMOTE and not hasattr(callback, "__wrapped__"):
-            command.callback = _made(callback, REMOTE[name])
+        if name in acts and not hasattr(callback, "__wrapped__"):
+            command.callback = _made(callback, acts[name])
 
 
 def _made(callback: Callable[..., Any], act: Act) -> Callable[..., Any]:

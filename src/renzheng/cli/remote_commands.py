@@ -452,6 +452,7 @@ PROCESS_HERE = "it is a process of this machine"
 WAY_BACK = "the way back for whoever is locked out stands open on the server's machine alone"
 LOCAL_ONLY: dict[str, str] = {
     "serve": PROCESS_HERE,
+    "judge": PROCESS_HERE,
     "demo": PROCESS_HERE,
     "verify": PROCESS_HERE,
     "evaluate": PROCESS_HERE,

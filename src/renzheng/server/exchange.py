@@ -8,22 +8,32 @@ from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
-
-    from renzheng.server.http import ApiProtocol
 
 OK = b"HTTP/1.1 200 OK"  # what the signed API always answers
 HIGH_WATER = 256 * 1024  # bytes that wait to be read before the connection is told to wait
 MANY = 16  # parts that wait to be read, from which they are joined: by itself each costs as much as a packet
 
 
+class ExchangeProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1, told of a body that goes past its parser."""
+
+    def counted(self, size: int) -> None:
+        """So many bytes of the body are there that were still to come."""
+        raise NotImplementedError
+
+    def body_complete(self) -> None:
+        """All of the body is there."""
+        raise NotImplementedError
+
+
 class _Filling(asyncio.BufferedProtocol):
     """Takes a connection over from its protocol while a body's rest arrives, so that it is written where it stays."""
 
-    def __init__(self, protocol: ApiProtocol, buffer: memoryview, size: int) -> None:
+    def __init__(self, protocol: ExchangeProtocol, buffer: memoryview, size: int) -> None:
         self._protocol = protocol
         self._buffer = buffer
         self._reading = False
@@ -70,7 +80,7 @@ class _Filling(asyncio.BufferedProtocol):
 class Exchange(RequestResponseCycle):
     """One request to `/` and its reply, as ASGI's `receive` and `send`."""
 
-    def __init__(self, protocol: ApiProtocol, keep_alive: bool) -> None:
+    def __init__(self, protocol: ExchangeProtocol, keep_alive: bool) -> None:
         super().__init__(
             scope=protocol.scope,
             transport=protocol.transport,

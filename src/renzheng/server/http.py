@@ -21,7 +21,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from renzheng.server.connections import Connections
-from renzheng.server.exchange import Exchange
+from renzheng.server.exchange import Exchange, ExchangeProtocol
 
 LARGE = 256 * 1024  # bytes of a body from which it is read into its place
 INTERNAL_ERROR = (
@@ -42,7 +42,7 @@ class HeadTooLargeError(Exception):
     """A head has more bytes or headers than it may have."""
 
 
-class ApiProtocol(HttpToolsProtocol):
+class ApiProtocol(ExchangeProtocol):
     """uvicorn's HTTP/1.1, with an `Exchange` where the path is `/`, and with bounds for heads.
 
     `head_seconds`: from a connection's begin, or a later head's first byte, to the end of the head. Between requests

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -68,14 +69,27 @@ REFUSED: list[tuple[str, str, str, Request]] = [
     ("AuthFailure.SecretIdNotFound", "not known here", "不存在", local_json(BUSINESS, secret_id="AKIDunknown")),
     ("AuthFailure.TokenFailure", "permanent", "永久", local_json(BUSINESS, more={"X-TC-Token": "t"})),
     ("UnknownParameter", "compareLib", "compareLib", local_json(BUSINESS | {"compareLib": "LOCAL"})),
-    ("InvalidParameter", "another type", "类型", local_json(BUSINESS | {"UseCos": "true"})),
-    ("InvalidParameter", "no JSON object", "不是 JSON", local_json(b"[]")),
+    ("InvalidParameter", "another type than bool", "应为 bool", local_json(BUSINESS | {"UseCos": "true"})),
+    ("InvalidParameter", "a list", "数组", local_json(b"[]")),
+    ("InvalidParameter", "gzip", "gzip", local_json(gzip.compress(b"{}"))),
+    ("InvalidParameter", "without a BOM", "不带 BOM", local_json(b"\xef\xbb\xbf{}")),
+    ("InvalidParameter", "UTF-16", "UTF-16", local_json("{}".encode("utf-16"))),
+    ("InvalidParameter", "single quotes", "单引号", local_json(str(BUSINESS).encode())),
+    ("InvalidParameter", "serialised twice", "序列化了两次", local_json(json.dumps("{}").encode())),
+    ("InvalidParameter", "a form", "表单", local_json(b"CompareLib=BUSINESS")),
+    ("InvalidParameter", "comma", "逗号", local_json(b'{"CompareLib": "BUSINESS",\n}\n')),
+    ("InvalidParameter", "is missing", "不完整", local_json(b'{"CompareLib": "BUSINESS"')),
+    ("InvalidParameter", "not GBK", "而非 GBK", local_json(
+        json.dumps(BUSINESS, ensure_ascii=False).encode("gbk"))),
+    ("InvalidParameter", "no JSON object", "不是 JSON", local_json(b"7")),
+    ("InvalidParameterValue", "multipart/form-data", "multipart/form-data", local_json(
+        BUSINESS, content_type="text/plain")),
     ("InvalidParameter", "no `=`", "缺少", form(**V1) | {"body": b"Region&Action=x"}),
     ("InvalidParameter", "Nonce", "Nonce", form(**(V1 | {"Timestamp": str(int(NOW)), "Nonce": "soon"}))),
     ("InvalidAction", "case-sensitive", "区分大小写", local_json(BUSINESS, action="getFaceIdToken")),
     ("NoSuchVersion", "2018-03-01", "2018-03-01", local_json(BUSINESS, version="2017-01-01")),
     ("InvalidParameterValue", ".NET", ".NET", local_json(BUSINESS, region="")),
-    ("UnsupportedRegion", "region", "地域", local_json(BUSINESS, region="eu-moscow")),
+    ("UnsupportedRegion", "ap-guangzhou", "只支持", local_json(BUSINESS, region="eu-moscow")),
     ("UnsupportedProtocol", "GET and POST", "GET 和 POST", {"method": "PUT", "headers": [HOST]}),
 ]  # fmt: skip
 

@@ -37,11 +37,13 @@ def _words(request: Request) -> dict[str, tuple[str, str]]:
     product = request.product
     sealable = next((one for one in product.actions if one.sealable), None)
     action = request.action.manifest if hasattr(request, "action") else None
+    regions = sorted(action.regions or ()) if action else []
     return {
         "{service}": (product.service, product.service),
         "{version}": (product.version, product.version),
         "{region}": (product.example_region, product.example_region),
         "{action}": (action.name, action.name) if action else ("", ""),
+        "{regions}": (", ".join(regions), "、".join(regions)),
         "{actions}": _listed([one.name for one in product.actions[:_MAX_NAMES]]),
         "{sealable}": _listed(sorted(sealable.sealable), zh_and="、") if sealable else ("", ""),
         "{sealing}": (sealable.name, sealable.name) if sealable else ("", ""),
@@ -77,10 +79,13 @@ def _why(request: Request, error: ApiError) -> tuple[str, str]:
     for kind, sentences in _BY_KIND:
         if isinstance(error, kind):
             return sentences
+    if type(error) is errors.InvalidParameterValueError and error.value("name") == "Content-Type":
+        return _SENTENCES["content-type"]
     if type(error) in _NAMED:
         name = _shown(error.value("name"))
         en, zh = _NAMED[type(error)]
-        return en.format(name=name), zh.format(name=name)
+        wanted = error.value("type")
+        return en.format(name=name, type=wanted), zh.format(name=name, type=wanted)
     cause = f" ({error.cause})" if error.cause else ""
     if error.has_values:  # which may be the caller's
         return f"{error.code}{cause}", f"{error.code}{cause}"
@@ -113,7 +118,7 @@ def _clock(request: Request) -> tuple[str, str]:
         en += f" That looks like a time zone of {hours:+g} h: unix seconds count in UTC, whatever the local time is."
         zh += f"看起来是 {hours:+g} 小时的时区差：Unix 时间戳以 UTC 计，与本地时区无关。"
     else:
-        en += " Set the client's clock by NTP, sign each request anew, and do not send an old one again."
+        en += " Set the client's clock by NTP, sign each request when you send it, and do not send an old one again."
         zh += "请用 NTP 同步客户端时钟；每次请求都应重新签名，不要重发旧请求。"
     return en, zh
 
@@ -188,7 +193,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "unknown": (
         "The SecretId is not known here. `renzheng key list` shows those that are; "
-        "a key of Tencent Cloud is none of them.",
+        "a key of Tencent Cloud does not work here.",
         "SecretId 不存在。可用 `renzheng key list` 查看现有的 SecretId；腾讯云的密钥在这里无效。",
     ),
     "no-authorization": (
@@ -211,8 +216,13 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "The request is not signed. An official SDK, `renzheng token` or the API explorer makes signed ones.",
         "请求没有签名。请使用官方 SDK、`renzheng token` 或 API 调试台发起签名请求。",
     ),
+    "content-type": (
+        "Under TC3 a POST is application/json or multipart/form-data, and a GET application/x-www-form-urlencoded.",
+        "TC3 签名的 POST 请求使用 application/json 或 multipart/form-data，"
+        "GET 请求使用 application/x-www-form-urlencoded。",
+    ),
     "region": (
-        "{action} needs a region, as {region}; RENZHENG_REGION_REQUIRED=false relaxes that.",
+        "{action} needs a region, such as {region}; RENZHENG_REGION_REQUIRED=false relaxes that.",
         "{action} 必须传地域，例如 {region}；设置 RENZHENG_REGION_REQUIRED=false 可放宽。",
     ),
     "action": (
@@ -245,11 +255,12 @@ _BY_KIND: tuple[tuple[type[ApiError], tuple[str, str]], ...] = (
         "The key may be used from listed networks only, and this address is not in them. Behind a proxy, "
         "RENZHENG_TRUSTED_PROXIES names it.",
         "该密钥限定了来源网段，当前地址不在其中。若前面有代理，请设置 RENZHENG_TRUSTED_PROXIES。")),
-    (errors.NoSuchVersionError, ("The version is not {version}.", "接口版本不是 {version}。")),
+    (errors.NoSuchVersionError, ("Send version {version}.", "请使用接口版本 {version}。")),
     (errors.InvalidRegionError, (
-        "The region is unknown or empty. .NET sends an empty one in place of none: name one, as {region}.",
+        "The region is unknown or empty. Set one, such as {region}; the .NET SDK sends an empty one if none is set.",
         "地域未知或为空。.NET SDK 不指定地域时会发送空值：请指定，例如 {region}。")),
-    (errors.UnsupportedRegionError, ("The action is not offered in this region.", "该接口不支持所传地域。")),
+    (errors.UnsupportedRegionError, (
+        "{action} is offered in {regions} only.", "{action} 只支持 {regions}。")),
     (errors.UnsupportedProtocolError, ("Only GET and POST are taken.", "只支持 GET 和 POST 请求。")),
     (errors.UnsupportedOperationError, (
         "No action here takes application/octet-stream.", "这里的接口不支持 application/octet-stream。")),
@@ -262,7 +273,7 @@ _BY_KIND: tuple[tuple[type[ApiError], tuple[str, str]], ...] = (
         "请求体不是 JSON 对象：请检查编码、引号，以及是否被序列化了两次。")),
     (errors.MalformedEncodingError, ("The text is not UTF-8.", "文本不是 UTF-8 编码。")),
     (errors.MalformedPairError, (
-        "A pair of the query or form has no `=`. Ruby sends a bare Region for none: name one.",
+        "A pair of the query or form has no `=`. The Ruby SDK sends a bare Region if none is set: set one.",
         "查询串或表单中有一项缺少 `=`。Ruby SDK 不指定地域时会发送空的 Region：请指定地域。")),
     (errors.UnsupportedEncryptFieldError, (
         "EncryptList names what may not be sealed here: only {sealable} may, in {sealing}.",
@@ -288,11 +299,12 @@ _NAMED: dict[type[ApiError], tuple[str, str]] = {
         "接口没有参数 {name}。参数名区分大小写。",
     ),
     errors.ParameterTypeError: (
-        'The parameter {name} is of another type: in JSON, true is a boolean and "true" is a text.',
-        '参数 {name} 的类型不对：JSON 中 true 是布尔值，"true" 是字符串。',
+        'The parameter {name} has another type than {type}. In JSON, 7 is a number, true is a boolean, and "7" and '
+        '"true" are texts.',
+        '参数 {name} 的类型应为 {type}。JSON 中 7 是数字，true 是布尔值，"7" 和 "true" 是字符串。',
     ),
     errors.RepeatedParameterError: ("{name} is given more than once.", "{name} 出现了多次。"),
-    errors.CommonParameterTypeError: ("{name} is no whole number.", "{name} 不是整数。"),
+    errors.CommonParameterTypeError: ("{name} is not a whole number.", "{name} 不是整数。"),
     errors.InvalidParameterValueError: (
         "The value of {name} is none that is known here.",
         "{name} 的取值无效。",

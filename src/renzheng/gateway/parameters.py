@@ -24,6 +24,7 @@ from renzheng.gateway.errors import (
     RepeatedParameterError,
     UnknownParameterError,
 )
+from renzheng.gateway.no_json import what_it_is
 
 Bytes = bytes | bytearray | memoryview
 Message = TypeVar("Message", bound=msgspec.Struct)
@@ -251,13 +252,15 @@ class MessageReader(Generic[Message]):
 
     def _mistake_in(self, body: Bytes) -> ApiError:
         """The error to answer with, when decoding has failed."""
+        error = self._first_mistake_in(body)
+        return MalformedJsonError(error.cause, why=what_it_is(body)) if isinstance(error, MalformedJsonError) else error
+
+    def _first_mistake_in(self, body: Bytes) -> ApiError:
         try:
             outlines = dict(_outlines(self._shape, body, ""))
-            return (
-                _missing_in(outlines) or _type_error_in(outlines) or MalformedJsonError("refused for no known reason")
-            )
         except ApiError as error:
             return error
+        return _missing_in(outlines) or _type_error_in(outlines) or MalformedJsonError("refused for no known reason")
 
 
 _Outlines = dict[str, tuple[_Shape, dict[str, bytes]]]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -18,7 +16,6 @@ from tests.support.server import token as issue
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LIVENESS = (1001, 1007)  # Results of a failed liveness check
-LIFE = 10.0  # seconds of a token on the brief server, the shortest that there is
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +45,7 @@ def fresh(server: Server) -> str:
     return issue(server.sdk(), CompareLib="LOCAL", ImageBase64=base64_of(sample()))
 
 
-async def test_a_flat_picture_uses_up_its_attempts_and_its_token(hasty: Server, browser: Browser, axe: str) -> None:
+async def test_a_flat_picture_uses_up_its_attempts_and_its_token(hasty: Server, browser: Browser) -> None:
     token = fresh(hasty)
     # A camera that is slow: within a step's two seconds the server then looks at every picture.
     async with device(browser, Camera(kind="flat", pause=0.25)) as person:
@@ -61,55 +58,47 @@ async def test_a_flat_picture_uses_up_its_attempts_and_its_token(hasty: Server, 
             await person.page.wait_for_event("websocket")
         await person.agree()
         await person.end("over_timeout")
-        await check_screen(person, "timeoutTitle", axe)
+        await check_screen(person, "timeoutTitle")
         await person.press()
         await person.end("failed")
-        await check_screen(person, "failed", axe)
+        await check_screen(person, "failed")
     async with device(browser, phone=False) as late:
         await late.open(hasty.url, token)
         await late.screen("closed_4411")
-        await check_screen(late, "c4411Title", axe)
+        await check_screen(late, "c4411Title")
     found = result(hasty.sdk(), token)
     assert LIVENESS[0] <= int(found.Result) <= LIVENESS[1]
 
 
-async def test_a_refused_camera_has_a_way_back(server: Server, token: str, browser: Browser, axe: str) -> None:
+async def test_a_camera_that_is_refused_or_in_use_has_a_way_back(server: Server, token: str, browser: Browser) -> None:
     camera = Camera("refused")
     async with device(browser, camera) as person:
         await person.open(server.url, token)
         await person.agree()
         await person.screen("camera_refused")
-        await check_screen(person, "refusedTitle", axe)
+        await check_screen(person, "refusedTitle")
+        camera.state = "busy"
+        await person.press()
+        await person.screen("camera_busy")
+        await check_screen(person, "busyCameraTitle")
         camera.state = "on"
         await person.press()
         await person.screen("capture")
         await person.press(".quiet")
         await person.screen("cancelled")
-        await check_screen(person, "cancelledTitle", axe)
+        await check_screen(person, "cancelledTitle")
         await person.press()
         await person.screen("capture")
 
 
-async def test_a_camera_that_is_in_use_has_a_way_back(server: Server, token: str, browser: Browser, axe: str) -> None:
-    camera = Camera("busy")
-    async with device(browser, camera) as person:
-        await person.open(server.url, token)
-        await person.agree()
-        await person.screen("camera_busy")
-        await check_screen(person, "busyCameraTitle", axe)
-        camera.state = "on"
-        await person.press()
-        await person.screen("capture")
-
-
-async def test_a_desktop_without_a_camera_hands_over_to_a_phone_which_passes(
-    server: Server, token: str, browser: Browser, axe: str
+async def test_a_desktop_without_a_camera_hands_over_to_a_phone_which_goes_on(
+    server: Server, token: str, browser: Browser
 ) -> None:
     async with device(browser, Camera("none"), phone=False) as desktop, device(browser) as phone:
         await alter_welcome(desktop.page, loopback=False)  # as behind a name that phones know
         await desktop.open(server.url, token)
         await desktop.screen("camera_none")
-        await check_screen(desktop, "noCameraTitle", axe)
+        await check_screen(desktop, "noCameraTitle")
         answers: list[str] = []
         desktop.page.on(
             "websocket", lambda socket: socket.on("framereceived", lambda frame: answers.append(str(frame)))
@@ -118,7 +107,7 @@ async def test_a_desktop_without_a_camera_hands_over_to_a_phone_which_passes(
         await desktop.screen("camera_none")
         await desktop.press()
         await desktop.screen("handover")
-        await check_screen(desktop, "handoverTitle", axe)
+        await check_screen(desktop, "handoverTitle")
         assert await desktop.page.locator(".qr").is_visible()
         offer = next(answer for answer in answers if '"handover","code"' in answer)
         code = offer.split('"code":"')[1].split('"')[0]
@@ -126,42 +115,38 @@ async def test_a_desktop_without_a_camera_hands_over_to_a_phone_which_passes(
         await phone.screen("ready")
         assert code not in phone.page.url, "the code is good once and leaves the address"
         await desktop.screen("closed_4412")
-        await check_screen(desktop, "c4412Title", axe)
+        await check_screen(desktop, "c4412Title")
         await phone.agree()
-        await phone.end("passed")
+        await phone.action()
 
 
-async def test_a_second_device_is_told_that_another_has_it(
-    server: Server, token: str, browser: Browser, axe: str
-) -> None:
+async def test_a_second_device_is_told_that_another_has_it(server: Server, token: str, browser: Browser) -> None:
     async with device(browser) as first, device(browser, phone=False) as second:
         await first.open(server.url, token)
         await first.screen("ready")
         await second.open(server.url, token)
         await second.screen("closed_4409")
-        await check_screen(second, "c4409Title", axe)
+        await check_screen(second, "c4409Title")
         await first.page.goto("about:blank")
         await second.press_until("ready")  # once the first device's grace is over
 
 
-async def test_a_link_that_is_unknown_or_cut_short_says_where_to_go(server: Server, browser: Browser, axe: str) -> None:
+async def test_a_link_that_is_unknown_or_cut_short_says_where_to_go(server: Server, browser: Browser) -> None:
     async with device(browser) as person:
         await person.open(server.url, "0F0F0F0F-0000-0000-0000-000000000000")
         await person.screen("closed_4401")
-        await check_screen(person, "c4401Title", axe)
+        await check_screen(person, "c4401Title")
         await person.page.goto("about:blank")
         await person.page.goto(f"{server.url}/verify")
         await person.screen("no_token")
-        await check_screen(person, "noTokenTitle", axe)
+        await check_screen(person, "noTokenTitle")
 
 
-async def test_an_insecure_address_says_so_in_one_sentence(
-    server: Server, token: str, browser: Browser, axe: str
-) -> None:
+async def test_an_insecure_address_says_so_in_one_sentence(server: Server, token: str, browser: Browser) -> None:
     async with device(browser) as person:
         await person.open(f"http://{INSECURE_HOST}:{server.port}", token)
         await person.screen("missing_insecure")
-        await check_screen(person, "insecureTitle", axe)
+        await check_screen(person, "insecureTitle")
         await person.press()
         assert await person.page.locator(".actions .primary").inner_text() in ("已复制", "Copied")
 
@@ -171,7 +156,7 @@ async def test_an_insecure_address_says_so_in_one_sentence(
     [("crypto", "missing_old", "oldTitle"), ("WebSocket", "missing_no_socket", "noSocketTitle")],
 )
 async def test_a_browser_that_lacks_something_is_told_what_to_do(
-    server: Server, token: str, browser: Browser, axe: str, lacking: str, screen: str, title: str
+    server: Server, token: str, browser: Browser, lacking: str, screen: str, title: str
 ) -> None:
     async with device(browser) as person:
         await person.page.add_init_script(
@@ -179,7 +164,7 @@ async def test_a_browser_that_lacks_something_is_told_what_to_do(
         )
         await person.open(server.url, token)
         await person.screen(screen)
-        await check_screen(person, title, axe)
+        await check_screen(person, title)
 
 
 async def test_a_browser_too_old_for_the_script_still_says_something(server: Server, browser: Browser) -> None:
@@ -191,7 +176,7 @@ async def test_a_browser_too_old_for_the_script_still_says_something(server: Ser
     await context.close()
 
 
-async def test_a_server_that_is_gone_ends_in_a_retry(server: Server, token: str, browser: Browser, axe: str) -> None:
+async def test_a_server_that_is_gone_ends_in_a_retry(server: Server, token: str, browser: Browser) -> None:
     async with device(browser) as person:
         # Nothing answers at the socket's address; the patience of 45 s is not waited out but moved on.
         await person.page.clock.install()
@@ -200,24 +185,11 @@ async def test_a_server_that_is_gone_ends_in_a_retry(server: Server, token: str,
         await person.open(server.url, token)
         await person.page.clock.run_for(8000)
         await person.screen("connecting")
-        await check_screen(person, "connectingTitle", axe)
+        await check_screen(person, "connectingTitle")
         for _ in range(40):
             await person.page.clock.run_for(2000)
         await person.screen("offline")
-        await check_screen(person, "offlineTitle", axe)
-
-
-async def test_a_token_that_has_expired_says_so(tmp_path: Path, browser: Browser, axe: str) -> None:
-    brief = Server(tmp_path, token_seconds=int(LIFE)).start()
-    try:
-        token = fresh(brief)
-        await asyncio.sleep(LIFE + 0.5)
-        async with device(browser) as person:
-            await person.open(brief.url, token)
-            await person.screen("closed_4410")
-            await check_screen(person, "c4410Title", axe)
-    finally:
-        brief.stop()
+        await check_screen(person, "offlineTitle")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -19,7 +19,7 @@ from playwright.async_api import Browser, FrameLocator, expect
 from tests.browser.conftest import serving
 from tests.browser.stage import ATTEMPT, Camera, Device, device
 from tests.support.images import ROOT, base64_of, sample
-from tests.support.server import PATIENCE, Server, free_port, result
+from tests.support.server import PATIENCE, Server, free_port
 from tests.support.server import token as issue
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -149,17 +149,18 @@ async def test_a_camera_that_stays_shut_ends_with_its_code(
         assert (await end_of(person))["code"] == code
 
 
-@pytest.mark.parametrize(
-    "options",
-    [{}, {"container": "#nowhere"}, {"container": "body", "redirect": "/"}, {"container": "body", "token": "x"}],
-)
-async def test_a_wrong_parameter_ends_with_221(
-    server: Server, shop: str, browser: Browser, options: dict[str, str]
-) -> None:
+async def test_a_wrong_parameter_ends_with_221(server: Server, shop: str, browser: Browser) -> None:
+    wrong: tuple[dict[str, str], ...] = (
+        {},
+        {"container": "#nowhere"},
+        {"container": "body", "redirect": "/"},
+        {"container": "body", "token": "x"},
+    )
     async with device(browser) as person:
         await on_shop(person, shop)
-        await begin(person, server, {"token": "0F0F0F0F-0000-0000-0000-000000000000", **options})
-        assert (await end_of(person))["code"] == 221
+        for options in wrong:
+            await begin(person, server, {"token": "0F0F0F0F-0000-0000-0000-000000000000", **options})
+            assert (await end_of(person))["code"] == 221, options
 
 
 async def test_an_unknown_token_ends_with_288(server: Server, shop: str, browser: Browser) -> None:
@@ -225,11 +226,7 @@ async def test_meta_binds_a_token_to_the_device_that_made_it(
         await begin(thief, server, {"token": token, "container": "body"})
         await framed(thief).locator('[data-screen="closed_4414"]').wait_for()
         await begin(owner, server, {"token": token, "container": "body"})
-        await framed(owner).locator('[data-screen="ready"] .primary').click()
-        async with going_again(owner):
-            end = await end_of(owner)
-    assert (end["code"], end["passed"]) == (0, True)
-    assert result(server.sdk(key), token).Result == "0"
+        await framed(owner).locator('[data-screen="ready"]').wait_for()
 
 
 async def test_an_app_hears_the_end_through_its_named_object(

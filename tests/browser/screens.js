@@ -13,10 +13,30 @@ window.prepare = async (welcome) => {
   const seen = (element) => box(element).width > 0 && getComputedStyle(element).visibility !== "hidden";
   const of = (what) => [...document.querySelectorAll(what)].filter(seen);
   const name = (element) => `${element.tagName}.${element.className} ${element.textContent.slice(0, 30)}`;
-  const look = () => {
+  // A short button's text on two lines, and marks that no line begins with.
+  const tops = (node, at) => {
+    const range = document.createRange();
+    range.setStart(node, at);
+    range.setEnd(node, at + 1);
+    return range.getBoundingClientRect().top;
+  };
+  const broken = () => {
     const found = [];
+    for (const element of of("h1, .lead, .small, .note, .facts li span, .steps li span, .caution span, .actions button")) {
+      const short = element.tagName === "BUTTON" && element.textContent.length <= 6;
+      for (const node of element.childNodes) {
+        for (let at = 1; at < (node.data?.length ?? 0); at += 1) {
+          const breaks = Math.abs(tops(node, at) - tops(node, at - 1)) > 8 && node.data[at].trim();
+          if (breaks && (short || "。，、；：！？）”".includes(node.data[at]))) found.push(`broken before ${node.data[at]}: ${name(element)}`);
+        }
+      }
+    }
+    return found;
+  };
+  const look = () => {
+    const found = broken();
     if (document.documentElement.scrollWidth > innerWidth) found.push("wider than the window");
-    for (const text of of("h1, .lead, .small, .facts li, .badge, .note, .hint, .caution")) {
+    for (const text of of("h1, .lead, .small, .facts li, .badge, .note, .hint, .count, .caution")) {
       if (text.scrollWidth > text.clientWidth + 1 && text.clientWidth) found.push(`cut: ${name(text)}`);
       for (const other of of(".actions button, .language, .oval.live")) {
         const a = box(text), b = box(other);

@@ -84,7 +84,7 @@ class Entry:
         return await sessions.claim_device(guest.session.id, guest.secret, now, grace, handover, *place)
 
     def _grace(self, session_id: int) -> float:
-        """For how many seconds a device that is not heard of keeps the session: for ever while its socket is open
+        """For how many seconds a device that is not heard of keeps the session: forever while its socket is open
         here, however late its last heartbeat is on a busy server."""
         return math.inf if self._is_open(session_id) else self._settings.device_grace_seconds
 

@@ -208,7 +208,7 @@ def _print_tallies(console: Console, tallies: Sequence[Tally], skipped: Sequence
     if starved := sum(tally.starved for tally in tallies):
         slowest = min(tally.slowest for tally in tallies)
         console.print(
-            f"{starved} devices got too little of the CPU and were begun anew; the slowest that counts sent "
+            f"{starved} devices got too little of the CPU and were started again; the slowest that counts sent "
             f"{slowest:.1f} frames a second. A quieter machine or --parallel 1 helps."
         )
     if skipped:

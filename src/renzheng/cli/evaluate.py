@@ -42,7 +42,7 @@ def evaluate(
             metavar="PAIRS_OR_FOLDER",
             help="A CSV list of labelled pairs, a folder that holds one, a folder of people (one sub-folder each, or "
             "files named Name_0001.jpg), a folder of clips with a clips.csv, a folder of recorded presentations, or a "
-            "results.json to report anew.",
+            "results.json to write its report again.",
         ),
     ],
     out: Annotated[

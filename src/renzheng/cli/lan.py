@@ -27,7 +27,7 @@ def addresses() -> list[str]:
 
 
 def certificate(folder: Path, names: list[str]) -> tuple[Path, Path]:
-    """A certificate and its private key (mode 600) for these addresses, made anew where they do not fit or end soon."""
+    """A certificate and its private key (mode 600) for these addresses, made again if they do not fit or end soon."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     chain, secret = folder / CERTIFICATE, folder / _SECRET
     if chain.exists() and secret.exists() and _fits(chain, names):

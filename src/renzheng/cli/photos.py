@@ -50,5 +50,5 @@ async def _look_at(photos: Sequence[Path], engine: EngineWorkers) -> list[str | 
 
 
 async def _fault(engine: EngineWorkers, photo: Path) -> str | None:
-    """Raises WorkerDiedError at its second time: what befalls our own processes is no fault of the photo's."""
+    """Raises WorkerDiedError at its second time: what happens to our own processes is no fault of the photo."""
     return await look_at_photo(engine, await asyncio.to_thread(photo.read_bytes))

@@ -388,7 +388,7 @@ def _verification(api: Api, given: Given) -> Any:
 
 def _erase(api: Api, given: Given) -> Any:
     if not given["sure"]:
-        typer.confirm("The result and all evidence of this verification are erased for ever. Go on?", abort=True)
+        typer.confirm("The result and all evidence of this verification are erased permanently. Continue?", abort=True)
     erased = api.call("EraseVerification", verification_id=given["token"])
     more = "; what was delivered to the customer's bucket is deleted by the server" if erased["delivered"] else ""
     return f"erased{more}"

@@ -92,7 +92,7 @@ def erase(
 ) -> None:
     """Erase one verification at once: its result, photo, frames and video, and what was delivered to a bucket."""
     if not sure:
-        typer.confirm("The result and all evidence of this verification are erased for ever. Go on?", abort=True)
+        typer.confirm("The result and all evidence of this verification are erased permanently. Continue?", abort=True)
 
     async def work(store: Store) -> int:
         session = await store.sessions.find(token)

@@ -116,7 +116,7 @@ def rotate(
         return (
             new,
             wrapped,
-            f"{wrapped} data keys are wrapped under master-{new}.key now; back up the keys folder anew.",
+            f"{wrapped} data keys are wrapped under master-{new}.key now; back up the keys folder again.",
         )
 
     generation, wrapped, said = with_store(work)

@@ -292,7 +292,7 @@ VERIFICATION_PAGE = Record(
         ),
         Deed(
             "EraseVerification", ("Erase", "删除"), OF_VERIFICATION, (), {}, "danger",
-            ("Its result and all evidence are gone for ever, also what was delivered to the customer's bucket.",
+            ("Its result and all evidence are deleted permanently, also what was delivered to the customer's bucket.",
              "结果与全部证据将永久删除，包括已投递到客户存储桶的内容。"),
             back=VERIFICATIONS.path,
         ),

@@ -96,7 +96,7 @@ class Deliverer:
         self._finished = asyncio.Condition()
 
     async def run(self) -> None:
-        """One delivery after another, for ever."""
+        """One delivery after another, forever."""
         while True:
             if not await self.step():
                 await asyncio.sleep(POLL_SECONDS)

@@ -72,7 +72,7 @@ class ErrorRates:
 
     def __post_init__(self) -> None:
         if self.detects not in DETECTS:
-            raise PackError(f"rates: detects is {self.detects!r}, which is none of {', '.join(DETECTS)}")
+            raise PackError(f"rates: detects is {self.detects!r}, which is not one of {', '.join(DETECTS)}")
         if not 0 < self.threshold < 1:
             raise PackError("rates: threshold must lie between 0 and 1")
         if not (0 <= self.apcer <= 1 and 0 <= self.bpcer <= 1):
@@ -104,7 +104,7 @@ class Pack:
         if not self.licence.strip():
             raise PackError("licence is empty: say under which licence the file may be used")
         if self.part not in PARTS:
-            raise PackError(f"part {self.part!r} is none of {', '.join(PARTS)}")
+            raise PackError(f"part {self.part!r} is not one of {', '.join(PARTS)}")
         if self.part == PASSIVE and self.rates is None:
             raise PackError("a passive network needs [pack.rates]: its threshold and the error rates measured at it")
 

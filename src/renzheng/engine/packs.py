@@ -98,7 +98,7 @@ def stop_using(part: str, folder: Path | None = None) -> None:
     """Let renzheng's own pack serve a part again, or none where it has none. Raises PackError for an unknown part."""
     folder = folder or models_folder()
     if part not in PARTS:
-        raise PackError(f"part {part!r} is none of {', '.join(PARTS)}")
+        raise PackError(f"part {part!r} is not one of {', '.join(PARTS)}")
     gone = (part, DECIDES) if part == PASSIVE else (part,)
     _choose({key: value for key, value in _active(folder).items() if key not in gone}, folder)
 

@@ -65,9 +65,9 @@ class PassiveNetwork:
         if missing := [name for name in ("width", "height") if name not in feed]:
             raise PackError(f"pack {self.pack.name}: preprocessing does not say: {', '.join(missing)}")
         if feed.get("activation", "none") not in ACTIVATIONS:
-            raise PackError(f"pack {self.pack.name}: activation is none of {', '.join(ACTIVATIONS)}")
+            raise PackError(f"pack {self.pack.name}: activation is not one of {', '.join(ACTIVATIONS)}")
         if self.pack.runtime not in ("opencv", "litert"):
-            raise PackError(f"pack {self.pack.name}: runtime {self.pack.runtime!r} is none of opencv, litert")
+            raise PackError(f"pack {self.pack.name}: runtime {self.pack.runtime!r} is not one of opencv, litert")
 
     def score(self, image: Image, box: tuple[float, float, float, float]) -> float:
         """How live the face in this box (x, y, width, height in pixels) looks, 0-1."""

@@ -214,7 +214,7 @@ class Worker:
 class Pool:
     """Workers of one kind, leased one request at a time; urgent requests go first.
 
-    `max_urgent`: how many of them go before a patient one that waits, so that they cannot hold it up for ever.
+    `max_urgent`: how many of them go before a patient one that waits, so that they cannot hold it up forever.
     """
 
     def __init__(

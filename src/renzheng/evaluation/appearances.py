@@ -121,7 +121,7 @@ def worth(score: str, name: str, plain: Sequence[Appearance], spoiled: Sequence[
 
 
 def interval(plain: Numbers, spoiled: Numbers, seed: int = 0) -> tuple[float, float]:
-    """95 % of the area: pictures of both kinds are drawn anew, and no end is nearer to 0 or 1 than 3 / pictures."""
+    """95 % of the area: pictures of both kinds are drawn again, and no end is nearer to 0 or 1 than 3 / pictures."""
     chance = np.random.default_rng(seed)
     sizes = len(plain), len(spoiled)
     drawn = [area_under(chance.choice(plain, sizes[0]), chance.choice(spoiled, sizes[1])) for _ in range(REPLICATES)]

@@ -308,7 +308,7 @@ def _dropped(stage: Stage) -> Presented:
 
 
 def _two_photos(stage: Stage) -> Presented:
-    """A photo that looks aside in the place of one that looks ahead; every second time the exchange is left out."""
+    """A photo that looks aside instead of one that looks ahead; every second time the exchange is left out."""
     scene = clips.TwoPhotos(Performance(stage.person, seed=stage.seed), stage.person)
     clip = film(scene, stage.challenge(), seed=stage.seed)
     if stage.number % 2:

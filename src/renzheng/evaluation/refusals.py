@@ -1,7 +1,7 @@
 """Which reference photos are refused, by how bright the face is and by how the photo lies.
 
 The photos are examined as the server does it. A photo that is taken as it is, is made darker and brighter, turned and
-tilted, encoded as a JPEG again, and examined anew; what is taken has to match the photo as it was at the default score.
+tilted, encoded as a JPEG, and examined again; what is taken has to match the photo as it was at the default score.
 """
 
 from __future__ import annotations

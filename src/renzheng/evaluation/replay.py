@@ -139,7 +139,7 @@ class _Opening:
 
 
 def _whole_second(glances: Sequence[Glance], start: int) -> _Opening | None:
-    """The neutral second that begins with a frame; None where a hint would begin it anew."""
+    """The neutral second that begins with a frame; None where a hint would begin it again."""
     frames = tuple(range(start, start + HELD))
     if frames[-1] >= len(glances) or any(hint(glances[index], NEUTRAL) is not None for index in frames):
         return None

@@ -49,7 +49,7 @@ class NoScreen(Screen):
 
 
 class OtherShow(Screen):
-    """A recording of another verification: colours in time, drawn anew."""
+    """A recording of another verification: colours in time, drawn again."""
 
     def __init__(self, seed: int, strength: float = 0.5, lag: float = 0.12) -> None:
         super().__init__(strength, lag)

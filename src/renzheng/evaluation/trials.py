@@ -69,7 +69,7 @@ class Tally:
     """What came of a scenario's trials. `codes`: Results, or what kept a trial from having one.
 
     `right`: with the only Results that are right; `judged`: with any Result; `unready`: never found ready to be judged;
-    `starved`: trials that were begun anew because the device got too little of the CPU; `slowest`: the lowest
+    `starved`: trials that were started again because the device got too little of the CPU; `slowest`: the lowest
     frames a second among those that count.
     """
 

@@ -193,7 +193,7 @@ OTHERS: dict[str, tuple[str, str]] = {
         "SecretId 不存在，但与现有的某个 SecretId 几乎相同：大小写不同、带有引号，或多一个、少一个字符。请完整复制。",
     ),
     SWAPPED: (
-        "A SecretKey was sent in the place of the SecretId. Exchange the two in the client's configuration, and "
+        "A SecretKey was sent instead of the SecretId. Exchange the two in the client's configuration, and "
         "replace this key: it has been sent in the clear.",
         "在 SecretId 的位置发送了 SecretKey。请在客户端配置中对调两者，并更换该密钥：它已被明文发送。",
     ),

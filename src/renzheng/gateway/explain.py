@@ -64,7 +64,7 @@ def explain(
 
     `keys`: SecretKeys by SecretId; others than the caller's are tried as mistakes. `services`: those that are offered
     here, the usual one first. `unsigned`: whether the caller's
-    key may leave the body out, None where that is not known. `masked`: show digests in the place of values. `hosts`:
+    key may leave the body out, None where that is not known. `masked`: show digests instead of values. `hosts`:
     names of this server that a proxy may have taken away. `endpoint_service`: whether the first label of the host may
     be the service; None where it may for loopback names only.
     """

@@ -67,7 +67,7 @@ def _host_mistakes(base: V1Reading, hosts: Sequence[bytes], vendors: Sequence[by
 
 
 def _other_pairs(pairs: Pairs) -> Iterator[tuple[str, str, Pairs]]:
-    """Pairs that may have been signed in the place of those that were sent."""
+    """Pairs that may have been signed instead of those that were sent."""
     yield "plus-not-encoded", "", tuple((name, value.replace(" ", "+")) for name, value in pairs)
     yield from (("boolean-text", "", changed) for changed in _other_booleans(pairs))
     yield from (("nested-parameters", "", changed) for changed in _other_names(pairs))

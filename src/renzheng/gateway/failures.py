@@ -1,6 +1,6 @@
 """The last requests that were refused, with their causes, for the operator of a running server.
 
-What is kept is bounded and masked: digests in the place of values, a SecretId by its ends, no key, no body. Strangers
+What is kept is bounded and masked: digests instead of values, a SecretId by its ends, no key, no body. Strangers
 have a list of their own, so that they push nothing of an account's out of it. Wrong signatures are explained in a
 thread and at most so often a second, and the file is written at most so often, so that a flood costs little.
 """

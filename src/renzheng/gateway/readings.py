@@ -131,7 +131,7 @@ _CANONICAL_FORMS: dict[str, Callable[[bytes, Headers], bytes]] = {
     "no line for the query": lambda text, values: text.replace(b"\n\n", b"\n", 1),
     "a space behind the colons": _spaced,
     "CRLF at the ends of lines": lambda text, values: text.replace(b"\n", b"\r\n"),
-    "a backslash and an n in the place of line feeds": lambda text, values: text.replace(b"\n", b"\\n"),
+    "a backslash and an n instead of line feeds": lambda text, values: text.replace(b"\n", b"\\n"),
     "a line feed at the end": lambda text, values: text + b"\n",
     "names of headers in mixed case": lambda text, values: _mixed_case(text, values).replace(
         _names_line(values), _names_line(values).title()
@@ -172,7 +172,7 @@ _DERIVATIONS: dict[str, Callable[[bytes, tuple[str, str, str]], bytes]] = {
     "": lambda key, steps: _chain(b"TC3" + key, steps),
     "an & behind the key": lambda key, steps: _chain(b"TC3" + key + b"&", steps),
     "without TC3": _chain,
-    "AWS4 in the place of TC3": lambda key, steps: _chain(b"AWS4" + key, steps),
+    "AWS4 instead of TC3": lambda key, steps: _chain(b"AWS4" + key, steps),
     "hex text between the steps": lambda key, steps: _chain(b"TC3" + key, steps, _hex),
     "hex text after the last step": lambda key, steps: _hex(_chain(b"TC3" + key, steps)),
     "hex text after the first step": lambda key, steps: _chain(_hex(_chain(b"TC3" + key, steps[:1])), steps[1:]),
@@ -232,7 +232,7 @@ def other_keys(secret_key: str, secret_id: str, keys: Mapping[str, str]) -> Iter
     yield "empty-key", "", ""
     for key in PLACEHOLDERS:
         yield "empty-key", key, key
-    yield "key-of-another", "the SecretId in the place of the key", secret_id
+    yield "key-of-another", "the SecretId instead of the key", secret_id
     yield "key-of-another", "SecretId and key as one text", f"{secret_id}:{secret_key}"
     for other, key in islice(keys.items(), MAX_OTHER_KEYS):
         if other != secret_id:

@@ -58,7 +58,7 @@ class Sealing:
         self._shares = FairShares(places)
 
     def open_fields(self, request: Request) -> Awaitable[None] | None:
-        """Put plaintexts in the place of sealed fields, and keep the caller's key for the reply."""
+        """Put plaintexts instead of sealed fields, and keep the caller's key for the reply."""
         action, given = request.action.manifest, getattr(request.message, "encryption", None)
         if given is None or self._key_pairs is None or not (action.sealable or action.sealed_reply):
             return None
@@ -73,7 +73,7 @@ class Sealing:
         if action.check_sealed is not None:
             action.check_sealed(request.message)
         values = self._sealed_values(request, encryption.encrypt_list or [])
-        key_pairs = await asyncio.to_thread(pairs_of, request.key.account_id)  # reading them anew takes a while
+        key_pairs = await asyncio.to_thread(pairs_of, request.key.account_id)  # reading them again takes a while
         if key_pairs is None:
             raise DecryptSystemError
         try:

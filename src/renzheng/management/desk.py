@@ -240,7 +240,7 @@ class ListRequest(Request, frozen=True, kw_only=True):
 
 
 def page(request: ListRequest, items: list[T], number: Callable[[T], int]) -> tuple[list[T], int, str]:
-    """A page of a list that is at hand whole, by rising number; how many there are, and where the next page begins."""
+    """A page of a list that is in memory, by rising number; how many there are, and where the next page begins."""
     behind = request.position
     rest = items if behind is None else [item for item in items if number(item) > behind]
     shown = rest[request.first : request.first + request.most]

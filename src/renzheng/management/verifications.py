@@ -156,7 +156,7 @@ MANIFESTS = (
         TENANTS,
         (
             "立即删除一次核身的结果和全部证据，不能恢复。",
-            "Erases one verification at once, its result and all evidence, for ever.",
+            "Erases one verification at once, its result and all evidence, permanently.",
         ),
         ONE,
         order=182,

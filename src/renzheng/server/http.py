@@ -263,7 +263,7 @@ class ApiProtocol(ExchangeProtocol):
         return given.get(b"upgrade", b"").lower() or None if _UPGRADES.search(given.get(b"connection", b"")) else None
 
     def _should_upgrade(self) -> bool:
-        """A WebSocket begins with a GET; its protocol would wait for ever where another method came."""
+        """A WebSocket begins with a GET; its protocol would wait forever where another method came."""
         return self.parser.get_method() == b"GET" and super()._should_upgrade()
 
     def _declines_upgrade(self) -> bool:

@@ -12,7 +12,7 @@ from renzheng.store.open import Store
 
 
 class CurrentKeyPairs:
-    """The key pairs of an account as the store has them now, read anew only where they have changed."""
+    """The key pairs of an account as the store has them now, read again only where they have changed."""
 
     def __init__(self, keys: KeyCache, clock: Callable[[], float]) -> None:
         self._keys = keys

@@ -264,7 +264,7 @@ def _open_exception(event: MutableMapping[str, Any]) -> None:
 
 
 def _places(error: BaseException | None) -> str:
-    """Kinds and places of an exception in the place of its text, which may hold what a stranger sent."""
+    """Kinds and places of an exception instead of its text, which may hold what a stranger sent."""
     lines: list[str] = []
     while error is not None and len(lines) < 40:
         lines.append(f"  {fault_name(error)}")

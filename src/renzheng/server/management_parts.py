@@ -50,7 +50,7 @@ FORGET_TIMES = 20
 async def look_at(engine: EngineWorkers, content: bytes) -> str | None:
     """What is wrong with a photo for enrolment, as the judge would see it; None where nothing is.
 
-    Raises WorkerDiedError at its second time: what befalls our own processes is no fault of the photo's.
+    Raises WorkerDiedError at its second time: what happens to our own processes is no fault of the photo.
     """
     try:
         try:

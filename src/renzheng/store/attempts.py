@@ -217,7 +217,7 @@ class Attempts(Context):
         return await self._database.write(give_back)
 
     async def ease(self, session_id: int, action: str) -> bool:
-        """From the next attempt on: more time, and another action in the place of `action`. Once a token; True then."""
+        """From the next attempt on: more time, and another action instead of `action`. Once a token; True then."""
         sql = (
             "UPDATE sessions SET eased = :action WHERE id = :session_id AND eased IS NULL"
             " AND state IN ('issued', 'capturing')"

@@ -1,6 +1,6 @@
 """News between the processes that work on one database: a hint that something is there to be read, never the thing.
 
-News may be lost, so whoever listens is also told, every few seconds, that it should read anew; and it comes after the
+News may be lost, so whoever listens is also told, every few seconds, that it should read again; and it comes after the
 commit of what it is about, so that who reads upon it finds that.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 ANYTHING = ""
-"""The topic of news that were perhaps missed: read anew."""
+"""The topic of news that were perhaps missed: read again."""
 
 Heard = Callable[[str, int], None]
 """(topic, number). Called on the event loop; must not wait."""

@@ -1,7 +1,7 @@
 """News by LISTEN and NOTIFY, on two connections of their own: one waits, the other tells. No request waits for either.
 
 Neither may go through a pooler that lends a connection for a transaction, as LISTEN belongs to a session; where that
-is so nothing is heard, and what is read anew every few seconds is all there is.
+is so nothing is heard, and what is read again every few seconds is all there is.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ READ_ANEW_SECONDS = 2.0
 PAUSE = 0.5
 """Seconds before a lost connection is made again."""
 MOST_WAITING = 10_000
-"""News that wait to be told; older ones are given up, as everybody reads anew soon."""
+"""News that wait to be told; older ones are given up, as everybody reads again soon."""
 
 
 class PostgresNews:
@@ -72,7 +72,7 @@ class PostgresNews:
             except (psycopg.Error, OSError) as error:
                 if self._is_heard:
                     self._is_heard = False
-                    log.warning("news_lost", error=type(error).__name__, why="read anew every few seconds meanwhile")
+                    log.warning("news_lost", error=type(error).__name__, why="read again every few seconds meanwhile")
             self._here.tell(ANYTHING)
             await asyncio.sleep(PAUSE)
 

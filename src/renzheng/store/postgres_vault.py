@@ -26,7 +26,7 @@ from renzheng.store.sqlite import file_lock
 from renzheng.store.vault import LOOKUP, Vault
 
 RETRY_SECONDS = 60.0
-"""Seconds after which the sweeper tries again to write the table anew, where something held old rows."""
+"""Seconds after which the sweeper tries again to rewrite the table, where something held old rows."""
 _LOCK = 0x72656E7A  # of PostgreSQL's advisory locks: one process at a time makes, or rotates
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS meta (name text PRIMARY KEY, value text NOT NULL)",
@@ -246,7 +246,7 @@ class PostgresVault(Vault):
 class PostgresErasures:
     """Deletes keys, and has PostgreSQL take away what deleting leaves in the table.
 
-    A plain VACUUM frees the place of a deleted row and leaves its bytes in it; VACUUM FULL writes the table anew. What
+    A plain VACUUM frees the place of a deleted row and leaves its bytes in it; VACUUM FULL rewrites the table. What
     lies in the write-ahead log, in copies and in archives stays there until the master key is rotated.
     """
 
@@ -275,12 +275,12 @@ class PostgresErasures:
         return await self._rewrite() if listed else True
 
     async def is_clean(self) -> bool:
-        """Whether no key that somebody asked to erase waits for the table to be written anew."""
+        """Whether no key that somebody asked to erase waits for the table to be rewritten."""
         soiled, cleaned = await self._numbers()
         return soiled <= cleaned
 
     async def _numbers(self) -> tuple[int, int]:
-        """How often somebody asked to erase, and up to which of these the table was written anew since."""
+        """How often somebody asked to erase, and up to which of these the table was rewritten since."""
         rows = await self._database.all("SELECT name, value FROM meta WHERE name IN ('soiled', 'cleaned')")
         found = {name: int(value) for name, value in rows}
         return found.get("soiled", 0), found.get("cleaned", 0)
@@ -306,7 +306,7 @@ class PostgresErasures:
         return is_rewritten and await self.is_clean()
 
     def _rewrite_now(self) -> bool:
-        """Write the table anew. False where transactions, replicas or slots older than the erasure keep old rows."""
+        """Rewrite the table. False where transactions, replicas or slots older than the erasure keep old rows."""
         with contextlib.closing(connect(self._url, self._settings)) as connection:
             connection.execute("SET statement_timeout = 0")
             row = connection.execute("SELECT pg_current_xact_id()::xid").fetchone()

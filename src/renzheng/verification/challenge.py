@@ -1,6 +1,6 @@
 """The challenge: which actions are asked, in which order, by when, and which colours are shown after them.
 
-Drawn anew for every attempt from randomness that only the composition root hands in. No setting, header or
+Drawn again for every attempt from randomness that only the composition root hands in. No setting, header or
 address fixes, shows ahead or skips one.
 
 A recording passes where it shows what is asked, in that order. So what counts is how many challenges there are, and

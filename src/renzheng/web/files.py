@@ -26,7 +26,7 @@ TYPES = {
 }
 COMMENT = re.compile(rb"^[ \t]*/\*(?:(?!\*/).)*\*/[ \t]*\n", re.DOTALL | re.MULTILINE)
 COMMON = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
-# Asked anew each time and answered 304: after an update all files are of one version.
+# Asked again each time and answered 304: after an update all files are of one version.
 OWN_FILE = {"Cache-Control": "no-cache", "Cross-Origin-Resource-Policy": "same-origin"}
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -13,9 +14,12 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
+from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
+from pygments.token import Operator, Punctuation, String, Token  # type: ignore[import-untyped]
 
 from renzheng.console.actions import Service
 from renzheng.console.calls import Call
@@ -93,6 +97,45 @@ def test_the_node_sample_is_node_and_its_payload_is_the_parameters(tmp_path: Pat
     (tmp_path / "main.js").write_text(sample("node", service, "CreateRule", {"Name": NASTY}))
     done = subprocess.run([NODE, "main.js"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert json.loads(done.stdout) == ["CreateRule", {"Name": NASTY}, "127.0.0.1:8401"], done.stderr
+
+
+@pytest.mark.parametrize("language", ["java", "go", "php", "csharp", "cpp", "ruby"])
+def test_what_is_not_run_here_is_code_of_its_language(language: str) -> None:
+    """No character that the language has no token for, every bracket closed, and the call whole in one string."""
+    service = Service("renzheng", "2026-11-26", "http", "127.0.0.1:8401")
+    given = {"Name": NASTY, "Limit": 5}
+    tokens = list(get_lexer_by_name(language).get_tokens(sample(language, service, "CreateRule", given)))
+    assert not [text for kind, text in tokens if kind in Token.Error]
+    opened: list[str] = []
+    for _, text in ((kind, text) for kind, text in tokens if kind in Punctuation or kind in Operator):
+        for character in text:
+            if character in "([{":
+                opened.append(")]}"["([{".index(character)])
+            elif character in ")]}":
+                assert opened.pop() == character
+    assert not opened
+    assert texts_of(language, tokens).count("CreateRule") == 1
+    assert json.dumps(given, ensure_ascii=False) in texts_of(language, tokens)
+
+
+def texts_of(language: str, tokens: list[tuple[Any, str]]) -> list[str]:
+    """The strings of a program, as it reads them. The parts of a literal are tokens one behind the other."""
+    literals, last = [""], False
+    for kind, text in tokens:
+        is_string = kind in String
+        literals += [] if is_string == last else [""]
+        literals[-1] += text if is_string else ""
+        last = is_string
+    return [read_literal(language, one) for one in literals if one and one[0] in "\"'"]
+
+
+def read_literal(language: str, text: str) -> str:
+    if language in ("php", "ruby"):
+        return re.sub(r"\\([\\'])", r"\1", text[1:-1])
+    if language == "cpp":
+        octal = re.sub(r"\\([0-7]{3})", lambda found: f"\\u{int(found[1], 8):04x}", text.replace("\\?", "?"))
+        return str(json.loads(octal))
+    return str(json.loads(text.replace("\\x7f", "\x7f")))
 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="there is no g++ on this machine")

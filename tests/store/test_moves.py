@@ -112,6 +112,9 @@ async def test_expiry_and_claims_read_an_index_and_not_the_whole_table(world: Wo
 
     queries = {
         f"SELECT id FROM sessions WHERE {moves('expire')} AND expires_at <= 1 ORDER BY expires_at LIMIT 9": "_open",
+        f"SELECT id FROM sessions WHERE {moves('lapse')} AND judged > 0 AND expires_at <= 1 ORDER BY expires_at": (
+            "_lapsing"
+        ),
         f"SELECT id FROM sessions WHERE {_CLAIMABLE} ORDER BY submitted_at, id LIMIT 1": "_judging",
     }
     for query, index in queries.items():

@@ -157,7 +157,7 @@ def text_with(**changes: str) -> str:
         ('data = "colours of this test"', 'data = ""', "on what data"),
         ("threshold = 0.5", "threshold = 50", "threshold must lie between 0 and 1"),
         ("apcer = 0.05", "apcer = 5", "shares, 0 to 1"),
-        ('detects = "recapture"', 'detects = "magic"', "none of recapture, synthetic"),
+        ('detects = "recapture"', 'detects = "magic"', "not one of recapture, synthetic"),
     ],
 )
 def test_a_pack_that_does_not_say_what_it_is_worth_is_refused(before: str, after: str, sentence: str) -> None:

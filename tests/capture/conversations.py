@@ -41,6 +41,8 @@ DONE = {
     "turn_left": replace(REST, yaw=0.7),
     "turn_right": replace(REST, yaw=-0.7),
     "nod": replace(REST, pitch=0.2),
+    "tilt_left": replace(REST, roll=18.0),
+    "tilt_right": replace(REST, roll=-18.0),
     "open_mouth": replace(REST, mouth=0.5),
     "blink": replace(REST, left_eye=0.05, right_eye=0.05),
 }

@@ -31,6 +31,8 @@ ACTED = {
     "turn_left": replace(NEUTRAL, yaw=0.6),
     "turn_right": replace(NEUTRAL, yaw=-0.6),
     "nod": replace(NEUTRAL, pitch=0.27),
+    "tilt_left": replace(NEUTRAL, roll=18.0),
+    "tilt_right": replace(NEUTRAL, roll=-18.0),
 }
 
 
@@ -128,6 +130,51 @@ def test_actions_that_were_not_asked_are_named(baseline: Baseline) -> None:
     assert unasked_actions("turn_left", glances, baseline) == ("open_mouth", "turn_right")
     assert unasked_actions("turn_right", glances, baseline) == ("open_mouth",)
     assert unasked_actions("blink", [NEUTRAL] * 9, baseline) == ()
+
+
+UNASKED = [action for action in ACTIONS if action != "blink"]
+
+
+@pytest.mark.parametrize("action", UNASKED)
+def test_an_action_counts_that_is_under_way_when_another_one_is_asked_for(action: str, baseline: Baseline) -> None:
+    under_way = [ACTED[action], ACTED[action], NEUTRAL, ACTED["blink"], NEUTRAL]
+    assert unasked_actions("blink", under_way, baseline) == (action,)
+
+
+@pytest.mark.parametrize("late", range(6))
+@pytest.mark.parametrize("before", UNASKED)
+@pytest.mark.parametrize("action", ACTIONS)
+def test_who_obeys_is_accused_of_nothing_however_late_the_frames_are(
+    action: str, before: str, late: int, baseline: Baseline
+) -> None:
+    """A step is shown late, or its first frames are lost: the person is at the asked action, or at the one before it,
+    which they do once more as it seemed not to be seen."""
+    goes_on = [ACTED[before], ACTED[before], NEUTRAL]
+    obeys = [NEUTRAL, ACTED[action], ACTED[action], NEUTRAL]
+    for frames in (goes_on + obeys, obeys):
+        assert unasked_actions(action, frames[late % len(frames) :], baseline, before=before) == ()
+
+
+@pytest.mark.parametrize(("tilt", "other"), [("tilt_left", "tilt_right"), ("tilt_right", "tilt_left")])
+def test_a_tilt_is_measured_from_the_persons_own_level_and_not_held_against_a_turned_face(
+    tilt: str, other: str, baseline: Baseline
+) -> None:
+    sign = 1 if tilt == "tilt_left" else -1
+    askew = replace(baseline, roll=sign * 6.0)  # the telephone is held aslant
+    leant = [replace(NEUTRAL, roll=sign * roll) for roll in (6.0, 6.0 + 13.0 * 1.12, 6.0)]
+    assert play(ActionWatcher(tilt, askew), leant)[-1]
+    assert not any(play(ActionWatcher(tilt, baseline), [replace(NEUTRAL, roll=sign * roll) for roll in (0, 14.2, 0)]))
+    turned = [NEUTRAL, replace(ACTED[tilt], yaw=0.6), NEUTRAL]
+    assert unasked_actions("turn_left", turned, baseline) == ()
+    assert unasked_actions("nod", [NEUTRAL, ACTED[other], NEUTRAL], baseline) == (other,)
+
+
+@pytest.mark.parametrize(("share", "found"), [(1.08, ()), (1.12, ("nod",))])
+def test_an_action_counts_as_unasked_from_where_it_would_be_accepted(
+    share: float, found: tuple[str, ...], baseline: Baseline
+) -> None:
+    pitch = baseline.pitch + share * ActionThresholds().nod
+    assert unasked_actions("open_mouth", [NEUTRAL, replace(NEUTRAL, pitch=pitch), NEUTRAL], baseline) == found
 
 
 HINTED = {
@@ -243,7 +290,7 @@ def test_talking_is_no_answer_to_open_mouth(
 
 def test_what_was_begun_for_the_step_before_is_not_held_against_the_next(baseline: Baseline) -> None:
     closing = [ACTED["open_mouth"], replace(NEUTRAL, mouth=0.35), NEUTRAL, NEUTRAL]
-    assert unasked_actions("turn_left", closing, baseline) == ()
+    assert unasked_actions("turn_left", closing, baseline, before="open_mouth") == ()
 
 
 def test_a_wide_movement_is_over_when_it_is_well_on_its_way_back(baseline: Baseline) -> None:

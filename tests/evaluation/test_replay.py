@@ -35,6 +35,8 @@ DONE = {
     "turn_left": [replace(REST, yaw=yaw) for yaw in (0.3, 0.7, 0.7, 0.3)],
     "turn_right": [replace(REST, yaw=-yaw) for yaw in (0.3, 0.7, 0.7, 0.3)],
     "nod": [replace(REST, pitch=pitch) for pitch in (0.06, 0.2, 0.2, 0.06)],
+    "tilt_left": [replace(REST, roll=roll) for roll in (6.0, 18.0, 18.0, 6.0)],
+    "tilt_right": [replace(REST, roll=-roll) for roll in (6.0, 18.0, 18.0, 6.0)],
     "open_mouth": [replace(REST, mouth=mouth) for mouth in (0.15, 0.5, 0.5, 0.15)],
     "blink": [replace(REST, left_eye=0.05, right_eye=0.05)] * 2,
 }
@@ -66,7 +68,7 @@ def test_a_blink_between_two_actions_answers_one_that_is_asked_and_passes_where_
     assert {("turn_left", "blink", "nod"), ("turn_left", "nod")} <= known
 
 
-@pytest.mark.parametrize("action", ["turn_left", "turn_right", "nod", "open_mouth"])
+@pytest.mark.parametrize("action", ["turn_left", "turn_right", "nod", "open_mouth", "tilt_left", "tilt_right"])
 def test_no_other_action_is_skipped_without_a_cut(action: str) -> None:
     before = "turn_right" if action == "turn_left" else "turn_left"
     after = "nod" if action == "open_mouth" else "open_mouth"
@@ -89,17 +91,20 @@ def test_one_picture_that_is_held_serves_as_the_neutral_second() -> None:
 
 def test_a_token_asks_anew_for_every_attempt_that_counts_and_once_where_an_action_is_spared() -> None:
     entropy = random.Random(3).randbytes
-    one = frozenset(possible(4)[:1])
-    found = try_tokens(one, Policy(), 20_000, entropy)
-    assert found.chance == pytest.approx(1 / 438)
-    assert found.passed / found.tokens == pytest.approx(1 / 438, rel=0.4)
+    plain, with_blink = ({one for one in possible(4) if ("blink" in one) is blinks} for blinks in (False, True))
+    assert try_tokens(frozenset(list(plain)[:1]), Policy(), 1, entropy).chance == pytest.approx(15 / 16 / 1002)
+    assert try_tokens(frozenset(list(with_blink)[:1]), Policy(), 1, entropy).chance == pytest.approx(1 / 16 / 604)
+    found = try_tokens(frozenset(with_blink), Policy(attempts=1), 20_000, entropy)
+    assert found.chance == pytest.approx(1 / 16)
+    assert found.passed / found.tokens == pytest.approx(1 / 16, rel=0.1)
     assert try_tokens(frozenset(possible(4)), Policy(), 10, entropy).passed == 10
-    five = frozenset(possible(5)[:1])
-    assert try_tokens(five, Policy(attempts=2), 1, entropy).chance == pytest.approx(1 / 1980)
+    five = frozenset([("turn_left", "nod", "turn_left", "nod", "turn_left")])
+    assert try_tokens(five, Policy(attempts=2), 1, entropy).chance == pytest.approx(15 / 16 / 6336)
     without_blinks = frozenset(one for one in possible(6) if "blink" not in one)
     spared = try_tokens(without_blinks, Policy(), 100, entropy)  # spared the blink, all that is asked is known
     assert (spared.passed, spared.chance) == (100, 1.0)
     assert share(without_blinks, *Policy().next_challenge(1)) == 0
+    assert share(frozenset(possible(5)), *Policy().next_challenge(1)) == pytest.approx(1)
 
 
 def test_people_blink_about_seventeen_times_a_minute() -> None:

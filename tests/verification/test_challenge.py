@@ -43,16 +43,28 @@ def test_the_possible_challenges_are_all_that_the_rule_allows() -> None:
     assert len(challenge.possible(4)) == len(allowed)
 
 
-def test_all_challenges_come_equally_often() -> None:
-    entropy, draws = seeded(7), 100_000
-    counts = Counter(challenge.draw(entropy) for _ in range(draws))
-    assert set(counts) == set(challenge.possible(4))
-    mean = draws / len(counts)
-    chi_square = sum((count - mean) ** 2 / mean for count in counts.values())
-    assert chi_square < 533  # the 0.1 % point of 437 degrees of freedom; the seed is fixed
+def test_challenges_of_one_sort_come_equally_often_and_one_of_sixteen_asks_for_a_blink() -> None:
+    entropy, draws = seeded(7), 60_000
+    counts = Counter(challenge.draw(entropy, 3) for _ in range(draws))
+    assert set(counts) == set(challenge.possible(3))
+    expected = [draws * share for share in challenge.chances(3)]
+    chi_square = sum((n - expected["blink" in one]) ** 2 / expected["blink" in one] for one, n in counts.items())
+    assert chi_square < 278  # the 0.1 % point of 209 degrees of freedom; the seed is fixed
+    assert sum(n for one, n in counts.items() if "blink" in one) == pytest.approx(draws / 16, rel=0.05)
 
 
-@pytest.mark.parametrize(("length", "number"), [(1, 2), (2, 16), (3, 90), (4, 438), (5, 1980), (6, 8602)])
+def test_with_few_other_kinds_a_blink_is_asked_for_as_often_as_any() -> None:
+    kinds = ("blink", "nod", "turn_left", "turn_right")
+    number = len(challenge.possible(3, kinds))
+    assert challenge.chances(3, kinds) == (1 / number, 1 / number)
+    entropy, draws = seeded(8), 20_000
+    counts = Counter(challenge.draw(entropy, 3, kinds) for _ in range(draws))
+    assert set(counts) == set(challenge.possible(3, kinds))
+    chi_square = sum((count - draws / number) ** 2 / (draws / number) for count in counts.values())
+    assert chi_square < 1.8 * number
+
+
+@pytest.mark.parametrize(("length", "number"), [(1, 2), (2, 24), (3, 210), (4, 1606), (5, 11420), (6, 77682)])
 def test_there_are_as_many_challenges_as_the_security_page_says(length: int, number: int) -> None:
     assert len(challenge.possible(length)) == number
 
@@ -78,15 +90,15 @@ def test_a_further_challenge_is_only_as_long_as_its_actions_and_the_frames_that_
 
 
 def test_the_luck_of_a_recording_grows_with_attempts_and_falls_with_actions_and_kinds() -> None:
-    assert 1 / Policy().luck == pytest.approx(304, abs=0.5)
-    assert Policy(attempts=1).luck == pytest.approx(1 / 438)
-    assert Policy(challenge_length=2).luck == pytest.approx(1 - 15 / 16 * (89 / 90) ** 2)
+    assert 1 / Policy().luck == pytest.approx(812, abs=0.5)
+    assert Policy(attempts=1).luck == pytest.approx(15 / 16 / 1002)
+    assert Policy(challenge_length=2).luck == pytest.approx(1 - (1 - 15 / 16 / 20) * (1 - 15 / 16 / 150) ** 2)
     assert Policy().luck < MAX_LUCK < Policy(challenge_kinds=("turn_left", "turn_right")).luck
 
 
 def test_where_an_action_is_spared_a_further_challenge_has_two_actions_more_as_there_are_fewer_kinds() -> None:
     length, kinds = Policy().next_challenge(1, "turn_left")
-    assert (length, set(kinds)) == (6, {"turn_right", "blink", "open_mouth", "nod"})
+    assert (length, set(kinds)) == (6, set(challenge.ACTIONS) - {"turn_left"})
     assert Policy().next_challenge(1, "") == (5, challenge.ACTIONS)  # more time alone was asked for
     assert Policy(challenge_kinds=("turn_left", "blink")).next_challenge(1, "turn_left")[0] == 5
     assert Policy(step_seconds=11).next_challenge(1, "nod")[0] == 5
@@ -96,7 +108,7 @@ def test_where_an_action_is_spared_a_further_challenge_has_two_actions_more_as_t
 def test_an_action_that_somebody_cannot_do_is_not_asked_again(action: str) -> None:
     rest = challenge.spared(challenge.ACTIONS, 5, action)
     assert set(rest) == set(challenge.ACTIONS) - {action}
-    assert challenge.possible(5, rest)
+    assert challenge.is_possible(5, rest)
 
 
 def test_who_cannot_do_the_only_turn_is_asked_for_it_all_the_same_as_depth_needs_one() -> None:

@@ -36,6 +36,7 @@ from .light import COLOURS, flashes_of, is_light, measure_light, waiting
 from .limits import JudgingLimits, MediaLimits
 from .liveness import (
     NEUTRAL,
+    TURNS,
     ActionWatcher,
     Baseline,
     Glance,
@@ -59,7 +60,6 @@ from .pose import measure_turn
 from .reasons import reasons
 from .runtimes import Floats, Image
 
-TURNS = {"turn_left": 1, "turn_right": -1}
 AT_ONCE = 8
 """Pictures that are asked for at a time."""
 

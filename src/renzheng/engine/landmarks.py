@@ -84,7 +84,7 @@ class Mesh:
 
     @property
     def roll(self) -> float:
-        """Radians: direction of the line from the right eye to the left one in the image."""
+        """Radians: direction of the line from the right eye to the left one in the image, clockwise."""
         return _direction(self.five_points[RIGHT_EYE], self.five_points[LEFT_EYE])
 
     @property

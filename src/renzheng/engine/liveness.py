@@ -1,7 +1,8 @@
 """What happened over time, frame by frame: glances, the neutral baseline, actions, hints for the device.
 
 Frames are unmirrored, as the camera sees them. ``yaw`` > 0: the person turned to THEIR OWN LEFT, the nose
-moved to the image's right. ``pitch`` grows when the chin goes down. Left and right are the person's. An
+moved to the image's right. ``pitch`` grows when the chin goes down, ``roll`` when the head leans to THEIR OWN
+LEFT shoulder, which is clockwise in the image. Left and right are the person's. An
 action counts only when it was asked, began after the asking from a neutral face, and ended near it again.
 
 This module is plain Python: the server's process may use it without loading a model.
@@ -13,8 +14,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
-ACTIONS = ("blink", "open_mouth", "turn_left", "turn_right", "nod")
+TURNS = {"turn_left": 1, "turn_right": -1}
+TILTS = {"tilt_left": 1, "tilt_right": -1}
+"""The sign of each one's angle."""
+ACTIONS = ("blink", "open_mouth", *TURNS, "nod", *TILTS)
 NEUTRAL = "neutral"
+AHEAD_ONLY = ("nod", *TILTS)
+"""Actions that only a face that looks ahead shows: see ``unasked_actions``."""
 HINTS = (
     *("no_face", "several_faces", "face_cut", "move_closer", "move_back"),
     *("face_covered", "center", "more_light", "less_light", "hold_still", "look_straight"),
@@ -26,7 +32,7 @@ class Glance:
     """What one frame shows of its largest face; without a face ``faces`` is 0 and the rest is neutral.
 
     ``width``, ``height``: the frame's pixels; ``box``: x, y, width, height in pixels; ``cut``: a part of the
-    face lies outside; ``yaw``, ``pitch``: proportions -1..1, and ``turn``: degrees, as defined in ``landmarks``; eye
+    face lies outside; ``yaw``, ``pitch``: proportions -1..1, and ``turn``, ``roll``: degrees, as defined in ``landmarks``; eye
     and mouth openings: height over width, None where the eye model did not run; ``sharpness``: see ``quality``;
     ``brightness``, ``contrast``: mean and deviation of the face's luma 0-255;
     ``covered``: how far nose, lips and jaw differ in colour from the upper face (``appearance``); ``presence``: 0-1.
@@ -40,6 +46,7 @@ class Glance:
     yaw: float = 0.0
     pitch: float = 0.0
     turn: float = 0.0
+    roll: float = 0.0
     left_eye: float | None = None
     right_eye: float | None = None
     mouth: float = 0.0
@@ -83,6 +90,8 @@ class ActionThresholds:
     mouth_rise: float = 0.12
     mouth_wide: float = 0.25
     nod: float = 0.10
+    tilt: float = 13.0
+    """Degrees by which the line of the eyes leans from the neutral one."""
     reach: float = 1.1
     """Share of its threshold that an action must reach. The live side asks for a little more than the judge,
     whose tracked meshes differ a little from the live ones: what was accepted live must stand at the verdict."""
@@ -94,7 +103,7 @@ class ActionThresholds:
     """Eye openings are ignored while the head is turned further than this: they give false blinks."""
     eye_pitch: float = 0.20
     neutral_yaw: float = 0.25
-    unasked: float = 1.25
+    unasked: float = 1.1
     """Share of its threshold from which an action that was not asked counts against the person."""
 
 
@@ -111,6 +120,7 @@ class Baseline:
     eye: float | None
     frames: int
     turn: float = 0.0
+    roll: float = 0.0
 
     @classmethod
     def from_glances(
@@ -128,6 +138,7 @@ class Baseline:
             eye=median(eyes) if len(eyes) >= minimum else None,
             frames=len(good),
             turn=median(glance.turn for glance in good),
+            roll=median(glance.roll for glance in good),
         )
 
 
@@ -137,10 +148,11 @@ def extent(
     """How far an action is carried out: 0 neutral, 1 at its threshold; None where the frame cannot tell."""
     if not glance.single:
         return None
-    if action in ("turn_left", "turn_right"):
-        sign = 1 if action == "turn_left" else -1
-        degrees = glance.turn - baseline.turn
+    if action in TURNS:
+        sign, degrees = TURNS[action], glance.turn - baseline.turn
         return max(sign * glance.yaw / thresholds.turn, sign * degrees / thresholds.turn_degrees)
+    if action in TILTS:
+        return TILTS[action] * (glance.roll - baseline.roll) / thresholds.tilt
     if action == "nod":
         return (glance.pitch - baseline.pitch) / thresholds.nod
     if action == "open_mouth":
@@ -197,18 +209,22 @@ def unasked_actions(
     thresholds: ActionThresholds = DEFAULT_THRESHOLDS,
     before: str = NEUTRAL,
 ) -> tuple[str, ...]:
-    """Actions other than the asked one that begin within the step and are shown clearly; ``before``: asked before it.
+    """Actions other than the asked one that the step's frames show clearly; ``before``: asked before it.
 
-    Blinks are not held against anybody, and a nod only while the face looks ahead: a turn moves the pitch. After a nod
-    one more has to be twice as clear, as many people nod twice.
+    That one has to begin within the step: whoever is shown the next step late may be doing it once more. Any other
+    counts as well where it was under way already: who does what is asked, however late, is at nothing else.
+
+    Blinks are not held against anybody, and a nod or a tilt only while the face looks ahead: a turn moves the pitch,
+    and leans the line of the eyes. After a nod one more has to be twice as clear, as many people nod twice.
     """
     found = []
     for action in ACTIONS:
         if action in (asked, "blink"):
             continue
-        steady = [g for g in glances if action != "nod" or abs(g.yaw) <= thresholds.neutral_yaw]
+        steady = [g for g in glances if action not in AHEAD_ONLY or abs(g.yaw) <= thresholds.neutral_yaw]
         clearly = thresholds.unasked * (2 if action == before == "nod" else 1)
-        watcher = ActionWatcher(action, baseline, replace(thresholds, reach=clearly))
+        begun = "waiting" if action == before else "ready"
+        watcher = ActionWatcher(action, baseline, replace(thresholds, reach=clearly), begun)
         for number, glance in enumerate(steady):
             watcher.feed(glance, float(number))
         if watcher.phase in ("reached", "done"):

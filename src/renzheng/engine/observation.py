@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -146,6 +147,7 @@ class FaceModels:
             cut=max(quality.outside, missing_of(image, face) if face else 0.0) > self.limits.cut,
             yaw=mesh.yaw,
             turn=mesh.turn,
+            roll=math.degrees(mesh.roll),
             pitch=mesh.pitch,
             left_eye=left,
             right_eye=right,

@@ -2,10 +2,9 @@
 
 Columns: `file`, `kind` (`real`, or the type of an attack such as `replay_screen`), `person`, `actions`; others are
 ignored. `actions` are items `name start[-end]`, in seconds, separated by `;`, left and right being the person's own.
-Names that a challenge asks for, and `still`, are used; any other item, and what stands in brackets, is a distractor
-that is only reported.
+The names in `NAMES` are used; any other item, and what stands in brackets, is a distractor that is only reported.
 
-A second file, of one's own, may say the times more exactly, or leave something out. Its columns: `file`, `actions`,
+A second file, of one's own, may say the times more exactly, name tilts of the head, or leave something out. Its columns: `file`, `actions`,
 `reason`. A row without a reason replaces the actions of that clip; a row with one leaves these actions out, or the
 whole clip where it names none. Reasons are written before anything is judged.
 """
@@ -19,11 +18,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from renzheng.evaluation.pairs import DataError
-from renzheng.verification.challenge import ACTIONS
 
 LIST = "clips.csv"
 STILL = "still"
-NAMES = (*ACTIONS, STILL)
+NAMES = ("blink", "open_mouth", "nod", "turn_left", "turn_right", STILL)
+OWN_NAMES = (*NAMES, "tilt_left", "tilt_right")
 REAL = "real"
 COLUMNS = ("file", "kind", "person", "actions")
 OWN_COLUMNS = ("file", "actions", "reason")
@@ -99,7 +98,7 @@ def read_clips(folder: Path, own: Path | None = None) -> list[LabelledClip]:
 
 
 def _corrected(clip: LabelledClip, actions: str, reason: str, where: str) -> LabelledClip:
-    items, distractors, busy = parse_actions(actions, where)
+    items, distractors, busy = parse_actions(actions, where, OWN_NAMES)
     if not reason:
         return replace(clip, items=items, distractors=distractors, busy=busy)
     if not items:
@@ -110,7 +109,9 @@ def _corrected(clip: LabelledClip, actions: str, reason: str, where: str) -> Lab
     return replace(clip, without=(*clip.without, *((item, reason) for item in items)))
 
 
-def parse_actions(text: str, where: str) -> tuple[tuple[Item, ...], tuple[str, ...], tuple[Item, ...]]:
+def parse_actions(
+    text: str, where: str, names: Sequence[str] = NAMES
+) -> tuple[tuple[Item, ...], tuple[str, ...], tuple[Item, ...]]:
     """(actions and stills, texts of distractors, those of them with times). Raises DataError beginning with `where`."""
     plain = text
     while BRACKETS.search(plain):
@@ -123,7 +124,7 @@ def parse_actions(text: str, where: str) -> tuple[tuple[Item, ...], tuple[str, .
             continue
         name, _, rest = part.partition(" ")
         times = TIMES.search(part)
-        if name not in NAMES:
+        if name not in names:
             distractors.append(part)
             if times is not None:
                 busy += [item for item in [_timed(part[: times.start()].strip(), times)] if item.end >= item.start]

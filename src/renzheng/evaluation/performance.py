@@ -22,6 +22,7 @@ Kind = Literal["head", "flat"]
 
 FINISHING = 0.45  # seconds in which a movement that was under way is brought to rest after a new instruction
 TURN_PROXY = 0.66  # how far a head turns, as the yaw proxy; the engine asks for about 0.5
+TILT_DEGREES = 20.0  # how far a head leans to a shoulder; the engine asks for about 14
 FLAT_DEGREES = 38.0  # how far a flat picture is turned; beyond that little of the face is left
 
 
@@ -128,16 +129,19 @@ MOTIONS = {
     "turn_left": Motion(0.7, 0.5, 0.7, 0.8, most=1.3),
     "turn_right": Motion(0.7, 0.5, 0.7, 0.8, most=1.3),
     "nod": Motion(0.5, 0.25, 0.5, 0.7, most=1.3),
+    "tilt_left": Motion(0.5, 0.25, 0.5, 0.7, most=1.3),
+    "tilt_right": Motion(0.5, 0.25, 0.5, 0.7, most=1.3),
 }
+TILTS = {"tilt_left": TILT_DEGREES, "tilt_right": -TILT_DEGREES}
 
-ADDED = ("yaw", "pitch", "eyes_closed", "mouth_open")
+ADDED = ("yaw", "pitch", "roll", "eyes_closed", "mouth_open")
 
 
 class Performance:
     """A puppet that plays one verification.
 
-    `kind`: a head, or a flat picture whose eyes and mouth are animated in its plane and which is turned and
-    tilted where a head is asked to turn or nod. `seed` gives tremor, reaction times and grain. `actor` decides what
+    `kind`: a head, or a flat picture whose eyes and mouth are animated in its plane and which is turned, pitched and
+    tilted where a head is asked to turn, nod or tilt. `seed` gives tremor, reaction times and grain. `actor` decides what
     is done (default: what is asked). `swap_to`: another puppet that takes over while the head is turned, in every
     attempt again.
     `noise` in grey levels and `gain` (blue, green, red) are the camera's and the room's; `base` is how the person
@@ -232,6 +236,8 @@ class Performance:
             return replace(self._light, mouth_open=extent)
         if doing.action == "nod":
             return replace(self._light, pitch=self._nod() * extent)
+        if doing.action in TILTS:
+            return replace(self._light, roll=self._light.roll + TILTS[doing.action] * extent)
         if self._turned is not None:
             return self._part_of(self._turned(doing.action), extent)
         return replace(self._light, yaw=self._yaw[doing.action] * extent)

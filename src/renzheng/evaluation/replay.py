@@ -272,6 +272,7 @@ def _chance(known: frozenset[Actions], asked: Sequence[tuple[int, tuple[str, ...
 
 
 def share(known: frozenset[Actions], length: int, kinds: tuple[str, ...]) -> float:
-    """Of all challenges of that length and those kinds, the share that a recording answers."""
-    asked = challenge.possible(length, kinds)
-    return sum(one in known for one in asked) / len(asked)
+    """How likely a challenge of that length and those kinds is one that a recording answers."""
+    without, with_blink = challenge.chances(length, kinds)
+    asked = (one for one in challenge.possible(length, kinds) if one in known)
+    return math.fsum(with_blink if challenge.BLINK in one else without for one in asked)

@@ -283,6 +283,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "action.blink": ("blink", "眨眼"),
     "action.nod": ("nod", "点头"),
     "action.open_mouth": ("open the mouth", "张嘴"),
+    "action.tilt_left": ("tilt to the left", "向左歪头"),
+    "action.tilt_right": ("tilt to the right", "向右歪头"),
     "action.turn_left": ("turn to the left", "向左转头"),
     "action.turn_right": ("turn to the right", "向右转头"),
     "people_few": (

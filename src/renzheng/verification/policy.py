@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from renzheng.base import defaults
-from renzheng.verification.challenge import ACTIONS, MAX_LENGTH, TURNS, possible, spared
+from renzheng.verification.challenge import ACTIONS, MAX_LENGTH, TURNS, chances, is_possible, spared
 
 MAX_LUCK = 0.01
 """Share of tokens above which an operator is warned that a recording is worth something: see `Policy.luck`."""
@@ -35,8 +35,8 @@ class Policy:
             raise ValueError(f"unknown action {unknown[0]}; known are {', '.join(ACTIONS)}")
         if not set(self.challenge_kinds) & set(TURNS):
             raise ValueError(f"a challenge needs a turn: {' or '.join(TURNS)}")
-        if not possible(self.challenge_length, self.challenge_kinds):
-            most = max(length for length in range(1, MAX_LENGTH + 1) if possible(length, self.challenge_kinds))
+        if not is_possible(self.challenge_length, self.challenge_kinds):
+            most = max(length for length in range(1, MAX_LENGTH + 1) if is_possible(length, self.challenge_kinds))
             raise ValueError(f"challenge length must be 1 to {most} with these kinds, not {self.challenge_length}")
         if not 1 <= self.attempts <= 10:
             raise ValueError(f"attempts must be 1 to 10, not {self.attempts}")
@@ -62,9 +62,10 @@ class Policy:
 
     @property
     def luck(self) -> float:
-        """The share of tokens, 0 to 1, that ask for what a recording shows, which is one challenge of each length."""
+        """The share of tokens, 0 to 1, that ask for what a recording shows, which is one challenge of each length, of
+        those that are asked for most often."""
         asked = [self.next_challenge(shown) for shown in range(self.attempts)]
-        return 1 - math.prod(1 - 1 / len(possible(*one)) for one in asked)
+        return 1 - math.prod(1 - max(chances(*one)) for one in asked)
 
     def _can_ask(self, length: int, kinds: tuple[str, ...]) -> bool:
-        return (self.step_seconds or 0) * length <= MAX_ACTION_SECONDS and bool(possible(length, kinds))
+        return (self.step_seconds or 0) * length <= MAX_ACTION_SECONDS and is_possible(length, kinds)

@@ -21,6 +21,8 @@ export function head(action) {
     turn_left: "M34 30C20 35 12 47 12 62m-7-9 7 10 9-8",
     turn_right: "M126 30c14 5 22 17 22 32m7-9-7 10-9-8",
     nod: "M142 44v44m-9-9 9 10 9-10",
+    tilt_left: "M72 2C43 1 20 11 4 33m-2-14 2 14 13-5",
+    tilt_right: "M88 2c29-1 52 9 68 31m2-14-2 14-13-5",
   }[action];
   return s("svg", { class: `head head-${action}`, viewBox: "0 0 160 160", "aria-hidden": "true" },
     s("path", { class: "head-body", d: "M26 160c2-22 17-32 54-32s52 10 54 32Z" }),

@@ -39,7 +39,7 @@ export interface End {
   passed?: boolean;
 }
 
-export type Action = "neutral" | "blink" | "open_mouth" | "turn_left" | "turn_right" | "nod" | "light_warning";
+export type Action = "neutral" | "blink" | "open_mouth" | "turn_left" | "turn_right" | "nod" | "tilt_left" | "tilt_right" | "light_warning";
 
 export type ProgressEvent =
   /** A screen came up; `name` as in `data-screen` of the page. */

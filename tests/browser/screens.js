@@ -68,7 +68,7 @@ window.prepare = async (welcome) => {
     ["preparing", {}, ["another", "cancel"]],
     ["neutral", { phase: "step", action: "neutral", index: 0, of: 4, hint: "move_closer" }, ["another", "cancel"]],
     ["blink", { phase: "step", action: "blink", index: 1, of: 4, hint: "center" }, ["ease", "cancel"]],
-    ...["turn_left", "turn_right", "nod", "open_mouth"].flatMap((action) => [false, true].map((again) => [
+    ...["turn_left", "turn_right", "nod", "open_mouth", "tilt_left", "tilt_right"].flatMap((action) => [false, true].map((again) => [
       `${action} ${again}`, { phase: "step", action, index: 3, of: 5, again, notice: "too_few_frames" }, ["ease", "cancel"]])),
     ["light_warning", { phase: "step", action: "light_warning", index: 6, of: 5 }, ["decline_light", "cancel"]],
     ["judging", { phase: "judging", of: 5 }, []],

@@ -32,7 +32,7 @@ class Glance:
     """What one frame shows of its largest face; without a face ``faces`` is 0 and the rest is neutral.
 
     ``width``, ``height``: the frame's pixels; ``box``: x, y, width, height in pixels; ``cut``: a part of the
-    face lies outside; ``yaw``, ``pitch``: proportions -1..1, and ``turn``, ``roll``: degrees, as defined in ``landmarks``; eye
+    face lies outside; ``yaw``, ``pitch``: proportions -1..1, and ``turn``, ``roll``: degrees, as in ``landmarks``; eye
     and mouth openings: height over width, None where the eye model did not run; ``sharpness``: see ``quality``;
     ``brightness``, ``contrast``: mean and deviation of the face's luma 0-255;
     ``covered``: how far nose, lips and jaw differ in colour from the upper face (``appearance``); ``presence``: 0-1.

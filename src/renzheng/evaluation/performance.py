@@ -141,8 +141,8 @@ class Performance:
     """A puppet that plays one verification.
 
     `kind`: a head, or a flat picture whose eyes and mouth are animated in its plane and which is turned, pitched and
-    tilted where a head is asked to turn, nod or tilt. `seed` gives tremor, reaction times and grain. `actor` decides what
-    is done (default: what is asked). `swap_to`: another puppet that takes over while the head is turned, in every
+    tilted where a head is asked to turn, nod or tilt. `seed` gives tremor, reaction times and grain. `actor` decides
+    what is done (default: what is asked). `swap_to`: another puppet that takes over while the head is turned, in every
     attempt again.
     `noise` in grey levels and `gain` (blue, green, red) are the camera's and the room's; `base` is how the person
     stands at rest instead (size, place, light); `screen` is the device's, as a lamp. `turned(action)` is the pose at

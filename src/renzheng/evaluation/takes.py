@@ -29,10 +29,8 @@ MIN_NEUTRAL = 0.45
 BEFORE, AFTER = 0.4, 0.7  # seconds around an action that its step shows as well
 DEADLINE = 30.0  # held actions of clips may last longer than a step's six seconds; the time is not what is measured
 LATE = 0.5  # seconds by which a label may lie behind the end of its clip
-OTHER_SIDE = {
-    **{"turn_left": "turn_right", "turn_right": "turn_left"},
-    **{"tilt_left": "tilt_right", "tilt_right": "tilt_left"},
-}
+SIDES = (("turn_left", "turn_right"), ("tilt_left", "tilt_right"))
+OTHER_SIDE = dict(SIDES) | {right: left for left, right in SIDES}
 
 
 @dataclass(frozen=True, slots=True)

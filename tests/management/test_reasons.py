@@ -20,7 +20,7 @@ COMMANDS_ALONE = {
     "key pairs {} are retired already",
     "clients of account {} seal to key pairs {}; renzheng encryption rotate first",
     "the CSV file cannot be read: {}",
-    "there is no enabled key; renzheng key create",
+    "there is no enabled key: run `renzheng key create`",
 }
 
 

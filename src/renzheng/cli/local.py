@@ -175,7 +175,7 @@ def first_key(account: str | None = None) -> tuple[str, str]:
         for key in await store.accounts.list_keys((await account_of(store, account)).id if account else None):
             if key.enabled and key.token is None:
                 return key.secret_id, key.secret_key
-        raise NotFoundError("there is no enabled key yet: start the server once, or renzheng key create")
+        raise NotFoundError("there is no enabled key yet: start the server once, or run `renzheng key create`")
 
     return with_store(work)
 

@@ -49,4 +49,6 @@ async def find_secret(store: Store, account_id: int | None, secret_id: str | Non
         if key.secret_id == secret_id or (secret_id is None and key.enabled and key.token is None):
             await store.audit.record("key shown", f"key {key.secret_id} of account {key.account_id}")
             return key
-    raise NotFoundError(f"there is no key {secret_id}" if secret_id else "there is no enabled key; renzheng key create")
+    raise NotFoundError(
+        f"there is no key {secret_id}" if secret_id else "there is no enabled key: run `renzheng key create`"
+    )

@@ -4,9 +4,9 @@ Columns: `file`, `kind` (`real`, or the type of an attack such as `replay_screen
 ignored. `actions` are items `name start[-end]`, in seconds, separated by `;`, left and right being the person's own.
 The names in `NAMES` are used; any other item, and what stands in brackets, is a distractor that is only reported.
 
-A second file, of one's own, may say the times more exactly, name tilts of the head, or leave something out. Its columns:
-`file`, `actions`, `reason`. A row without a reason replaces the actions of that clip; a row with one leaves these actions out, or the
-whole clip where it names none. Reasons are written before anything is judged.
+A second file, of one's own, may say the times more exactly, name tilts of the head, or leave something out. Its
+columns: `file`, `actions`, `reason`. A row without a reason replaces the actions of that clip; a row with one leaves
+these actions out, or the whole clip where it names none. Reasons are written before anything is judged.
 """
 
 from __future__ import annotations

@@ -31,6 +31,8 @@ ROUNDS, REQUESTS, CONNECTIONS = 5, 1500, 32
 RATE, SECONDS = 60.0, 12.0
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 CHUNK = 50_000
+LASTING = {"clock_window": 3600}
+"""One signed request serves the whole run."""
 DURABLE = {
     "fsync": "on",
     "synchronous_commit": "on",
@@ -50,7 +52,10 @@ def both() -> Iterator[dict[str, tuple[Server, Target, Fill]]]:
     cluster = Cluster(folder / "s", **DURABLE)
     place = PostgresPlace(cluster.create(), cluster.create())
     try:
-        with renzheng() as plain, renzheng(database_url=place.records, keys_url=place.keys) as grown:
+        with (
+            renzheng(**LASTING) as plain,
+            renzheng(**LASTING, database_url=place.records, keys_url=place.keys) as grown,
+        ):
             yield {
                 "SQLite": (plain, target_of(plain, token_request(plain), "SQLite"), sqlite_fill(plain)),
                 "PostgreSQL": (grown, target_of(grown, token_request(grown), "PostgreSQL"), postgres_fill(place)),

@@ -28,7 +28,7 @@ from tests.support.postgres import Cluster
 from tests.support.server import Server
 
 ROUNDS, REQUESTS, CONNECTIONS = 5, 1500, 32
-RATE, SECONDS = 60.0, 12.0
+RATE, SECONDS = 30.0, 18.0
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 CHUNK = 50_000
 LASTING = {"clock_window": 3600}

@@ -15,7 +15,7 @@ from renzheng.engine.liveness import Glance
 from renzheng.engine.observation import FaceModels
 from renzheng.evaluation.puppet import Puppet
 from renzheng.evaluation.replay import Actions, Blinks, answers, as_sent, record, share, try_tokens
-from renzheng.evaluation.replays import FIRST, ReplayPlan, replay_all, tabulate_replays
+from renzheng.evaluation.replays import KINDS, ReplayPlan, replay_all, tabulate_replays
 from renzheng.verification.challenge import possible
 from renzheng.verification.policy import Policy
 
@@ -128,15 +128,17 @@ def test_what_the_numbers_say_of_a_recording_the_whole_judge_says_too(puppet: Pu
 
 @pytest.mark.stress
 @pytest.mark.replay
-def test_a_recording_of_a_first_challenge_passes_at_most_one_token_in_a_hundred(engine: FaceModels) -> None:
+def test_recordings_of_each_kind_pass_at_most_one_token_in_a_hundred(engine: FaceModels) -> None:
     folders: Sequence[Path] = [DATA / "deepface", DATA / "lfw_fold1"]
     if not all(folder.is_dir() for folder in folders):
         pytest.skip("the test data's folders of photos are not there (RENZHENG_TEST_DATA)")
     found = replay_all(folders, ReplayPlan(), engine)
     assert len({one.person for one in found}) == 13
     assert all(one.own for one in found), "a genuine recording answers its own challenge"
-    (first,) = [row for row in tabulate_replays(found) if row.kind == FIRST]
-    assert first.passed.value is not None
-    assert first.passed.trials >= 13 * 2000
-    assert first.passed.value <= 0.01
-    assert first.chance <= 0.01
+    rows = tabulate_replays(found)
+    assert [row.kind for row in rows] == list(KINDS)
+    for row in rows:
+        assert row.passed.value is not None
+        assert row.passed.trials >= 11 * 2000
+        assert row.passed.value <= 0.01
+        assert row.chance <= 0.01

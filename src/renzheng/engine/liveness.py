@@ -209,10 +209,7 @@ def unasked_actions(
     thresholds: ActionThresholds = DEFAULT_THRESHOLDS,
     before: str = NEUTRAL,
 ) -> tuple[str, ...]:
-    """Actions other than the asked one that the step's frames show clearly; ``before``: asked before it.
-
-    That one has to begin within the step: whoever is shown the next step late may be doing it once more. Any other
-    counts as well where it was under way already: who does what is asked, however late, is at nothing else.
+    """Actions other than the asked one that begin within the step and are shown clearly; ``before``: asked before it.
 
     Blinks are not held against anybody, and a nod or a tilt only while the face looks ahead: a turn moves the pitch,
     and leans the line of the eyes. After a nod one more has to be twice as clear, as many people nod twice.
@@ -223,8 +220,7 @@ def unasked_actions(
             continue
         steady = [g for g in glances if action not in AHEAD_ONLY or abs(g.yaw) <= thresholds.neutral_yaw]
         clearly = thresholds.unasked * (2 if action == before == "nod" else 1)
-        begun = "waiting" if action == before else "ready"
-        watcher = ActionWatcher(action, baseline, replace(thresholds, reach=clearly), begun)
+        watcher = ActionWatcher(action, baseline, replace(thresholds, reach=clearly))
         for number, glance in enumerate(steady):
             watcher.feed(glance, float(number))
         if watcher.phase in ("reached", "done"):

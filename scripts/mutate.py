@@ -48,14 +48,12 @@ def files_of(part: str, copy: Path) -> list[Path]:
 
 
 def tests_for(change: Change, reached: Reached) -> list[str]:
-    """Those that reach what is changed; where none does, as when it is read at the import, those of its file."""
+    """Those that reach what is changed; all, where none does, as it is read when modules are imported."""
     file = str(change.path)
     found: set[str] = set()
     for first, last in (change.lines, change.around):
         found = found or set().union(*(reached.tests.get((file, line), ()) for line in range(first, last + 1)))
-    if not found:
-        found = set().union(*(tests for (path, _), tests in reached.tests.items() if path == file))
-    return sorted(found, key=lambda test: reached.seconds.get(test, 0.0))
+    return sorted(found or reached.seconds, key=lambda test: reached.seconds.get(test, 0.0))
 
 
 def run_part(name: str, checkout: Checkout, minutes: float, dice: random.Random) -> bool:

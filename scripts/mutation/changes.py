@@ -15,6 +15,7 @@ COMPARED = {
 COUNTED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
 CONDITION = re.compile(r" AND [a-z_.]+ (?:=|<|>|<=|>=|<>) (?::[a-z_]+|'[a-z]+'|[0-9]+)")
 """A condition of a statement of SQL that goes on with others."""
+MADE_LIKE = frozenset({"frozen", "slots", "gc", "kw_only", "maxsize"})
 TELLING = frozenset({"log", "_log", "logger", "counter", "_counter", "meter", "_meter"})
 """What is only told, to a log or a metric, is not left out."""
 
@@ -87,9 +88,9 @@ def _statements(tree: ast.AST) -> dict[ast.AST, tuple[int, int]]:
 
 
 def _edits(tree: ast.AST) -> Iterator[_Edit]:
-    in_format = {part for node in ast.walk(tree) if isinstance(node, ast.FormattedValue) for part in _specs(node)}
+    left = {part for node in ast.walk(tree) for part in _left_alone(node)}
     for node in ast.walk(tree):
-        if node in in_format:
+        if node in left:
             continue
         if isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARED:
             yield _Edit(node, "ops", [COMPARED[type(node.ops[0])](), *node.ops[1:]])
@@ -106,9 +107,12 @@ def _edits(tree: ast.AST) -> Iterator[_Edit]:
             yield _Edit(node, "", None)
 
 
-def _specs(node: ast.FormattedValue) -> Iterator[ast.AST]:
-    if node.format_spec is not None:
+def _left_alone(node: ast.AST) -> Iterator[ast.AST]:
+    """What forms a text, and what a class is made like: no test would be the better for it."""
+    if isinstance(node, ast.FormattedValue) and node.format_spec is not None:
         yield from ast.walk(node.format_spec)
+    if isinstance(node, ast.keyword) and node.arg in MADE_LIKE:
+        yield node.value
 
 
 def _is_for_types(test: ast.expr) -> bool:

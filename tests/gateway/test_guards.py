@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import secrets
 from typing import Any
 
 import gmalg
@@ -231,3 +232,68 @@ def test_an_sm2_key_whose_halves_do_not_belong_together_is_refused() -> None:
     assert Sm2PrivateKey.from_der(one)
     with pytest.raises(ValueError, match="halves"):
         Sm2PrivateKey.from_der(one[:-65] + other[-65:])
+
+
+def test_a_new_sm2_key_is_drawn_from_more_bits_than_it_has() -> None:
+    """What is reduced from as many would favour small numbers."""
+    asked: list[int] = []
+
+    def bytes_of(count: int) -> bytes:
+        asked.append(count)
+        return secrets.token_bytes(count)
+
+    Sm2PrivateKey.generate(bytes_of)
+    assert asked == [40]
+
+
+@pytest.mark.parametrize(
+    ("more", "closes"),
+    [([(b"Transfer-Encoding", b"chunked")], True), ([(b"Content-Length", b"9999999")], True), ([], False)],
+)
+async def test_a_refusal_ends_the_connection_where_more_of_its_body_is_to_come(
+    more: list[tuple[bytes, bytes]], closes: bool
+) -> None:
+    rooms = build(settings=GatewaySettings(linger_seconds=0.01))
+    headers = [*tc3_headers(b"", secret_id="AKIDunknown"), *more]
+    answer = await call(rooms.gateway, headers=headers, chunks=[b"a", b"b"])
+    assert answer.code == "AuthFailure.SecretIdNotFound"
+    assert ((b"connection", b"close") in answer.headers) is closes
+
+
+async def test_of_an_unforeseen_error_the_log_has_the_kinds_that_it_came_from_and_no_text() -> None:
+    rooms = build()
+    rooms.failing.append(RuntimeError("MARKED"))
+    rooms.failing[0].__context__ = KeyError("MARKED")
+    rooms.failing[0].__context__.__cause__ = OSError("MARKED")
+    assert (await call(rooms.gateway, **signed_json(BUSINESS))).code == "FailedOperation.UnKnown"
+    (line,) = rooms.lines("action failed")
+    assert [kind.split()[0] for kind in line["error"]] == [
+        f"builtins.{kind}" for kind in ("RuntimeError", "KeyError", "OSError")
+    ]
+    assert "MARKED" not in repr(line)
+
+
+async def test_refusals_are_written_nowhere_where_there_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = RecentRefusals(dict, build().gateway._log)
+    later: list[float] = []
+    monkeypatch.setattr(asyncio.get_running_loop(), "call_later", lambda seconds, _: later.append(seconds))
+    rooms = build(failures=failures)
+    await call(rooms.gateway, **signed_json(BUSINESS, secret_id="AKIDunknown"))
+    assert failures.recent()
+    assert later == []
+
+
+@pytest.mark.parametrize(("setting", "local", "advised"), [
+    ("loopback", True, True), ("loopback", False, False), ("always", False, True), ("never", True, False),
+])  # fmt: skip
+async def test_who_may_leave_a_body_out_is_asked_as_for_the_request_itself(
+    setting: Any, local: bool, advised: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = RecentRefusals(dict, build().gateway._log)
+    seen: list[bool] = []
+    monkeypatch.setattr(failures, "explain", lambda *given: seen.append(given[4]))
+    rooms = build(failures=failures, settings=GatewaySettings(unsigned_payload=setting))
+    request = signed_json(BUSINESS, secret_key="no", host="127.0.0.1")
+    answer = await call(rooms.gateway, **request, client="127.0.0.1" if local else "10.0.0.1")
+    assert answer.code == "AuthFailure.SignatureFailure"
+    assert seen == [advised]

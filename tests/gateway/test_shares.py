@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
+import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,6 +71,22 @@ async def test_sm2_is_done_in_another_process_which_may_die(processes: ProcessPo
     stranger = SealingKey.make(KeyPairs.generate(1024).public.sm2)
     request = sealed(stranger, {"Name": "韦小宝"}, {"CompareLib": "BUSINESS"})
     assert (await call(rooms.gateway, **signed_json(request))).code == "FailedOperation.DecryptSystemError"
+
+
+def ends_with_parent() -> int:
+    """The signal that this process gets when its parent ends."""
+    found = ctypes.c_int()
+    assert ctypes.CDLL(None).prctl(2, ctypes.byref(found)) == 0  # PR_GET_PDEATHSIG
+    return found.value
+
+
+async def test_such_a_process_ends_with_the_server_and_with_its_pool(processes: ProcessPool) -> None:
+    ProcessPool(1).stop()  # one that was never begun
+    assert await processes.run(ends_with_parent) == signal.SIGKILL
+    pid = await processes.run(os.getpid)
+    processes.stop()
+    await until(lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split())
+    processes.stop()
 
 
 async def until(holds: Callable[[], bool]) -> None:

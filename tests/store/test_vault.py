@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from renzheng.store.engine import StoreError
+from renzheng.store.engine import ConflictError, StoreError
 from renzheng.store.identities import NewPerson
 from renzheng.store.keyring import KeysRefusedError
 from renzheng.store.open import open_store
@@ -440,11 +440,14 @@ async def test_only_keys_made_before_a_time_are_searched_for_orphans(world: Worl
     assert await vault.subjects(Kind.EVIDENCE, 0, world.clock() + 1, 10) == []
 
 
-async def test_a_key_that_exists_is_kept_and_not_replaced(world: World) -> None:
+async def test_a_key_that_exists_is_kept_and_another_is_refused(world: World) -> None:
+    """What was sealed with the other one would never open."""
     vault, subject = world.store.vault, Subject(Kind.PERSON, 5)
     first, second = vault.draw(subject), vault.draw(subject)
-    for drawn in (first, second):
-        await world.store.database.write(lambda _, drawn=drawn: vault.keep(drawn), keys=True)  # type: ignore[misc]
+    for _ in range(2):
+        await world.store.database.write(lambda _: vault.keep(first), keys=True)
+    with pytest.raises(ConflictError, match="another data key"):
+        await world.store.database.write(lambda _: vault.keep(second), keys=True)
     assert (await vault.of(subject)).open("field", first.seal("field", b"content")) == b"content"
 
 

@@ -48,7 +48,7 @@ def main() -> None:
     print(f"photo {len(photo):,} B, body {len(body):,} B")
     ours: list[float] = []
     least: list[float] = []
-    with renzheng(bytes_in_flight=4 * IN_FLIGHT * len(body)) as server:
+    with renzheng(bytes_in_flight=4 * IN_FLIGHT * len(body), request_places=64 * IN_FLIGHT) as server:
         target = target_of(server, sign_tc3(f"127.0.0.1:{server.port}", server.key(), "GetFaceIdToken", body))
         measure(target, 4, 2, is_token)
         for _ in range(ROUNDS):

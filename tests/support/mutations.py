@@ -378,5 +378,5 @@ MUTATIONS: dict[str, Mutation] = {
     "a reserved opcode": Mutation(frozenset({1002}), line="opcode"),
     "text that is no UTF-8": Mutation(frozenset({1007}), line="utf8"),
     "a message in a thousand parts": Mutation(frozenset({4400}), line="fragments"),
-    "pings without end": Mutation(ANY, line="pings"),
+    "pings without end": Mutation(ANY | {4429}, line="pings"),
 }

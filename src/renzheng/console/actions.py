@@ -13,17 +13,7 @@ import pybase64
 from msgspec import inspect
 
 from renzheng.accounts.operators import Operator
-
-
-class ParameterText(Protocol):
-    @property
-    def zh(self) -> str: ...
-    @property
-    def en(self) -> str: ...
-    @property
-    def choices(self) -> tuple[str, ...]: ...
-    @property
-    def example(self) -> str: ...
+from renzheng.web.parameters import ParameterText, plain_kind, present
 
 
 class Manifest(Protocol):
@@ -103,15 +93,6 @@ _READERS: Mapping[str, Any] = {
     "list": _read_list,
     "object": json.loads,
 }
-_KINDS: tuple[tuple[type[inspect.Type], str], ...] = (
-    (inspect.BoolType, "boolean"),
-    (inspect.IntType, "integer"),
-    (inspect.FloatType, "number"),
-    (inspect.StrType, "string"),
-    (inspect.StructType, "object"),
-    (inspect.DictType, "object"),
-    (inspect.RawType, "file"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +130,11 @@ def _fields(manifest: Manifest, zone: datetime.tzinfo) -> Iterator[Field]:
 
 
 def _kind(kind: inspect.Type) -> str:
-    if isinstance(kind, inspect.UnionType):
-        kind = next(part for part in kind.types if not isinstance(part, inspect.NoneType))
+    kind = present(kind)
     if isinstance(kind, inspect.ListType):
         item = kind.item_type
         return "object" if isinstance(item, inspect.StructType | inspect.DictType) else "list"
-    return next((name for known, name in _KINDS if isinstance(kind, known)), "object")
+    return "file" if isinstance(kind, inspect.RawType) else plain_kind(kind) or "object"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,29 +13,10 @@ from msgspec import inspect
 
 from renzheng.explorer import texts
 from renzheng.explorer.texts import Sentences
+from renzheng.web.parameters import ParameterText, plain_kind, present
 
 ErrorTexts = tuple[str, str, Sentences | None]
 """The server's own text, in Chinese and in English where it has one, and what to do, where a product says it."""
-KINDS: tuple[tuple[type[inspect.Type], str], ...] = (
-    (inspect.BoolType, "boolean"),
-    (inspect.IntType, "integer"),
-    (inspect.FloatType, "number"),
-    (inspect.StrType, "string"),
-    (inspect.ListType, "list"),
-    (inspect.StructType, "object"),
-    (inspect.RawType, "image"),  # how a request declares a photo's Base64, which need not become a string
-)
-
-
-class ParameterText(Protocol):
-    @property
-    def zh(self) -> str: ...
-    @property
-    def en(self) -> str: ...
-    @property
-    def choices(self) -> tuple[str, ...]: ...
-    @property
-    def example(self) -> str: ...
 
 
 class Action(Protocol):
@@ -70,7 +51,7 @@ class Bilingual(msgspec.Struct, frozen=True):
 
 
 class Parameter(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`kind`: see KINDS. `item`: the kind of a list's items. `fields`: those of an object."""
+    """`kind`: see `kind_of`. `item`: the kind of a list's items. `fields`: those of an object."""
 
     name: str
     kind: str
@@ -159,13 +140,13 @@ def _parameters(action: Action, struct: type[msgspec.Struct], path: str) -> Iter
         if where not in action.parameters:
             raise KeyError(f"{action.name}.{where} has no sentence in its manifest")
         told = action.parameters[where]
-        kind = _unwrapped(field.type)
+        kind = present(field.type)
         yield Parameter(
             name=name,
             kind=kind_of(kind),
             required=field.required,
             text=Bilingual(told.zh, told.en),
-            item=kind_of(_unwrapped(kind.item_type)) if isinstance(kind, inspect.ListType) else "",
+            item=kind_of(present(kind.item_type)) if isinstance(kind, inspect.ListType) else "",
             fields=tuple(_parameters(action, kind.cls, f"{where}."))
             if isinstance(kind, inspect.StructType)
             else (),
@@ -174,17 +155,12 @@ def _parameters(action: Action, struct: type[msgspec.Struct], path: str) -> Iter
         )  # fmt: skip
 
 
-def _unwrapped(kind: inspect.Type) -> inspect.Type:
-    """The type of a value that is there: `X | None` is X."""
-    if isinstance(kind, inspect.UnionType):
-        present = [part for part in kind.types if not isinstance(part, inspect.NoneType)]
-        if len(present) == 1:
-            return present[0]
-    return kind
-
-
 def kind_of(kind: inspect.Type) -> str:
-    for known, name in KINDS:
-        if isinstance(kind, known):
-            return name
+    """A list, an image, or one of the plain kinds. Raises TypeError for what the page has no input for."""
+    if isinstance(kind, inspect.ListType):
+        return "list"
+    if isinstance(kind, inspect.RawType):  # how a request declares a photo's Base64, which need not become a string
+        return "image"
+    if (plain := plain_kind(kind)) is not None:
+        return plain
     raise TypeError(f"the explorer has no input for {type(kind).__name__}")

@@ -318,6 +318,9 @@ def test_every_command_that_has_an_endpoint_works_by_it(
     table.write_text(f"id_card,name,photo\n{ID_CARD},{PERSON},a.png\n12,{PERSON},\n")
     faulty = run("identity", "import", str(table), "--photos", str(tmp_path), *own, "--json", code=1)
     assert (faulty["good"], faulty["stored"], faulty["problems"][0]["row"]) == (1, 0, 3)
+    told = run("identity", "import", str(table), "--photos", str(tmp_path), *own, code=1)
+    assert told.startswith("row 3, ")
+    assert "good rows: 1, bad rows: 1, people enrolled: 0" in told
     table.write_text(f"id_card,name,photo\n{ID_CARD},{PERSON},a.png\n")
     done = run("identity", "import", str(table), "--photos", str(tmp_path), *own, "--json")
     assert (done["good"], done["stored"], done["problems"]) == (1, 1, [])

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import time
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import typer
 
-from renzheng.cli.local import id_number, printable, refuse, when
+from renzheng.cli import remote_people
+from renzheng.cli.local import refuse, when
 from renzheng.cli.remote import Act, Api, Given, Outcome
-
-POLL_SECONDS = 0.5
-PART_BYTES = 6 * 1024 * 1024
-"""Of a part of an import: in Base64 the 8 MiB that the service takes."""
 
 # -- accounts
 
@@ -203,122 +196,6 @@ def _revoke(api: Api, given: Given) -> Any:
     return "revoked"
 
 
-# -- people
-
-
-def _photo(path: Path | None) -> str | None:
-    try:
-        return None if path is None else base64.b64encode(path.read_bytes()).decode()
-    except OSError as error:
-        refuse(f"photo: the file cannot be read: {error.strerror}")
-
-
-def _put_identity(api: Api, given: Given) -> Any:
-    person = {"id_card": id_number(given["id_card"]), "name": given["name"], "image_base64": _photo(given["photo"])}
-    how = {"replace": given["replace"], "look": given["look"]}
-    number = api.call("PutIdentity", api.account(given["account"]) | person | how)["identity_id"]
-    return {"id": number} if given["as_json"] else f"enrolled as person {number}"
-
-
-def _identities(api: Api, given: Given) -> Any:
-    own = api.account(given["account"])
-    after = {"cursor": str(given["after"])} if given["after"] > 0 else {}
-    reply = api.call("DescribeIdentities", own | after, limit=min(100, given["limit"]))
-    found = reply["identities"]
-    while reply["next_cursor"] and len(found) < given["limit"]:
-        most = min(100, given["limit"] - len(found))
-        reply = api.call("DescribeIdentities", own, limit=most, cursor=reply["next_cursor"])
-        found += reply["identities"]
-    return found
-
-
-def _delete_identity(api: Api, given: Given) -> Any:
-    number = id_number(given["id_card"])
-    if given["person"] is None and number is None:
-        refuse("say who: the person's id, or --id-card")
-    who = {"identity_id": given["person"]} if given["person"] is not None else {"id_card": number}
-    gone = api.call("DeleteIdentity", api.account(given["account"]) | who)["identity_id"]
-    return {"id": gone, "erased": True} if given["as_json"] else f"person {gone} is erased"
-
-
-def _import(api: Api, given: Given) -> Any:
-    own = api.account(given["account"])
-    one = own | {"import_id": api.call("CreateImport", own, replace=given["replace"])["import_"]["import_id"]}
-    try:
-        return _carry_out_import(api, given, one)
-    except BaseException:
-        # Refused where the import has begun to enrol: it goes on.
-        with contextlib.suppress(typer.Exit):
-            api.call("CancelImport", one)
-        raise
-
-
-def _carry_out_import(api: Api, given: Given, one: dict[str, Any]) -> Any:
-    _put_parts(api, given, one)
-    checked = api.call("CheckImport", one, look=given["look"])
-    done = 0
-    if given["dry_run"] or checked["total_count"]:
-        api.call("CancelImport", one)
-    else:
-        found = api.call("CommitImport", one, look=given["look"])["import_"]
-        while found["state"] == "committing":
-            time.sleep(POLL_SECONDS)
-            found = api.call("DescribeImport", one)["import_"]
-        if found["state"] != "done":
-            refuse(f"import {found['import_id']} is {found['state']}: {found['trouble']}")
-        done = found["done"]
-    faults = checked["faults"]
-    if given["as_json"]:
-        told: Any = {"good": checked["good"], "replaced": checked["replaced"], "stored": done, "problems": faults}
-    else:
-        lines = [printable(f"row {one['row']}, {one['field']}: {one['reason']}", keep="") for one in faults]
-        lines += ["..."] if checked["total_count"] > len(faults) else []
-        wrong = len({fault["row"] for fault in faults})
-        told = "\n".join([*lines, f"good rows: {checked['Good']}, bad rows: {wrong}, people enrolled: {done}"])
-    return Outcome(told, int(bool(checked["total_count"])))
-
-
-def _put_parts(api: Api, given: Given, one: dict[str, Any]) -> None:
-    """The table, and of the folder the photos that it names."""
-    from renzheng.store.accounts import RefusedError
-    from renzheng.store.enrolment import FolderOfPhotos, read_lines
-
-    try:
-        table = given["file"].read_bytes()
-    except OSError as error:
-        refuse(f"the CSV file cannot be read: {error.strerror}")
-    number = 0
-    for begin in range(0, max(1, len(table)), PART_BYTES):
-        number += 1
-        data = base64.b64encode(table[begin : begin + PART_BYTES]).decode()
-        api.call("PutImportPart", one, part_number=number, kind="table", data=data)
-    named: dict[str, Path] = {}
-    if given["photos"] is not None:
-        if not given["photos"].is_dir():
-            refuse("there is no such folder of photos")
-        folder = FolderOfPhotos(given["photos"], PART_BYTES)
-
-        class Named:
-            """Notes which photos the table names."""
-
-            def find(self, name: str) -> Path | None:
-                found = folder.find(name)
-                if found is not None and folder.fault(found) is None:
-                    named[name] = found
-                return found
-
-            def fault(self, photo: Path) -> str | None:
-                return None
-
-        try:
-            list(read_lines(table, Named()))
-        except RefusedError as error:
-            refuse(str(error))
-    for name, path in named.items():
-        number += 1
-        api.call("PutImportPart", one, part_number=number, kind="photo", name=name, data=_photo(path))
-
-
 # -- the people of the console, audit, verifications
 
 
@@ -431,10 +308,10 @@ REMOTE: dict[str, Act] = {
     "bucket show": _bucket,
     "bucket check": _check_bucket,
     "bucket revoke": _revoke,
-    "identity add": _put_identity,
-    "identity import": _import,
-    "identity list": _identities,
-    "identity remove": _delete_identity,
+    "identity add": remote_people.put,
+    "identity import": remote_people.import_,
+    "identity list": remote_people.identities,
+    "identity remove": remote_people.delete,
     "operator add": _add_operator,
     "operator modify": _modify_operator,
     "operator list": _operators,

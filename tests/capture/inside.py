@@ -23,10 +23,10 @@ from starlette.websockets import WebSocket
 from renzheng.capture.asker import Asker
 from renzheng.capture.bounds import AttemptPace, ChannelLimits, ChannelSettings
 from renzheng.capture.channel import Channel
-from renzheng.capture.judging import Verdicts as RealVerdicts
 from renzheng.capture.parts import ChannelParts
 from renzheng.capture.photos import PhotoDesk
 from renzheng.capture.sight import FrameHead, SkippedError
+from renzheng.capture.verdicts import Verdicts as RealVerdicts
 from renzheng.server.engine_adapters import EngineLookout
 from renzheng.store.engines import PostgresPlace
 from renzheng.store.nodes import SERVER, Membership, Report

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from renzheng.capture.judging import ExaminerLostError, Judge, Verdicts
+from renzheng.capture.judging import ExaminerLostError, Judge
+from renzheng.capture.verdicts import Verdicts
 from renzheng.verification import decision
 from renzheng.verification.decision import Verdict
 from renzheng.verification.policy import Policy

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import simplejpeg
 
-from renzheng.capture.judging import Verdicts
+from renzheng.capture.verdicts import Verdicts
 from renzheng.store.files import RECORDS_FILE
 from renzheng.store.open import Store, open_store
 from renzheng.verification.policy import Policy

@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from renzheng.capture.capacity import Capacity, CapacityLimits, OtherNodes
-from renzheng.capture.judging import Judge, Verdicts
+from renzheng.capture.judging import Judge
+from renzheng.capture.verdicts import Verdicts
 from renzheng.engine.workers import EngineWorkers
 from renzheng.server.background import forever, give_memory_back
 from renzheng.server.clock import SteadyClock

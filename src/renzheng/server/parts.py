@@ -9,9 +9,9 @@ from renzheng.base import defaults
 from renzheng.capture.capacity import Capacity
 from renzheng.capture.channel import Channel
 from renzheng.capture.evidence import EvidenceShelf
-from renzheng.capture.judging import Verdicts
 from renzheng.capture.parts import ChannelParts
 from renzheng.capture.photos import PhotoDesk
+from renzheng.capture.verdicts import Verdicts
 from renzheng.capture.watching import Pulse
 from renzheng.delivery.client import Clients
 from renzheng.delivery.deliverer import Deliverer, DeliveryParts

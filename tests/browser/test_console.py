@@ -18,6 +18,12 @@ from tests.support.server import PATIENCE, Server, token
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MAX_BYTES = 150_000
+WIDE = {"width": 1510, "height": 850}
+COVERED = """() => {
+  const [ways, title] = [".ways", "main h1"].map((name) => document.querySelector(name)?.getBoundingClientRect());
+  return Boolean(ways?.width) && ways.right > title.left;
+}"""
+"""Whether the ways beside the page lie over it."""
 # Every template, the ones with long words and many columns among them.
 PAGES = (
     "/console", "/console/rules", "/console/do/CreateRule", "/console/identities/import", "/console/do/AuthoriseBucket",
@@ -28,9 +34,10 @@ PAGES = (
 
 
 async def check(who: Person, axe: str, where: str) -> None:
-    for size in (PHONE, DESKTOP):
+    for size in (PHONE, WIDE, DESKTOP):
         await who.page.set_viewport_size(size)  # type: ignore[arg-type]
         assert await who.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{where}: wider {size}"
+        assert not await who.page.evaluate(COVERED), f"{where}: covered {size}"
     found = await who.page.evaluate(axe)
     assert not found, f"{where}: {found}"
     assert not who.foreign, where

@@ -24,8 +24,8 @@ CHANNEL = "renzheng"
 READ_ANEW_SECONDS = 2.0
 PAUSE = 0.5
 """Seconds before a lost connection is made again."""
-MOST_WAITING = 10_000
-"""News that wait to be told; older ones are given up, as everybody reads again soon."""
+MAX_WAITING_NEWS = 10_000
+"""News that wait to be told; what comes on top is given up, as everybody reads again soon."""
 
 
 class PostgresNews:
@@ -41,7 +41,7 @@ class PostgresNews:
 
     def tell(self, topic: str, number: int = 0) -> None:
         self._here.tell(topic, number)
-        if len(self._waiting) < MOST_WAITING:
+        if len(self._waiting) < MAX_WAITING_NEWS:
             self._waiting[f"{self._own} {topic} {number}"] = None
         self._start("teller", self._tell_all)
         self._has_news.set()

@@ -9,7 +9,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 
 from renzheng.store.sqlite import connect
 from tests.support.images import drawn
-from tests.support.server import Server, result, token
+from tests.support.server import Server, result, token, until
 from tests.support.wire import Wire
 
 pytestmark = [pytest.mark.stress, pytest.mark.disk, pytest.mark.timeout(300)]
@@ -49,13 +49,6 @@ def readiness(server: Server) -> tuple[int, dict[str, str]]:
 def free(folder: Path) -> int:
     told = os.statvfs(folder)
     return told.f_bavail * told.f_frsize
-
-
-def until(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 def until_refused(client: Any, fields: dict[str, str], most: int) -> tuple[list[str], str]:

@@ -16,7 +16,7 @@ from renzheng.evaluation.performance import Performance
 from renzheng.evaluation.puppet import Puppet
 from tests.support.images import base64_of, sample, sample_picture
 from tests.support.postgres import cluster
-from tests.support.server import PATIENCE, Server, result
+from tests.support.server import PATIENCE, Server, result, until
 from tests.support.server import token as issue
 
 
@@ -46,7 +46,7 @@ def test_a_token_of_one_is_known_at_the_other_and_both_follow_a_change(pair: tup
     key = one.key()
     made = issue(one.sdk(key), CompareLib="LOCAL", ImageBase64=base64_of(sample()), Extra="kept")
     assert result(other.sdk(key), made).Extra == "kept"
-    assert one.metrics().count('renzheng_nodes{kind="server"} 2.0') == 1
+    until(lambda: 'renzheng_nodes{kind="server"} 2.0\n' in one.metrics())  # it sees the other at its next heartbeat
 
 
 def test_a_verdict_of_one_wakes_the_device_that_waits_at_the_other(pair: tuple[Server, Server]) -> None:
@@ -97,7 +97,6 @@ def test_a_server_that_is_asked_to_end_is_gone_from_the_others_and_the_rest_goes
             reasons.update(json.loads(refused.read())["reasons"])
             return False
 
-    while ready():  # its one judge is gone, which it sees at its next heartbeat
-        pass
+    until(lambda: not ready())  # its one judge is gone, which it sees at its next heartbeat
     assert list(reasons) == ["judges"]
     assert issue(other.sdk(other.key()), CompareLib="LOCAL", ImageBase64=base64_of(sample()))

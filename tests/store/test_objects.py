@@ -7,12 +7,10 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
-from obstore.store import from_url
 
 from renzheng.store.bucket import BucketObjects
 from renzheng.store.engine import StoreError
@@ -209,12 +207,24 @@ async def test_a_bucket_that_cannot_be_used_is_a_sentence_of_where_credentials_g
         closed.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{closed.getsockname()[1]}"
         bucket = BucketObjects("s3://evidence", {"endpoint": endpoint, **CREDENTIALS})
-        given: Any = {"endpoint": endpoint, **{name: CREDENTIALS[name] for name in CREDENTIALS if name != "allow_http"}}
-        bucket._store = from_url(
-            "s3://evidence", client_options={"allow_http": True}, retry_config={"max_retries": 0}, **given
-        )
         for call in (bucket.check(), bucket.get("a"), bucket.put("a", b""), bucket.delete("a"), bucket.entries("a")):
             with pytest.raises(StoreError, match="AWS_ACCESS_KEY_ID") as caught:
                 await call
             assert "\n" not in str(caught.value)
             assert "Debug" not in str(caught.value)
+
+
+async def test_a_store_that_takes_connections_and_says_nothing_is_waited_for_within_bounds() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        bucket = BucketObjects("s3://evidence", {"endpoint": endpoint, **CREDENTIALS}, answer_seconds=0.1)
+        for call in (bucket.put("a", b"x"), bucket.get("a"), bucket.delete("a")):
+            with pytest.raises(StoreError, match="cannot be used"):
+                await call
+
+
+async def test_a_bucket_that_does_not_exist_is_an_error_and_no_object_that_is_gone(s3_endpoint: str) -> None:
+    bucket = BucketObjects("s3://mistyped", {"endpoint": s3_endpoint, **CREDENTIALS})
+    for call in (bucket.put("a", b"x"), bucket.get("a"), bucket.delete("a"), bucket.entries("a"), bucket.check()):
+        with pytest.raises(StoreError, match="s3://mistyped does not exist"):
+            await call

@@ -44,6 +44,7 @@ def test_the_schema_is_made_once_and_a_newer_one_is_refused(template: str) -> No
         assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (HEAD,)
         connection.execute("UPDATE counters SET value = 1800000000000000")  # microseconds
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE meta SET value = '9999' WHERE name = 'schema_needs'")
     with pytest.raises(StoreError, match="newer renzheng"):
         migrate_postgres(url, PostgresSettings())
 

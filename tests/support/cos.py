@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -26,42 +27,33 @@ _HOST = re.compile(r"([a-z0-9-]+)\.cos\.([a-z0-9-]+)\.myqcloud\.com")
 Start = Callable[..., Any]
 
 
-class CosFront:
-    """Takes requests for `<bucket>.cos.<region>.myqcloud.com` as an HTTP proxy on loopback.
+class Buckets:
+    """What is in a front, at the address `proxy`, past its rules: for setting up and looking."""
 
-    `fault`: an S3 error code to answer to everything, or `down` to break every connection off.
-    """
-
-    def __init__(self) -> None:
-        self._moto = DomainDispatcherApplication(create_backend_app)
-        self._server = make_server("127.0.0.1", 0, self, threaded=True)
+    def __init__(self, proxy: str) -> None:
+        self.proxy = proxy
         self._client: Any = None
-        self.fault = ""
-        self.puts: Counter[str] = Counter()
-        self.port = int(self._server.server_port)
-        self.proxy = f"http://127.0.0.1:{self.port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
 
     def make_bucket(self, name: str = NAME) -> None:
         self._own().create_bucket(Bucket=name)
 
     def drop_bucket(self, name: str = NAME) -> None:
         client = self._own()
-        for item in client.list_objects_v2(Bucket=name).get("Contents", ()):
-            client.delete_object(Bucket=name, Key=item["Key"])
+        for key in self.keys(name):
+            client.delete_object(Bucket=name, Key=key)
         client.delete_bucket(Bucket=name)
+
+    def keys(self, name: str = NAME) -> list[str]:
+        pages = self._own().get_paginator("list_objects_v2").paginate(Bucket=name)
+        return [item["Key"] for page in pages for item in page.get("Contents", ())]
 
     def objects(self, name: str = NAME) -> dict[str, bytes]:
         """Every object by its key."""
         client = self._own()
-        keys = [item["Key"] for item in client.list_objects_v2(Bucket=name).get("Contents", ())]
-        return {key: client.get_object(Bucket=name, Key=key)["Body"].read() for key in keys}
+        return {key: client.get_object(Bucket=name, Key=key)["Body"].read() for key in self.keys(name)}
 
     def _own(self) -> Any:
-        """A client past the front: moto's path style, for setting up and looking."""
+        """A client in moto's path style."""
         if self._client is None:
             self._client = boto3.client(
                 "s3",
@@ -71,6 +63,25 @@ class CosFront:
                 aws_secret_access_key="own",
             )
         return self._client
+
+
+class CosFront(Buckets):
+    """Takes requests for `<bucket>.cos.<region>.myqcloud.com` as an HTTP proxy on loopback.
+
+    `fault`: an S3 error code to answer to everything, or `down` to break every connection off.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server("127.0.0.1", port, self, threaded=True)
+        self.fault = ""
+        self.puts: Counter[str] = Counter()
+        self.port = int(self._server.server_port)
+        super().__init__(f"http://127.0.0.1:{self.port}")
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Any:
         host = environ["HTTP_HOST"].split(":")[0]
@@ -140,3 +151,8 @@ def _signature_fault(environ: dict[str, Any], region: str) -> str | None:
     signer = S3SigV4Auth(Credentials(KEY_ID, SECRET), "s3", region)
     text = signer.string_to_sign(request, signer.canonical_request(request))
     return None if signer.signature(text, request) == found[5] else "SignatureDoesNotMatch"
+
+
+if __name__ == "__main__":  # a process of its own: the port
+    CosFront(int(sys.argv[1]))
+    threading.Event().wait()

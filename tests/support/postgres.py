@@ -11,8 +11,10 @@ import importlib.util
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote
@@ -55,6 +57,21 @@ class Cluster:
 
     def stop(self, mode: str = "fast") -> None:
         self._run("pg_ctl", "-D", str(self.data), "-w", "-m", mode, "stop")
+
+    def kill(self) -> None:
+        """SIGKILL of the server's first process; the others see that, and what was not written is replayed at `start`,
+        which is tried until they are gone."""
+        os.kill(int((self.data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+
+    def start_again(self, within: float = 60.0) -> None:
+        """After `kill`."""
+        deadline = time.monotonic() + within
+        while True:
+            try:
+                return self.start()
+            except AssertionError:  # its memory is in use by processes that are about to end
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres@/{database}?host={quote(str(self.folder), safe='')}"

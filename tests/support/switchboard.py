@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import sys
 import threading
 from collections.abc import Sequence
 
@@ -12,8 +13,8 @@ from collections.abc import Sequence
 class Switchboard:
     """Runs in a thread of its own. `port`: where it listens, on 127.0.0.1."""
 
-    def __init__(self, backends: Sequence[int]) -> None:
-        self.port = 0
+    def __init__(self, backends: Sequence[int], port: int = 0) -> None:
+        self.port = port
         self._backends = list(backends)
         self._turns = itertools.count()
         self._loop = asyncio.new_event_loop()
@@ -28,7 +29,7 @@ class Switchboard:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", self.port))
         self.port = int(server.sockets[0].getsockname()[1])
         self._is_open.set()
         self._loop.run_forever()
@@ -51,3 +52,9 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             writer.write(data)
             await writer.drain()
     writer.close()
+
+
+if __name__ == "__main__":  # a process of its own: its port, and those behind it
+    own, *behind = (int(word) for word in sys.argv[1:])
+    Switchboard(behind, own)
+    threading.Event().wait()

@@ -112,6 +112,7 @@ def with_store(work: Callable[[Store], Awaitable[T]], *, adopt: bool = False) ->
             time.time,
             os.urandom,
             settings.evidence_url,
+            evidence_seconds=settings.evidence_seconds,
             actor=actor(),
             min_free_bytes=settings.min_free_bytes,
             adopt=adopt,

@@ -58,6 +58,24 @@ def copy(
 
 
 @app.command()
+def migrate(
+    beside: Annotated[
+        bool, typer.Option("--beside", help="While processes of another version work on it, if they can go on.")
+    ] = False,
+) -> None:
+    """Bring the records in PostgreSQL to this version's schema, as a start does where nobody works on them."""
+    settings = _load()
+    where = _postgres(settings)
+    from renzheng.store.migrations import HEAD
+    from renzheng.store.postgres_session import PostgresSettings
+    from renzheng.store.schema import migrate_postgres
+
+    bounds = where.settings or PostgresSettings()
+    done = _told(lambda: migrate_postgres(where.records, bounds, beside=beside))
+    print(f"the schema is {HEAD} now" if done else "there is nothing to do")
+
+
+@app.command()
 def discard(as_json: JsonOption = False) -> None:
     """After a copy: remove SQLite's files of records and keys, from which erased data could still be opened."""
     settings = _load()

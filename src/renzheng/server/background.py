@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -22,6 +24,11 @@ async def forever(name: str, run: Callable[[], Awaitable[None]]) -> None:
         except Exception:
             log.exception("background_failed", part=name)
         await asyncio.sleep(1)
+
+
+def end_in_order() -> None:
+    """As an operator asks this process to end, so that what goes on is handed over."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def give_memory_back() -> None:

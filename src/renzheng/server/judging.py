@@ -15,7 +15,7 @@ from renzheng.capture.capacity import Capacity, CapacityLimits, OtherNodes
 from renzheng.capture.judging import Judge
 from renzheng.capture.verdicts import Verdicts
 from renzheng.engine.workers import EngineWorkers
-from renzheng.server.background import forever, give_memory_back
+from renzheng.server.background import end_in_order, forever, give_memory_back
 from renzheng.server.clock import SteadyClock
 from renzheng.server.engine_adapters import EngineExaminer
 from renzheng.server.memory import set_up_heaps
@@ -81,7 +81,7 @@ class JudgeProcess:
         self.judge = make_judge(
             *(settings, self.store, self.engine, self.verdicts, self.metrics, self.clock, self.capacity)
         )
-        self.membership = self.store.membership(JUDGE, lambda: Report(self._rate()))
+        self.membership = self.store.membership(JUDGE, lambda: Report(self._rate()), end_in_order)
         self.phase = Phase()
         self.readiness = server_readiness(self.phase, self.engine, self.store, self.membership, (settings.keys_dir,))
 

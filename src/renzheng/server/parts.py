@@ -18,6 +18,7 @@ from renzheng.delivery.deliverer import Deliverer, DeliveryParts
 from renzheng.delivery.hosts import AllowedHosts
 from renzheng.engine.workers import EngineWorkers
 from renzheng.gateway.processes import ProcessPool
+from renzheng.server.background import end_in_order
 from renzheng.server.capture_accounts import AccountsOfKeys
 from renzheng.server.device_proof import device_proof
 from renzheng.server.engine_adapters import EngineExaminer, EngineLookout, EnginePhotos
@@ -45,7 +46,7 @@ class ServerParts:
         self.phase = Phase()
         self.store: Store = open_server_store(settings, clock, entropy)
         self.engine = EngineWorkers(engine_limits(settings))
-        self.membership = self.store.membership(SERVER, self._report)
+        self.membership = self.store.membership(SERVER, self._report, end_in_order)
         folders = (settings.data_dir, settings.keys_dir)
         self.readiness = server_readiness(self.phase, self.engine, self.store, self.membership, folders)
         self.capacity = Capacity(capacity_limits(settings))

@@ -77,8 +77,12 @@ def server_readiness(
     async def clock() -> str | None:
         return membership.trouble
 
+    async def schema() -> str | None:
+        return membership.outdated
+
     for name, check in (
         ("clock", clock),
+        ("schema", schema),
         ("server", server),
         ("models", models),
         ("workers", workers),

@@ -28,6 +28,7 @@ def open_server_store(settings: StoreSection, clock: Clock, entropy: Callable[[i
         clock,
         entropy,
         settings.evidence_url,
+        evidence_seconds=settings.evidence_seconds,
         retention=Retention(evidence_days=settings.evidence_days, tombstone_days=settings.tombstone_days),
         min_free_bytes=settings.min_free_bytes,
         postgres=databases(settings),

@@ -53,6 +53,13 @@ class StoreSection(BaseModel):
     evidence_url: str = Field(
         "", description="Object store for evidence, such as s3://bucket/prefix; empty keeps it in the data folder."
     )
+    evidence_seconds: float = Field(
+        10,
+        ge=1,
+        le=60,
+        description="Seconds in which the object store must answer one request; what fails is tried again, for no "
+        "longer than twice that in all.",
+    )
     min_free_bytes: int | None = Field(
         None,
         ge=0,

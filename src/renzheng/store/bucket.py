@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from renzheng.store.engine import StoreError
@@ -17,6 +18,9 @@ T = TypeVar("T")
 SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
 CHECK_SECONDS = 20.0
 """Without credentials the library asks the cloud's metadata service, and where there is none it asks for minutes."""
+ANSWER_SECONDS = 10.0
+"""How long one request may take: the largest object is some megabytes."""
+TRIES = 3
 HINT = (
     "Credentials, endpoint and region come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL and "
     "AWS_REGION in the environment"
@@ -31,20 +35,23 @@ class BucketObjects:
     is a StoreError.
     """
 
-    def __init__(self, url: str, options: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, url: str, options: Mapping[str, str] | None = None, answer_seconds: float = ANSWER_SECONDS
+    ) -> None:
+        """`answer_seconds`: of one request; what fails is tried again, for no longer than twice that in all."""
         # Loads a few megabytes of code that an installation with a folder does not need.
         from obstore.exceptions import BaseError
         from obstore.store import from_url
 
         self._url = url
-        self._errors: tuple[type[Exception], ...] = (BaseError,)
+        self._errors: tuple[type[Exception], ...] = (BaseError, FileNotFoundError)
         scheme, _, rest = url.partition("://")
         if scheme not in SCHEMES or not rest.strip("/"):
             raise StoreError(f"{url} is no address of an object store, such as s3://bucket/prefix")
         given: dict[str, Any] = dict(options or {})
         allow_http = given.pop("allow_http", "") == "true" or os.environ.get("AWS_ALLOW_HTTP", "") == "true"
         try:
-            self._store: Any = from_url(url, client_options={"allow_http": allow_http}, **given)
+            self._store: Any = from_url(url, **_bounds(answer_seconds, allow_http), **given)
         except (BaseError, ValueError) as error:
             raise StoreError(f"{url} is no address of an object store: {_first_line(error)}") from None
 
@@ -53,9 +60,12 @@ class BucketObjects:
         """The library's errors as a sentence: they go on with pages of its own notation."""
         try:
             yield
-        except FileNotFoundError:
-            raise
         except self._errors as error:
+            # A missing bucket is the same error as a missing object, but for the text.
+            if "NoSuchBucket" in str(error):
+                raise StoreError(f"the bucket of {self._url} does not exist") from None
+            if isinstance(error, FileNotFoundError):
+                raise
             raise StoreError(f"the object store {self._url} cannot be used: {_first_line(error)}. {HINT}") from None
 
     async def check(self) -> None:
@@ -105,6 +115,20 @@ class BucketObjects:
 
     async def close(self) -> None:
         return None
+
+
+def _bounds(seconds: float, allow_http: bool) -> dict[str, Any]:
+    """Without these the library tries for minutes, and who waits for an object waits with it."""
+    client = {
+        "allow_http": allow_http,
+        "timeout": timedelta(seconds=seconds),
+        "connect_timeout": timedelta(seconds=min(3.0, seconds)),
+    }
+    backoff = {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=2), "base": 2}
+    return {
+        "client_options": client,
+        "retry_config": {"max_retries": TRIES, "retry_timeout": timedelta(seconds=2 * seconds), "backoff": backoff},
+    }
 
 
 def _made(content: Made) -> memoryview:

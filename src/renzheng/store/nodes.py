@@ -20,6 +20,7 @@ import structlog
 
 from renzheng.store.attempts import mark_cut_off
 from renzheng.store.engine import ConflictError, Database, StoreError, Transaction
+from renzheng.store.migrations import HEAD, NEEDS
 from renzheng.store.records import SLOTS
 
 log = structlog.get_logger("renzheng.store")
@@ -85,10 +86,11 @@ class Nodes:
             for number, kind, name, slot, evidence, draining, rate, attempts, age in rows
         ]
 
-    async def clock(self) -> float:
-        """The database's time, unix seconds."""
-        row = await self._database.one(f"SELECT {self._database.clock_sql}")
-        return float(row[0]) if row else 0.0
+    async def clock(self) -> tuple[float, str]:
+        """The database's time, unix seconds, and the oldest schema whose programs can work on these records."""
+        sql = f"SELECT {self._database.clock_sql}, (SELECT value FROM meta WHERE name = :name)"
+        row = await self._database.one(sql, name=NEEDS)
+        return (float(row[0]), str(row[1] or "")) if row else (0.0, "")
 
     async def add(self, kind: str, evidence: str) -> Node:
         """This process, from now on. Raises StoreError where there are too many servers."""
@@ -189,8 +191,12 @@ class Membership:
         report: Callable[[], Report] = Report,
         is_known: Callable[[Node], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
+        is_outdated: Callable[[], None] = lambda: None,
     ) -> None:
-        """`identity()`: of the place where this process has evidence. `is_known` is told as which node it is known."""
+        """`identity()`: of the place where this process has evidence. `is_known` is told as which node it is known;
+        `is_outdated` once when this process can no longer work on the records, and has to end."""
+        self._is_outdated = is_outdated
+        self.outdated: str | None = None
         self._clock = clock
         self._skew = 0.0
         self._nodes = nodes
@@ -211,7 +217,7 @@ class Membership:
         if self._kind is not None:
             self._evidence = await self._identity()
             self._check_evidence()
-            if (trouble := self.trouble) is not None:
+            if (trouble := self.outdated or self.trouble) is not None:
                 raise StoreError(trouble)
             await self._add(self._kind)
 
@@ -279,8 +285,15 @@ class Membership:
 
     async def _look(self) -> None:
         before = self._clock()
-        at = await self._nodes.clock()
+        at, needs = await self._nodes.clock()
         self._skew = min(before - at, self._clock() - at, key=abs) if self._kind is not None else 0.0
+        if needs > HEAD and self.outdated is None:
+            self.outdated = (
+                f"a newer version has changed the records, and this one cannot work on them (its schema is {HEAD}, and "
+                f"they ask for {needs}): start the newer version here too"
+            )
+            log.error("schema_is_newer", why=self.outdated)
+            self._is_outdated()
         known = await self._nodes.all()
         servers = [node.id for node in known if node.kind == SERVER and node.is_there and not node.is_draining]
         self._leads = self._kind is None or servers[:1] == [self.number]

@@ -121,13 +121,19 @@ class Store:
         """As a process that judges and answers nobody, beside a server or without one."""
         await self.objects.check()
 
-    def membership(self, kind: str, report: Callable[[], Report]) -> Membership:
-        """This process among those of the records, not joined yet. `kind`: SERVER or JUDGE.
+    def membership(
+        self, kind: str, report: Callable[[], Report], is_outdated: Callable[[], None] = lambda: None
+    ) -> Membership:
+        """This process among those of the records, not joined yet. `kind`: SERVER or JUDGE. `is_outdated`: called once
+        when a newer version has changed the schema so that this one has to end.
 
         The one server over SQLite has no row: its lock says that it is there.
         """
         has_row = self.is_shared or kind == JUDGE
-        return Membership(self.nodes, kind if has_row else None, self.objects.identity, report, self._use, self._clock)
+        return Membership(
+            *(self.nodes, kind if has_row else None, self.objects.identity, report, self._use, self._clock),
+            is_outdated=is_outdated,
+        )
 
     def _use(self, own: Node) -> None:
         """Ids are of this node's slot from now on."""
@@ -157,6 +163,7 @@ def open_store(
     evidence_url: str | None = None,
     *,
     evidence_options: Mapping[str, str] | None = None,
+    evidence_seconds: float = 10.0,
     retention: Retention | None = None,
     actor: str = "server",
     busy_timeout: float = 5.0,
@@ -169,7 +176,8 @@ def open_store(
     """Open, or make, the store; `start` it before use.
 
     `clock`: unix seconds. `entropy`: gives that many unpredictable bytes. `evidence_url`: such as
-    `s3://bucket/prefix`; None or empty keeps evidence in the data folder. `min_free_bytes`: what is kept free of the
+    `s3://bucket/prefix`; None or empty keeps evidence in the data folder.
+    `evidence_seconds`: of one request to that. `min_free_bytes`: what is kept free of the
     disks; None: the smaller of 1 GiB and 5 % of each. `adopt`: sign the records as they are. `postgres`: where records
     and keys are; None: in SQLite, in the two folders. `seals`: what opens the master key. Raises StoreError with a
     sentence: keys that others can read, folders inside each other, keys that are not these records', a database that
@@ -180,7 +188,9 @@ def open_store(
     place = Place(data_dir, keys_dir, clock, entropy, busy_timeout, adopt, seals)
     opened = open_sqlite(place) if postgres is None else open_postgres(place, postgres)
     objects: Objects = (
-        BucketObjects(evidence_url, evidence_options) if evidence_url else FolderObjects(data_dir / EVIDENCE_FOLDER)
+        BucketObjects(evidence_url, evidence_options, evidence_seconds)
+        if evidence_url
+        else FolderObjects(data_dir / EVIDENCE_FOLDER)
     )
     return Store(
         *(opened.vault, opened.database, objects, clock, entropy, retention or Retention(), actor),

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renzheng.store.engine import StoreError
-from renzheng.store.migrations import HEAD
+from renzheng.store.migrations import BESIDE, HEAD, NEEDS
+from renzheng.store.nodes import DEAD_SECONDS
 from renzheng.store.sqlite import connect, file_lock
 
 if TYPE_CHECKING:
     from renzheng.store.postgres_session import PostgresSettings
 
+MIGRATIONS = Path(__file__).with_name("migrations")
+_UNKNOWN = "~"  # after every revision
 MIGRATING = 0x72656E79
 """PostgreSQL's advisory lock that the one process holds which migrates."""
 
@@ -48,18 +51,50 @@ def migrate(path: Path) -> None:
             _upgrade("sqlite://", lambda: connect(path, busy_timeout=30), found, str(path))
 
 
-def migrate_postgres(url: str, settings: PostgresSettings) -> None:
-    """As `migrate`, for a database of PostgreSQL. Raises StoreError for a newer one."""
+def migrate_postgres(url: str, settings: PostgresSettings, *, beside: bool = False) -> bool:
+    """As `migrate`, for a database of PostgreSQL; whether there was anything to do. Raises StoreError for a newer one
+    that this program cannot work on, and while processes of another version work on it. `beside`: not then, if they
+    can go on with the newer schema."""
     from renzheng.store import postgres_sync
     from renzheng.store.postgres_session import place
 
     with closing(postgres_sync.connect(url, settings)) as connection:
         if _postgres_revision(connection) == HEAD:
-            return
+            return False
         connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATING,))  # until this connection is closed
         found = _postgres_revision(connection)
-        if found != HEAD:
-            _upgrade("postgresql+psycopg://", lambda: postgres_sync.connect_plain(url), found, place(url))
+        if found == HEAD or (found is not None and found > HEAD and _needed(connection) <= HEAD):
+            return False
+        if found is not None and found < HEAD:
+            _check_others(connection, found, beside)
+        _upgrade("postgresql+psycopg://", lambda: postgres_sync.connect_plain(url), found, place(url))
+        return True
+
+
+def _needed(connection: Any) -> str:
+    """The oldest revision whose programs can work on the schema as it is."""
+    row = connection.execute("SELECT value FROM meta WHERE name = %s", (NEEDS,)).fetchone()
+    return str(row[0]) if row else _UNKNOWN
+
+
+def _check_others(connection: Any, found: str, beside: bool) -> None:
+    """Raises StoreError while somebody works on the schema of before. An older one than `nodes` knows nobody."""
+    if not connection.execute("SELECT to_regclass('nodes')").fetchone()[0]:
+        return
+    there = connection.execute(
+        "SELECT name FROM nodes WHERE seen_at > extract(epoch FROM clock_timestamp()) - %s ORDER BY name",
+        (DEAD_SECONDS,),
+    ).fetchall()
+    if not there or (beside and found >= BESIDE):
+        return
+    names = ", ".join(str(row[0]) for row in there)
+    advice = (
+        "they can go on with the newer schema: run `renzheng store migrate --beside` of this version, and then update "
+        "them one after another"
+        if found >= BESIDE
+        else "they cannot go on with the newer one: stop all of them, and start this version then"
+    )
+    raise StoreError(f"{names} work on these records with the schema {found}, and this version's is {HEAD}; {advice}")
 
 
 def _postgres_revision(connection: Any) -> str | None:
@@ -78,7 +113,7 @@ def _upgrade(dialect: str, open_connection: Callable[[], Any], found: str | None
     from sqlalchemy.pool import NullPool
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     if found is not None and found not in {
         script.revision for script in ScriptDirectory.from_config(config).walk_revisions()
     }:
@@ -96,3 +131,5 @@ def _upgrade(dialect: str, open_connection: Callable[[], Any], found: str | None
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        connection.exec_driver_sql(f"DELETE FROM meta WHERE name = '{NEEDS}'")
+        connection.exec_driver_sql(f"INSERT INTO meta (name, value) VALUES ('{NEEDS}', '{BESIDE}')")

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from renzheng.capture.judging import Comparison, Judge, Presentation
-from renzheng.engine.measurement import Frame
-from renzheng.verification.decision import FrameFitness, ReferenceFitness
+from renzheng.capture.judging import Judge
+from renzheng.engine.measurement import Comparison, Frame, Measurement
 from renzheng.verification.policy import Policy
 from tests.capture.inside import PACE, Person, World, world
+from tests.support.measured import compared, depth, live
 
 UNHURRIED = replace(PACE, step_seconds=30)  # no step of these may run out, however busy the machine is
 
@@ -25,12 +25,12 @@ class Examiner:
         self.lives = False
         self.seen: list[set[str]] = []
 
-    async def present(self, frames: Sequence[Frame]) -> Presentation:
+    async def present(self, frames: Sequence[Frame]) -> tuple[Measurement, tuple[bytes, ...]]:
         self.seen.append({frame.action for frame in frames})
-        return Presentation(FrameFitness.USABLE, True, None, self.lives, True, 0, (b"t",), (), "{}")
+        return live(depth=depth(self.lives)), (b"t",)
 
     async def compare(self, templates: Sequence[bytes], photo: bytes) -> Comparison:
-        return Comparison(ReferenceFitness.OK, 12.0, "{}")
+        return compared(12.0)
 
 
 @pytest.fixture

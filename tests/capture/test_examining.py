@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import pytest
 
-from renzheng.capture.judging import Comparison, Presentation, RecordedVerdict, examine
-from renzheng.engine.measurement import Frame
+from renzheng.capture.judging import RecordedVerdict, examine
+from renzheng.engine.measurement import Comparison, Frame, Measurement
 from renzheng.verification import decision
-from renzheng.verification.decision import FrameFitness, ReferenceFitness, Result
+from renzheng.verification.decision import Result
 from renzheng.verification.policy import Policy
 from renzheng.verification.records import EnrolledPerson
 from renzheng.verification.session import (
@@ -24,18 +24,9 @@ from renzheng.verification.session import (
     State,
     StepRecord,
 )
+from tests.support.measured import best, compared, continuity, depth, doubt, light, live, passive
 
-GOOD = Presentation(
-    frames=FrameFitness.USABLE,
-    challenge_answered=True,
-    answered_light=None,
-    has_depth=True,
-    is_continuous=True,
-    best_frame=1,
-    templates=(b"t",),
-    tags=(),
-    record='{"a":1}',
-)
+GOOD = live(best=best(1))
 STEPS = (
     StepRecord(0, "neutral", b"n" * 16, 100.0, 160.0),
     StepRecord(1, "turn_left", b"t" * 16, 102.0, 108.0),
@@ -85,14 +76,14 @@ class Stored:
 class Engine:
     """An engine that found this."""
 
-    presentation: Presentation = GOOD
-    comparison: Comparison = field(default_factory=lambda: Comparison(ReferenceFitness.OK, 90.0, "{}"))
+    measured: Measurement = GOOD
+    comparison: Comparison = field(default_factory=lambda: compared(90.0))
     shown: list[Frame] = field(default_factory=list)
     compared_with: list[bytes] = field(default_factory=list)
 
-    async def present(self, frames: Sequence[Frame]) -> Presentation:
+    async def present(self, frames: Sequence[Frame]) -> tuple[Measurement, tuple[bytes, ...]]:
         self.shown.extend(frames)
-        return self.presentation
+        return self.measured, (b"t",)
 
     async def compare(self, templates: Sequence[bytes], photo: bytes) -> Comparison:
         self.compared_with.append(photo)
@@ -120,7 +111,11 @@ async def test_a_person_who_did_what_was_asked_passes() -> None:
     assert judgement.verdict.similarity == 90.0
     assert judgement.failed_layers == ()
     assert judgement.best_frame == 11  # its sequence
-    assert json.loads(judgement.record) == {"transcript": [], "presentation": {"a": 1}, "comparison": {}}
+    assert json.loads(judgement.record) == {
+        "transcript": [],
+        "presentation": json.loads(json.dumps(GOOD.as_dict())),
+        "comparison": json.loads(json.dumps(asdict(engine.comparison))),
+    }
     assert [(one.step, one.action, one.at) for one in engine.shown] == [(0, "neutral", 101.0), (1, "turn_left", 103.0)]
     assert engine.compared_with == [b"photo"]
 
@@ -167,13 +162,15 @@ async def test_without_its_steps_an_attempt_is_no_answer() -> None:
 @pytest.mark.parametrize(
     ("found", "layer", "result"),
     [
-        ({"challenge_answered": False}, "challenge", decision.NOT_LIVE),
-        ({"has_depth": False}, "depth", decision.NOT_LIVE),
-        ({"is_continuous": False}, "continuity", decision.NOT_LIVE),
-        ({"is_doubted": True}, "doubt", decision.NOT_LIVE),
-        ({"network_refuses": True}, "passive", decision.NOT_LIVE),
-        ({"frames": FrameFitness.CUT}, "frames:cut", decision.CUT_FACE),
-        ({"frames": FrameFitness.NO_FACE}, "frames:no_face", decision.NO_USABLE_FRAME),
+        ({"challenge_passed": False}, "challenge", decision.NOT_LIVE),
+        ({"depth": depth(False)}, "depth", decision.NOT_LIVE),
+        ({"depth": None}, "depth", decision.NOT_LIVE),
+        ({"continuity": continuity(False)}, "continuity", decision.NOT_LIVE),
+        ({"continuity": None}, "continuity", decision.NOT_LIVE),
+        ({"doubt": doubt(False)}, "doubt", decision.NOT_LIVE),
+        ({"passive": passive(False)}, "passive", decision.NOT_LIVE),
+        ({"frames_status": "cut"}, "frames:cut", decision.CUT_FACE),
+        ({"frames_status": "no_face"}, "frames:no_face", decision.NO_USABLE_FRAME),
     ],
 )
 async def test_each_layer_alone_refuses(found: dict[str, object], layer: str, result: Result) -> None:
@@ -196,9 +193,17 @@ async def test_light_that_was_asked_for_has_to_be_measured_and_answered(
     asked: bool, answered: bool | None, result: Result
 ) -> None:
     session = replace(SESSION, policy=Policy(light=asked))
-    judgement = await judged(session=session, answered_light=answered)
+    judgement = await judged(session=session, light=None if answered is None else light(answered))
     assert judgement.verdict.result is result
     assert judgement.failed_layers == (() if result is decision.PASSED else ("light",))
+
+
+ADVICE = {"passive": passive(passed=False, decides=False)}
+
+
+@pytest.mark.parametrize("found", [{"doubt": doubt(True)}, {"passive": passive(True)}, ADVICE])
+async def test_what_speaks_for_a_person_or_is_advice_refuses_nobody(found: dict[str, object]) -> None:
+    assert (await judged(**found)).verdict.result is decision.PASSED  # type: ignore[arg-type]
 
 
 async def test_lost_leases_are_the_servers_fault_and_nothing_is_looked_at() -> None:

@@ -15,6 +15,7 @@ from renzheng.verification.decision import Verdict
 from renzheng.verification.policy import Policy
 from renzheng.verification.records import JudgingJob
 from renzheng.verification.session import Session, State
+from tests.support.measured import depth
 
 from .test_examining import ATTEMPT, GOOD, RECORDS, SESSION, Engine, Stored
 
@@ -127,7 +128,7 @@ async def test_a_verdict_that_does_not_stand_is_counted_nowhere() -> None:
     assert steps.seen == [("verdict", "0")]
 
 
-NOT_LIVE = Engine(replace(GOOD, has_depth=False))
+NOT_LIVE = Engine(replace(GOOD, depth=depth(False)))
 
 
 @pytest.mark.parametrize(

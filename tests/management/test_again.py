@@ -119,12 +119,12 @@ async def test_a_verdict_is_judged_again_and_nothing_is_changed(house: House) ->
     given = {"VerificationId": str(number)}
     made = (await house.do("RejudgeVerification", given, by="reviewer"))["Rejudgement"]
     assert (made["Before"], made["Now"], made["Stands"], made["Changed"]) == ("0", "0", True, [])
-    house.engine.presentation = without_depth()
+    house.engine.measured = without_depth()
     made = (await house.do("RejudgeVerification", given))["Rejudgement"]
     assert (made["Before"], made["Stands"], made["Changed"]) == (
         "0",
         False,
-        ["presentation.depth.residual", "comparison"],
+        ["presentation.depth.residual", "presentation.depth.passed", "comparison"],
     )
     assert (await house.do("DescribeVerification", given))["Verification"]["Result"] == "0"
     assert "frames judged again" in await verbs(house, number)
@@ -164,7 +164,7 @@ async def test_what_is_erased_while_it_is_judged_again_is_as_one_that_does_not_e
 
     async def erase_and_present(frames: object) -> object:
         await house.do("EraseVerification", given)
-        return without_depth()
+        return without_depth(), ()
 
     house.engine.present = erase_and_present  # type: ignore[assignment,method-assign]
     answer = await house.call("RejudgeVerification", given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -9,24 +10,20 @@ from typing import Any, TypedDict
 
 from renzheng.actions.ports import Parts as FaceIdParts
 from renzheng.capture.evidence import EvidenceShelf, NotMuxedError
-from renzheng.capture.judging import Comparison, Presentation
 from renzheng.delivery.deliverer import Addresses
 from renzheng.engine import video
-from renzheng.engine.measurement import Frame
+from renzheng.engine.measurement import Comparison, Frame, Measurement
 from renzheng.engine.media import MediaError
 from renzheng.management.desk import Answer, Rejudge, Video
 from renzheng.server.second_looks import SecondLooks
 from renzheng.store.open import Store
-from renzheng.verification.decision import PASSED, FrameFitness, ReferenceFitness, Verdict
+from renzheng.verification.decision import PASSED, Verdict
 from renzheng.verification.policy import Policy
 from renzheng.verification.session import CompareLib, Details, EndReason, FrameRecord, StepRecord
 from tests.support.images import drawn
+from tests.support.measured import compared, depth, live
 
-PRESENTATION = Presentation(
-    frames=FrameFitness.USABLE, challenge_answered=True, answered_light=None, has_depth=True, is_continuous=True,
-    best_frame=0, templates=(b"t",), tags=(), record='{"depth": {"residual": 0.1}}', network_refuses=False,
-    is_doubted=False,
-)  # fmt: skip
+MEASURED = live()
 DETAILS = Details(CompareLib.LOCAL, "11204416541220243X", "韦小宝")
 NONCES = (b"n" * 16, b"b" * 16)
 
@@ -35,14 +32,14 @@ NONCES = (b"n" * 16, b"b" * 16)
 class Found:
     """An engine that finds this, at every look."""
 
-    presentation: Presentation = PRESENTATION
+    measured: Measurement = MEASURED
     similarity: float = 99.0
 
-    async def present(self, frames: Sequence[Frame]) -> Presentation:
-        return self.presentation
+    async def present(self, frames: Sequence[Frame]) -> tuple[Measurement, tuple[bytes, ...]]:
+        return self.measured, (b"t",)
 
     async def compare(self, templates: Sequence[bytes], photo: bytes) -> Comparison:
-        return Comparison(ReferenceFitness.OK, self.similarity, "{}")
+        return compared(self.similarity)
 
     async def mux(self, frames: Sequence[tuple[float, bytes]]) -> bytes:
         """By the engine's own muxer, in this process."""
@@ -107,11 +104,11 @@ async def judged(store: Store, account_id: int, now: float, token: str = "JUDGED
     assert await sessions.submit(number, 1, EndReason.COMPLETED, now + 3)
     job = await sessions.claim_judging(now + 3, 15)
     assert job is not None
-    record = '{"transcript": [], "presentation": {"depth": {"residual": 0.1}}, "comparison": {}}'
-    assert await sessions.record_verdict(number, job.epoch, Verdict(PASSED, 99.0), record, 0, now + 3)
+    numbers = {"transcript": [], "presentation": MEASURED.as_dict(), "comparison": {}}
+    assert await sessions.record_verdict(number, job.epoch, Verdict(PASSED, 99.0), json.dumps(numbers), 0, now + 3)
     return number
 
 
-def without_depth() -> Presentation:
+def without_depth() -> Measurement:
     """As a changed engine would find it."""
-    return replace(PRESENTATION, has_depth=False, record='{"depth": {"residual": 0.4}}')
+    return replace(MEASURED, depth=replace(depth(False), residual=0.4))

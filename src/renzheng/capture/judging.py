@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Protocol
 
@@ -19,7 +20,7 @@ from renzheng.base import defaults
 from renzheng.capture.capacity import FIRST_JUDGEMENT, WorkMeter
 from renzheng.capture.ports import Clock, Counter
 from renzheng.capture.verdicts import Verdicts
-from renzheng.engine.measurement import Frame
+from renzheng.engine.measurement import Comparison, Frame, Measurement
 from renzheng.verification import identity, transcript
 from renzheng.verification.decision import (
     ENGINE_LOST,
@@ -75,37 +76,12 @@ class Identities(Protocol):
     async def lookup(self, account_id: int, id_card: str) -> EnrolledPerson | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Presentation:
-    """What the frames showed. `best_frame`: an index into them. `templates`: of those to compare, for the examiner
-    alone, and kept nowhere. `record`: all numbers, as JSON."""
-
-    frames: FrameFitness
-    challenge_answered: bool
-    answered_light: bool | None  # None: no colours were measured
-    has_depth: bool
-    is_continuous: bool
-    best_frame: int | None
-    templates: tuple[bytes, ...]
-    tags: tuple[str, ...]
-    record: str
-    network_refuses: bool = False
-    is_doubted: bool = False  # weak measures together speak against a live person
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """`similarity`: 0 to 100, None where none could be made. `record`: all numbers, as JSON."""
-
-    reference: ReferenceFitness
-    similarity: float | None
-    record: str
-
-
 class Examiner(Protocol):
-    """The engine's judging side, at low priority. Raises ExaminerLostError where its process died or took too long."""
+    """The engine's judging side, at low priority. Raises ExaminerLostError where its process died or took too long.
 
-    async def present(self, frames: Sequence[Frame]) -> Presentation: ...
+    `present` also gives the templates of the frames to compare: for `compare` alone, and kept nowhere."""
+
+    async def present(self, frames: Sequence[Frame]) -> tuple[Measurement, tuple[bytes, ...]]: ...
     async def compare(self, templates: Sequence[bytes], photo: bytes) -> Comparison: ...
 
 
@@ -267,22 +243,24 @@ async def examine(
     number = attempt.number if attempt else session.attempt
     ending = session.ending or EndReason.COMPLETED
     frames: list[tuple[FrameRecord, bytes]] = []
-    presentation: Presentation | None = None
+    measurement: Measurement | None = None
+    templates: tuple[bytes, ...] = ()
     enrolment, comparison = IdentityMatch.NOT_ASKED, None
     if not leases_lost and ending not in (EndReason.TOO_MANY_TODAY, EndReason.PHOTO_UNUSABLE, EndReason.SERVER_LOST):
         frames = await sessions.frames(session.id, number)
-        presentation = await examiner.present(_shown(attempt, frames, measured or {})) if frames else None
+        if frames:
+            measurement, templates = await examiner.present(_shown(attempt, frames, measured or {}))
     told = attempt or Attempt(session.id, session.attempt, session.created_at, ())
     faults = transcript.faults(told.actions, told.steps, [record for record, _ in frames])
     if frames and await sessions.seen_before(session.id, number) > seen_frames:
         faults = (*faults, transcript.TranscriptFault.SEEN)
     unwatched = attempt is not None and attempt.unwatched
-    evidence = partial(_evidence, ending, presentation, session.policy.light, not faults, unwatched)
-    if evidence().is_live and presentation is not None:
+    evidence = partial(_evidence, ending, measurement, session.policy.light, not faults, unwatched)
+    if evidence().is_live and measurement is not None:
         enrolment, photo = await _photo(session, sessions, identities)
         # Without a photo the person is compared with themself, so that a miss takes as long as a hit.
-        decoy = frames[presentation.best_frame or 0][1]
-        comparison = await examiner.compare(presentation.templates, photo or decoy)
+        decoy = frames[measurement.best_frame or 0][1]
+        comparison = await examiner.compare(templates, photo or decoy)
         if photo is None:
             comparison = None
     if (
@@ -291,12 +269,12 @@ async def examine(
         and (sent := await sessions.photo(session.id)) is not None
     ):
         comparison = await examiner.compare((), sent)
-    best = presentation.best_frame if presentation else None
+    best = measurement.best_frame if measurement else None
     return RecordedVerdict(
         decide(evidence(leases_lost, enrolment, comparison), session.policy.threshold),
-        _record(presentation, comparison, faults),
+        _record(measurement, comparison, faults),
         None if best is None else frames[best][0].sequence,
-        _failed_layers(presentation, session.policy.light, not faults),
+        _failed_layers(measurement, session.policy.light, not faults),
     )
 
 
@@ -314,18 +292,18 @@ async def _photo(session: Session, sessions: FrameSource, identities: Identities
     return IdentityMatch.FOUND, enrolled.photo
 
 
-def _failed_layers(presentation: Presentation | None, light: bool, transcript_holds: bool) -> tuple[str, ...]:
-    if presentation is None:
+def _failed_layers(measurement: Measurement | None, light: bool, transcript_holds: bool) -> tuple[str, ...]:
+    if measurement is None:
         return ()
     layers = {
-        f"frames:{presentation.frames}": presentation.frames is FrameFitness.USABLE,
+        f"frames:{measurement.frames_status}": measurement.frames_status == FrameFitness.USABLE,
         "transcript": transcript_holds,
-        "challenge": presentation.challenge_answered,
-        "depth": presentation.has_depth,
-        "continuity": presentation.is_continuous,
-        "doubt": not presentation.is_doubted,
-        "passive": not presentation.network_refuses,
-        "light": presentation.answered_light is True or not light,
+        "challenge": measurement.challenge_passed,
+        "depth": measurement.has_depth,
+        "continuity": measurement.is_continuous,
+        "doubt": not measurement.is_doubted,
+        "passive": not measurement.network_refuses,
+        "light": measurement.answered_light is True or not light,
     }
     return tuple(name for name, passed in layers.items() if not passed)
 
@@ -348,7 +326,7 @@ def _shown(
 
 def _evidence(
     ending: EndReason,
-    presentation: Presentation | None,
+    measurement: Measurement | None,
     light: bool,
     transcript_holds: bool,
     unwatched: bool,
@@ -356,34 +334,35 @@ def _evidence(
     enrolment: IdentityMatch = IdentityMatch.NOT_ASKED,
     comparison: Comparison | None = None,
 ) -> Evidence:
-    if presentation is None:
-        reference = comparison.reference if comparison else ReferenceFitness.NONE
+    if measurement is None:
+        reference = ReferenceFitness(comparison.reference) if comparison else ReferenceFitness.NONE
         return Evidence(ending, leases_lost=lost, reference=reference, is_unwatched=unwatched)
     return Evidence(
         ending,
         lost,
-        presentation.frames,
-        presentation.challenge_answered,
-        presentation.has_depth,
-        presentation.is_continuous,
+        FrameFitness(measurement.frames_status),
+        measurement.challenge_passed,
+        measurement.has_depth,
+        measurement.is_continuous,
         enrolment,
-        comparison.reference if comparison else ReferenceFitness.NONE,
+        ReferenceFitness(comparison.reference) if comparison else ReferenceFitness.NONE,
         comparison.similarity if comparison else None,
-        presentation.tags if transcript_holds else (*presentation.tags, NOT_CONTINUOUS),
-        presentation.network_refuses,
-        presentation.answered_light is True if light else None,
-        presentation.is_doubted,
+        measurement.tags if transcript_holds else (*measurement.tags, NOT_CONTINUOUS),
+        measurement.network_refuses,
+        measurement.answered_light is True if light else None,
+        measurement.is_doubted,
         transcript_holds,
         unwatched,
     )
 
 
 def _record(
-    presentation: Presentation | None, comparison: Comparison | None, faults: Sequence[transcript.TranscriptFault]
+    measurement: Measurement | None, comparison: Comparison | None, faults: Sequence[transcript.TranscriptFault]
 ) -> str:
     """All numbers behind a verdict as one JSON text; the store seals it."""
-    told = ",".join(f'"{fault}"' for fault in faults)
-    return (
-        f'{{"transcript":[{told}],"presentation":{presentation.record if presentation else "null"},'
-        f'"comparison":{comparison.record if comparison else "null"}}}'
-    )
+    numbers = {
+        "transcript": [str(fault) for fault in faults],
+        "presentation": measurement.as_dict() if measurement else None,
+        "comparison": asdict(comparison) if comparison else None,
+    }
+    return json.dumps(numbers)

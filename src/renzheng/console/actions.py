@@ -13,7 +13,7 @@ import pybase64
 from msgspec import inspect
 
 from renzheng.accounts.operators import Operator
-from renzheng.web.parameters import ParameterText, plain_kind, present
+from renzheng.base.parameters import ParameterText, kind_of, present
 
 
 class Manifest(Protocol):
@@ -129,12 +129,13 @@ def _fields(manifest: Manifest, zone: datetime.tzinfo) -> Iterator[Field]:
         yield Field(field.encode_name, kind, field.required, (told.zh, told.en), told.choices, told.example, zone)
 
 
-def _kind(kind: inspect.Type) -> str:
-    kind = present(kind)
-    if isinstance(kind, inspect.ListType):
-        item = kind.item_type
+def _kind(described: inspect.Type) -> str:
+    described = present(described)
+    if isinstance(described, inspect.ListType):
+        item = described.item_type
         return "object" if isinstance(item, inspect.StructType | inspect.DictType) else "list"
-    return "file" if isinstance(kind, inspect.RawType) else plain_kind(kind) or "object"
+    kind = kind_of(described) or "object"
+    return "file" if kind == "raw" else kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -284,6 +284,33 @@ class Measurement:
     light: Light | None = None
     doubt: Doubt | None = None
 
+    @property
+    def best_frame(self) -> int | None:
+        """The best frame's index in the sequence; None without one."""
+        return self.best.index if self.best is not None else None
+
+    @property
+    def has_depth(self) -> bool:
+        return self.depth is not None and self.depth.passed
+
+    @property
+    def is_continuous(self) -> bool:
+        return self.continuity is not None and self.continuity.passed
+
+    @property
+    def answered_light(self) -> bool | None:
+        """None: no colours were measured."""
+        return self.light.passed if self.light is not None else None
+
+    @property
+    def network_refuses(self) -> bool:
+        return self.passive is not None and self.passive.refuses
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether weak measures together speak against a live person."""
+        return self.doubt is not None and not self.doubt.passed
+
     def as_dict(self) -> dict[str, object]:
         """Plain values, ready for JSON; what was not asked for is left out."""
         plain = asdict(self)

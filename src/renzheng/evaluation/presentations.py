@@ -81,8 +81,8 @@ def measured_layers(measurement: Measurement) -> dict[str, bool]:
     """Which of the engine's layers let a presentation through; a layer that could not measure refuses."""
     found = {
         CHALLENGE: measurement.challenge_passed,
-        DEPTH: measurement.depth is not None and measurement.depth.passed,
-        CONTINUITY: measurement.continuity is not None and measurement.continuity.passed,
+        DEPTH: measurement.has_depth,
+        CONTINUITY: measurement.is_continuous,
         DOUBT: _undoubted(measurement),
     }
     if measurement.passive is not None and measurement.passive.decides:

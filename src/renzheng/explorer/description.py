@@ -11,9 +11,9 @@ from typing import Protocol
 import msgspec
 from msgspec import inspect
 
+from renzheng.base.parameters import ParameterText, kind_of, present
 from renzheng.explorer import texts
 from renzheng.explorer.texts import Sentences
-from renzheng.web.parameters import ParameterText, plain_kind, present
 
 ErrorTexts = tuple[str, str, Sentences | None]
 """The server's own text, in Chinese and in English where it has one, and what to do, where a product says it."""
@@ -143,10 +143,10 @@ def _parameters(action: Action, struct: type[msgspec.Struct], path: str) -> Iter
         kind = present(field.type)
         yield Parameter(
             name=name,
-            kind=kind_of(kind),
+            kind=input_of(kind),
             required=field.required,
             text=Bilingual(told.zh, told.en),
-            item=kind_of(present(kind.item_type)) if isinstance(kind, inspect.ListType) else "",
+            item=input_of(present(kind.item_type)) if isinstance(kind, inspect.ListType) else "",
             fields=tuple(_parameters(action, kind.cls, f"{where}."))
             if isinstance(kind, inspect.StructType)
             else (),
@@ -155,12 +155,11 @@ def _parameters(action: Action, struct: type[msgspec.Struct], path: str) -> Iter
         )  # fmt: skip
 
 
-def kind_of(kind: inspect.Type) -> str:
-    """A list, an image, or one of the plain kinds. Raises TypeError for what the page has no input for."""
-    if isinstance(kind, inspect.ListType):
-        return "list"
-    if isinstance(kind, inspect.RawType):  # how a request declares a photo's Base64, which need not become a string
-        return "image"
-    if (plain := plain_kind(kind)) is not None:
-        return plain
-    raise TypeError(f"the explorer has no input for {type(kind).__name__}")
+def input_of(described: inspect.Type) -> str:
+    """The page's input for a kind: an image for a raw text, which is how a request declares a photo's Base64.
+
+    Raises TypeError for what the page has no input for."""
+    kind = kind_of(described)
+    if kind is None:
+        raise TypeError(f"the explorer has no input for {type(described).__name__}")
+    return "image" if kind == "raw" else kind

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from renzheng.base.parameters import Kind, kind_of, present
 from renzheng.gateway.errors import (
     ApiError,
     InvalidRequestError,
@@ -152,12 +153,9 @@ def _shape_of(message: type[msgspec.Struct]) -> _Shape:
 
 def _field_of(message: type[msgspec.Struct], field: msgspec.inspect.Field) -> _Field:
     inspect = msgspec.inspect
-    inner, nullable = field.type, False
-    if isinstance(inner, inspect.UnionType):
-        nullable = inner.includes_none
-        options = [option for option in inner.types if not isinstance(option, inspect.NoneType)]
-        inner = options[0] if len(options) == 1 else inner
-    kind, shape, item = _kind_of(inner), None, None
+    inner = present(field.type)
+    nullable = isinstance(field.type, inspect.UnionType) and field.type.includes_none
+    kind, shape, item = _api_kind(inner), None, None
     where = f"{message.__name__}.{field.name}"
     if kind is None:
         raise TypeError(f"{where}: no type of this API")
@@ -166,7 +164,7 @@ def _field_of(message: type[msgspec.Struct], field: msgspec.inspect.Field) -> _F
     if isinstance(inner, inspect.StructType):
         shape = _shape_of(inner.cls)
     if isinstance(inner, inspect.ListType):
-        item = _kind_of(inner.item_type)
+        item = _api_kind(inner.item_type)
         if item not in _SCALARS:
             raise TypeError(f"{where}: only lists of scalars are in this API")
     decoder = msgspec.json.Decoder(_plain_type(inner))
@@ -176,19 +174,15 @@ def _field_of(message: type[msgspec.Struct], field: msgspec.inspect.Field) -> _F
 _SCALARS = {"string": str, "bool": bool, "int64": int, "uint64": int, "float": float}
 
 
-def _kind_of(info: msgspec.inspect.Type) -> str | None:
-    inspect = msgspec.inspect
-    if isinstance(info, inspect.IntType):
-        return "uint64" if info.ge == 0 else "int64"
-    kinds: dict[type, str] = {
-        inspect.StrType: "string",
-        inspect.BoolType: "bool",
-        inspect.FloatType: "float",
-        inspect.ListType: "list",
-        inspect.StructType: "struct",
-        inspect.RawType: "raw",
-    }
-    return kinds.get(type(info))
+_API_KINDS: dict[Kind | None, str] = {"boolean": "bool", "integer": "int64", "number": "float", "object": "struct"}
+
+
+def _api_kind(info: msgspec.inspect.Type) -> str | None:
+    """The kind as the API's error texts name it; None: no kind of parameter."""
+    if isinstance(info, msgspec.inspect.IntType) and info.ge == 0:
+        return "uint64"
+    kind = kind_of(info)
+    return _API_KINDS.get(kind, kind)
 
 
 def _plain_type(info: msgspec.inspect.Type) -> Any:
@@ -197,7 +191,7 @@ def _plain_type(info: msgspec.inspect.Type) -> Any:
         return info.cls
     if isinstance(info, inspect.ListType):
         return list[_plain_type(info.item_type)]  # type: ignore[misc]
-    kind = _kind_of(info)
+    kind = _api_kind(info)
     return str if kind == "raw" else _SCALARS[kind or "string"]
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from renzheng.capture.evidence import NotMuxedError
-from renzheng.capture.judging import Comparison, ExaminerLostError, Presentation
+from renzheng.capture.judging import ExaminerLostError
 from renzheng.capture.sight import BadFrameError, FrameHead, SkippedError
 from renzheng.engine import liveness
 from renzheng.engine.liveness import ActionWatcher, Baseline, Glance
-from renzheng.engine.measurement import Frame
+from renzheng.engine.measurement import Comparison, Frame, Measurement
 from renzheng.engine.media import MediaError, check, probe, whole
 from renzheng.engine.workers import BusyError, EngineWorkers, WorkerDiedError
-from renzheng.verification.decision import FrameFitness, ReferenceFitness
 
 
 class EngineLookout:
@@ -54,31 +51,17 @@ class EngineExaminer:
     def __init__(self, engine: EngineWorkers) -> None:
         self._engine = engine
 
-    async def present(self, frames: Sequence[Frame]) -> Presentation:
+    async def present(self, frames: Sequence[Frame]) -> tuple[Measurement, tuple[bytes, ...]]:
         try:
-            measured, templates = await self._engine.present(frames)
+            return await self._engine.present(frames)
         except (BusyError, WorkerDiedError) as error:
             raise ExaminerLostError(str(error)) from None
-        return Presentation(
-            frames=FrameFitness(measured.frames_status),
-            challenge_answered=measured.challenge_passed,
-            answered_light=measured.light.passed if measured.light else None,
-            has_depth=measured.depth is not None and measured.depth.passed,
-            is_continuous=measured.continuity is not None and measured.continuity.passed,
-            best_frame=measured.best.index if measured.best else None,
-            templates=templates,
-            tags=measured.tags,
-            record=json.dumps(measured.as_dict()),
-            network_refuses=measured.passive is not None and measured.passive.refuses,
-            is_doubted=measured.doubt is not None and not measured.doubt.passed,
-        )
 
     async def compare(self, templates: Sequence[bytes], photo: bytes) -> Comparison:
         try:
-            compared = await self._engine.compare(templates, photo)
+            return await self._engine.compare(templates, photo)
         except (BusyError, WorkerDiedError) as error:
             raise ExaminerLostError(str(error)) from None
-        return Comparison(ReferenceFitness(compared.reference), compared.similarity, json.dumps(asdict(compared)))
 
     async def mux(self, frames: Sequence[tuple[float, bytes]]) -> bytes:
         try:

@@ -1,17 +1,23 @@
-"""What forms ask for: the kinds of an action's parameters, read off the request struct, and what is said of them."""
+"""The kinds of an action's parameters, read off its request struct: the gateway, the explorer and the console's forms
+each have words of their own for a kind, and one reading of it. And what is said of a parameter."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import inspect
 
-PLAIN_KINDS: tuple[tuple[type[inspect.Type], str], ...] = (
+Kind = Literal["boolean", "integer", "number", "string", "object", "list", "raw"]
+"""raw: a text of megabytes, such as a photo in Base64, which a request keeps as it came."""
+
+_KINDS: tuple[tuple[type[inspect.Type], Kind], ...] = (
     (inspect.BoolType, "boolean"),
     (inspect.IntType, "integer"),
     (inspect.FloatType, "number"),
     (inspect.StrType, "string"),
     (inspect.StructType, "object"),
+    (inspect.ListType, "list"),
+    (inspect.RawType, "raw"),
 )
 
 
@@ -35,6 +41,6 @@ def present(kind: inspect.Type) -> inspect.Type:
     return kind
 
 
-def plain_kind(kind: inspect.Type) -> str | None:
-    """boolean, integer, number, string or object; None for what a form shows in a way of its own."""
-    return next((name for known, name in PLAIN_KINDS if isinstance(kind, known)), None)
+def kind_of(described: inspect.Type) -> Kind | None:
+    """None: no kind of parameter."""
+    return next((kind for known, kind in _KINDS if isinstance(described, known)), None)

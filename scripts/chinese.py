@@ -57,6 +57,7 @@ SETTINGS: dict[str, str] = {
     "body_bytes": "TC3 请求体的上限（字节）。",
     "v1_body_bytes": "HmacSHA1、HmacSHA256 请求体的上限（字节）。",
     "head_seconds": "连接须在多少秒内发完请求头部。",
+    "handshake_seconds": "由服务器处理 TLS 时，连接须在多少秒内完成 TLS 握手。",
     "head_bytes": "请求头部的上限（字节），含查询串。",
     "max_headers": "请求头的最大个数。",
     "max_pairs": "查询串或表单中参数的最大个数。",

@@ -25,7 +25,14 @@ NO_SETTING = {"channel_settings": 1, "gateway_settings": 4, "capacity_limits": 0
 """How many bounds nobody sets. Of the engine's most are thresholds that belong together."""
 OTHERS: dict[str, Any] = {"public_url": "https://other.example", "local_services": True, "unsigned_payload": True}
 READ_ELSEWHERE = {
-    *("connections", "connections_per_address", "head_bytes", "head_seconds", "keep_alive_seconds"),
+    *(
+        "connections",
+        "connections_per_address",
+        "handshake_seconds",
+        "head_bytes",
+        "head_seconds",
+        "keep_alive_seconds",
+    ),
     *("min_free_descriptors", "trusted_proxies", "log_json", "log_level", "models_dir"),
     *("console_link_minutes", "encryption_rsa_bits", "import_hours", "sweep_seconds"),
     *("oidc_claim", "oidc_client_id", "oidc_client_secret", "oidc_title"),

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from renzheng.server.app import App
 from renzheng.server.connections import Connections, raise_limit, room_for
 from renzheng.server.http_check import http_way
+from renzheng.server.tls import TlsEntry, context_of
 from renzheng.server.websocket import DeviceProtocol
 from renzheng.settings import Settings
 from renzheng.settings.listeners import ListenerSection
@@ -114,12 +115,15 @@ def _public_config(app: App, tls: tuple[Path, Path] | None) -> uvicorn.Config:
     most, backlog = room_for(settings.connections, raise_limit(), settings.min_free_descriptors + OPERATOR_CONNECTIONS)
     per_address = max(1, min(settings.connections_per_address, most // 2))
     connections = Connections(most, per_address, settings.trusted_proxies)
+    way = _counting(http_way(_bounds(settings), structlog.get_logger("renzheng.http")), connections)
+    if tls:
+        way = partial(TlsEntry, context_of(*tls), settings.handshake_seconds, way, connections)
     return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=_counting(http_way(_bounds(settings), structlog.get_logger("renzheng.http")), connections),
+        http=way,
         backlog=backlog,
         ws=DeviceProtocol,
         ws_max_size=4 * settings.frame_bytes,
@@ -133,8 +137,6 @@ def _public_config(app: App, tls: tuple[Path, Path] | None) -> uvicorn.Config:
         forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=10,
-        ssl_certfile=tls[0] if tls else None,
-        ssl_keyfile=tls[1] if tls else None,
     )
 
 

@@ -49,6 +49,9 @@ class ListenerSection(BaseModel):
         75, ge=1, description="Seconds that an idle connection stays open; set it higher than in the proxy in front."
     )
     head_seconds: float = Field(10, gt=0, description="Seconds in which a connection must send a complete head.")
+    handshake_seconds: float = Field(
+        10, gt=0, description="Seconds in which a connection must finish its TLS handshake, where the server does TLS."
+    )
     head_bytes: int = Field(
         64 * 1024, ge=8 * 1024, le=MIB, description="Largest head of a request with its query, bytes."
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
-from renzheng.accounts.buckets import BucketKey, s3_bucket
-from renzheng.delivery.client import BucketError, Clients, Trouble
+from renzheng.accounts.buckets import Bucket, BucketKey, s3_bucket
+from renzheng.delivery.client import BucketClient, BucketError, Clients, Trouble
 from renzheng.delivery.deliverer import MAX_ERASURE_TRIES, NO_ADDRESSES
 from renzheng.delivery.hosts import AllowedHosts
 from renzheng.store.identities import NewPerson
@@ -88,7 +89,7 @@ async def test_a_bucket_that_fails_loses_nothing_and_one_object_comes_of_many_tr
 
 async def test_a_try_that_broke_off_between_its_two_objects_is_made_again_under_the_same_keys(scene: Scene) -> None:
     number = await scene.judge()
-    taken = await scene.world.store.deliveries.claim(scene.world.clock(), 180)
+    taken = await scene.world.store.deliveries.claim(scene.world.clock(), 180, 2)
     assert taken is not None
     client = scene.deliverer._parts.clients.of(plain(), KEY)
     await asyncio.to_thread(client.put, plain().key(taken.folder, "video.mp4"), b"half", "video/mp4")
@@ -123,8 +124,76 @@ async def test_what_is_delivered_again_is_written_over_and_an_erasure_finds_it(s
 async def test_one_delivery_has_one_taker(scene: Scene) -> None:
     await scene.judge()
     deliveries, now = scene.world.store.deliveries, scene.world.clock()
-    taken = await asyncio.gather(*(deliveries.claim(now, 180) for _ in range(16)))
+    taken = await asyncio.gather(*(deliveries.claim(now, 180, 16) for _ in range(16)))
     assert sum(one is not None for one in taken) == 1
+
+
+async def another(scene: Scene) -> Scene:
+    """The same with an account of its own, whose bucket is not authorised yet."""
+    world = scene.world
+    account = await world.store.accounts.create("another", world.clock())
+    return replace(scene, world=replace(world, account=account))
+
+
+async def test_one_account_has_so_many_under_way_and_others_go_on(scene: Scene) -> None:
+    world = scene.world
+    mine = [await scene.judge(f"TOKEN-{number}") for number in range(4)]
+    other = await (await another(scene)).judge("OTHER")
+    deliveries, now = world.store.deliveries, world.clock()
+
+    async def claimed(at: float) -> int | None:
+        found = await deliveries.claim(at, 180, 2)
+        return None if found is None else found.session_id
+
+    assert [await claimed(now) for _ in range(4)] == [*mine[:2], other, None]
+    assert [await claimed(now + 180) for _ in range(4)] == [*mine[:2], other, None], "their leases have ended"
+
+
+async def test_a_bucket_that_takes_long_to_fail_rests_and_what_is_under_way_does_not(scene: Scene) -> None:
+    numbers = [await scene.judge(f"TOKEN-{number}") for number in range(3)]
+    deliveries, now = scene.world.store.deliveries, scene.world.clock()
+    under_way = await deliveries.claim(now, 180, 2)
+    assert under_way is not None
+    await deliveries.rest(under_way.account_id + 1, now, now + 999)
+    await deliveries.rest(under_way.account_id, now, now + 240)
+    assert [scene.row(number)["due_at"] - now for number in numbers] == [0, 240, 240]
+    assert await deliveries.claim(now + 179, 180, 2) is None
+    await deliveries.rest(under_way.account_id, now, now + 100)
+    assert [scene.row(number)["due_at"] - now for number in numbers] == [0, 240, 240], "never sooner"
+
+
+async def test_a_silent_bucket_of_one_account_holds_up_no_other(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever delivered one after another would wait for the silent ones."""
+    clients = scene.deliverer._parts.clients
+    mine = [await scene.judge(f"TOKEN-{number}") for number in range(4)]
+    elsewhere = await another(scene)
+    other = await elsewhere.judge("OTHER")
+    silent = replace(plain(), name="silent-1250000000")
+    await scene.authorise(silent)
+    await elsewhere.authorise()
+    made, ends, begun = clients.of, threading.Event(), list[str]()
+
+    def put(key: str, *given: object) -> None:
+        begun.append(key)
+        ends.wait()
+
+    def of(bucket: Bucket, key: BucketKey) -> BucketClient:
+        client = made(bucket, key)
+        if bucket == silent:
+            monkeypatch.setattr(client, "put", put)
+        return client
+
+    monkeypatch.setattr(clients, "of", of)
+    running = asyncio.create_task(scene.deliverer.run())
+    try:
+        found = await scene.deliverer.addresses(elsewhere.world.account.id, other, 30)
+        assert found.video is not None
+        assert len(begun) == 2
+        assert {scene.row(number)["state"] for number in mine} == {"waiting"}
+    finally:
+        ends.set()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_a_bucket_that_was_deleted_or_a_key_that_was_rotated_waits_for_a_new_authorisation(scene: Scene) -> None:

@@ -78,7 +78,7 @@ async def delivered(house: House) -> int:
     store, now = house.store, house.clock()
     await store.buckets.authorise(house.account.id, BUCKET, KEY, now)
     number = await judged(store, house.account.id, now, to_bucket=True)
-    taken = await store.deliveries.claim(now + 5, 60)
+    taken = await store.deliveries.claim(now + 5, 60, 2)
     assert taken is not None
     assert await store.deliveries.finish(taken, DeliveryState.DELIVERED, now, BUCKET, "folder/video.mp4", None)
     return number
@@ -93,7 +93,7 @@ async def test_what_was_delivered_is_delivered_again_and_its_address_is_not_show
     assert (again["State"], again["DueAt"]) == ("waiting", house.clock())
     assert (await house.do("DescribeVerification", given))["Verification"]["Delivery"] == "waiting"
     assert "delivered again" in await verbs(house, number)
-    taken = await house.store.deliveries.claim(house.clock(), 60)
+    taken = await house.store.deliveries.claim(house.clock(), 60, 2)
     assert taken is not None
     assert (taken.session_id, taken.video_key, taken.place) == (number, "folder/video.mp4", BUCKET)
     # While a try is under way nothing is begun beside it.

@@ -96,11 +96,11 @@ async def test_a_claim_passes_over_the_row_that_another_is_claiming(database: Po
     deliveries = Deliveries(database)
     with psycopg.connect(database.url) as other:
         other.execute("SELECT 1 FROM deliveries WHERE session_id = 1 FOR UPDATE")
-        taken = await asyncio.wait_for(deliveries.claim(9, 30), 30)
+        taken = await asyncio.wait_for(deliveries.claim(9, 30, 2), 30)
         assert taken is not None
         assert taken.session_id == 2
         other.rollback()
-    taken = await deliveries.claim(9, 30)
+    taken = await deliveries.claim(9, 30, 2)
     assert taken is not None
     assert taken.session_id == 1
-    assert await deliveries.claim(9, 30) is None
+    assert await deliveries.claim(9, 30, 2) is None

@@ -119,7 +119,7 @@ async def whole_verification(world: World, token: str) -> None:
     assert await store.sessions.result(world.account.id, token) is not None
     assert await store.sessions.result(world.account.id, "UNKNOWN") is None
     await store.keys.refresh()
-    await store.deliveries.claim(now, 30)
+    await store.deliveries.claim(now, 30, 2)
     await store.deliveries.waiting()
     await store.sessions.expire(now, 100)
 

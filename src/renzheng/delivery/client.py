@@ -16,10 +16,11 @@ from minio.error import InvalidResponseError, MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
 from renzheng.accounts.buckets import Bucket, BucketKey
-from renzheng.delivery.hosts import AllowedHosts, HostRefusedError, connections, proxied
+from renzheng.delivery.connections import Bounds, checked, proxied
+from renzheng.delivery.hosts import AllowedHosts, HostRefusedError
 
 T = TypeVar("T")
-CONNECT_SECONDS, READ_SECONDS = 5.0, 20.0
+BOUNDS = Bounds(connect=5, read=20, whole=60)
 MIN_PART = 5 << 20
 """The library's own bound for a part, bytes."""
 
@@ -146,6 +147,8 @@ class BucketClient:
             raise self._odd_answer(error) from None
         except MinioException as error:
             raise BucketError(Trouble.OTHER, f"{bucket.host} answers unusably: {_plain(error)}") from None
+        except (ValueError, SyntaxError):  # of a body that is no text, or no XML; the library lets both through
+            raise BucketError(Trouble.OTHER, f"{bucket.host} answers unusably: is this an S3 endpoint?") from None
         except (HTTPError, OSError) as error:
             raise BucketError(Trouble.UNREACHABLE, f"{bucket.host} cannot be reached: {_cause(error)}") from None
 
@@ -197,13 +200,9 @@ def _cause(error: BaseException) -> str:
 class Clients:
     """Makes clients that share their connections. `proxy`: the operator's outgoing proxy; empty goes there directly."""
 
-    def __init__(self, hosts: AllowedHosts, proxy: str = "") -> None:
+    def __init__(self, hosts: AllowedHosts, proxy: str = "", bounds: Bounds = BOUNDS) -> None:
         self._hosts = hosts
-        self._http = (
-            proxied(proxy, CONNECT_SECONDS, READ_SECONDS)
-            if proxy
-            else connections(hosts, CONNECT_SECONDS, READ_SECONDS)
-        )
+        self._http = proxied(proxy, bounds) if proxy else checked(hosts, bounds)
 
     def of(self, bucket: Bucket, key: BucketKey) -> BucketClient:
         return BucketClient(bucket, key, self._http, self._hosts)

@@ -26,6 +26,11 @@ FIRST_DELAY, MAX_DELAY = 2.0, 900.0
 LEASE_SECONDS = 180.0
 """Longer than making a video and two requests may take."""
 POLL_SECONDS = 0.5
+MAX_AT_ONCE, MAX_OF_ACCOUNT = 8, 2
+"""Deliveries under way in one process, and of one account in all."""
+REST = 4.0
+"""Times as long as a failed try took, in which nothing else goes to the same account's bucket: one that answers slowly
+takes a small part of the time, however much is due there."""
 MAX_VIDEO_TRIES = 6
 """After so many tries the best frame is delivered without the video, which cannot be made of these frames."""
 MAX_ERASURE_TRIES = 12
@@ -40,7 +45,8 @@ class AuthorisedBucket(Protocol):
 
 
 class Outbox(Protocol):
-    async def claim(self, now: float, lease: float) -> Delivery | None: ...
+    async def claim(self, now: float, lease: float, share: int) -> Delivery | None: ...
+    async def rest(self, account_id: int, now: float, until: float) -> None: ...
     async def finish(
         self,
         taken: Delivery,
@@ -92,33 +98,53 @@ class DeliveryParts:
 class Deliverer:
     def __init__(self, parts: DeliveryParts) -> None:
         self._parts = parts
-        self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="renzheng-delivery")
+        self._threads = ThreadPoolExecutor(max_workers=MAX_AT_ONCE, thread_name_prefix="renzheng-delivery")
         self._finished = asyncio.Condition()
 
     async def run(self) -> None:
-        """One delivery after another, forever."""
-        while True:
-            if not await self.step():
-                await asyncio.sleep(POLL_SECONDS)
+        """Some at once, forever."""
+        under_way: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                taken = await self._claim() if len(under_way) < MAX_AT_ONCE else None
+                if taken is not None:
+                    under_way.add(asyncio.create_task(self._carry_out(taken)))
+                elif under_way:
+                    done, under_way = await asyncio.wait(
+                        under_way, timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                    )
+                    for task in done:
+                        task.result()
+                else:
+                    await asyncio.sleep(POLL_SECONDS)
+        finally:
+            for task in under_way:
+                task.cancel()
 
     async def step(self) -> bool:
         """Carry out one that is due. False where none is."""
-        taken = await self._parts.outbox.claim(self._parts.clock(), LEASE_SECONDS)
-        if taken is None:
-            return False
+        taken = await self._claim()
+        if taken is not None:
+            await self._carry_out(taken)
+        return taken is not None
+
+    async def _claim(self) -> Delivery | None:
+        return await self._parts.outbox.claim(self._parts.clock(), LEASE_SECONDS, MAX_OF_ACCOUNT)
+
+    async def _carry_out(self, taken: Delivery) -> None:
+        begin = self._parts.clock()
         try:
             if taken.state is DeliveryState.ERASING:
                 await self._delete(taken)
             else:
                 await self._deliver(taken)
         except BucketError as error:
-            await self._put_off(taken, error)
+            await self._put_off(taken, error, begin)
         except Exception:
             log.exception("delivery_failed", session=taken.session_id, account=taken.account_id)
-            await self._put_off(taken, BucketError(Trouble.OTHER, "a fault of the server's own"))
+            await self._put_off(taken, BucketError(Trouble.OTHER, "a fault of the server's own"), begin)
         async with self._finished:
             self._finished.notify_all()
-        return True
 
     async def addresses(self, account_id: int, session_id: int, seconds: float) -> Addresses:
         """Where a verdict's evidence is, waiting up to `seconds` for a delivery that is under way."""
@@ -204,8 +230,9 @@ class Deliverer:
             raise BucketError(Trouble.NOT_AUTHORISED, "the account has no bucket authorised now")
         return found
 
-    async def _put_off(self, taken: Delivery, error: BucketError) -> None:
+    async def _put_off(self, taken: Delivery, error: BucketError, begin: float) -> None:
         now, word = self._parts.clock(), error.trouble.value
+        await self._parts.outbox.rest(taken.account_id, now, now + REST * (now - begin))
         self._parts.counter.delivery(word)
         given = {"session": taken.session_id, "account": taken.account_id, "tries": taken.tries, "why": str(error)}
         if taken.state is DeliveryState.ERASING and taken.tries >= MAX_ERASURE_TRIES:

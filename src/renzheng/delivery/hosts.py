@@ -1,8 +1,8 @@
-"""Which hosts a customer's bucket may be on, and connections to exactly the address that was checked.
+"""Which hosts a customer's bucket may be on.
 
 A bucket's host is typed in by a customer, so it could name a machine inside the operator's network, or a name whose
 address changes between the check and the connection. So names are allowed by a list, addresses that are not public
-by a list of networks, and a connection goes to an address that passed, with no redirects followed.
+by a list of networks, and a connection goes to an address that passed.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Any
 
-import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import NewConnectionError
-
+_TRANSLATED = tuple(
+    (IPv6Network(network), shift)
+    for network, shift in (("::ffff:0:0/96", 0), ("::/96", 0), ("64:ff9b::/96", 0), ("2002::/16", 80))
+)
+"""Mapped, compatible, NAT64 and 6to4: where the IPv4 address is within, in bits from the right."""
+_SPECIAL = (ip_network("192.0.0.0/24"), ip_network("64:ff9b:1::/48"))
+"""What older Pythons take for public; a cloud's metadata service is in the first."""
 Resolve = Callable[[str, int], Sequence[str]]
 """A host's addresses, as texts. Raises OSError where there are none."""
 
@@ -83,54 +84,18 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
         address = ip_address(text)
     except ValueError:
         return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
+    return (_within(address) if isinstance(address, IPv6Address) else None) or address
+
+
+def _within(address: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address that traffic to this one goes to, where a gateway translates or unpacks it."""
+    for network, shift in _TRANSLATED:
+        if address in network:
+            return IPv4Address(int(address) >> shift & 0xFFFFFFFF)
+    return None
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
-    return address.is_global and not address.is_multicast
-
-
-class _Direct(urllib3.PoolManager):
-    """Follows no redirect, whatever its caller asks for."""
-
-    def urlopen(self, method: str, url: str, *given: Any, **named: Any) -> Any:
-        return super().urlopen(method, url, *given, **{**named, "redirect": False})
-
-
-class _DirectProxy(_Direct, urllib3.ProxyManager):
-    """The same through a proxy."""
-
-
-def connections(hosts: AllowedHosts, connect_seconds: float, read_seconds: float) -> urllib3.PoolManager:
-    """An HTTP client whose connections go to checked addresses only, that retries nothing and follows no redirect."""
-
-    def connect(connection: HTTPConnection) -> socket.socket:
-        try:
-            address = hosts.address_of(connection.host, connection.port)
-            return socket.create_connection((address, connection.port), connect_seconds)
-        except OSError as error:
-            raise NewConnectionError(connection, f"cannot connect: {error.strerror or error}") from error
-
-    class Plain(HTTPConnection):
-        def _new_conn(self) -> socket.socket:
-            return connect(self)
-
-    class Secure(HTTPSConnection):
-        def _new_conn(self) -> socket.socket:
-            return connect(self)
-
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = Secure
-
-    manager = _Direct(num_pools=16, maxsize=4, timeout=urllib3.Timeout(connect_seconds, read_seconds), retries=False)
-    manager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
-    return manager
-
-
-def proxied(proxy: str, connect_seconds: float, read_seconds: float) -> urllib3.PoolManager:
-    """An HTTP client through the operator's outgoing proxy, which is who resolves names then."""
-    return _DirectProxy(proxy, maxsize=4, timeout=urllib3.Timeout(connect_seconds, read_seconds), retries=False)
+    is_local = isinstance(address, IPv6Address) and address.is_site_local
+    is_special = any(address in network for network in _SPECIAL if network.version == address.version)
+    return address.is_global and not (address.is_multicast or is_local or is_special)

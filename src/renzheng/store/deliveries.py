@@ -17,6 +17,11 @@ _COLUMNS = (
     " video_key, frame_key"
 )
 _DUE = "state IN ('waiting', 'erasing') AND due_at <= :now AND (lease_until IS NULL OR lease_until <= :now)"
+_CLAIMABLE = (
+    f"{_DUE} AND account_id NOT IN (SELECT +account_id FROM deliveries WHERE state IN ('waiting', 'erasing')"
+    " AND due_at <= :now AND lease_until > :now GROUP BY +account_id HAVING count(*) >= :share)"
+)
+"""`+`: SQLite would read all rows by account otherwise, and not the few that are due."""
 FOLDER_BYTES = 16
 
 
@@ -62,14 +67,20 @@ class Deliveries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(self, now: float, lease: float) -> Delivery | None:
-        """What has been due longest, for `lease` seconds; its tries count this one. One winner; None where none is."""
-        given = {"now": now, "until": now + lease}
-        if await self._database.one(f"SELECT 1 FROM deliveries WHERE {_DUE} LIMIT 1", **given) is None:
+    async def claim(self, now: float, lease: float, share: int) -> Delivery | None:
+        """What has been due longest, for `lease` seconds; its tries count this one. One winner; None where none is.
+
+        Accounts of which `share` or more are under way are passed over: a slow bucket takes up its own customer only.
+        """
+        given = {"now": now, "until": now + lease, "share": share}
+        if (
+            await self._database.one(f"SELECT 1 FROM deliveries WHERE {_CLAIMABLE} LIMIT 1", now=now, share=share)
+            is None
+        ):
             return None
         sql = (
             "UPDATE deliveries SET lease_until = :until, tries = tries + 1 WHERE session_id ="
-            f" (SELECT session_id FROM deliveries WHERE {_DUE} ORDER BY due_at, session_id LIMIT 1"
+            f" (SELECT session_id FROM deliveries WHERE {_CLAIMABLE} ORDER BY due_at, session_id LIMIT 1"
             " FOR UPDATE SKIP LOCKED)"
             f" AND {_DUE} RETURNING {_COLUMNS}"
         )
@@ -113,6 +124,15 @@ class Deliveries:
         return await self._step(
             taken, "due_at = :due, lease_until = NULL, trouble = :trouble", {"due": due_at, "trouble": trouble}
         )
+
+    async def rest(self, account_id: int, now: float, until: float) -> None:
+        """Nothing else of this account is due before `until`, except what is under way."""
+        sql = (
+            "UPDATE deliveries SET due_at = :until WHERE account_id = :account AND due_at < :until"
+            " AND state IN ('waiting', 'erasing') AND (lease_until IS NULL OR lease_until <= :now)"
+        )
+        given = {"account": account_id, "now": now, "until": until}
+        await self._database.write(lambda tx: tx.run(sql, **given), savepoint=False)
 
     async def _step(self, taken: Delivery, change: str, given: dict[str, Any]) -> bool:
         sql = f"UPDATE deliveries SET {change} WHERE session_id = :id AND state = :was AND tries = :tries"

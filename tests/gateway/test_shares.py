@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from renzheng.accounts.keys import Key
 from renzheng.gateway.contract import GatewaySettings
 from renzheng.gateway.encryption import KeyPairs, SealingKey
-from renzheng.gateway.processes import ProcessPool, WorkLostError
+from renzheng.gateway.processes import NICENESS, ProcessPool, WorkLostError
 from renzheng.gateway.shares import FairShares
 from tests.gateway.signing import signed_json
 from tests.gateway.support import SECRET_ID, SECRET_KEY, build, call
@@ -80,9 +80,11 @@ def ends_with_parent() -> int:
     return found.value
 
 
-async def test_such_a_process_ends_with_the_server_and_with_its_pool(processes: ProcessPool) -> None:
+async def test_such_a_process_ends_with_the_server_or_its_pool_and_comes_after_it(processes: ProcessPool) -> None:
     ProcessPool(1).stop()  # one that was never begun
     assert await processes.run(ends_with_parent) == signal.SIGKILL
+    niceness = os.getpriority(os.PRIO_PROCESS, 0)
+    assert await processes.run(os.getpriority, os.PRIO_PROCESS, 0) == min(19, niceness + NICENESS)
     pid = await processes.run(os.getpid)
     processes.stop()
     await until(lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split())

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from renzheng.gateway.shared_quota import AWAY_SECONDS, RedisQuota
+from renzheng.base.shared_redis import AWAY_SECONDS, SharedRedis
+from renzheng.gateway.shared_quota import RedisQuota
 from tests.support.redis import RedisServer
 
 
@@ -26,7 +27,8 @@ class Node:
         self.failed = 0
         self.shared: list[bool] = []
         self.uptime = 0.0
-        self.quota = RedisQuota(url, self.fail, self.shared.append, lambda: self.uptime, answer_seconds)
+        self.redis = SharedRedis(url, self.shared.append, lambda: self.uptime, answer_seconds)
+        self.quota = RedisQuota(self.redis, self.fail)
 
     def fail(self) -> None:
         self.failed += 1
@@ -37,7 +39,7 @@ async def nodes(server: RedisServer) -> AsyncIterator[list[Node]]:
     made = [Node(server.url) for _ in range(2)]
     yield made
     for node in made:
-        await node.quota.stop()
+        await node.redis.stop()
 
 
 async def test_two_servers_count_an_accounts_second_together_and_exactly(nodes: list[Node]) -> None:

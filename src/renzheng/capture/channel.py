@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter as Tally
 from dataclasses import replace
 
 import structlog
@@ -20,6 +19,7 @@ from renzheng.capture.parts import ChannelParts
 from renzheng.capture.places import Places
 from renzheng.capture.ports import Counter
 from renzheng.capture.socket import DeviceGoneError, DeviceSocket
+from renzheng.capture.socket_counts import OwnSocketCounts
 from renzheng.capture.visit import Visit
 from renzheng.verification.records import NoRoomError
 
@@ -57,7 +57,7 @@ class Channel:
             self._load,
             parts.clock,
         )
-        self._addresses: Tally[str] = Tally()
+        self._socket_counts = parts.socket_counts or OwnSocketCounts(settings.limits.captures_per_address)
         self._refused_at = -REFUSED_EVERY_SECONDS
 
     def start(self) -> None:
@@ -84,17 +84,15 @@ class Channel:
         await websocket.accept()
         device = DeviceSocket(websocket, self._settings.limits, self._parts.clock)
         address = subscriber(websocket.client.host) if websocket.client else ""
-        if self._addresses[address] >= self._settings.limits.captures_per_address:
+        place = await self._socket_counts.enter(address)
+        if place is None:
             self._parts.counter.step("refused", "full")
             await device.close(Close.FULL)
             return
-        self._addresses[address] += 1
         try:
             await self._serve_visit(websocket, device)
         finally:
-            self._addresses[address] -= 1
-            if not self._addresses[address]:
-                del self._addresses[address]
+            await self._socket_counts.leave(address, place)
 
     async def _serve_visit(self, websocket: WebSocket, device: DeviceSocket) -> None:
         parts = replace(self._parts, counter=ByBrowser(self._parts.counter, websocket.headers.get("user-agent", "")))

@@ -12,6 +12,7 @@ from renzheng.capture.photos import PhotoDesk
 from renzheng.capture.ports import Clock, Counter, News, Nodes, OneNode, Verdicts
 from renzheng.capture.sessions import Sessions
 from renzheng.capture.sight import Lookout
+from renzheng.capture.socket_counts import SocketCounts
 from renzheng.capture.watching import Pulse
 from renzheng.verification.challenge import Entropy
 
@@ -23,7 +24,8 @@ DeviceProof = Callable[[str, str, str], bool]
 class ChannelParts:
     """What the channel works with. `capacity`: what this process carries; `pulse`: whether it stands still;
     `elsewhere()`: what other processes do. `day` names a day; `device_proof(meta)` gives the check of the device that a
-    Meta binds the token to, None where it binds none; `qr(text)` gives a QR code's rows of 0 and 1."""
+    Meta binds the token to, None where it binds none; `qr(text)` gives a QR code's rows of 0 and 1.
+    `socket_counts`: by address; None: those of this process alone."""
 
     sessions: Sessions
     accounts: Accounts
@@ -41,3 +43,4 @@ class ChannelParts:
     elsewhere: Callable[[], OtherNodes] = lambda: NO_OTHER_NODES
     nodes: Nodes = field(default_factory=OneNode)
     news: News | None = None
+    socket_counts: SocketCounts | None = None

@@ -31,7 +31,6 @@ class Lifespan:
     def __init__(self, parts: ServerParts, services: Services, console: Console | None) -> None:
         self._parts = parts
         self._management = services.management
-        self._quota = services.quota
         self._console = console
         sweeps = [console.sweep] if console else []
         self._upkeep = Upkeep(parts, [*sweeps, self._management.sweep])
@@ -81,8 +80,11 @@ class Lifespan:
             gc.collect()
             gc.freeze()
             parts.phase.trouble = None
-            if parts.store.is_shared and self._quota is None:
-                log.info("rates_are_per_server", why="requests a second are counted over servers in RENZHENG_REDIS_URL")
+            if parts.store.is_shared and parts.shared is None:
+                log.info(
+                    "rates_are_per_server",
+                    why="requests a second and sockets by address are counted over servers in RENZHENG_REDIS_URL",
+                )
             log.info(
                 "started",
                 address=f"{parts.settings.host}:{parts.settings.port}",
@@ -104,6 +106,7 @@ class Lifespan:
             **({"judge": parts.judge.run} if parts.settings.judge_here else {}),
             "sweeper": self._upkeep.run,
             "deliverer": parts.deliverer.run,
+            **({"sockets": parts.shared.sockets.run} if parts.shared else {}),
             "calls": self._management.run,
             "memory": give_memory_back,
         }
@@ -111,14 +114,14 @@ class Lifespan:
     async def _stop(self) -> None:
         parts = self._parts
         await self._management.stop()
-        if self._quota is not None:
-            await self._quota.stop()
         parts.deliverer.close()
         if self._console:
             self._console.stop()
         parts.sm2.stop()
         await parts.shelf.stop()
         await parts.engine.stop()
+        if parts.shared is not None:
+            await parts.shared.redis.stop()
         await parts.membership.leave()
         await parts.store.stop()
 

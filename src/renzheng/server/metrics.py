@@ -138,7 +138,8 @@ class Metrics:
         )
         self._shared_rates = Gauge(
             "renzheng_shared_rates",
-            "1 while requests a second are counted over all servers in Redis, 0 while this server counts its own.",
+            "1 while requests a second and sockets by address are counted over all servers in Redis, 0 while this "
+            "server counts its own.",
             registry=self.registry,
         )
         self._judged_per_second = Gauge(

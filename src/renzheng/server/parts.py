@@ -26,6 +26,7 @@ from renzheng.server.judging import day_of, elsewhere, make_judge
 from renzheng.server.metrics import Metrics
 from renzheng.server.readiness import Phase, server_readiness
 from renzheng.server.room_settings import capacity_limits, channel_settings, engine_limits, open_server_store
+from renzheng.server.shared_counts import shared_counts
 from renzheng.settings import Settings
 from renzheng.store.nodes import SERVER, Report
 from renzheng.store.open import Store
@@ -61,6 +62,7 @@ class ServerParts:
             wait_seconds=settings.video_wait_seconds,
         )
         self.deliverer = self._deliverer()
+        self.shared = shared_counts(settings, self.metrics, entropy)
         self.channel = self._channel()
         self.readiness.add("judges", self._judges_trouble)
         self.sm2 = ProcessPool(settings.sm2_processes)
@@ -110,5 +112,6 @@ class ServerParts:
             elsewhere=lambda: elsewhere(self.membership.others),
             nodes=self.membership,
             news=self.store.database.news,
+            socket_counts=self.shared.sockets if self.shared else None,
         )
         return Channel(parts, channel_settings(settings))

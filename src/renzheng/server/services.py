@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import structlog
 
@@ -22,12 +21,9 @@ from renzheng.server.metrics import Metrics
 from renzheng.server.parts import ServerParts
 from renzheng.server.room_settings import gateway_settings
 from renzheng.server.second_looks import SecondLooks
-from renzheng.settings import Settings, SettingsError
+from renzheng.settings import Settings
 from renzheng.store.calls import Calls
 from renzheng.store.open import Store
-
-if TYPE_CHECKING:  # its client is an extra
-    from renzheng.gateway.shared_quota import RedisQuota
 
 
 class Services:
@@ -41,7 +37,7 @@ class Services:
         self.failures = _recent_failures(parts.settings, parts.store)
         names = tuple(action.name for action in self.product.actions)
         faceid = _faceid(parts)
-        self.quota = _shared_quota(parts)
+        self.quota = parts.shared.quota if parts.shared else None
         self.management = Management(
             parts.settings,
             parts.store,
@@ -80,19 +76,6 @@ class Services:
             wall=self._wall,
             quota=self.quota,
         )
-
-
-def _shared_quota(parts: ServerParts) -> RedisQuota | None:
-    """None where this server counts for itself. Raises SettingsError without the client."""
-    url = parts.settings.redis_url.get_secret_value()
-    if not url:
-        return None
-    try:
-        from renzheng.gateway.shared_quota import RedisQuota
-    except ImportError:
-        raise SettingsError("RENZHENG_REDIS_URL needs its client: pip install 'renzheng[cluster]'") from None
-    metrics = parts.metrics
-    return RedisQuota(url, lambda: metrics.failed_open("shared_quota"), metrics.shared_rates)
 
 
 class RequestCounters:

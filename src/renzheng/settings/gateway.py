@@ -14,8 +14,8 @@ class GatewaySection(BaseModel):
 
     redis_url: RedisAddress = Field(
         SecretStr(""),
-        description="Redis in which several servers count requests a second together, such as redis://host:6379/0; "
-        "empty: each server counts its own.",
+        description="Redis in which several servers count requests a second and capture sockets by address together, "
+        "such as redis://host:6379/0; empty: each server counts its own.",
     )
     region_required: bool = Field(
         defaults.REGION_REQUIRED, description="Whether GetFaceIdToken without a Region is MissingParameter."

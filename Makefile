@@ -1,14 +1,14 @@
-# make run | test | check | conformance | bench | stress [PART=...] | mutate | coverage. Each sets up what it needs, and says so.
+# make run | test | check | conformance | bench | stress [PART=...] | cluster-test | mutate | coverage. Each sets up what it needs, and says so.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 RUN    := $(VENV)/.run-ready
 DEV    := $(VENV)/.dev-ready
 
-.PHONY: run test check conformance bench stress mutate coverage lock clean help
+.PHONY: run test check conformance bench stress cluster-test mutate coverage lock clean help
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 run: $(RUN) ## set everything up and start the server on http://127.0.0.1:8400
 	@$(BIN)/renzheng models install
@@ -33,6 +33,10 @@ conformance: $(DEV) ## official clients, live: Node SDK and tccli, in folders of
 stress: $(DEV) ## what takes long; PART=attacks|races|disk|overload|replay|cluster|soak: that part alone
 	@$(BIN)/renzheng models install
 	@$(BIN)/python -m pytest -m "stress$(if $(PART), and $(PART))" $(ARGS)
+
+cluster-test: $(DEV) ## PostgreSQL, Redis, S3, nginx, two servers and two judges here, all of them killed while 40 people verify
+	@$(BIN)/renzheng models install
+	@$(BIN)/python -m pytest -s -m "stress and cluster" tests/server/test_cluster.py $(ARGS)
 
 bench: $(DEV) ## measure against peers and floors, print the ratios
 	@$(BIN)/renzheng models install

@@ -9,6 +9,7 @@ import pytest
 
 from renzheng.store.open import Store
 from renzheng.verification.decision import NO_USABLE_FRAME, PASSED, Verdict
+from renzheng.verification.policy import Policy
 from renzheng.verification.session import EndReason
 
 from .conftest import World
@@ -52,6 +53,10 @@ async def record_verdict(store: Store, number: int, now: float, session_id: int,
 
 async def reveal(store: Store, number: int, now: float, session_id: int, steps: tuple[Any, Any]) -> bool:
     return await store.sessions.reveal(session_id, 1, steps[1], True, None)
+
+
+async def reveal_own(store: Store, number: int, now: float, ids: list[int], step: Any, day: str) -> bool:
+    return await store.sessions.reveal(ids[number], 1, step, True, day)
 
 
 async def set_limit(store: Store, number: int, now: float, account_id: int) -> int:
@@ -149,6 +154,20 @@ async def test_of_another_try_a_verdict_and_a_sweep_of_a_dying_token_one_wins_an
         assert world.state(session_id) == "failed"
         assert world.count("SELECT count(*) FROM ledger WHERE session_id = ?", session_id) == 1
         assert world.count("SELECT attempt FROM verdicts WHERE session_id = ?", session_id) == 1
+
+
+@pytest.mark.parametrize("rounds", ROUNDS)
+async def test_of_one_person_s_sixteen_attempts_as_many_begin_as_the_day_has(
+    world: World, racers: Racers, rounds: int
+) -> None:
+    most = 5
+    for number in range(rounds):
+        ids = [await world.issue(f"T{number}-{one}", policy=Policy(attempts_a_day=most)) for one in range(CONTENDERS)]
+        for session_id in ids:
+            assert await world.store.sessions.begin_attempt(session_id, 0, ("blink",), world.clock()) == 1
+        day = f"2026-11-{number + 1:02}"
+        assert winners(await racers.race(world, reveal_own, ids, world.step(1), day)) == most
+        assert world.count("SELECT count FROM day_counts WHERE day = ?", day) == most
 
 
 async def test_sixteen_sessions_go_to_sixteen_judges(world: World, racers: Racers) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from renzheng.evaluation.device import Device, DeviceError, DeviceLimits, Event, Outcome
 from renzheng.evaluation.rehearsal import FPS, Player, Rehearsal
 
+LIMITS = DeviceLimits(fps=FPS, seconds=400, silence=120, reconnects=20)
 LATE_SECONDS = 0.3
 """A frame that this machine took so much too late is not the server's fault: that verification is left out."""
 
@@ -18,8 +19,14 @@ LATE_SECONDS = 0.3
 class Member(Device):
     """A device whose person was rendered beforehand."""
 
-    def __init__(self, server: str, token: str, rehearsal: Rehearsal, tell: Callable[[Event], None]) -> None:
-        limits = DeviceLimits(fps=FPS, seconds=400, silence=120, reconnects=20)
+    def __init__(
+        self,
+        server: str,
+        token: str,
+        rehearsal: Rehearsal,
+        tell: Callable[[Event], None],
+        limits: DeviceLimits = LIMITS,
+    ) -> None:
         super().__init__(server, token, None, limits=limits, tell=tell)
         self._player = Player(rehearsal)
 

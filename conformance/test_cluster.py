@@ -1,0 +1,53 @@
+"""Two servers behind the nginx of deploy/, a judge, PostgreSQL, Redis and an S3: people verify themselves by the
+official SDK, and one server is killed meanwhile. The long form is `make cluster-test`."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.images import sample
+from tests.support.installation import Installation
+from tests.support.journeys import Journey, travel
+from tests.support.rehearsed import rehearsed
+
+PEOPLE = 3
+SECONDS = 300.0
+
+
+@pytest.fixture
+def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
+    found = Installation(tmp_path, judges=1)
+    monkeypatch.setenv("SSL_CERT_FILE", str(found.nginx.chain))
+    try:
+        found.wait().authorise_bucket()
+        yield found
+    finally:
+        found.stop()
+
+
+def test_a_server_is_killed_and_everybody_has_a_result(installation: Installation) -> None:
+    journeys = [Journey(sample(), "0") for _ in range(PEOPLE)]
+
+    def kill() -> None:
+        time.sleep(5)  # into the attempts
+        installation.kept["server b"].end(signal.SIGKILL)
+
+    asyncio.run(
+        travel(
+            journeys, installation.sdk(), installation.url, rehearsed(), 1.0, SECONDS,
+            beside=functools.partial(asyncio.to_thread, kill),
+        )
+    )  # fmt: skip
+    assert [journey.trouble for journey in journeys] == [""] * PEOPLE
+    assert sum(journey.lines for journey in journeys), "nobody was at the server that was killed"
+    # A machine too busy to play a person in time may show too few frames of one.
+    assert all(journey.result.Result == "0" or journey.course.is_late for journey in journeys)
+    assert installation.rows("SELECT count(*), count(DISTINCT session_id) FROM verdicts") == [(PEOPLE, PEOPLE)]
+    assert installation.rows("SELECT count(*) FROM ledger") == [(PEOPLE,)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from renzheng.capture.judging import ExaminerLostError, Judge
+from renzheng.capture.judging import ExaminerBusyError, ExaminerLostError, Judge
 from renzheng.capture.verdicts import Verdicts
 from renzheng.verification import decision
 from renzheng.verification.decision import Verdict
@@ -206,6 +206,24 @@ async def test_an_engine_that_is_lost_leaves_no_verdict_and_the_lease_runs_out()
     assert steps.seen == [("judging_lost", "")]
     assert sessions.verdicts == []
     assert sessions.released == []
+
+
+class Full(Engine):
+    """An engine without room; it is asked for `asked` judgements."""
+
+    asked = 0
+
+    async def present(self, frames: Any) -> Any:
+        self.asked += 1
+        raise ExaminerBusyError("no room")
+
+
+async def test_an_engine_without_room_costs_no_lease_and_is_left_alone_for_a_moment() -> None:
+    """An hour without room must not end a verification as one that kills judges."""
+    sessions, steps, engine = Sessions(SESSION, SESSION), Steps(), Full()
+    await run_until(judge_over(sessions, engine, steps), lambda: sessions.released)
+    assert (steps.seen, sessions.verdicts, sessions.renewed) == ([("judging_refused", "")], [], [])
+    assert (sessions.released, engine.asked) == ([SESSION.id], 1)
 
 
 class LostAtTheComparison(Engine):

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from renzheng.capture.judging import ExaminerLostError
+from renzheng.capture.judging import ExaminerBusyError, ExaminerLostError
 from renzheng.capture.sight import BadFrameError, SkippedError
 from renzheng.engine.media import MediaError
 from renzheng.engine.workers import BusyError, WorkerDiedError
@@ -45,10 +45,10 @@ async def test_what_the_engine_found_reaches_the_judge_as_it_is() -> None:
 @pytest.mark.parametrize("error", [BusyError("full"), WorkerDiedError("died")])
 async def test_a_lost_engine_is_told_as_that_and_never_as_a_finding(error: Exception) -> None:
     lost = Engine(error=error)
-    with pytest.raises(ExaminerLostError):
-        await examiner(lost).present([])
-    with pytest.raises(ExaminerLostError):
-        await examiner(lost).compare([], b"photo")
+    for asked in (examiner(lost).present([]), examiner(lost).compare([], b"photo")):
+        with pytest.raises(ExaminerLostError) as told:
+            await asked
+        assert isinstance(told.value, ExaminerBusyError) is isinstance(error, BusyError)
     with pytest.raises(SkippedError):
         await EngineLookout(cast(Any, lost)).look(b"jpeg", "nod")
 

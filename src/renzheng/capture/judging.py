@@ -41,6 +41,9 @@ SEEN_FRAMES = 2
 LOST_SECONDS = 1.0
 """After which another judge tries what one has lost."""
 
+BUSY_SECONDS = 1.0
+"""For which a judge asks no more of an engine that had no room."""
+
 log = structlog.get_logger("renzheng.judging")
 
 
@@ -87,6 +90,10 @@ class Examiner(Protocol):
 
 class ExaminerLostError(Exception):
     """The engine gave no answer; the lease is given up as a lost one, and another judge tries again."""
+
+
+class ExaminerBusyError(ExaminerLostError):
+    """The engine had no room, and nothing was begun; the session is given back, and its lease is not a lost one."""
 
 
 class Judge:
@@ -156,6 +163,12 @@ class Judge:
             # The server stops in good order: that is no lost lease.
             await self._sessions.release_judging(session_id, job.epoch)
             raise
+        except ExaminerBusyError as error:
+            self._counter.step("judging_refused")
+            log.warning("judging_refused", session=session_id, why=str(error))
+            heartbeat.cancel()
+            await self._sessions.release_judging(session_id, job.epoch)
+            await asyncio.sleep(BUSY_SECONDS)  # in which this place takes no other
         except ExaminerLostError as error:
             self._counter.step("judging_lost")
             log.warning("judging_lost", session=session_id, epoch=job.epoch, why=str(error))

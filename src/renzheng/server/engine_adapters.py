@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from renzheng.capture.evidence import NotMuxedError
-from renzheng.capture.judging import ExaminerLostError
+from renzheng.capture.judging import ExaminerBusyError, ExaminerLostError
 from renzheng.capture.sight import BadFrameError, FrameHead, SkippedError
 from renzheng.engine import liveness
+from renzheng.engine.interface import Engine
 from renzheng.engine.liveness import ActionWatcher, Baseline, Glance
 from renzheng.engine.measurement import Comparison, Frame, Measurement
 from renzheng.engine.media import MediaError, check, probe, whole
-from renzheng.engine.workers import BusyError, EngineWorkers, WorkerDiedError
+from renzheng.engine.workers import BusyError, WorkerDiedError
 
 
 class EngineLookout:
     """The engine as the capture channel sees it: glances, hints and watchers."""
 
-    def __init__(self, engine: EngineWorkers) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     async def look(self, jpeg: bytes, action: str) -> tuple[Glance, bytes]:
@@ -48,19 +49,23 @@ class EngineLookout:
 class EngineExaminer:
     """The engine as the judge and the evidence shelf see it."""
 
-    def __init__(self, engine: EngineWorkers) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     async def present(self, frames: Sequence[Frame]) -> tuple[Measurement, tuple[bytes, ...]]:
         try:
             return await self._engine.present(frames)
-        except (BusyError, WorkerDiedError) as error:
+        except BusyError as error:
+            raise ExaminerBusyError(str(error)) from None
+        except WorkerDiedError as error:
             raise ExaminerLostError(str(error)) from None
 
     async def compare(self, templates: Sequence[bytes], photo: bytes) -> Comparison:
         try:
             return await self._engine.compare(templates, photo)
-        except (BusyError, WorkerDiedError) as error:
+        except BusyError as error:
+            raise ExaminerBusyError(str(error)) from None
+        except WorkerDiedError as error:
             raise ExaminerLostError(str(error)) from None
 
     async def mux(self, frames: Sequence[tuple[float, bytes]]) -> bytes:
@@ -74,7 +79,7 @@ class EnginePhotos:
     """What is wrong with a photo, as a request is told: by its header and its markers, and by decoding it only where
     they leave it open."""
 
-    def __init__(self, engine: EngineWorkers) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     async def fault(self, photo: bytes) -> tuple[str, str] | None:

@@ -16,9 +16,9 @@ from renzheng.base.faults import fault_name
 from renzheng.delivery.client import BucketError, Clients
 from renzheng.delivery.hosts import AllowedHosts
 from renzheng.engine import packs
+from renzheng.engine.interface import Engine
 from renzheng.engine.media import MediaError
 from renzheng.engine.supervision import BusyError, WorkerDiedError
-from renzheng.engine.workers import EngineWorkers
 from renzheng.gateway.manifest import Product, Service
 from renzheng.management.desk import BucketTroubleError, Door, Parts
 from renzheng.server.engine_adapters import EnginePhotos
@@ -47,7 +47,7 @@ FORGET_TIMES = 20
 """Deletions of a sweep at most, of some thousand notes each: as many as a busy day's calls make between two sweeps."""
 
 
-async def look_at(engine: EngineWorkers, content: bytes) -> str | None:
+async def look_at(engine: Engine, content: bytes) -> str | None:
     """What is wrong with a photo for enrolment, as the judge would see it; None where nothing is.
 
     Raises WorkerDiedError at its second time: what happens to our own processes is no fault of the photo.
@@ -69,7 +69,7 @@ class Management:
         self,
         settings: Settings,
         store: Store,
-        engine: EngineWorkers,
+        engine: Engine,
         readiness: Readiness,
         clock: Callable[[], float],
         entropy: Callable[[int], bytes],

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from renzheng.base.faults import fault_name
 from renzheng.engine import packs
-from renzheng.engine.workers import EngineWorkers
+from renzheng.engine.interface import Engine
 from renzheng.store.nodes import Membership
 from renzheng.store.open import Store
 from renzheng.store.room import BEGUN
@@ -55,7 +55,7 @@ class Phase:
 
 
 def server_readiness(
-    phase: Phase, engine: EngineWorkers, store: Store, membership: Membership, folders: Sequence[Path]
+    phase: Phase, engine: Engine, store: Store, membership: Membership, folders: Sequence[Path]
 ) -> Readiness:
     """With the checks of a whole server. `folders`: those that it must be able to write."""
     readiness = Readiness()

@@ -1,0 +1,52 @@
+"""What the rest of the server asks of an engine, wherever its processes are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from .limits import EngineLimits
+from .liveness import Glance
+from .measurement import Comparison, Frame, Measurement, PhotoReport
+
+
+class EngineUnusableError(Exception):
+    """An engine cannot be used as it is set up; the text is a sentence for the operator."""
+
+
+class Engine(Protocol):
+    """``start`` before use, ``stop`` at the end. ``workers.EngineWorkers`` says what each call does and raises."""
+
+    limits: EngineLimits
+
+    async def start(self) -> None:
+        """Raises WorkerDiedError, EngineUnusableError."""
+        ...
+
+    async def stop(self) -> None: ...
+
+    @property
+    def pids(self) -> dict[str, list[int]]: ...
+
+    @property
+    def restarts(self) -> dict[str, int]: ...
+
+    def down(self) -> list[str]:
+        """What of it does not work now, by its name."""
+        ...
+
+    async def look(self, jpeg: bytes, action: str) -> tuple[Glance, bytes]: ...
+
+    async def measure(self, frames: Sequence[Frame], reference: bytes | None = None) -> Measurement: ...
+
+    async def present(
+        self, frames: Sequence[Frame], reference: bytes | None = None
+    ) -> tuple[Measurement, tuple[bytes, ...]]: ...
+
+    async def compare(self, templates: Sequence[bytes], reference: bytes) -> Comparison: ...
+
+    async def examine(self, photo: bytes) -> PhotoReport: ...
+
+    async def decode(self, photo: bytes) -> None: ...
+
+    async def mux(self, frames: Sequence[Frame]) -> bytes: ...

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.support.cos import CosFront
 
 # What a machine may lack, and the word in a skip's reason that tells it.
-LACKS = {"data": "RENZHENG_TEST_DATA", "chromium": "chromium", "node": "node"}
+LACKS = {"data": "RENZHENG_TEST_DATA", "chromium": "chromium", "node": "node", "ray": "Ray"}
 
 # `--hypothesis-profile=many`: for properties of the conversation, which a run of all tests tries a hundred times each.
 settings.register_profile("many", max_examples=1000)
@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--no-skips",
         default="",
-        help="comma-separated: data, chromium, node. A test that is skipped for want of one of these fails the run.",
+        help="comma-separated: data, chromium, node, ray. A test that is skipped for want of one fails the run.",
     )
 
 

@@ -13,3 +13,6 @@ $UV pip compile $flags --extra server --extra postgres --extra kms --extra clust
     echo "# The versions that this release was tested with: pip install -c constraints.txt 'renzheng-...whl[server]'"
     sed -n 's/ *\\$//; /^[A-Za-z0-9]/p' requirements/run.lock
 } > src/renzheng/constraints.txt
+
+# Judging on a Ray cluster: beside run.lock or dev.lock, and in their versions. Apart, as it is 150 MB that few need.
+$UV pip compile $flags --extra ray -c requirements/dev.lock pyproject.toml -o requirements/ray.lock "$@"

@@ -101,6 +101,16 @@ def test_what_others_judge_counts_and_so_do_the_attempts_that_they_let_in() -> N
     assert capacity.wait_seconds(1, now, Load(40)) > 1.9 * capacity.wait_seconds(1, now, Load(40, 0, OtherNodes(0.2)))
 
 
+def test_a_server_whose_judges_are_out_of_reach_lets_in_nobody_until_they_are_back() -> None:
+    reached = [True, False, True]
+    capacity = Capacity(CapacityLimits(), lambda: reached[0])
+    found = []
+    while reached:
+        found.append((capacity.places(0.0, Load()) > 0, capacity.judged_per_second(0.0) > 0))
+        del reached[0]
+    assert found == [(True, True), (False, False), (True, True)]
+
+
 def test_a_server_that_leaves_judging_to_others_lets_in_nobody_while_there_are_none() -> None:
     capacity, now = of(0.02, 5.0, judge_processes=0)
     assert capacity.places(now, Load()) == 0

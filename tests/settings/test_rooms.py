@@ -35,9 +35,11 @@ READ_ELSEWHERE = {
     ),
     *("min_free_descriptors", "trusted_proxies", "log_json", "log_level", "models_dir"),
     *("console_link_minutes", "encryption_rsa_bits", "import_hours", "sweep_seconds"),
+    *("engine_replicas", "engine_seconds"),
     *("oidc_claim", "oidc_client_id", "oidc_client_secret", "oidc_title"),
 }
-"""By the listeners and commands, at the start and later, and where a provider for the sign-in is named."""
+"""By the listeners and commands, at the start and later, and where a provider for the sign-in or
+a Ray cluster is named."""
 
 
 def leaves(built: Any, above: str = "") -> Iterator[tuple[str, Any]]:

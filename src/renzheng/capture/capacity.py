@@ -115,8 +115,10 @@ class CapacityLimits:
 class Capacity:
     """What this process carries, from its own measurements."""
 
-    def __init__(self, limits: CapacityLimits) -> None:
+    def __init__(self, limits: CapacityLimits, can_judge: Callable[[], bool] = lambda: True) -> None:
+        """`can_judge`: whether those who judge for this process are within its reach."""
         self.limits = limits
+        self._can_judge = can_judge
         self.looks = WorkMeter(limits.hint_processes, FIRST_LOOK, pieces=200)
         self.judgements = WorkMeter(limits.judge_processes, FIRST_JUDGEMENT, pieces=10)
         self._attempt_seconds = FIRST_ATTEMPT  # for which an attempt holds its place, on average
@@ -127,7 +129,7 @@ class Capacity:
 
     def judged_per_second(self, now: float) -> float:
         """How many verifications this process can judge in a second."""
-        return self.limits.judge_processes / self.judgements.seconds(now)
+        return self.limits.judge_processes / self.judgements.seconds(now) if self._can_judge() else 0.0
 
     def places(self, now: float, load: Load) -> int:
         """How many attempts may be under way at once now.

@@ -45,6 +45,7 @@ COMMANDS = {
     "evaluate": Command("evaluate", "evaluate"),
     "attack": Command("attack", "attack", extra="lab"),
     "replay": Command("replay", "replay", extra="lab"),
+    "engine": Command("engine", "app", "Judging on a Ray cluster: deploy, status, remove."),
     "models": Command("models", "app", "The models: install, list, verify."),
 }
 

@@ -13,12 +13,15 @@ import typer
 from renzheng.cli import listeners
 from renzheng.cli.local import refuse, unusable
 from renzheng.engine import packs
+from renzheng.engine.interface import EngineUnusableError
 from renzheng.engine.workers import WorkerDiedError
 from renzheng.server.judging import JudgeProcess
 from renzheng.server.logs import configure_logs
 from renzheng.server.operator import operator_app
 from renzheng.settings import Settings, SettingsError, load_settings
 from renzheng.store.engine import StoreError
+
+_REFUSALS = (packs.PackError, listeners.CannotListenError, StoreError, WorkerDiedError, EngineUnusableError)
 
 
 def judge(
@@ -38,7 +41,7 @@ def judge(
         refuse(f"Models cannot be used ({'; '.join(faults)}): run `renzheng models install` first.", 2)
     try:
         asyncio.run(_run(settings, has_listener=operator_port is not None))
-    except (packs.PackError, listeners.CannotListenError, StoreError, WorkerDiedError) as error:
+    except _REFUSALS as error:
         refuse(str(error), 2)
     except (OSError, sqlite3.Error) as error:
         refuse(unusable(error), 2)

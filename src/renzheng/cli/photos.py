@@ -11,10 +11,10 @@ from rich.progress import track
 
 from renzheng.cli.local import refuse
 from renzheng.engine import packs
-from renzheng.engine.supervision import WorkerDiedError
-from renzheng.engine.workers import EngineWorkers
+from renzheng.engine.interface import Engine, EngineUnusableError
+from renzheng.engine.supervision import BusyError, WorkerDiedError
+from renzheng.server.engines import make_engine
 from renzheng.server.management_parts import look_at as look_at_photo
-from renzheng.server.room_settings import engine_limits
 from renzheng.settings import SettingsError, load_settings
 
 SHOWN_FROM = 9  # photos: fewer take a moment
@@ -30,14 +30,14 @@ def look_at(photos: Sequence[Path]) -> list[str | None]:
     try:
         if packs.faults():
             refuse("models are missing: run `renzheng models install` first, or enrol unseen with --no-look")
-        return asyncio.run(_look_at(photos, EngineWorkers(engine_limits(load_settings()))))
-    except (packs.PackError, SettingsError) as error:
+        return asyncio.run(_look_at(photos, make_engine(load_settings())))
+    except (packs.PackError, SettingsError, EngineUnusableError) as error:
         refuse(str(error))
-    except WorkerDiedError as error:
+    except (BusyError, WorkerDiedError) as error:
         refuse(f"the photos cannot be looked at ({error}); --no-look enrols unseen")
 
 
-async def _look_at(photos: Sequence[Path], engine: EngineWorkers) -> list[str | None]:
+async def _look_at(photos: Sequence[Path], engine: Engine) -> list[str | None]:
     console = Console(stderr=True)
     await engine.start()
     try:
@@ -49,6 +49,6 @@ async def _look_at(photos: Sequence[Path], engine: EngineWorkers) -> list[str | 
         await engine.stop()
 
 
-async def _fault(engine: EngineWorkers, photo: Path) -> str | None:
+async def _fault(engine: Engine, photo: Path) -> str | None:
     """Raises WorkerDiedError at its second time: what happens to our own processes is no fault of the photo."""
     return await look_at_photo(engine, await asyncio.to_thread(photo.read_bytes))

@@ -326,10 +326,14 @@ REMOTE: dict[str, Act] = {
 KEYS_HERE = "it reads or makes keys, which leave no server"
 FILES_HERE = "it works on the server's own folders"
 PROCESS_HERE = "it is a process of this machine"
+CLUSTER = "it speaks to the Ray cluster, whose token is no key of ours"
 WAY_BACK = "the way back for whoever is locked out stands open on the server's machine alone"
 LOCAL_ONLY: dict[str, str] = {
     "serve": PROCESS_HERE,
     "judge": PROCESS_HERE,
+    "engine deploy": CLUSTER,
+    "engine status": CLUSTER,
+    "engine remove": CLUSTER,
     "demo": PROCESS_HERE,
     "verify": PROCESS_HERE,
     "evaluate": PROCESS_HERE,

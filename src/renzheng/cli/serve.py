@@ -20,6 +20,7 @@ from renzheng.cli import lan, listeners
 from renzheng.cli.local import refuse, unusable
 from renzheng.cli.operator import first_link
 from renzheng.engine import packs
+from renzheng.engine.interface import EngineUnusableError
 from renzheng.server.app import App
 from renzheng.server.logs import configure_logs
 from renzheng.server.room_settings import databases, seals_of
@@ -72,7 +73,7 @@ def serve(
                 request_lines=request_log.request_lines,
             )
             listeners.run(app, tls, operator)
-    except (_RefusedError, SettingsError, packs.PackError, listeners.CannotListenError, StoreError) as error:
+    except _REFUSALS as error:
         _refuse(str(error), settings)
     except (OSError, sqlite3.Error) as error:
         _refuse(unusable(error), settings)
@@ -80,6 +81,12 @@ def serve(
 
 class _RefusedError(Exception):
     """The server cannot start; the text is a sentence."""
+
+
+_REFUSALS = (
+    *(_RefusedError, SettingsError, packs.PackError, listeners.CannotListenError, StoreError),
+    EngineUnusableError,
+)
 
 
 def _refuse(sentence: str, settings: Settings) -> NoReturn:

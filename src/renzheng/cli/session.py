@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from dataclasses import asdict
@@ -10,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column
 
+from renzheng.capture.judging import ExaminerLostError
 from renzheng.cli.local import (
     AccountOption,
     JsonOption,
@@ -20,14 +22,15 @@ from renzheng.cli.local import (
     when,
     with_store,
 )
-from renzheng.engine.workers import EngineWorkers
+from renzheng.engine.interface import EngineUnusableError
+from renzheng.engine.workers import WorkerDiedError
 from renzheng.operations import rejudging, sessions
 from renzheng.operations.rejudging import Rejudgement
 from renzheng.operations.sessions import VerificationView
 from renzheng.server.engine_adapters import EngineExaminer
-from renzheng.server.room_settings import engine_limits
+from renzheng.server.engines import make_engine
 from renzheng.settings import load_settings
-from renzheng.store.accounts import NotFoundError
+from renzheng.store.accounts import NotFoundError, RefusedError
 from renzheng.store.listing import ListedSession
 from renzheng.store.open import Store
 from renzheng.verification.session import State
@@ -112,12 +115,14 @@ def rejudge(token: TokenArgument, as_json: JsonOption = False) -> None:
     async def work(store: Store) -> Rejudgement:
         await sessions.find(store, token)  # before the models are loaded
         settings = load_settings()
-        engine = EngineWorkers(engine_limits(settings))
-        await engine.start()
         try:
-            return await rejudging.rejudge(store, token, EngineExaminer(engine), settings.max_seen_frames)
-        finally:
-            await engine.stop()
+            async with contextlib.AsyncExitStack() as stack:
+                engine = make_engine(settings)
+                stack.push_async_callback(engine.stop)
+                await engine.start()
+                return await rejudging.rejudge(store, token, EngineExaminer(engine), settings.max_seen_frames)
+        except (EngineUnusableError, ExaminerLostError, WorkerDiedError) as error:
+            raise RefusedError(f"the frames cannot be judged now: {error}") from None
 
     found = with_store(work)
     if as_json:

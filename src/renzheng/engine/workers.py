@@ -141,6 +141,11 @@ class EngineWorkers:
         """How many processes of each kind had to be replaced."""
         return {kind: pool.restarts for kind, pool in self._pools.items()}
 
+    @property
+    def can_judge(self) -> bool:
+        """True: a process that died is replaced in a second."""
+        return True
+
     async def look(self, jpeg: bytes, action: str) -> tuple[Glance, bytes]:
         """Measure a frame that was taken for this action, at normal priority: what hints need of it, and the whole for
         ``Frame.measured``. Raises MediaError, BusyError, WorkerDiedError."""

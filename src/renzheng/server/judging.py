@@ -14,14 +14,15 @@ import structlog
 from renzheng.capture.capacity import Capacity, CapacityLimits, OtherNodes
 from renzheng.capture.judging import Judge
 from renzheng.capture.verdicts import Verdicts
-from renzheng.engine.workers import EngineWorkers
+from renzheng.engine.interface import Engine
 from renzheng.server.background import end_in_order, forever, give_memory_back
 from renzheng.server.clock import SteadyClock
 from renzheng.server.engine_adapters import EngineExaminer
+from renzheng.server.engines import make_engine
 from renzheng.server.memory import set_up_heaps
 from renzheng.server.metrics import Metrics
 from renzheng.server.readiness import Phase, server_readiness
-from renzheng.server.room_settings import engine_limits, open_server_store
+from renzheng.server.room_settings import open_server_store
 from renzheng.settings import Settings
 from renzheng.settings.verification import VerificationSection
 from renzheng.store.nodes import JUDGE, Node, Report
@@ -38,7 +39,7 @@ def day_of(settings: VerificationSection, now: float) -> str:
 def make_judge(
     settings: Settings,
     store: Store,
-    engine: EngineWorkers,
+    engine: Engine,
     verdicts: Verdicts,
     metrics: Metrics,
     clock: Callable[[], float],
@@ -70,13 +71,15 @@ class JudgeProcess:
     """`renzheng judge`: the store, the engine's judging side, and nothing that answers requests but the operator's."""
 
     def __init__(self, settings: Settings, entropy: Callable[[int], bytes] = os.urandom) -> None:
-        """Raises StoreError with a sentence."""
+        """Raises StoreError or EngineUnusableError with a sentence."""
         set_up_heaps()
         self.clock = SteadyClock()
         self.metrics = Metrics()
         self.store = open_server_store(settings, self.clock, entropy)
-        self.engine = EngineWorkers(engine_limits(settings), kinds=("decode", "judge"))
-        self.capacity = Capacity(CapacityLimits(judge_processes=settings.judge_processes))
+        self.engine = make_engine(settings, kinds=("decode", "judge"))
+        self.capacity = Capacity(
+            CapacityLimits(judge_processes=settings.judge_processes), lambda: self.engine.can_judge
+        )
         self.verdicts = Verdicts(self.store.sessions, news=self.store.database.news)
         self.judge = make_judge(
             *(settings, self.store, self.engine, self.verdicts, self.metrics, self.clock, self.capacity)
@@ -96,7 +99,8 @@ class JudgeProcess:
         return self.metrics.page()
 
     async def run(self, stop: asyncio.Event, started: Callable[[], None]) -> None:
-        """Judge until `stop` is set; what is being judged then is given back. Raises StoreError, WorkerDiedError."""
+        """Judge until `stop` is set; what is being judged then is given back. Raises StoreError, WorkerDiedError,
+        EngineUnusableError."""
         tasks: list[asyncio.Task[None]] = []
         try:
             await self.store.start_judging()

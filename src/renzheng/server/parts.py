@@ -16,16 +16,16 @@ from renzheng.capture.watching import Pulse
 from renzheng.delivery.client import Clients
 from renzheng.delivery.deliverer import Deliverer, DeliveryParts
 from renzheng.delivery.hosts import AllowedHosts
-from renzheng.engine.workers import EngineWorkers
 from renzheng.gateway.processes import ProcessPool
 from renzheng.server.background import end_in_order
 from renzheng.server.capture_accounts import AccountsOfKeys
 from renzheng.server.device_proof import device_proof
 from renzheng.server.engine_adapters import EngineExaminer, EngineLookout, EnginePhotos
+from renzheng.server.engines import make_engine
 from renzheng.server.judging import day_of, elsewhere, make_judge
 from renzheng.server.metrics import Metrics
 from renzheng.server.readiness import Phase, server_readiness
-from renzheng.server.room_settings import capacity_limits, channel_settings, engine_limits, open_server_store
+from renzheng.server.room_settings import capacity_limits, channel_settings, open_server_store
 from renzheng.server.shared_counts import shared_counts
 from renzheng.settings import Settings
 from renzheng.store.nodes import SERVER, Report
@@ -46,11 +46,11 @@ class ServerParts:
         self.metrics = Metrics()
         self.phase = Phase()
         self.store: Store = open_server_store(settings, clock, entropy)
-        self.engine = EngineWorkers(engine_limits(settings))
+        self.engine = make_engine(settings)
         self.membership = self.store.membership(SERVER, self._report, end_in_order)
         folders = (settings.data_dir, settings.keys_dir)
         self.readiness = server_readiness(self.phase, self.engine, self.store, self.membership, folders)
-        self.capacity = Capacity(capacity_limits(settings))
+        self.capacity = Capacity(capacity_limits(settings), lambda: self.engine.can_judge)
         self.pulse = Pulse(clock)
         self.verdicts = Verdicts(self.store.sessions, news=self.store.database.news)
         self.judge = make_judge(*(settings, self.store, self.engine, self.verdicts, self.metrics, clock, self.capacity))

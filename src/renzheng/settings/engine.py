@@ -6,12 +6,27 @@ from pydantic import BaseModel, Field
 
 from renzheng.base import defaults
 from renzheng.base.defaults import MIB
-from renzheng.settings.kinds import Folder
+from renzheng.settings.kinds import Folder, RayAddress
 
 
 class EngineSection(BaseModel):
     """Read by the engine and its processes."""
 
+    engine: RayAddress = Field(
+        "",
+        description="Where verifications are judged: empty is processes of this machine; ray://host:port is a Ray "
+        "cluster, by its client port, with the engine deployed on it. There, RENZHENG_JUDGE_PROCESSES is how many "
+        "verifications this process hands over at once.",
+    )
+    engine_seconds: float = Field(
+        180,
+        gt=0,
+        description="Seconds to wait for an answer of the Ray cluster, its queue included; after that, the "
+        "verification is judged again.",
+    )
+    engine_replicas: int = Field(
+        1, ge=1, description="Replicas that `renzheng engine deploy` starts on the Ray cluster; each takes one CPU."
+    )
     models_dir: Folder | None = Field(None, description="Folder of the model packs; unset is a per-user cache.")
     photo_pixels: int = Field(
         defaults.PHOTO_PIXELS, ge=1_000_000, description="Largest photo, pixels, as its header says."

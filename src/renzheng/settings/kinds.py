@@ -100,10 +100,25 @@ def _redis(given: SecretStr) -> SecretStr:
     return given
 
 
+def _ray(given: str) -> str:
+    """Ray's own notation of a client port, or nothing."""
+    if not given:
+        return given
+    try:
+        parts = urlsplit(given)
+        is_whole = parts.scheme == "ray" and parts.hostname and parts.port
+    except ValueError:
+        is_whole = False
+    if not is_whole or given != f"ray://{parts.netloc}" or "@" in parts.netloc:
+        raise ValueError("say the client port of a Ray cluster, such as ray://head.example.com:10001, or nothing")
+    return given
+
+
 Filled = Annotated[str, BeforeValidator(_says_something)]
 Folder = Annotated[Path, BeforeValidator(_says_something)]
 Site = Annotated[str, AfterValidator(_site)]
 Issuer = Annotated[str, AfterValidator(_issuer)]
+RayAddress = Annotated[str, AfterValidator(_ray)]
 RedisAddress = Annotated[SecretStr, AfterValidator(_redis)]
 PostgresAddress = Annotated[SecretStr, AfterValidator(_postgres)]
 HostNames = Annotated[

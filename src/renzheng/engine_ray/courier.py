@@ -1,0 +1,135 @@
+"""The process that speaks to Ray for a server or judge: questions come on its socket, and answers go back there.
+
+It seals what it sends and opens what it gets. It ends with its parent, and when its connection to the cluster is lost:
+what it still carries is lost then, and its parent starts another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import struct
+import sys
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from renzheng.base.dumps import forbid_dumps
+from renzheng.engine.interface import EngineUnusableError
+from renzheng.engine.limits import EngineLimits
+from renzheng.engine.messages import FailureAnswer, ReadyAnswer
+from renzheng.engine_ray import cluster
+from renzheng.engine_ray import messages as m
+from renzheng.engine_ray.replica import maker
+from renzheng.engine_ray.seal import Seal, SealError, token
+
+if TYPE_CHECKING:
+    from ray.serve.handle import DeploymentHandle
+
+HEAD = struct.Struct(">QI")
+"""Number of a question, and bytes of what follows: a question or its answer; nothing: forget that question."""
+PR_SET_PDEATHSIG = 1
+WATCH_SECONDS = 1.0
+NOTHING_BEGUN = {
+    "BackPressureError": "the queue of the cluster is full",
+    "DeploymentUnavailableError": "no replica runs in the cluster",
+}
+"""Errors of Serve by name, as this class works without Ray: the question reached no replica."""
+
+
+class Courier:
+    """``seconds``: for one question, its wait in the cluster's queue included."""
+
+    def __init__(self, application: DeploymentHandle[Any], maker: bytes, seal: Seal, seconds: float) -> None:
+        self._application, self._maker, self._seal, self._seconds = application, maker, seal, seconds
+
+    async def carry(self, question: bytes) -> bytes:
+        """The answer; what goes wrong is one too."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                sealed = await self._application.ask.remote(self._maker, self._seal.seal(question))
+            return self._seal.open(sealed)
+        except TimeoutError:
+            # Cancelled by then: the replica ends the process that works on it.
+            return m.pack(FailureAnswer(f"no answer of the cluster in {self._seconds:g} s"))
+        except SealError as error:
+            return m.pack(FailureAnswer(f"an answer of the cluster is {error}"))
+        except Exception as error:  # a replica or a node died, or Ray itself failed
+            name = type(error).__name__
+            if name in NOTHING_BEGUN:
+                return m.pack(m.BusyAnswer(NOTHING_BEGUN[name]))
+            return m.pack(FailureAnswer(f"the cluster failed: {name}"))
+
+
+async def serve(courier: Courier, channel: socket.socket) -> None:
+    """Until the parent has closed its end."""
+    reader, writer = await asyncio.open_connection(sock=channel)
+    tasks: dict[int, asyncio.Task[None]] = {}
+
+    async def answer(number: int, question: bytes) -> None:
+        found = await courier.carry(question)
+        writer.write(HEAD.pack(number, len(found)) + found)
+        await writer.drain()
+
+    send_ready(writer)
+    try:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                number, size = HEAD.unpack(await reader.readexactly(HEAD.size))
+                if size:
+                    task = asyncio.create_task(answer(number, await reader.readexactly(size)), name=str(number))
+                    tasks[number] = task
+                    task.add_done_callback(lambda done: tasks.pop(int(done.get_name())))
+                elif number in tasks:
+                    tasks[number].cancel()
+    finally:
+        writer.close()
+        for task in list(tasks.values()):
+            task.cancel()
+
+
+def send_ready(writer: asyncio.StreamWriter) -> None:
+    ready = m.pack(ReadyAnswer())
+    writer.write(HEAD.pack(0, len(ready)) + ready)
+
+
+async def watch() -> None:
+    """Returns when the connection is lost."""
+    from ray.util.client import ray as client
+
+    while client.is_connected():  # noqa: ASYNC110 - Ray tells nobody
+        await asyncio.sleep(WATCH_SECONDS)
+
+
+async def work(courier: Courier, channel: socket.socket) -> None:
+    tasks = [asyncio.create_task(serve(courier, channel)), asyncio.create_task(watch())]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+
+
+def main(arguments: list[str]) -> None:
+    """``ADDRESS SOCKET_FD PARENT_PID SECONDS LIMITS``: called by the parent only."""
+    address, descriptor, parent, seconds, limits = arguments
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != int(parent):
+        sys.exit(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    forbid_dumps()
+    channel = socket.socket(fileno=int(descriptor))
+    try:
+        cluster.connect(address)
+        given = msgspec.json.decode(limits, type=EngineLimits)
+        courier = Courier(cluster.handle(address), maker(given), Seal(token()), float(seconds))
+    except EngineUnusableError as error:
+        told = m.pack(m.UnusableAnswer(str(error)))
+        channel.sendall(HEAD.pack(0, len(told)) + told)
+        os._exit(1)
+    asyncio.run(work(courier, channel))
+    os._exit(0)  # whatever threads of Ray still wait for the cluster
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,191 @@
+"""The server's end of its courier: many questions at once over one socket, and another courier when one is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from typing import TypeVar
+
+import msgspec
+
+from renzheng.engine.interface import EngineUnusableError
+from renzheng.engine.limits import EngineLimits
+from renzheng.engine.media import MediaError
+from renzheng.engine.messages import Answer, FailureAnswer, Question, ReadyAnswer, RefusalAnswer, answer_to
+from renzheng.engine.supervision import MAX_REPLY_BYTES, BusyError, WorkerDiedError
+from renzheng.engine_ray import messages as m
+from renzheng.engine_ray.courier import HEAD
+
+R = TypeVar("R", bound=Answer)
+
+FIRST_PAUSE, MAX_PAUSE = 0.5, 15.0
+STOP_SECONDS = 2.0
+STARTING = "the connection to Ray is not there yet"
+
+
+class Link:
+    """``address``: ``ray://host:port``; ``seconds``: for one question, its wait in the cluster's queue included."""
+
+    def __init__(self, address: str, limits: EngineLimits, seconds: float) -> None:
+        self.address = address
+        self._limits, self._seconds = limits, seconds
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._open: dict[int, asyncio.Future[bytes]] = {}
+        self._number = 0
+        self._keeper: asyncio.Task[None] | None = None
+        self.trouble: str | None = STARTING
+        self.restarts = 0
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    async def start(self) -> None:
+        """Raises EngineUnusableError with a sentence."""
+        try:
+            await self._connect()
+        except BaseException:
+            await self.stop()
+            raise
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def stop(self) -> None:
+        """Questions under way raise WorkerDiedError."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+            self._keeper = None
+        self._lose("the engine is stopping")
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                await asyncio.to_thread(self._process.wait, STOP_SECONDS)
+        self._end()
+
+    async def ask(self, question: Question[R], payload: bytes = b"") -> tuple[R, bytes]:
+        """A question and its answer, each with its payload. Cancelled, the cluster ends what it does of it.
+
+        Raises MediaError, BusyError where nothing was begun, WorkerDiedError where what was begun is lost.
+        """
+        if self._writer is None or self.trouble is not None:
+            raise BusyError(self.trouble or STARTING)
+        self._number += 1
+        number, content = self._number, m.pack(question, payload)
+        answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._open[number] = answered
+        try:
+            self._writer.write(HEAD.pack(number, len(content)) + content)
+            return _read(await answered, question)
+        except asyncio.CancelledError:
+            if self._writer is not None:
+                self._writer.write(HEAD.pack(number, 0))
+            raise
+        finally:
+            self._open.pop(number, None)
+
+    async def _connect(self) -> None:
+        """Start a courier, and wait until it has reached the cluster. Raises EngineUnusableError."""
+        self._reader, self._writer = await asyncio.open_connection(sock=self._spawn())
+        try:
+            async with asyncio.timeout(self._limits.workers.start_seconds):
+                _, content = await self._receive(self._reader)
+        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
+            raise EngineUnusableError(f"Ray at {self.address} was not reached") from None
+        if not content.endswith(m.pack(ReadyAnswer())):
+            raise EngineUnusableError(_why(content))
+        self.trouble = None
+
+    def _spawn(self) -> socket.socket:
+        """Our end of the new courier's socket."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "renzheng.engine_ray.courier", self.address, str(theirs.fileno())),
+                    *(str(os.getpid()), str(self._seconds), msgspec.json.encode(self._limits).decode()),
+                ],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,  # Ray writes about itself there; what went wrong comes over the socket
+            )
+        return ours
+
+    async def _keep(self) -> None:
+        """Read answers; when the courier is gone, start others, with growing pauses."""
+        pause = FIRST_PAUSE
+        while True:
+            if self.trouble is None and self._reader is not None:
+                await self._answers(self._reader)
+                pause = FIRST_PAUSE
+                self._lose(f"the connection to Ray at {self.address} was lost")
+            self._end()
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, MAX_PAUSE)
+            self.restarts += 1
+            try:
+                await self._connect()
+            except (EngineUnusableError, OSError) as error:
+                self.trouble = str(error)
+
+    async def _answers(self, reader: asyncio.StreamReader) -> None:
+        """Until there are no more."""
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                number, content = await self._receive(reader)
+                answered = self._open.get(number)
+                if answered is not None and not answered.done():
+                    answered.set_result(content)
+
+    @staticmethod
+    async def _receive(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+        number, size = HEAD.unpack(await reader.readexactly(HEAD.size))
+        if size > MAX_REPLY_BYTES:
+            raise ConnectionError("nonsense")
+        return number, await reader.readexactly(size)
+
+    def _lose(self, why: str) -> None:
+        self.trouble = why
+        for answered in self._open.values():
+            if not answered.done():
+                answered.set_exception(WorkerDiedError(why))
+        if self._writer is not None:
+            self._writer.close()  # by which the courier ends
+            self._writer = None
+
+    def _end(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+def _why(content: bytes) -> str:
+    try:
+        return msgspec.json.decode(content[m.HEAD.size :], type=m.UnusableAnswer).why
+    except msgspec.MsgspecError:
+        return "the courier sent nonsense"
+
+
+def _read(content: bytes, question: Question[R]) -> tuple[R, bytes]:
+    """Raises MediaError, BusyError, WorkerDiedError."""
+    kind = answer_to(question)
+    try:
+        answer, payload = m.read_answer(content, kind)
+    except msgspec.MsgspecError:
+        raise WorkerDiedError("the cluster sent nonsense") from None
+    if isinstance(answer, RefusalAnswer):
+        raise MediaError(answer.kind, answer.message)
+    if isinstance(answer, m.BusyAnswer):
+        raise BusyError(answer.why)
+    if isinstance(answer, FailureAnswer):
+        raise WorkerDiedError(answer.error)
+    return answer, payload

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 APPLICATION = "renzheng-engine"
 SCHEME = "ray://"
 PROBE_SECONDS = 10.0
+CONNECT_TRIES = 3
+"""The head starts a process for each client, and a head that is busy or new gives up waiting for it."""
 DEPLOY_POLL_SECONDS = 0.5
 DEPLOY_SECONDS = 300.0
 CPUS = 1
@@ -46,10 +48,14 @@ def connect(address: str) -> None:
     _check_guarded(address.removeprefix(SCHEME), secret)
     import ray
 
-    try:
-        ray.init(address, namespace=APPLICATION, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError) as error:  # Ray's own text names both versions where they differ
-        raise EngineUnusableError(f"Ray at {address} cannot be used: {_short(error)}") from None
+    for last in range(1 - CONNECT_TRIES, 1):
+        try:
+            ray.init(address, namespace=APPLICATION, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, RuntimeError) as error:  # Ray's own text names both versions where they differ
+            if last == 0 or "Initialization failure" not in str(error):
+                raise EngineUnusableError(f"Ray at {address} cannot be used: {_short(error)}") from None
+        else:
+            return
 
 
 def _check_guarded(host: str, secret: str) -> None:

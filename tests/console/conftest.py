@@ -249,7 +249,7 @@ def gateway_over(store: Store, clock: Clock, tasks: list[asyncio.Future[Any]]) -
     async def make_key_pairs(acting: Store, account_id: int) -> None:
         pass
 
-    def probe(bucket: Bucket, key: BucketKey) -> str:
+    async def probe(account_id: int, bucket: Bucket, key: BucketKey) -> str:
         if key.secret == "wrong":
             raise BucketTroubleError("the bucket does not take this key")
         return "probed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import http.client
@@ -20,7 +21,9 @@ from joserfc.jwk import OctKey, RSAKey
 from oidc_provider_mock import User, run_server_in_thread
 
 from renzheng.accounts.operators import Role
+from renzheng.console.provider import MAX_UNDER_WAY, Provider, ProviderError, ProviderSettings
 from renzheng.settings import SettingsError, load_settings
+from tests.support.stranger import Stranger, says_nothing
 
 from .conftest import TOTP, Browser, House, Reply
 
@@ -364,3 +367,31 @@ def test_the_secret_is_shown_nowhere() -> None:
     settings = load_settings(**settings_of("https://id.example.com"))
     assert SECRET not in repr(settings)
     assert SECRET not in settings.model_dump_json()
+
+
+async def test_a_provider_that_says_nothing_holds_up_only_whoever_signs_in_by_it() -> None:
+    """Sign-ins may be begun by anybody, and the store works in the threads that are everybody's."""
+    silent = Stranger(says_nothing)
+    settings = ProviderSettings(f"http://127.0.0.1:{silent.port}", "us", "secret", "sub", "http://here", "x", 30)
+    provider = Provider(settings, time.time)
+    try:
+        begun = [asyncio.create_task(provider.address(str(n))) for n in range(MAX_UNDER_WAY)]
+        await asyncio.sleep(0)
+        with pytest.raises(ProviderError, match="too many people"):
+            await provider.address("one more")
+        async with asyncio.timeout(20):
+            await asyncio.to_thread(int)
+        for task in begun:
+            task.cancel()  # the threads still wait, so their places are not free
+        await asyncio.gather(*begun, return_exceptions=True)
+        with pytest.raises(ProviderError, match="too many people"):
+            await provider.address("one more")
+        silent.stop()
+        async with asyncio.timeout(20):
+            while provider._under_way:  # noqa: ASYNC110 - what it waits for has no event
+                await asyncio.sleep(0.01)
+        with pytest.raises(ProviderError, match="cannot be reached"):
+            await provider.address("later")
+    finally:
+        silent.stop()
+        provider.stop()

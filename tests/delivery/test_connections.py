@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -17,36 +16,10 @@ from renzheng.delivery.connections import MAX_ANSWER, AnswerError, Bounds, check
 from renzheng.delivery.deliverer import LEASE_SECONDS
 from renzheng.delivery.hosts import AllowedHosts
 from tests.delivery.conftest import KEY
+from tests.support.stranger import Answer, Stranger, says_nothing
 
 SOON = Bounds(connect=5, read=5, whole=0.4)
 OK = b"HTTP/1.1 200 OK\r\n"
-Answer = Callable[[socket.socket, threading.Event], None]
-
-
-class Stranger:
-    """A server on loopback that answers each connection's first request as it likes."""
-
-    def __init__(self, answer: Answer) -> None:
-        self.seen: list[bytes] = []
-        self._ends = threading.Event()
-        self._answer = answer
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listening.getsockname()[1])
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                taken, _ = self._listening.accept()
-            except OSError:
-                return
-            with taken, contextlib.suppress(OSError):
-                self.seen.append(taken.recv(65536))
-                self._answer(taken, self._ends)
-
-    def stop(self) -> None:
-        self._ends.set()
-        self._listening.close()
 
 
 @pytest.fixture
@@ -74,10 +47,6 @@ def drips(start: bytes, piece: bytes = b"a", pause: float = 0.02) -> Answer:
             line.sendall(piece)
 
     return answer
-
-
-def says_nothing(line: socket.socket, ends: threading.Event) -> None:
-    ends.wait()
 
 
 def redirects(line: socket.socket, ends: threading.Event) -> None:

@@ -88,7 +88,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     async def make_key_pairs(acting: Store, account_id: int) -> None:
         await acting.encryption_keys.add(account_id, PAIRS.to_pem(), NOW)
 
-    def probe(bucket: Bucket, key: BucketKey) -> str:
+    async def probe(account_id: int, bucket: Bucket, key: BucketKey) -> str:
         if key.secret == "wrong":
             raise BucketTroubleError("the bucket does not take this key")
         return "probed"

@@ -135,6 +135,8 @@ class Console:
 
     def stop(self) -> None:
         self._parts.passwords.stop()
+        if self._parts.provider is not None:
+            self._parts.provider.stop()
 
     def _open(self, page: Open) -> Open:
         """A page for everybody; what it cannot take is told on a page too."""

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -27,6 +28,8 @@ MAX_CLOCK_SKEW = 60
 FRESH_SECONDS = 600
 """How long what a provider publishes is kept before it is read again."""
 MAX_REPLY_BYTES = 1024 * 1024
+MAX_UNDER_WAY = 16
+"""Sign-ins that ask the provider at once: whoever comes next is told to try again, as anybody may begin one."""
 SCOPES = "openid email profile"
 
 T = TypeVar("T")
@@ -75,7 +78,8 @@ def derived(secret: str, purpose: str) -> str:
 
 
 class Provider:
-    """One provider. Its methods are for one event loop; what waits for the network does so in a thread.
+    """One provider. Its methods are for one event loop; what waits for the network does so in threads of its
+    own, so that a provider which does not answer holds up nothing else.
 
     `clock`: unix seconds.
     """
@@ -86,12 +90,14 @@ class Provider:
         self._pool = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=settings.timeout, read=settings.timeout), retries=False, maxsize=4
         )
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="renzheng-provider")
+        self._under_way = 0
         self._published: tuple[float, _Published] | None = None
         self._keys: tuple[float, KeySet] | None = None
 
     async def address(self, secret: str) -> str:
         """Where a browser is sent to sign in. Raises ProviderError."""
-        published = await asyncio.to_thread(self._read_published)
+        published = await self._in_thread(self._read_published)
         verifier = derived(secret, "verifier").encode()
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier).digest()).rstrip(b"=").decode()
         query = {
@@ -112,7 +118,23 @@ class Provider:
 
         Raises StrangerError where it vouches for nobody; ProviderError for everything else.
         """
-        return await asyncio.to_thread(self._name, secret, code)
+        return await self._in_thread(self._name, secret, code)
+
+    def stop(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
+        if self._under_way >= MAX_UNDER_WAY:
+            raise ProviderError("too many people are signing in by the provider at this moment")
+        self._under_way += 1
+        asked = asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+        asked.add_done_callback(self._done)
+        return await asyncio.shield(asked)  # whoever leaves does not free the thread
+
+    def _done(self, asked: asyncio.Future[Any]) -> None:
+        self._under_way -= 1
+        if not asked.cancelled():
+            asked.exception()  # nobody else asks for it where whoever signs in has left
 
     def _name(self, secret: str, code: str) -> str:
         published = self._read_published()

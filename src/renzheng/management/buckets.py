@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import msgspec
 
 from renzheng.accounts.buckets import BucketKey
@@ -51,7 +49,7 @@ async def authorise(desk: Desk, request: AuthoriseRequest) -> BucketReply:
         link_hours=request.link_hours or 0.0,
     )
     key = BucketKey(request.key_id, request.key_secret)
-    await asyncio.to_thread(desk.parts.probe, bucket, key)
+    await desk.parts.probe(account_id, bucket, key)
     await desk.store.buckets.authorise(account_id, bucket, key, desk.now)
     return BucketReply(buckets.view_of(await buckets.authorised(desk.store, account_id)))
 
@@ -61,8 +59,9 @@ class OneRequest(Request, frozen=True, kw_only=True):
 
 
 async def check(desk: Desk, request: OneRequest) -> BucketReply:
-    found = await buckets.authorised(desk.store, await desk.account(request.account_id))
-    await asyncio.to_thread(desk.parts.probe, found.bucket, found.key)
+    account_id = await desk.account(request.account_id)
+    found = await buckets.authorised(desk.store, account_id)
+    await desk.parts.probe(account_id, found.bucket, found.key)
     return BucketReply(buckets.view_of(found))
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from renzheng.accounts.buckets import BucketRefusedError
+from renzheng.accounts.buckets import Bucket, BucketKey, BucketRefusedError
 from renzheng.accounts.keys import RENZHENG
 from renzheng.accounts.operators import Role
 from renzheng.actions.get_face_id_result import Reply as GivenResult
@@ -28,7 +28,6 @@ from renzheng.management.errors import (
     RoleDeniedError,
 )
 from renzheng.operations.accounts import MakeKeyPairs
-from renzheng.operations.buckets import Probe
 from renzheng.operations.imports import Look
 from renzheng.operations.people import actor_of
 from renzheng.operations.rejudging import Rejudgement
@@ -62,6 +61,9 @@ Answer = Callable[[int, float], Awaitable[GivenResult]]
 """What a verification's merchant would be answered at a time. Raises ApiError as that action does."""
 Rejudge = Callable[[Store, int], Awaitable[Rejudgement]]
 """Judges a verification's stored frames again. Raises NotFoundError, and ServiceUnavailableError for another time."""
+Probe = Callable[[int, Bucket, BucketKey], Awaitable[str]]
+"""Writes, reads and deletes an object in an account's bucket; its address. Raises BucketTroubleError, and
+ServiceUnavailableError where the account tries too many at once."""
 Video = Callable[[int, int], Awaitable[bytes | None]]
 """The MP4 of a session's attempt; None where there is none, or none now."""
 

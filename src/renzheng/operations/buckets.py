@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 
-from renzheng.accounts.buckets import Bucket, BucketKey, cos_bucket, s3_bucket
+from renzheng.accounts.buckets import Bucket, cos_bucket, s3_bucket
 from renzheng.store.accounts import NotFoundError
 from renzheng.store.customer_buckets import Authorised
 from renzheng.store.open import Store
-
-Probe = Callable[[Bucket, BucketKey], str]
-"""Writes, reads and deletes an object; the form of its address. Blocking. Raises BucketError."""
 
 
 class BucketView(msgspec.Struct, rename="pascal", frozen=True):

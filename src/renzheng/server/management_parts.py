@@ -10,17 +10,17 @@ from typing import Any
 import structlog
 
 from renzheng import __version__
-from renzheng.accounts.buckets import Bucket, BucketKey
 from renzheng.base.environment import PREFIX
 from renzheng.base.faults import fault_name
-from renzheng.delivery.client import BucketError, Clients
+from renzheng.delivery.client import Clients
 from renzheng.delivery.hosts import AllowedHosts
 from renzheng.engine import packs
 from renzheng.engine.interface import Engine
 from renzheng.engine.media import MediaError
 from renzheng.engine.supervision import BusyError, WorkerDiedError
 from renzheng.gateway.manifest import Product, Service
-from renzheng.management.desk import BucketTroubleError, Door, Parts
+from renzheng.management.desk import Door, Parts
+from renzheng.server.bucket_probes import BucketProbes
 from renzheng.server.engine_adapters import EnginePhotos
 from renzheng.server.key_pairs import make_first_key_pairs
 from renzheng.server.readiness import Readiness
@@ -85,6 +85,7 @@ class Management:
         self._actions = actions
         self._looks = looks
         self._tasks: set[asyncio.Future[Any]] = set()
+        self._probes = BucketProbes(lambda: Clients(AllowedHosts(settings.bucket_hosts), settings.bucket_proxy))
 
     def service(self, product: Product) -> Service:
         parts = Parts(
@@ -96,7 +97,7 @@ class Management:
             video=self._looks.video,
             look=self._look,
             make_key_pairs=self._make_key_pairs,
-            probe=self._probe,
+            probe=self._probes.probe,
             health=self._health,
             settings=self._shown_settings,
             spawn=self._spawn,
@@ -131,6 +132,7 @@ class Management:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._probes.stop()
         with contextlib.suppress(StoreError, NoRoomError):
             await self._store.calls.flush(self._clock())
 
@@ -150,15 +152,6 @@ class Management:
     async def _make_key_pairs(self, store: Store, account_id: int) -> None:
         bits = self._settings.encryption_rsa_bits
         await make_first_key_pairs(store.encryption_keys, account_id, bits, self._clock, self._entropy)
-
-    def _probe(self, bucket: Bucket, key: BucketKey) -> str:
-        clients = Clients(AllowedHosts(self._settings.bucket_hosts), self._settings.bucket_proxy)
-        try:
-            return clients.of(bucket, key).probe()
-        except BucketError as error:
-            raise BucketTroubleError(f"{error}. Nothing was changed") from None
-        finally:
-            clients.close()
 
     async def _health(self) -> dict[str, str]:
         return dict(await self._readiness.reasons())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from itertools import pairwise
+
 import pytest
 
 from renzheng.capture.bounds import ChannelLimits
@@ -132,14 +135,40 @@ def test_a_number_that_does_not_rise_does_not_count() -> None:
     assert device.looked_at == 3
 
 
-def test_so_many_frames_a_second_count_and_the_next_second_others() -> None:
-    device = Device(max_frames_per_second=3)
+def test_a_seconds_worth_of_frames_counts_at_once_and_then_as_many_as_time_brings() -> None:
+    device = Device(max_frames_per_second=4)
     device.intake.keeping = True
-    for at in (10.0, 10.2, 10.4, 10.6, 10.99, 11.0, 11.1):
+    for at in (10.0, 10.0, 10.0, 10.0, 10.0, 10.2, 10.25, 10.45, 10.5):
         device.send(at=at)
-    assert device.stored == [1, 2, 3, 6]
-    assert device.intake.frames_per_second(11.1) == 3
+    assert device.stored == [1, 2, 3, 4, 7, 9]
+    assert device.intake.frames_per_second(10.6) == 6
+    assert device.intake.frames_per_second(11.2) == 2
     assert device.intake.frames_per_second(12.0) == 0
+
+
+@pytest.mark.parametrize("fps", [15, 16, 24, 25, 30, 60])
+@pytest.mark.parametrize("jitter", [0.0, 0.012])
+def test_of_a_fast_camera_frames_are_left_out_evenly(fps: int, jitter: float) -> None:
+    """A blink takes a quarter of a second: were each second's share used up at once, half of them would be lost."""
+    device = Device(max_frames_per_second=15)
+    device.intake.keeping = True
+    late = random.Random(fps)
+    for number in range(10 * fps):
+        device.send(at=number / fps + jitter * late.random())
+    taken = [record.received_at for record, _ in device.intake.pending if record.received_at > 2]
+    assert max(later - earlier for earlier, later in pairwise(taken)) <= 2 / 15 + jitter
+    assert 8 * 15 - 2 <= len(taken) <= 9 * 15
+
+
+@pytest.mark.parametrize("fps", [10, 30])
+def test_what_a_line_held_back_comes_at_once_and_counts_as_far_as_it_would_have(fps: int) -> None:
+    device = Device(max_frames_per_second=15)
+    device.intake.keeping = True
+    for number in range(10 * fps):
+        sent = number / fps
+        device.send(at=6.0 if 5.0 < sent < 6.0 else sent)
+    held_back = [record for record, _ in device.intake.pending if record.received_at == 6.0]
+    assert len(held_back) == min(fps, 15)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,9 @@ ReadHead = Callable[[bytes], FrameHead | None]
 
 HeldFrame = tuple[FrameRecord, bytes]
 
+ROUNDING = 1e-6
+"""Part of a frame: a camera that sends exactly as many as count loses none by sums that are not exact."""
+
 
 @dataclass(frozen=True, slots=True)
 class Newest:
@@ -33,6 +36,25 @@ class Newest:
     missed: Missed
 
 
+class _Pace:
+    """So many frames a second count in the long run, and a second's worth more in a burst, as where the line stood
+    still. Of a camera that is faster every second or third one counts: counting all until a second's share is used up
+    would leave half of each second unseen, and with it a blink."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._left = float(most)
+        self._at = 0.0
+
+    def has_room(self, now: float) -> bool:
+        self._left = min(self._most, self._left + self._most * max(0.0, now - self._at))
+        self._at = now
+        return self._left >= 1 - ROUNDING
+
+    def count(self) -> None:
+        self._left -= 1
+
+
 class Intake:
     """Frames with the current step's nonce go two ways: all into `pending`, to be stored, and the newest one to be
     looked at. Before the neutral second is known they wait in `early` instead, and those that turn out to belong to it
@@ -40,6 +62,7 @@ class Intake:
 
     def __init__(self, limits: ChannelLimits) -> None:
         self._limits = limits
+        self._pace = _Pace(limits.max_frames_per_second)
         self._times: deque[float] = deque()
         self._nonces: dict[bytes, int] = {}
         self._step: int | None = None
@@ -95,7 +118,7 @@ class Intake:
             return False
         while self._times and self._times[0] <= now - 1:
             self._times.popleft()
-        if len(self._times) >= self._limits.max_frames_per_second:
+        if not self._pace.has_room(now):
             return False
         if self.keeping and self._held_bytes + len(frame.jpeg) > self._limits.pending_bytes:
             self.is_behind = True
@@ -105,6 +128,7 @@ class Intake:
             if self._is_tall is not None and self._is_tall != (head.height > head.width):
                 return True
             self._is_tall = head.height > head.width
+        self._pace.count()
         self._times.append(now)
         self._last_sequence = frame.sequence
         self._newest = Newest(frame.jpeg, step, now, self.waiting)

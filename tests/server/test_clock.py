@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from renzheng.server.clock import RATE, TOLD_FROM, SteadyClock
+from renzheng.server.clock import NEAR, RATE, TOLD_FROM, SteadyClock
 
 
 class Machine:
@@ -62,3 +62,12 @@ def test_small_differences_are_followed_without_a_word_and_each_step_is_told_onc
     machine.wall -= 50
     machine.passes(1)
     assert len(machine.told) == 2
+
+
+def test_less_than_a_millisecond_is_let_be_and_what_comes_on_top_is_followed_slowly() -> None:
+    machine = Machine()
+    before = machine.passes(3600)
+    machine.wall += 0.9 * NEAR
+    assert machine.clock() == before
+    machine.wall += 1.0
+    assert machine.passes(6) - before == pytest.approx(6, abs=6 * RATE + 1e-6)  # not the hour's worth at once

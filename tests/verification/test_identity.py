@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from renzheng.verification import identity
+from renzheng.verification import identity, spelling
 
 
 @pytest.mark.parametrize("text", ["11204416541220243X", "11204416541220243x", "440111111111111111"])
@@ -112,3 +112,11 @@ def test_different_names_stay_different() -> None:
 def test_masks_show_the_ends_only() -> None:
     assert identity.mask_id_card("11204416541220243X") == "1****************X"
     assert identity.mask_name("韦小宝") == "**宝"
+
+
+def test_a_name_that_is_taken_as_it_is_would_be_spelled_the_same_in_every_character() -> None:
+    for code in range(0x4E00, 0xA000):
+        character = chr(code)
+        assert spelling.name_as_meant(character) == spelling._as_meant(character), hex(code)
+    assert spelling.name_as_meant("黃") == "黄"
+    assert spelling.name_as_meant("韦\n") == "韦"

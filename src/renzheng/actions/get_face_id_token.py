@@ -23,6 +23,7 @@ from renzheng.verification.session import CompareLib, Details
 MAX_CHARACTERS = {"extra": 1000, "name": 1000, "meta": 65536, "meta_data": 65536}
 """Extra's is documented. The others are sealed into the session and read each time that its device comes; what Meta
 holds was made on that device, whoever owns it."""
+_COMPARE_LIBS = {one.value: one for one in CompareLib}
 _ID_CARD_FORM = (
     "IdCard is 18 characters: 17 digits and a digit or X, without spaces. The 15 digits of first-generation cards, "
     "which ended in 2013, are not taken.",
@@ -60,7 +61,7 @@ class Request(Message, forbid_unknown_fields=True, frozen=True, rename="pascal",
 
     def check(self) -> None:
         """That its CompareLib has what it needs, and every text its form and length. Raises InvalidParameterError."""
-        if self.compare_lib not in ("LOCAL", "BUSINESS"):
+        if self.compare_lib not in _COMPARE_LIBS:
             raise InvalidParameterError(
                 "CompareLib is neither LOCAL nor BUSINESS",
                 why=("CompareLib is LOCAL or BUSINESS, in capitals.", "CompareLib 只能是 LOCAL 或 BUSINESS，须大写。"),
@@ -95,7 +96,7 @@ class Request(Message, forbid_unknown_fields=True, frozen=True, rename="pascal",
     def details(self) -> Details:
         """The checked request as the domain keeps it."""
         return Details(
-            CompareLib(self.compare_lib),
+            _COMPARE_LIBS[self.compare_lib],
             self.id_card or "",
             self.name or "",
             self.extra or "",

@@ -75,13 +75,13 @@ class SlowReadTimer:
     def __init__(self, interval: float = 0.1) -> None:
         self._interval = interval
         self._reading: set[RequestBody] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, body: RequestBody) -> float:
         """Watch a read that begins now, which is returned in the event loop's seconds."""
         # Kept: Python 3.11 asks the kernel for the process's number each time that it is asked for the loop.
-        loop = self._loop = self._loop or asyncio.get_running_loop()
+        loop = self.loop = self.loop or asyncio.get_running_loop()
         self._reading.add(body)
         if self._timer is None:
             self._timer = loop.call_later(self._interval, self._look, loop)
@@ -148,9 +148,9 @@ class RequestBody:
         """
         if announced is not None and announced > limit:
             raise too_large()
-        self._task = task = asyncio.current_task()
-        cancelling = task.cancelling() if task else 0
         self._started = self._watch.add(self)
+        self._task = task = asyncio.current_task(self._watch.loop)
+        cancelling = task.cancelling() if task else 0
         try:
             if read_into is not None and announced:
                 await self._fill(read_into, announced)

@@ -339,4 +339,7 @@ def new_parser(protocol: HttpToolsProtocol) -> httptools.HttpRequestParser:
 
 def _announced(headers: list[tuple[bytes, bytes]]) -> int:
     """Content-Length, which the parser has found to be a number; 0 without one."""
-    return next((int(value) for name, value in headers if name == b"content-length"), 0)
+    for name, value in headers:
+        if name == b"content-length":
+            return int(value)
+    return 0

@@ -7,7 +7,7 @@ no call waits for it. Nothing here decides anything.
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from renzheng.store.engine import Database, Transaction
 
@@ -43,14 +43,23 @@ class Calls:
 
     def __init__(self, database: Database, utc_offset: float = 8) -> None:
         self._database = database
-        self._noted: list[CallNote] = []
+        self._noted: list[dict[str, Any]] = []
         self._counts: Counter[tuple[int, str, str]] = Counter()
         self.utc_offset = utc_offset
 
     def note(self, session_id: int, at: float, action: str, secret_id: str, request_id: str) -> None:
         """A call was about this session. Returns at once."""
         if len(self._noted) < MAX_NOTED:
-            self._noted.append(CallNote(session_id, at, action, secret_id, request_id))
+            # As the statement takes them; and the garbage collector passes over a dict of plain values.
+            self._noted.append(
+                {
+                    "session_id": session_id,
+                    "at": at,
+                    "action": action,
+                    "secret_id": secret_id,
+                    "request_id": request_id,
+                }
+            )
 
     def count(self, account_id: int, action: str, code: str) -> None:
         """One call more. Returns at once."""
@@ -69,12 +78,12 @@ class Calls:
                 raise
         return written
 
-    async def _write_notes(self, noted: list[CallNote]) -> None:
+    async def _write_notes(self, noted: list[dict[str, Any]]) -> None:
         async def write(transaction: Transaction) -> None:
             await transaction.run_each(
                 "INSERT INTO session_calls (request_id, session_id, at, action, secret_id)"
                 " VALUES (:request_id, :session_id, :at, :action, :secret_id) ON CONFLICT DO NOTHING",
-                [one._asdict() for one in noted],
+                noted,
             )
 
         await self._database.write(write)

@@ -57,6 +57,7 @@ def truncate(keys: sqlite3.Connection, seconds: float) -> bool:
     """
     # Two numbers and no flag: what is taken away while the log is emptied is not marked as clean.
     soiled = keys.execute(_NUMBER, ("log_soiled",)).fetchone()[0]
+    keys.execute("PRAGMA main.wal_checkpoint(PASSIVE)").fetchone()  # the most of it while others may write
     end = time.monotonic() + seconds
     while not _try_to_truncate(keys):
         if time.monotonic() >= end:

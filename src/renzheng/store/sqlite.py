@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from renzheng.base.faults import fault_name
+from renzheng.store.checkpoints import Log
 from renzheng.store.engine import (
     BusyError,
     ConflictError,
@@ -162,6 +163,7 @@ class Database:
         self._writer = connect(path, busy_timeout=0)
         self._reader = connect(path, busy_timeout=busy_timeout)
         set_pragma(self._reader, "query_only", "ON", 1)
+        self._log = Log(self._writer, connect(path, busy_timeout=0))
         self._reading = SqliteTransaction(self._reader)
         self._writing = SqliteTransaction(self._writer)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -222,6 +224,7 @@ class Database:
         await self.news.stop()
         await self._idle.wait()
         self._committer.shutdown()
+        self._log.close()
         self._reader.close()
         with contextlib.suppress(sqlite3.Error):
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -316,6 +319,7 @@ class Database:
             if with_keys and self._keys is not None:
                 self._keys.commit()
             self._writer.execute("COMMIT")
+            self._log.committed()
         except Exception as error:
             failure = error
             self._roll_back(with_keys)

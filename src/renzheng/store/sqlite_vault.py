@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from renzheng.store.checkpoints import Log
 from renzheng.store.engine import StoreError
 from renzheng.store.erasures import SqliteErasures, soil, truncate
 from renzheng.store.files import ERASURES_FILE, KEYS_FILE
@@ -54,12 +55,15 @@ class SqliteVault(Vault):
             self.erasures: SqliteErasures = SqliteErasures(folder, clock, busy_timeout)
             self.erasures.open()
         self._reader = connect(folder / KEYS_FILE, busy_timeout=busy_timeout)
+        beside = connect(folder / KEYS_FILE, busy_timeout=0)
         self._writer = connect(folder / KEYS_FILE, busy_timeout=0, secure_delete=True)
+        self._log = Log(self._writer, beside)
         self._current = self._read_current(self._reader)
         wrapped, generation = self._select(self._reader, LOOKUP) or (b"", 0)
         self._lookup = self._unwrap(LOOKUP, wrapped, generation)
 
     def close(self) -> None:
+        self._log.close()
         self._reader.close()
         self._writer.close()
         self.erasures.close()
@@ -107,6 +111,7 @@ class SqliteVault(Vault):
 
     def commit(self) -> None:
         self._writer.execute("COMMIT")
+        self._log.committed()
 
     def rollback(self) -> None:
         if self._writer.in_transaction:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _DOTS = "•・‧∙.⸱⸰⸳᛫⋅●⚫。ꞏ◦∘ᆞᐧ⁃﹅﹆⦁▪°\u02d9"
@@ -71,6 +72,14 @@ def folded(text: str) -> str:
     return "".join(filter(_is_seen, unicodedata.normalize("NFKC", plain).translate(_CHARACTERS)))
 
 
+_PLAIN = re.compile("(?:(?![靑黃戶戸])[\u4e00-\u9fff])+")
+"""Names of Chinese characters alone, of which none has another form: they are spelled as they are meant."""
+
+
 def name_as_meant(text: str) -> str:
     """The spelling under which names are compared: folded, in small letters, with one dot, dash and apostrophe."""
+    return text if _PLAIN.fullmatch(text) else _as_meant(text)
+
+
+def _as_meant(text: str) -> str:
     return folded(text).translate(_AFTER).casefold()

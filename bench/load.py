@@ -225,9 +225,10 @@ def renzheng(**settings: object) -> Iterator[Server]:
             server.stop()
 
 
-def token_request(server: Server, **fields: object) -> bytes:
+def token_request(server: Server, key: tuple[str, str] | None = None, **fields: object) -> bytes:
+    """`key`: of the account that asks; that of the first start by default."""
     body = json.dumps(fields or {"CompareLib": "BUSINESS", "IdCard": "11204416541220243X", "Name": "韦小宝"}).encode()
-    return sign_tc3(f"127.0.0.1:{server.port}", server.key(), "GetFaceIdToken", body)
+    return sign_tc3(f"127.0.0.1:{server.port}", key or server.key(), "GetFaceIdToken", body)
 
 
 def is_token(body: bytes) -> bool:

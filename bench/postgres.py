@@ -76,11 +76,11 @@ def postgres_cpu() -> float:
     return total
 
 
-# -- records: copies of one session, so that each row has the size that it has, and ids below all that are given
+# -- records: copies of one session, so that each row has the size that it has; keys first, or rows would have none
 
 
-def _copies(table: str, columns: list[str], random: str, numbers: str, which: str) -> str:
-    own = {"id": "-n.i", "token": random, "id_hash": random, "state": "'passed'"}
+def _copies(table: str, columns: list[str], random: str, numbers: str, which: str, id_of: str) -> str:
+    own = {"id": id_of, "token": random, "id_hash": random, "state": "'passed'"}
     made = ", ".join(own.get(column, f"one.{column}") for column in columns)
     return (
         f"{numbers} INSERT INTO {table} ({', '.join(columns)}) SELECT {made} FROM n,"
@@ -88,26 +88,30 @@ def _copies(table: str, columns: list[str], random: str, numbers: str, which: st
     )
 
 
-def sqlite_fill(server: Server) -> Fill:
+def sqlite_fill(server: Server, id_of: str = "-n.i") -> Fill:
+    """`id_of`: a copy's id by its number n.i, as SQL."""
+
     def fill(start: int, end: int) -> None:
         numbers = f"WITH RECURSIVE n(i) AS (SELECT {start} UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {end})"
         for path, table, which in (
-            (server.data_dir / RECORDS_FILE, "sessions", "id > 0"),
             (server.keys_dir / KEYS_FILE, "data_keys", "kind = 1 AND id > 0"),
+            (server.data_dir / RECORDS_FILE, "sessions", "id > 0"),
         ):
             with contextlib.closing(connect(path, busy_timeout=60)) as connection:
                 columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-                connection.execute(_copies(table, columns, "randomblob(16)", numbers, which))
+                connection.execute(_copies(table, columns, "randomblob(16)", numbers, which, id_of))
 
     return fill
 
 
-def postgres_fill(place: PostgresPlace) -> Fill:
+def postgres_fill(place: PostgresPlace, id_of: str = "-n.i") -> Fill:
+    """As `sqlite_fill`."""
+
     def fill(start: int, end: int) -> None:
         numbers = f"WITH n(i) AS (SELECT generate_series({start}, {end - 1}))"
         for url, table, which in (
-            (place.records, "sessions", "id > 0"),
             (place.keys, "data_keys", "kind = 1 AND id > 0"),
+            (place.records, "sessions", "id > 0"),
         ):
             with psycopg.connect(url, autocommit=True) as connection:
                 columns = [
@@ -117,7 +121,7 @@ def postgres_fill(place: PostgresPlace) -> Fill:
                     )
                 ]
                 random = "uuid_send(gen_random_uuid())"
-                connection.execute(_copies(table, columns, random, numbers, which).encode())
+                connection.execute(_copies(table, columns, random, numbers, which, id_of).encode())
                 if end > start + CHUNK // 2:
                     connection.execute("ANALYZE")
 

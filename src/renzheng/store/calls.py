@@ -145,7 +145,9 @@ class Calls:
         async def delete(transaction: Transaction) -> int:
             return await transaction.run(
                 "DELETE FROM session_calls WHERE request_id IN"
-                " (SELECT request_id FROM session_calls WHERE at < :before ORDER BY at LIMIT :limit)",
+                " (SELECT request_id FROM session_calls WHERE session_id < :newest AND at < :before"
+                " ORDER BY session_id LIMIT :limit)",
+                newest=int(before * 1_000_000),  # a session's number is its time: no call of it is older
                 before=before,
                 limit=limit,
             )

@@ -84,7 +84,8 @@ class Request(Message, forbid_unknown_fields=True, frozen=True, rename="pascal",
                 raise InvalidParameterError("IdCard is spelled with other characters than ASCII", why=_ID_CARD_SPELLING)
             raise InvalidParameterError("IdCard is not of the form of an ID number", why=_ID_CARD_FORM)
         for name, most in MAX_CHARACTERS.items():
-            if len(getattr(self, name) or "") > most:
+            value = getattr(self, name)
+            if value is not None and len(value) > most:
                 raise InvalidParameterError(
                     f"{_public(name)} has more than {most} characters",
                     why=(

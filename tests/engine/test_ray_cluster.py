@@ -61,7 +61,7 @@ async def until(condition: Callable[[], bool], seconds: float = 120) -> None:
             await asyncio.sleep(0.05)
 
 
-def test_weights_with_another_digest_start_no_replica(head: RayCluster) -> None:
+async def test_weights_with_another_digest_start_no_replica(head: RayCluster) -> None:
     path = packs.pack_for("detection").path(head.models)
     content = path.read_bytes()
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))

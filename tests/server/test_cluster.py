@@ -4,6 +4,7 @@ themselves."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import signal
 import time
@@ -17,6 +18,7 @@ from renzheng.accounts.deliveries import DeliveryState
 from tests.support.images import DATA, sample
 from tests.support.installation import Installation, ready
 from tests.support.journeys import Journey, travel
+from tests.support.ray import RayCluster, needs_ray, ray_cluster
 from tests.support.rehearsed import rehearsed
 from tests.support.server import until
 
@@ -33,8 +35,20 @@ PASSED, ANOTHER = "0", "2016"
 
 @pytest.fixture
 def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
-    found = Installation(tmp_path, captures_per_address=PEOPLE, attempts=5, lease_seconds=5)
-    monkeypatch.setenv("SSL_CERT_FILE", str(found.nginx.chain))
+    with running(tmp_path, monkeypatch) as found:
+        yield found
+
+
+@pytest.fixture
+def installation_on_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
+    with ray_cluster() as ray, running(tmp_path, monkeypatch, ray.deploy()) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def running(folder: Path, patch: pytest.MonkeyPatch, ray: RayCluster | None = None) -> Iterator[Installation]:
+    found = Installation(folder, ray=ray, captures_per_address=PEOPLE, attempts=5, lease_seconds=5)
+    patch.setenv("SSL_CERT_FILE", str(found.nginx.chain))
     try:
         found.wait().authorise_bucket()
         yield found
@@ -60,6 +74,18 @@ def is_wrong(journey: Journey) -> bool:
 
 @pytest.mark.timeout(FINISHED_WITHIN + 600)
 def test_kills_of_every_kind_lose_nothing_and_judge_nothing_twice(installation: Installation) -> None:
+    _kill_among(installation)
+
+
+@needs_ray
+@pytest.mark.timeout(FINISHED_WITHIN + 900)
+def test_the_same_holds_where_a_ray_cluster_judges(installation_on_ray: Installation) -> None:
+    """Replicas are killed too."""
+    _kill_among(installation_on_ray)
+    assert installation_on_ray.killed["replica"] + installation_on_ray.killed["replica, gently"]
+
+
+def _kill_among(installation: Installation) -> None:
     journeys, begin = people(), time.monotonic()
     kill = functools.partial(asyncio.to_thread, installation.kill_for, KILLING_SECONDS, 7)
     asyncio.run(

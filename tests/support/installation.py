@@ -29,6 +29,7 @@ from tests.support.cos import KEY_ID, NAME, REGION, SECRET, Buckets
 from tests.support.images import ROOT
 from tests.support.nginx import Nginx, listens
 from tests.support.postgres import Cluster
+from tests.support.ray import RayCluster
 from tests.support.redis import RedisServer
 from tests.support.server import PATIENCE, Server, free_port, until
 from tests.support.server import REGION as API_REGION
@@ -124,10 +125,11 @@ class ObjectStore:
 
 
 class Installation:
-    """All of it, running. `settings`: of the servers and the judges, beside those that the parts need."""
+    """All of it, running. `settings`: of the servers and the judges, beside those that the parts need. `ray`: where
+    the judges have their engine."""
 
-    def __init__(self, folder: Path, judges: int = 2, **settings: object) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, judges: int = 2, ray: RayCluster | None = None, **settings: object) -> None:
+        self.folder, self.ray = folder, ray
         self._short = Path(tempfile.mkdtemp(prefix="rzpg", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
         self._short.chmod(0o755)
         # What was committed has to be there after a kill; only the machine's own end is left out.
@@ -175,6 +177,8 @@ class Installation:
         folder, port = self.folder / f"judge{number}", free_port()
         folder.mkdir()
         environment = {**self.servers[0].environment, "RENZHENG_DATA_DIR": str(folder / "data")}
+        if self.ray is not None:
+            environment |= self.ray.environment
 
         def begin() -> subprocess.Popen[bytes]:
             with (folder / "judge.log").open("ab") as log:
@@ -221,6 +225,7 @@ class Installation:
         while time.monotonic() < end:
             if not bag:
                 bag = ["server a", "server b", "judge 1", "judge 2", "postgres", "redis", "s3", "nginx"]
+                bag += ["replica"] if self.ray else []
                 chance.shuffle(bag)
             time.sleep(chance.uniform(1.5, 4.0))
             self.strike(bag.pop(), chance)
@@ -238,6 +243,9 @@ class Installation:
             self.postgres.stop("immediate") if gently else self.postgres.kill()
             time.sleep(pause)
             self.postgres.start_again()
+        elif kind == "replica":
+            if not self.ray or not self.ray.kill_replica():
+                return
         elif kind == "redis":
             self.redis.stop()
             time.sleep(pause)

@@ -89,6 +89,14 @@ class RayCluster:
                     found.append(process)
         return found
 
+    def kill_replica(self) -> bool:
+        """One of them, at its work or not; False where none is there."""
+        for one in self.replicas():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+                return True
+        return False
+
     def end(self) -> None:
         _end(self.process)
 

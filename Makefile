@@ -1,11 +1,11 @@
-# make run | test | check | conformance | bench | stress [PART=...] | cluster-test | mutate | coverage. Each sets up what it needs, and says so.
+# make run | test | check | conformance | ray | bench | stress [PART=...] | cluster-test | mutate | coverage. Each sets up what it needs, and says so.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 RUN    := $(VENV)/.run-ready
 DEV    := $(VENV)/.dev-ready
 
-.PHONY: run test check conformance bench stress cluster-test mutate coverage lock clean help
+.PHONY: run test check conformance ray bench stress cluster-test mutate coverage lock clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ stress: $(DEV) ## what takes long; PART=attacks|races|disk|overload|replay|clust
 cluster-test: $(DEV) ## PostgreSQL, Redis, S3, nginx, two servers and two judges here, all of them killed while 40 people verify
 	@$(BIN)/renzheng models install
 	@$(BIN)/python -m pytest -s -m "stress and cluster" tests/server/test_cluster.py $(ARGS)
+
+ray: $(DEV) ## add Ray, 150 MB, for those tests of make stress and make cluster-test that need it
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/ray.lock
 
 bench: $(DEV) ## measure against peers and floors, print the ratios
 	@$(BIN)/renzheng models install

@@ -80,9 +80,12 @@ def test_kills_of_every_kind_lose_nothing_and_judge_nothing_twice(installation: 
 @needs_ray
 @pytest.mark.timeout(FINISHED_WITHIN + 900)
 def test_the_same_holds_where_a_ray_cluster_judges(installation_on_ray: Installation) -> None:
-    """Replicas are killed too."""
+    """Replicas are killed too; and this machine gives the numbers that the cluster gave."""
     _kill_among(installation_on_ray)
     assert installation_on_ray.killed["replica"] + installation_on_ray.killed["replica, gently"]
+    ((number,),) = installation_on_ray.rows("SELECT min(session_id) FROM verdicts WHERE result = '0'")
+    again = installation_on_ray.servers[0].json("rejudge", str(number))
+    assert (again["stands"], again["same_numbers"]) == (True, True)
 
 
 def _kill_among(installation: Installation) -> None:

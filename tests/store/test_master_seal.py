@@ -46,6 +46,35 @@ def test_a_secret_opens_its_own_generation_alone(tmp_path: Path) -> None:
     assert read_master(tmp_path, 1, master_seals(f"{NEW},{OLD}")) == key
 
 
+def test_a_key_that_the_disk_takes_in_part_is_none(tmp_path: Path) -> None:
+    """A rotation would drop the old one for it. A bound for files stands for the disk: the first write is cut short."""
+    program = (
+        "import os, resource, signal, sys; from pathlib import Path;"
+        "from renzheng.store.keyring import make_master;"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (40, 40));"
+        "make_master(Path(sys.argv[1]), 1, os.urandom)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=False)
+    assert "File too large" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_that_cannot_be_opened_again_is_none(tmp_path: Path) -> None:
+    class Forgetful(SecretSeal):
+        def open(self, sealed: bytes, generation: int) -> bytes:
+            raise MasterSealError("this one seals and does not open")
+
+    class Confused(SecretSeal):
+        def open(self, sealed: bytes, generation: int) -> bytes:
+            return bytes(32)
+
+    for seal in (Forgetful(bytes.fromhex(NEW)), Confused(bytes.fromhex(NEW))):
+        with pytest.raises(StoreError):
+            make_master(tmp_path, 1, os.urandom, [seal])
+        assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("secrets", "content", "said"),
     [

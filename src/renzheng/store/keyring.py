@@ -46,20 +46,27 @@ def prepare_folder(folder: Path) -> None:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a new file of mode 600 durably; it is there whole, or not at all. Raises FileExistsError."""
+    """Write a new file of mode 600 durably; it is there whole, or not at all. Raises FileExistsError and OSError."""
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        os.write(descriptor, content)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    try:
+        try:
+            write_all(descriptor, content)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
         os.link(temporary, path)
     finally:
         temporary.unlink()
     sync_folder(path.parent)
+
+
+def write_all(descriptor: int, content: bytes | memoryview) -> None:
+    """One write may take a part only, as where the disk has no room for more. Raises OSError."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
 def sync_folder(folder: Path) -> None:
@@ -83,11 +90,21 @@ def generations(folder: Path) -> list[int]:
 def make_master(
     folder: Path, generation: int, entropy: Callable[[int], bytes], seals: Sequence[MasterSeal] = ()
 ) -> bytes:
-    """A new master key, durable when it is returned. Raises MasterSealError where it cannot be sealed."""
+    """A new master key, durable when it is returned, and read back: what is wrapped by it may have no other copy.
+
+    Raises OSError, MasterSealError where it cannot be sealed or opened, KeysRefusedError where another key comes back.
+    """
     key = entropy(KEY_BYTES)
     if len(key) != KEY_BYTES:
         raise ValueError("the source of randomness gave too few bytes")
-    write_private(master_path(folder, generation), sealed_text(seals, key, generation))
+    path = master_path(folder, generation)
+    write_private(path, sealed_text(seals, key, generation))
+    try:
+        if read_master(folder, generation, seals) != key:
+            raise KeysRefusedError(f"{path} was written, and another key was read back")
+    except BaseException:
+        path.unlink()
+        raise
     return key
 
 

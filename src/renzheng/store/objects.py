@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from renzheng.store.engine import StoreError
-from renzheng.store.keyring import sync_folder
+from renzheng.store.keyring import sync_folder, write_all
 from renzheng.store.room import is_full
 from renzheng.verification.records import NoRoomError
 
@@ -79,12 +79,6 @@ def checked_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError(f"not an object's name: {name!r}")
     return name
-
-
-def _write_all(descriptor: int, content: bytes | memoryview) -> None:
-    left = memoryview(content)
-    while left:
-        left = left[os.write(descriptor, left) :]
 
 
 class _Buffers(threading.local):
@@ -215,12 +209,12 @@ class FolderObjects:
 
     def _write(self, descriptor: int, content: Content) -> None:
         if not isinstance(content, Made):
-            _write_all(descriptor, content)
+            write_all(descriptor, content)
             return
         pages = self._buffers.pages(content.size)
         content.fill(pages[: content.size])
         if content.size < DIRECT_BYTES or not _write_direct(descriptor, pages, content.size):
-            _write_all(descriptor, pages[: content.size])
+            write_all(descriptor, pages[: content.size])
 
     def _get(self, path: Path) -> bytes | None:
         try:

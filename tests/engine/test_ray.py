@@ -67,13 +67,13 @@ class Handle:
     """Of Serve, over a replica in this process. ``error``: instead of one."""
 
     def __init__(self, over: replica.Replica, error: Exception | None = None) -> None:
-        self.ask = self
+        self.ask = self.is_same = self
         self._over, self.error = over, error
 
-    async def remote(self, maker: bytes, sealed: bytes) -> bytes:
+    async def remote(self, maker: bytes, sealed: bytes | None = None) -> bytes | bool:
         if self.error:
             raise self.error
-        return await self._over.ask(maker, sealed)
+        return await (self._over.is_same(maker) if sealed is None else self._over.ask(maker, sealed))
 
 
 class Near(link.Link):
@@ -196,9 +196,23 @@ async def test_nothing_is_begun_while_the_cluster_is_not_reached(near: Near, mon
 
 async def test_a_replica_of_another_version_or_with_other_models_judges_nothing(near: Near) -> None:
     near.handle._over = replica_of(Behind(), maker=b"another engine")
-    with pytest.raises(BusyError, match="renzheng engine deploy"):
-        await compare(near)
-    assert behind(near).asked == []
+    for _ in range(2):
+        with pytest.raises(BusyError, match="renzheng engine deploy"):
+            await compare(near)
+    assert (behind(near).asked, near.trouble) == ([], m.OTHER_ENGINE)
+    near._foreign_until = 0.0  # later
+    near.handle._over = replica_of(Behind())
+    assert (await compare(near))[0].comparison == COMPARED
+
+
+async def test_who_starts_beside_replicas_of_another_version_is_told_so() -> None:
+    made = Near("ray://head:1", EngineLimits(), 60)
+    made.handle = Handle(replica_of(Behind(), maker=b"another engine"))
+    with pytest.raises(EngineUnusableError, match="renzheng engine deploy"):
+        await made.start()
+    made.handle.error = RuntimeError("no replica had the time to say so")
+    await made.start()
+    await made.stop()
 
 
 async def test_a_replica_with_another_token_reads_nothing(near: Near) -> None:

@@ -79,6 +79,12 @@ async def test_a_cluster_without_the_engine_is_told_as_that(head: RayCluster) ->
         await RayEngine(head.address, LIMITS, kinds=()).start()
 
 
+async def test_other_bounds_of_pictures_than_the_replicas_have_are_another_engine(deployed: RayCluster) -> None:
+    other = replace(LIMITS, media=replace(LIMITS.media, frame_side=320))
+    with pytest.raises(EngineUnusableError, match="run renzheng engine deploy"):
+        await RayEngine(deployed.address, other, kinds=()).start()
+
+
 async def test_another_token_is_refused_with_a_sentence(head: RayCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN[::-1])
     with pytest.raises(EngineUnusableError, match="does not take this token"):

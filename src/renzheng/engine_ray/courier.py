@@ -34,6 +34,7 @@ HEAD = struct.Struct(">QI")
 """Number of a question, and bytes of what follows: a question or its answer; nothing: forget that question."""
 PR_SET_PDEATHSIG = 1
 WATCH_SECONDS = 1.0
+HELLO_SECONDS = 10.0
 NOTHING_BEGUN = {
     "BackPressureError": "the queue of the cluster is full",
     "DeploymentUnavailableError": "no replica runs in the cluster",
@@ -46,6 +47,14 @@ class Courier:
 
     def __init__(self, application: DeploymentHandle[Any], maker: bytes, seal: Seal, seconds: float) -> None:
         self._application, self._maker, self._seal, self._seconds = application, maker, seal, seconds
+
+    async def is_same(self) -> bool:
+        """Whether the replicas are of this engine; True where none had the time to say so."""
+        try:
+            async with asyncio.timeout(HELLO_SECONDS):
+                return bool(await self._application.is_same.remote(self._maker))
+        except Exception:  # each question asks again
+            return True
 
     async def carry(self, question: bytes) -> bytes:
         """The answer; what goes wrong is one too."""
@@ -72,10 +81,11 @@ async def serve(courier: Courier, channel: socket.socket) -> None:
 
     async def answer(number: int, question: bytes) -> None:
         found = await courier.carry(question)
-        writer.write(HEAD.pack(number, len(found)) + found)
+        send(writer, number, found)
         await writer.drain()
 
-    send_ready(writer)
+    is_same = await courier.is_same()
+    send(writer, 0, m.pack(ReadyAnswer() if is_same else m.UnusableAnswer(m.OTHER_ENGINE)))
     try:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
@@ -92,9 +102,8 @@ async def serve(courier: Courier, channel: socket.socket) -> None:
             task.cancel()
 
 
-def send_ready(writer: asyncio.StreamWriter) -> None:
-    ready = m.pack(ReadyAnswer())
-    writer.write(HEAD.pack(0, len(ready)) + ready)
+def send(writer: asyncio.StreamWriter, number: int, content: bytes) -> None:
+    writer.write(HEAD.pack(number, len(content)) + content)
 
 
 async def watch() -> None:

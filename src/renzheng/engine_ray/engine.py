@@ -41,7 +41,8 @@ class RayEngine:
         judge is started. Raises EngineUnusableError without Ray or its token."""
         require_ray()
         self.limits = limits or EngineLimits()
-        self._local = EngineWorkers(self.limits, kinds=[kind for kind in kinds if kind != "judge"])
+        # Who looks at no live frames decodes none here either.
+        self._local = EngineWorkers(self.limits, kinds=("decode", "hint") if "hint" in kinds else ())
         self._link = Link(address, self.limits, seconds)
 
     async def start(self) -> None:

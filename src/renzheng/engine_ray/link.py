@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from typing import TypeVar
 
 import msgspec
@@ -24,6 +25,8 @@ R = TypeVar("R", bound=Answer)
 
 FIRST_PAUSE, MAX_PAUSE = 0.5, 15.0
 STOP_SECONDS = 2.0
+FOREIGN_SECONDS = 15.0
+"""After which a cluster of another version is asked again."""
 STARTING = "the connection to Ray is not there yet"
 
 
@@ -39,8 +42,16 @@ class Link:
         self._open: dict[int, asyncio.Future[bytes]] = {}
         self._number = 0
         self._keeper: asyncio.Task[None] | None = None
-        self.trouble: str | None = STARTING
+        self._trouble: str | None = STARTING
+        self._foreign_until = 0.0
         self.restarts = 0
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the cluster cannot be asked now; None where it can."""
+        if self._trouble is None and time.monotonic() < self._foreign_until:
+            return m.OTHER_ENGINE
+        return self._trouble
 
     @property
     def pid(self) -> int | None:
@@ -72,15 +83,16 @@ class Link:
 
         Raises MediaError, BusyError where nothing was begun, WorkerDiedError where what was begun is lost.
         """
-        if self._writer is None or self.trouble is not None:
-            raise BusyError(self.trouble or STARTING)
+        trouble = self.trouble
+        if self._writer is None or trouble is not None:
+            raise BusyError(trouble or STARTING)
         self._number += 1
         number, content = self._number, m.pack(question, payload)
         answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._open[number] = answered
         try:
             self._writer.write(HEAD.pack(number, len(content)) + content)
-            return _read(await answered, question)
+            return self._read(await answered, question)
         except asyncio.CancelledError:
             if self._writer is not None:
                 self._writer.write(HEAD.pack(number, 0))
@@ -98,7 +110,7 @@ class Link:
             raise EngineUnusableError(f"Ray at {self.address} was not reached") from None
         if not content.endswith(m.pack(ReadyAnswer())):
             raise EngineUnusableError(_why(content))
-        self.trouble = None
+        self._trouble = None
 
     def _spawn(self) -> socket.socket:
         """Our end of the new courier's socket."""
@@ -116,11 +128,20 @@ class Link:
             )
         return ours
 
+    def _read(self, content: bytes, question: Question[R]) -> tuple[R, bytes]:
+        """Raises MediaError, BusyError, WorkerDiedError."""
+        try:
+            return _read(content, question)
+        except BusyError as error:
+            if str(error) == m.OTHER_ENGINE:
+                self._foreign_until = time.monotonic() + FOREIGN_SECONDS
+            raise
+
     async def _keep(self) -> None:
         """Read answers; when the courier is gone, start others, with growing pauses."""
         pause = FIRST_PAUSE
         while True:
-            if self.trouble is None and self._reader is not None:
+            if self._trouble is None and self._reader is not None:
                 await self._answers(self._reader)
                 pause = FIRST_PAUSE
                 self._lose(f"the connection to Ray at {self.address} was lost")
@@ -131,7 +152,7 @@ class Link:
             try:
                 await self._connect()
             except (EngineUnusableError, OSError) as error:
-                self.trouble = str(error)
+                self._trouble = str(error)
 
     async def _answers(self, reader: asyncio.StreamReader) -> None:
         """Until there are no more."""
@@ -150,7 +171,7 @@ class Link:
         return number, await reader.readexactly(size)
 
     def _lose(self, why: str) -> None:
-        self.trouble = why
+        self._trouble = why
         for answered in self._open.values():
             if not answered.done():
                 answered.set_exception(WorkerDiedError(why))

@@ -22,6 +22,10 @@ from renzheng.engine.messages import (
 
 R = TypeVar("R", bound=Answer)
 HEAD = struct.Struct(">I")
+OTHER_ENGINE = (
+    "the cluster has another version of renzheng, other models or other bounds of pictures: run renzheng engine deploy"
+)
+"""Why a replica answers nothing."""
 
 
 class PresentAnswer(Answer, frozen=True):

@@ -20,11 +20,11 @@ from renzheng.engine.media import MediaError
 from renzheng.engine.messages import FailureAnswer, RefusalAnswer
 from renzheng.engine.workers import BusyError, EngineWorkers, WorkerDiedError
 from renzheng.engine_ray import messages as m
+from renzheng.engine_ray.messages import OTHER_ENGINE
 from renzheng.engine_ray.seal import Seal, token
 
 REFUSES = "renzheng refuses: "
 """Before a sentence for whoever deploys, as Ray hands on texts and no exceptions."""
-OTHER_ENGINE = "the cluster has another version of renzheng or other models: run renzheng engine deploy"
 
 
 class Replica:
@@ -55,9 +55,9 @@ class Replica:
         if down := self._engine.down():
             raise WorkerDiedError(f"no process is up for: {', '.join(down)}")
 
-    async def pid(self) -> list[int]:
-        """Process ids of the judge."""
-        return self._engine.pids["judge"]
+    async def is_same(self, maker: bytes) -> bool:
+        """Whether this is the caller's engine: see ``ask``."""
+        return maker == self._maker
 
     async def ask(self, maker: bytes, sealed: bytes) -> bytes:
         """One of ``messages`` for its answer, both sealed. ``maker``: the engine for which the caller takes this one.

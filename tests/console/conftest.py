@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import re
 from collections import Counter
@@ -22,6 +23,7 @@ from renzheng.accounts.buckets import Bucket, BucketKey
 from renzheng.accounts.operators import Credential, Operator, Role
 from renzheng.actions.ports import Parts as FaceIdParts
 from renzheng.actions.product import make_product as make_faceid
+from renzheng.console.app import Console
 from renzheng.console.figures import Health
 from renzheng.console.passwords import Passwords
 from renzheng.gateway.contract import GatewaySettings
@@ -205,19 +207,35 @@ async def house(tmp_path: Path, given_settings: dict[str, object]) -> AsyncItera
     failures = RecentRefusals(store.keys.secret_keys, build().gateway._log)
     faceid = faceid_over(store, clock, failures)
     keyed = KeyedCalls(store, faceid, FACEID, errors, "http://127.0.0.1:8400", clock)
-    console = make_console(
-        *(settings, store, health, clock, os.urandom, lambda outcome: tried.update([outcome]), calls, passwords, keyed),
-        refusals=failures.recent,
-        request_lines=lambda: made.lines,
-    )
-    pages = operator_app(Readiness(), metrics, console.routes())
-    app = HostGuard(with_calls(pages, gateway), Hosts("127.0.0.1"))
-    made = House(store, clock, app, pages.routes, shown, tried, tasks, faceid)
+
+    def console() -> Console:
+        return make_console(
+            *(settings, store, health, clock, os.urandom, lambda outcome: tried.update([outcome])),
+            *(calls, passwords, keyed),
+            refusals=failures.recent,
+            request_lines=lambda: made.lines,
+        )
+
+    nodes = [console() for _ in range(2)]
+    pages = [operator_app(Readiness(), metrics, node.routes()) for node in nodes]
+    app = InTurns([HostGuard(with_calls(each, gateway), Hosts("127.0.0.1")) for each in pages])
+    made = House(store, clock, app, pages[0].routes, shown, tried, tasks, faceid)
     yield made
     for task in tasks:
         task.cancel()
-    console.stop()
+    for node in nodes:
+        node.stop()
     await store.stop()
+
+
+class InTurns:
+    """Servers behind a proxy without sticky sessions: each request goes to the next one."""
+
+    def __init__(self, nodes: Sequence[Any]) -> None:
+        self._turns = itertools.cycle(nodes)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await next(self._turns)(scope, receive, send)
 
 
 PRODUCT, FACEID = make_product(), make_faceid()

@@ -54,6 +54,7 @@ TABLES = {
     "0002": ("encryption_keys",),
     "0003": ("rules", "top_ups"),
     "0007": ("deliveries", "buckets"),
+    "0024": ("console_calls", "sent_forms", "sign_in_tries"),
     "0019": ("nodes",),
     "0016": ("session_calls", "call_counts"),
     "0013": ("import_parts", "imports", "rule_history", "key_scopes"),

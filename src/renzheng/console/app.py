@@ -60,7 +60,7 @@ class Console:
             self._imports = ImportPages(self._management, self._door, frame, parts.settings.upload_bytes)
             self._links = LinkPages(self._management, parts.people, self._door, frame, parts.reset_link)
             self._tables = TablePages(self._management, frame)
-            self._deeds = DeedPages(self._management, self._offers, self._door, frame, parts.offer_link)
+            self._deeds = DeedPages(self._management, self._offers, self._door, frame, parts)
         self._outside = SignInPages(parts, self._door)
         self._own = OwnPages(parts, self._door, frame)
         self._overview = OverviewPages(*(parts.counts, parts.health, parts.clock, parts.settings.utc_offset, frame))
@@ -129,9 +129,10 @@ class Console:
         yield Route(f"{DO}/{{action}}", self._for_people(self._deeds.do), methods=["POST"])
 
     async def sweep(self) -> None:
-        """Forget the sessions and links that are over."""
+        """Forget the sessions and links that are over, and what was noted of them."""
         now, settings = self._parts.clock(), self._parts.settings
         await self._parts.sign_in.forget(now - settings.idle_seconds, now - settings.life_seconds, now)
+        await self._parts.notes.forget(now - settings.tries_seconds, now)
 
     def stop(self) -> None:
         self._parts.passwords.stop()
@@ -212,7 +213,8 @@ def _management(parts: ConsoleParts) -> tuple[Management | None, Frame]:
     ]
     ways.append(Way(EXPLORER, "API Explorer", "API Explorer", "inspect"))
     frame = Frame(parts.settings, ways)
-    return Management(Calls(given.send, given.service, parts.clock), actions, parts.record), frame
+    services = [given.service, *([parts.keyed.service] if parts.keyed else [])]
+    return Management(Calls(given.send, services, parts.notes, parts.clock), actions, parts.record), frame
 
 
 NAMES = frozenset(files.names(PACKAGE))

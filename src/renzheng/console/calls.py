@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
+
+import msgspec
 
 from renzheng.console.actions import Answer, KeyedService, Send, Service
 from renzheng.console.door import Visitor
 
-MAX_SESSIONS, MAX_CALLS = 500, 12
-"""Sessions whose calls are remembered, and calls of each."""
 MAX_SHOWN = 300
 """Characters of a text in a shown call."""
 MASK = "********"
@@ -71,24 +70,32 @@ def masked(value: Any, name: str = "") -> Any:
     return value
 
 
-class Calls:
-    """Makes calls for whoever is signed in, and remembers the last of each session in memory alone.
+class KeptCalls(Protocol):
+    """Keeps the last calls of a session, the newest first, for as long as it lasts."""
 
-    `service`: the management API. `clock`: unix seconds.
+    async def keep_call(self, operator_id: int, session: bytes, content: bytes) -> None: ...
+    async def calls(self, operator_id: int, session: bytes) -> list[bytes]: ...
+
+
+class Calls:
+    """Makes calls for whoever is signed in, and remembers the last of each session.
+
+    `services`: the management API, and those of accounts. `clock`: unix seconds.
     """
 
-    def __init__(self, send: Send, service: Service, clock: Callable[[], float]) -> None:
+    def __init__(self, send: Send, services: Sequence[Service], kept: KeptCalls, clock: Callable[[], float]) -> None:
         self._send = send
-        self._service = service
+        self._service = services[0]
+        self._services = {service.name: service for service in services}
+        self._kept = kept
         self._clock = clock
-        self._made: OrderedDict[bytes, deque[Call]] = OrderedDict()
 
     async def call(
         self, visitor: Visitor, action: str, parameters: Mapping[str, Any], language: str
     ) -> Mapping[str, Any]:
         """The response's object. Raises CallError."""
         answer = await self._send(visitor.operator, action, parameters, language)
-        self._remember(visitor, self._shown(self._service, action, parameters, answer, "Identit" in action))
+        await self._remember(visitor, self._shown(self._service, action, parameters, answer, "Identit" in action))
         error = answer.response.get("Error")
         if error is not None:
             raise CallError(str(error["Code"]), str(error["Message"]), str(answer.response.get("RequestId", "")))
@@ -108,7 +115,7 @@ class Calls:
         answer = await keyed.send(visitor.operator, secret_id, action, parameters, language, region)
         made = self._shown(keyed.service, action, parameters, answer, True)
         call = replace(made, secret_id=secret_id, region=region)
-        self._remember(visitor, call)
+        await self._remember(visitor, call)
         return call
 
     def _shown(
@@ -118,16 +125,39 @@ class Calls:
         asked, response = (_covered(masked(part), people) for part in (parameters, answer.response))
         return Call(self._clock(), service, action, asked, response, answer.milliseconds)
 
-    def _remember(self, visitor: Visitor, call: Call) -> None:
-        made = self._made.setdefault(visitor.session.digest, deque(maxlen=MAX_CALLS))
-        made.append(call)
-        self._made.move_to_end(visitor.session.digest)
-        while len(self._made) > MAX_SESSIONS:
-            self._made.popitem(last=False)
+    async def _remember(self, visitor: Visitor, call: Call) -> None:
+        kept = _KeptCall(
+            *(call.at, call.service.name, call.action, call.parameters, call.response),
+            *(call.milliseconds, call.secret_id, call.region),
+        )
+        content = msgspec.json.encode(kept)
+        await self._kept.keep_call(visitor.operator.id, visitor.session.digest, content)
 
-    def made(self, visitor: Visitor) -> list[Call]:
+    async def made(self, visitor: Visitor) -> list[Call]:
         """The session's last calls, the newest first."""
-        return list(reversed(self._made.get(visitor.session.digest, ())))
+        found = await self._kept.calls(visitor.operator.id, visitor.session.digest)
+        kept = [msgspec.json.decode(content, type=_KeptCall) for content in found]
+        return [
+            Call(
+                *(one.at, self._services[one.service], one.action, one.parameters, one.response),
+                *(one.milliseconds, one.secret_id, one.region),
+            )
+            for one in kept
+            if one.service in self._services
+        ]
+
+
+class _KeptCall(msgspec.Struct, array_like=True):
+    """As `Call`; the service by its name."""
+
+    at: float
+    service: str
+    action: str
+    parameters: Mapping[str, Any]
+    response: Mapping[str, Any]
+    milliseconds: float
+    secret_id: str
+    region: str
 
 
 def _covered(value: Any, people: bool) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,17 +12,16 @@ from starlette.responses import Response
 from renzheng.console.actions import Action, Field, FieldError
 from renzheng.console.calls import CallError
 from renzheng.console.door import Door, Visitor
-from renzheng.console.forms import MAX_UPLOAD, Form, FormError, Sent
+from renzheng.console.forms import MAX_UPLOAD, Form, FormError, fresh_mark, take_once
 from renzheng.console.frame import Frame
 from renzheng.console.nouns import Deed, Record, Table
+from renzheng.console.parts import ConsoleParts
 from renzheng.console.rendering import WITH_FRAMES, go, language
 from renzheng.console.tables import Management, is_denied
 
 MAX_GIVEN = 200
 UNSEEN = frozenset({"ChangedAt"})
 """Given parameters that say nothing to a person."""
-OfferLink = Callable[[int], Awaitable[str]]
-"""Makes a link, good once, by which this operator chooses a password; its address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +51,13 @@ def offers(tables: Iterable[Table], records: Iterable[Record], actions: Mapping[
 
 class DeedPages:
     def __init__(
-        self, management: Management, offered: Mapping[str, Offer], door: Door, frame: Frame, offer_link: OfferLink
+        self, management: Management, offered: Mapping[str, Offer], door: Door, frame: Frame, parts: ConsoleParts
     ) -> None:
         self._management = management
         self._offers = offered
         self._door = door
         self._frame = frame
-        self._offer_link = offer_link
-        self._sent = Sent()
+        self._parts = parts
 
     async def _find(self, request: Request, visitor: Visitor) -> Offer:
         """Raises FormError for one that is not there, or not for this role."""
@@ -92,7 +90,7 @@ class DeedPages:
             "table": offer.table,
             "action": action,
             "back": _back(offer, values),
-            "once": self._sent.fresh(),
+            "once": fresh_mark(),
             "unseen": UNSEEN,
             "given": [action.fields[name] for name in deed.given if name in action.fields and values.get(name)],
             "asked": [one for one in asked(deed, action) if one.name != "AccountId" or len(accounts) > 1],
@@ -102,7 +100,7 @@ class DeedPages:
             "wrong": None,
             **more,
         }
-        made = self._management.calls.made(visitor)
+        made = await self._management.calls.made(visitor)
         return self._frame.page("deed.html", request, visitor, shown, status, calls=made)
 
     async def do(self, request: Request, visitor: Visitor) -> Response:
@@ -112,7 +110,7 @@ class DeedPages:
         values = {name: form.get(name) for name in action.fields}
         try:
             parameters = read(deed, action, form)
-            self._sent.take(visitor.session.digest, form)
+            await take_once(self._parts.notes, visitor.session.digest, form, self._parts.clock())
             reply = await self._management.calls.call(visitor, action.name, parameters, language(request))
         except FieldError as wrong:
             return await self._page(request, visitor, offer, values, 422, wrong=wrong)
@@ -121,15 +119,15 @@ class DeedPages:
                 raise
             return await self._page(request, visitor, offer, values, 422, problem=refused)
         if deed.shows:
-            made = self._management.calls.made(visitor)
+            made = await self._management.calls.made(visitor)
             shown = {"deed": deed, "table": offer.table, "back": _back(offer, values), "reply": reply, "values": values}
             return self._frame.page(deed.shows, request, visitor, shown, calls=made, headers=WITH_FRAMES)
         if not action.secret:
             return go(f"{_back(offer, values)}?done={action.name}")
-        link = await self._offer_link(reply["Operator"]["Id"]) if deed.after == "sign-in link" else None
+        link = await self._parts.offer_link(reply["Operator"]["Id"]) if deed.after == "sign-in link" else None
         secrets = {**reply.get("Key", {}), **reply}
         shown = {"deed": deed, "back": _back(offer, values), "link": link, "reply": secrets}
-        made = self._management.calls.made(visitor)
+        made = await self._management.calls.made(visitor)
         return self._frame.page("shown_once.html", request, visitor, shown, calls=made)
 
 

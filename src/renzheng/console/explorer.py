@@ -63,7 +63,7 @@ class ExplorerPages:
         words = request.query_params.get("q", "")[:MAX_WORDS]
         found = self._search(visitor, words.lower().split())
         shown = {"found": found, "words": words, "path_of": path_of}
-        return self._page("explorer.html", request, visitor, shown)
+        return await self._page("explorer.html", request, visitor, shown)
 
     def _search(self, visitor: Visitor, words: Sequence[str]) -> Found:
         offered = list(self._offered(visitor))
@@ -103,21 +103,21 @@ class ExplorerPages:
 
     async def ask(self, request: Request, visitor: Visitor) -> Response:
         service, action = await self._named(request, visitor)
-        again = self._again(request, visitor, service, action)
+        again = await self._again(request, visitor, service, action)
         values = {name: request.query_params.get(name, "") for name in action.fields}
         if again is not None:
             values = {name: self._typed(one, again.parameters.get(name)) for name, one in action.fields.items()}
             values |= {"key": again.secret_id, "region": again.region}
         return await self._form(request, visitor, service, action, values)
 
-    def _again(self, request: Request, visitor: Visitor, service: Service, action: Action) -> Call | None:
+    async def _again(self, request: Request, visitor: Visitor, service: Service, action: Action) -> Call | None:
         """The call of the session's own that is to be made again, changed."""
         wanted = request.query_params.get("again", "")
         return next(
             (
                 call
-                for call in self._management.calls.made(visitor)
-                if call.request_id == wanted and call.action == action.name and call.service is service
+                for call in await self._management.calls.made(visitor)
+                if call.request_id == wanted and call.action == action.name and call.service == service
             ),
             None,
         )
@@ -153,7 +153,7 @@ class ExplorerPages:
             "wrong": wrong,
             "here_path": path_of(service.name, action),
         }
-        return self._page("explore.html", request, visitor, shown, 422 if wrong else 200)
+        return await self._page("explore.html", request, visitor, shown, 422 if wrong else 200)
 
     async def _keys(self, request: Request, visitor: Visitor) -> list[Mapping[str, Any]]:
         """Permanent keys that sign for the service, of the accounts that the person sees."""
@@ -192,10 +192,10 @@ class ExplorerPages:
             return refused.request_id
         return str(reply["RequestId"])
 
-    def _page(
+    async def _page(
         self, name: str, request: Request, visitor: Visitor, shown: Mapping[str, Any], status: int = 200
     ) -> Response:
-        return self._frame.page(name, request, visitor, shown, status, calls=self._management.calls.made(visitor))
+        return self._frame.page(name, request, visitor, shown, status, calls=await self._management.calls.made(visitor))
 
 
 def path_of(service: str, action: Action) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import re
 import secrets
-from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 import multipart  # type: ignore[import-untyped]
@@ -16,8 +16,6 @@ MAX_FORM = 64 * 1024
 MAX_FIELDS = 200
 MAX_PARTS = 2000
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
-MAX_SENT = 20_000
-"""Sent forms that are remembered, the last ones."""
 _MARK = re.compile(r"[A-Za-z0-9_-]{16}")
 MAX_UPLOAD = 12 * 1024 * 1024
 """Bytes of a form with a file: a photo of the API's largest size, and what is around it."""
@@ -55,24 +53,22 @@ class FormError(Exception):
         self.kind = kind
 
 
-class Sent:
-    """Which forms were sent, in memory: each is taken once, however often a browser sends it."""
+class SentForms(Protocol):
+    """Which forms were sent, over all servers."""
 
-    def __init__(self) -> None:
-        self._marks: OrderedDict[tuple[bytes, str], None] = OrderedDict()
+    async def take_form(self, session: bytes, mark: str, now: float) -> bool: ...
 
-    def fresh(self) -> str:
-        """The mark of a form that is shown."""
-        return secrets.token_urlsafe(12)
 
-    def take(self, session: bytes, form: Form) -> None:
-        """From now on this form of the session is sent. Raises FormError where it was before, or has no mark."""
-        mark = form.get("once")
-        if not _MARK.fullmatch(mark) or (session, mark) in self._marks:
-            raise FormError(409, "sent")
-        self._marks[session, mark] = None
-        while len(self._marks) > MAX_SENT:
-            self._marks.popitem(last=False)
+def fresh_mark() -> str:
+    """The mark of a form that is shown: it is taken once, however often a browser sends it."""
+    return secrets.token_urlsafe(12)
+
+
+async def take_once(sent: SentForms, session: bytes, form: Form, now: float) -> None:
+    """From now on this form of the session is sent. Raises FormError where it was before, or has no mark."""
+    mark = form.get("once")
+    if not _MARK.fullmatch(mark) or not await sent.take_form(session, mark, now):
+        raise FormError(409, "sent")
 
 
 def check_origin(request: Request, public_origin: str) -> None:

@@ -29,7 +29,7 @@ class OwnPages:
         self._parts = parts
         self._door = door
         self._frame = frame
-        self._tries = Tries(parts.settings.tries, parts.settings.tries_seconds)
+        self._tries = Tries(parts.notes, "own", parts.settings.tries, parts.settings.tries_seconds)
 
     async def show(self, request: Request, visitor: Visitor, status: int = 200, **values: Any) -> Response:
         sign_in, settings, now = self._parts.sign_in, self._parts.settings, self._parts.clock()
@@ -55,19 +55,19 @@ class OwnPages:
     async def _proved(self, visitor: Visitor, password: str) -> tuple[Credential | None, dict[str, Any]]:
         """The person's credential where the password is right; else what the page says instead."""
         name = str(visitor.operator.id)
-        wait = self._tries.take(name, "anywhere", self._parts.clock())
+        wait = await self._tries.take(name, "anywhere", self._parts.clock())
         if wait:
             return None, {"status": 429, "problem": "often", "wait": minutes(wait)}
         credential = await self._parts.sign_in.credential(visitor.operator.id)
         try:
             is_right = await self._parts.passwords.matches(credential.password if credential else None, password)
         except PasswordsBusyError:
-            self._tries.give_back(name, "anywhere")
+            await self._tries.give_back(name, "anywhere")
             return None, {"status": 503, "problem": "busy"}
         if not is_right:
             await self._parts.record("password refused", f"operator {visitor.operator.id}")
             return None, {"status": 403, "problem": "wrong"}
-        self._tries.give_back(name, "anywhere")
+        await self._tries.give_back(name, "anywhere")
         return credential, {}
 
     async def set_password(self, request: Request, visitor: Visitor) -> Response:

@@ -11,6 +11,7 @@ from renzheng.console.actions import ErrorTexts, KeyedService, Manifest, Send, S
 from renzheng.console.figures import Counts, Health
 from renzheng.console.passwords import Passwords
 from renzheng.console.provider import Provider
+from renzheng.console.tries import CountedTries
 
 
 class People(Protocol):
@@ -44,6 +45,15 @@ class SignIn(Protocol):
     async def forget(self, unused_since: float, begun_before: float, now: float) -> None: ...
     async def link(self, secret: str, now: float) -> int | None: ...
     async def use_link(self, secret: str, now: float) -> int | None: ...
+
+
+class Notes(CountedTries, Protocol):
+    """What the console notes for whichever server is asked next, as `store.console_notes` has it."""
+
+    async def take_form(self, session: bytes, mark: str, now: float) -> bool: ...
+    async def keep_call(self, operator_id: int, session: bytes, content: bytes) -> None: ...
+    async def calls(self, operator_id: int, session: bytes) -> list[bytes]: ...
+    async def forget(self, tried_before: float, now: float) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +132,7 @@ class ConsoleParts:
 
     people: People
     sign_in: SignIn
+    notes: Notes
     passwords: Passwords
     record: Callable[[str, str], Awaitable[None]]
     tried: Callable[[str], None]

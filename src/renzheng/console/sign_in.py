@@ -24,8 +24,8 @@ class SignInPages:
     def __init__(self, parts: ConsoleParts, door: Door) -> None:
         self._parts = parts
         self._door = door
-        self._tries = Tries(parts.settings.tries, parts.settings.tries_seconds)
-        self._code_tries = Tries(parts.settings.tries, parts.settings.tries_seconds)
+        self._tries = Tries(parts.notes, "password", parts.settings.tries, parts.settings.tries_seconds)
+        self._code_tries = Tries(parts.notes, "code", parts.settings.tries, parts.settings.tries_seconds)
 
     def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
         provider = self._parts.provider
@@ -46,7 +46,7 @@ class SignInPages:
         onward = own_path(fields.get("next", ""))
         shown = {"next": onward, "name": name[:64]}
         parts, address = self._parts, self._door.address(request)
-        wait = self._tries.take(name, address, parts.clock())
+        wait = await self._tries.take(name, address, parts.clock())
         if wait:
             parts.tried("too_many")
             return self._page(request, "sign_in.html", 429, problem="often", wait=minutes(wait), **shown)
@@ -55,14 +55,14 @@ class SignInPages:
         try:
             is_right = await parts.passwords.matches(credential.password if credential else None, password)
         except PasswordsBusyError:
-            self._tries.give_back(name, address)
+            await self._tries.give_back(name, address)
             return self._page(request, "sign_in.html", 503, problem="busy", **shown)
         if not is_right or operator is None or credential is None:
             parts.tried("wrong")
             # What was typed as a name may be a password.
             await parts.record("sign-in refused", f"operator {operator.id}" if operator else "operator unknown")
             return self._page(request, "sign_in.html", 401, problem="wrong", **shown)
-        self._tries.give_back(name, address)
+        await self._tries.give_back(name, address)
         if credential.totp is None:
             parts.tried("in")
             return await self._door.let_in(request, go(onward), operator, WHOLE)
@@ -86,7 +86,7 @@ class SignInPages:
         shown = {"next": onward, "token": visitor.token}
         # Whoever is here knows the password: the count goes by person, whatever the address.
         person = (str(visitor.operator.id), "anywhere")
-        wait = self._code_tries.take(*person, self._parts.clock())
+        wait = await self._code_tries.take(*person, self._parts.clock())
         if wait:
             self._parts.tried("too_many")
             return self._page(request, "code.html", 429, problem="often", wait=minutes(wait), **shown)
@@ -94,7 +94,7 @@ class SignInPages:
             self._parts.tried("wrong_code")
             await self._parts.record("code refused", f"operator {visitor.operator.id}")
             return self._page(request, "code.html", 401, problem="wrong", **shown)
-        self._code_tries.give_back(*person)
+        await self._code_tries.give_back(*person)
         self._parts.tried("in")
         return await self._door.let_in(request, go(onward), visitor.operator, WHOLE)
 

@@ -34,7 +34,7 @@ class SingleSignOnPages:
         self._parts = parts
         self._door = door
         self._provider = provider
-        self._tries = Tries(parts.settings.tries, parts.settings.tries_seconds)
+        self._tries = Tries(parts.notes, "provider", parts.settings.tries, parts.settings.tries_seconds)
 
     async def begin(self, request: Request) -> Response:
         onward = own_path(request.query_params.get("next", ""))
@@ -58,7 +58,7 @@ class SingleSignOnPages:
     async def come_back(self, request: Request) -> Response:
         """Let in whoever the provider vouches for, if an operator has that name."""
         parts, address = self._parts, self._door.address(request)
-        wait = self._tries.take(address, address, parts.clock())
+        wait = await self._tries.take(address, address, parts.clock())
         if wait:
             parts.tried("too_many")
             return self._refused(request, 429, "often", wait=minutes(wait))
@@ -79,7 +79,7 @@ class SingleSignOnPages:
         operator = await parts.people.named(name)
         if operator is None:
             return await self._unknown(request, name, "no operator has this name")
-        self._tries.give_back(address, address)
+        await self._tries.give_back(address, address)
         credential = await parts.sign_in.credential(operator.id)
         onward = own_path(unquote(onward))
         # Browsers keep strict cookies from an address that another site led to: the page that is shown leads on itself.

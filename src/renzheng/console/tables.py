@@ -112,7 +112,7 @@ class TablePages:
             "accounts": accounts,
             "choices": {column.name: column.words for column in table.columns if column.words},
         }
-        return self._frame.page("table.html", request, visitor, shown, calls=management.calls.made(visitor))
+        return self._frame.page("table.html", request, visitor, shown, calls=await management.calls.made(visitor))
 
     async def show_one(self, request: Request, visitor: Visitor, record: Record) -> Response:
         management, spoken = self._management, language(request)
@@ -126,7 +126,7 @@ class TablePages:
             "accounts": await management.accounts(visitor, spoken) if shows_account else {},
             "done": management.actions.get(request.query_params.get("done", "")),
         }
-        return self._frame.page(record.template, request, visitor, shown, calls=management.calls.made(visitor))
+        return self._frame.page(record.template, request, visitor, shown, calls=await management.calls.made(visitor))
 
     def _named(self, request: Request, record: Record) -> dict[str, Any]:
         """The parameter by which the address names the record. Raises CallError for what can be none."""

@@ -109,6 +109,7 @@ def make_console(
     parts = ConsoleParts(
         people=PeopleOfStore(store.operators),
         sign_in=store.sign_in,
+        notes=store.console_notes,
         passwords=passwords or Passwords(),
         record=store.audit.record,
         tried=tried,

@@ -12,6 +12,7 @@ from renzheng.store.authenticity import Authenticity
 from renzheng.store.billing import Billing
 from renzheng.store.bucket import BucketObjects
 from renzheng.store.calls import Calls
+from renzheng.store.console_notes import ConsoleNotes
 from renzheng.store.customer_buckets import Buckets
 from renzheng.store.deliveries import Deliveries
 from renzheng.store.encryption_keys import EncryptionKeys
@@ -80,6 +81,7 @@ class Store:
         self.deliveries = Deliveries(database)
         self.statistics = Statistics(database)
         self.nodes = Nodes(database, entropy)
+        self.console_notes = ConsoleNotes(database, vault)
         self._audit_as(actor)
 
     def _audit_as(self, actor: str) -> None:

@@ -4,7 +4,7 @@
 away nor leave out what it asks for. A revision that only adds leaves it as it is; any other one raises it to itself.
 """
 
-HEAD = "0023"
+HEAD = "0024"
 BESIDE = "0022"
 NEEDS = "schema_needs"
 """In the table `meta`: `BESIDE` of the program that made the schema what it is."""

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import node_races
 from tests.support.images import sample
 from tests.support.installation import Installation
 from tests.support.journeys import Journey, travel
 from tests.support.rehearsed import rehearsed
 
 PEOPLE = 3
+ROUNDS = 2
 SECONDS = 300.0
 
 
@@ -51,3 +53,11 @@ def test_a_server_is_killed_and_everybody_has_a_result(installation: Installatio
     assert all(journey.result.Result == "0" or journey.course.is_late for journey in journeys)
     assert installation.rows("SELECT count(*), count(DISTINCT session_id) FROM verdicts") == [(PEOPLE, PEOPLE)]
     assert installation.rows("SELECT count(*) FROM ledger") == [(PEOPLE,)]
+
+
+async def test_of_sixteen_that_come_to_two_servers_at_once_one_wins(tmp_path: Path) -> None:
+    with node_races.running_pair(tmp_path) as pair:
+        await node_races.race_of_devices(pair, ROUNDS)
+        await node_races.race_of_connections(pair, ROUNDS)
+        await node_races.race_of_ends(pair, ROUNDS)
+        await node_races.race_of_fetches(pair, ROUNDS)

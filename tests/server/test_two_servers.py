@@ -16,18 +16,8 @@ from renzheng.evaluation.performance import Performance
 from renzheng.evaluation.puppet import Puppet
 from tests.support.images import base64_of, sample, sample_picture
 from tests.support.postgres import cluster
-from tests.support.server import PATIENCE, Server, result, until
+from tests.support.server import PATIENCE, Server, result, second, until
 from tests.support.server import token as issue
-
-
-def second(first: Server, folder: Path, **settings: object) -> Server:
-    """Another server on the records, the keys and the evidence of one that runs."""
-    given = {
-        name.removeprefix("RENZHENG_").lower(): value
-        for name, value in first.environment.items()
-        if name in ("RENZHENG_DATABASE_URL", "RENZHENG_KEYS_URL", "RENZHENG_KEYS_DIR", "RENZHENG_DATA_DIR")
-    }
-    return Server(folder, **{**given, **settings})
 
 
 @pytest.fixture(scope="module")

@@ -157,6 +157,16 @@ class Server:
             return str(reply.read().decode())
 
 
+def second(first: Server, folder: Path, **settings: object) -> Server:
+    """Another server on the records, the keys and the evidence of one that runs."""
+    given = {
+        name.removeprefix("RENZHENG_").lower(): value
+        for name, value in first.environment.items()
+        if name in ("RENZHENG_DATABASE_URL", "RENZHENG_KEYS_URL", "RENZHENG_KEYS_DIR", "RENZHENG_DATA_DIR")
+    }
+    return Server(folder, **{**given, **settings})
+
+
 def token(client: faceid_client.FaceidClient, **fields: object) -> str:
     """GetFaceIdToken by the SDK."""
     request = models.GetFaceIdTokenRequest()

@@ -9,6 +9,7 @@ import pytest
 
 from renzheng.accounts.keys import Key
 from renzheng.gateway.body import BytesInFlight, RequestBody, SlowReadTimer
+from renzheng.gateway.buffers import BodyBuffers
 from renzheng.gateway.contract import GatewaySettings
 from renzheng.gateway.errors import AccountLimitExceededError, AddressLimitExceededError, ServiceUnavailableError
 from renzheng.gateway.parameters import text_of
@@ -197,7 +198,7 @@ async def test_a_refused_body_holds_nothing_while_the_rest_of_it_is_thrown_away(
 
 def test_a_body_is_late_from_the_moment_that_the_settings_say() -> None:
     settings = GatewaySettings(body_grace=2, body_rate=1000, body_seconds=10)
-    body = RequestBody(BytesInFlight(settings), SlowReadTimer(), settings, "10.0.0.1")
+    body = RequestBody(BytesInFlight(settings), SlowReadTimer(), settings, "10.0.0.1", BodyBuffers())
     for size, last in ((0, 2.0), (1000, 3.0), (7000, 9.0), (9000, 10.0)):
         body.size = size
         assert not body.is_late(last), size

@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from renzheng.server.exchange import _Filling
 from renzheng.server.http import MAX_PIPELINED, SLICE, ApiProtocol
 from tests.hostile.inputs import Wire, made
 
@@ -546,3 +547,13 @@ def test_a_client_has_time_to_take_something_again_and_again(waiting: tuple[int,
         if wire.closing:
             break
     assert (wire.closing, seen) == (True, looks)
+
+
+def test_a_body_that_was_read_is_referred_to_no_more() -> None:
+    """The loop keeps what filled it until the next one; its memory has to be free for that by then."""
+    place = bytearray(5)
+    filling = _Filling(None, memoryview(place), 5)  # type: ignore[arg-type]
+    with pytest.raises(BufferError):
+        place.append(0)
+    filling.end()
+    place.append(0)

@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from renzheng.gateway.body import BytesInFlight, RequestBody, SlowReadTimer
+from renzheng.gateway.buffers import BodyBuffers
 from renzheng.gateway.context import Request
 from renzheng.gateway.contract import GatewaySettings, KeyFinder, Where
 from renzheng.gateway.errors import (
@@ -93,6 +94,7 @@ class Authentication:
         self._signing_keys = SigningKeys()
         self._in_flight = BytesInFlight(settings)
         self._watch = SlowReadTimer()
+        self._buffers = BodyBuffers()
         self._body_too_large = partial(RequestSizeLimitExceededError, "body", limit=settings.body_bytes)
 
     @property
@@ -102,7 +104,7 @@ class Authentication:
 
     def new_body(self, address: str) -> RequestBody:
         """The body of a request that has begun; to be released when it ends."""
-        return RequestBody(self._in_flight, self._watch, self._settings, address)
+        return RequestBody(self._in_flight, self._watch, self._settings, address, self._buffers)
 
     def check_protocol(self, request: Request) -> None:
         """GET or POST, and no header twice that decides anything."""

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from renzheng.base.addresses import subscriber
+from renzheng.gateway.buffers import BodyBuffers
 from renzheng.gateway.contract import GatewaySettings
 from renzheng.gateway.errors import (
     AccountLimitExceededError,
@@ -20,7 +21,6 @@ from renzheng.gateway.errors import (
 )
 
 Bytes = bytes | bytearray | memoryview
-_UNTOUCHED = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 AsgiMessage = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[AsgiMessage]]
 ReadInto = Callable[[memoryview], AsyncGenerator[int, None]]
@@ -102,11 +102,13 @@ class RequestBody:
     """One request's body and what it holds of the bytes in flight, from the first byte until `release`."""
 
     __slots__ = (
+        "_buffers",
         "_chunks",
         "_digest",
         "_held",
         "_holder",
         "_in_flight",
+        "_pages",
         "_settings",
         "_started",
         "_stopped",
@@ -117,8 +119,17 @@ class RequestBody:
         "size",
     )
 
-    def __init__(self, in_flight: BytesInFlight, watch: SlowReadTimer, settings: GatewaySettings, address: str) -> None:
+    def __init__(
+        self,
+        in_flight: BytesInFlight,
+        watch: SlowReadTimer,
+        settings: GatewaySettings,
+        address: str,
+        buffers: BodyBuffers,
+    ) -> None:
         self._in_flight = in_flight
+        self._buffers = buffers
+        self._pages: mmap.mmap | None = None
         self._watch = watch
         self._settings = settings
         self._holder: Holder = subscriber(address)
@@ -165,7 +176,8 @@ class RequestBody:
 
     async def _fill(self, read_into: ReadInto, announced: int) -> None:
         """Read into the place where it stays, of the announced size; memory that nothing came for is never touched."""
-        view, self._digest = memoryview(mmap.mmap(-1, announced, _UNTOUCHED)), hashlib.sha256()
+        self._pages = self._buffers.take(announced)
+        view, self._digest = memoryview(self._pages)[:announced], hashlib.sha256()
         async with contextlib.aclosing(read_into(view)) as arrivals:
             async for size in arrivals:
                 self._hold(size)
@@ -243,6 +255,9 @@ class RequestBody:
         """Let go of everything and count it no more: the request is over, or refused."""
         self.data = b""
         self._chunks.clear()
+        if self._pages is not None:
+            self._buffers.give_back(self._pages)
+            self._pages = None
         if self._held:
             self._in_flight.release(self._holder, self._held)
             self._held = 0

@@ -48,6 +48,7 @@ class _Filling(asyncio.BufferedProtocol):
         if self._reading:
             self._reading = False
             self._hand_to(self._protocol)
+        self._buffer = memoryview(b"")  # the loop keeps this object until the next body, and would keep the last one's
 
     def _hand_to(self, protocol: asyncio.BaseProtocol) -> None:
         transport = self._protocol.transport

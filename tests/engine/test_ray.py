@@ -150,6 +150,17 @@ async def test_an_answer_that_does_not_come_is_lost_and_its_work_is_ended(near: 
     assert behind(near).cancelled == 1
 
 
+async def test_a_courier_that_stands_still_is_replaced(near: Near, monkeypatch: pytest.MonkeyPatch) -> None:
+    behind(near).given = asyncio.Event()
+    monkeypatch.setattr(link, "GRACE_SECONDS", 0.01 - 60)
+    with pytest.raises(WorkerDiedError, match="stood still"):
+        await compare(near)
+    monkeypatch.undo()
+    behind(near).given = COMPARED
+    await until(lambda: len(near.couriers) > 1 and near.trouble is None)
+    assert (await compare(near))[0].comparison == COMPARED
+
+
 async def test_work_that_nobody_waits_for_is_ended(near: Near) -> None:
     behind(near).given = asyncio.Event()
     asked = asyncio.create_task(compare(near))

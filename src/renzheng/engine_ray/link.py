@@ -25,6 +25,8 @@ R = TypeVar("R", bound=Answer)
 
 FIRST_PAUSE, MAX_PAUSE = 0.5, 15.0
 STOP_SECONDS = 2.0
+GRACE_SECONDS = 30.0
+"""For a courier to say that the cluster did not answer in time."""
 FOREIGN_SECONDS = 15.0
 """After which a cluster of another version is asked again."""
 STARTING = "the connection to Ray is not there yet"
@@ -83,19 +85,24 @@ class Link:
 
         Raises MediaError, BusyError where nothing was begun, WorkerDiedError where what was begun is lost.
         """
-        trouble = self.trouble
-        if self._writer is None or trouble is not None:
+        trouble, writer = self.trouble, self._writer
+        if writer is None or trouble is not None:
             raise BusyError(trouble or STARTING)
         self._number += 1
         number, content = self._number, m.pack(question, payload)
         answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._open[number] = answered
         try:
-            self._writer.write(HEAD.pack(number, len(content)) + content)
-            return self._read(await answered, question)
+            writer.write(HEAD.pack(number, len(content)) + content)
+            async with asyncio.timeout(self._seconds + GRACE_SECONDS):
+                found = await answered
+            return self._read(found, question)
+        except TimeoutError:
+            writer.close()  # a courier that stands still is ended
+            raise WorkerDiedError("the process that speaks to Ray stood still") from None
         except asyncio.CancelledError:
-            if self._writer is not None:
-                self._writer.write(HEAD.pack(number, 0))
+            if not writer.is_closing():
+                writer.write(HEAD.pack(number, 0))
             raise
         finally:
             self._open.pop(number, None)

@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateNumbers, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -284,6 +285,21 @@ def test_openssl_reads_our_sm2_keys_and_we_read_its(tmp_path: Path) -> None:
 def test_key_pairs_without_both_kinds_are_refused(bundle: str) -> None:
     with pytest.raises(ValueError, match="need an RSA and an SM2 key"):
         KeyPairs.from_pem(bundle)
+
+
+def test_primes_are_checked_but_for_keys_of_our_own() -> None:
+    """A check takes a processor so long that whoever is first after a start or a rotation would hold up others."""
+    one, other = generate_private_key(65537, 1024), generate_private_key(65537, 1024)
+    own, foreign = one.private_numbers(), other.private_numbers()
+    mixed = RSAPrivateNumbers(
+        own.p, own.q, foreign.d, foreign.dmp1, foreign.dmq1, foreign.iqmp, own.public_numbers
+    ).private_key(unsafe_skip_rsa_key_validation=True)
+    bundle = mixed.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    bundle += REQUESTS[1]["private_key_pem"]
+    with pytest.raises(ValueError, match=r"."):
+        KeyPairs.from_pem(bundle)
+    numbers = KeyPairs.from_pem(bundle, are_own=True).public.rsa.public_numbers()
+    assert numbers == one.public_key().public_numbers()
 
 
 def test_no_representation_shows_a_key_or_a_plaintext() -> None:

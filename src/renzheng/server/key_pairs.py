@@ -29,7 +29,9 @@ class CurrentKeyPairs:
         numbers = tuple(generation.id for generation in usable)
         pairs = self._pairs.get(numbers)
         if pairs is None:
-            pairs = self._pairs[numbers] = KeyPairs.from_pem("".join(generation.pem for generation in usable))
+            # From the vault, sealed and bound to their account: only this server can have put them there.
+            bundle = "".join(generation.pem for generation in usable)
+            pairs = self._pairs[numbers] = KeyPairs.from_pem(bundle, are_own=True)
         return pairs
 
 

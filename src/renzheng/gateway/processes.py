@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -34,10 +34,7 @@ class ProcessPool:
     async def run(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """`work(*arguments)` in one of them. WorkLostError."""
         for _ in range(2):
-            # In a thread, as what is handed to the pool first starts a process, which takes a tenth of a second.
-            pool = self._pool
-            if pool is None:
-                pool = await asyncio.to_thread(self._begun)
+            pool = self._pool or await self._begin_apart()
             try:
                 return await asyncio.wrap_future(pool.submit(work, *arguments))
             except BrokenProcessPool:
@@ -51,7 +48,18 @@ class ProcessPool:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
 
+    async def _begin_apart(self) -> ProcessPoolExecutor:
+        """In a thread, as starting a process takes a while. In one of its own, as processes inherit its niceness: they
+        load their modules when requests are waiting, and not only their work comes after the loop."""
+        beginner = ThreadPoolExecutor(1, thread_name_prefix="renzheng-begin")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(beginner, self._begun)
+        finally:
+            beginner.shutdown(wait=False)
+
     def _begun(self) -> ProcessPoolExecutor:
+        own = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, own, min(19, os.getpriority(os.PRIO_PROCESS, own) + NICENESS))
         with self._beginning:
             if self._pool is None:
                 context = multiprocessing.get_context("spawn")
@@ -73,5 +81,4 @@ def _begin(parent: int) -> None:
         os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.nice(NICENESS)
     forbid_dumps()

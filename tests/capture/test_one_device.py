@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,3 +57,33 @@ async def test_the_sweeper_ends_no_attempt_whose_device_has_a_socket_open(
     monkeypatch.setattr(app.parts.channel, "is_open", lambda session_id: session_id == 1)
     await Upkeep(app.parts).end_abandoned()
     assert ended == [2]
+
+
+async def test_of_two_connections_of_a_device_that_come_at_once_the_row_says_which_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one's claim is written first, and told to it last."""
+    async with world(tmp_path) as inside:
+        await inside.issue()
+        async with inside.person() as first:
+            secret = (await first.until("welcome"))["device"]
+        claim = inside.store.sessions.return_device
+        written, told_late = asyncio.Event(), asyncio.Event()
+
+        async def claim_in_turn(*given: Any) -> bool:
+            is_first = not written.is_set()
+            held = await claim(*given)
+            written.set()
+            if is_first:
+                await told_late.wait()
+            return held
+
+        monkeypatch.setattr(inside.store.sessions, "return_device", claim_in_turn)
+        async with inside.person(device=secret) as slow:
+            await written.wait()
+            async with inside.person(device=secret) as quick:
+                await quick.until("welcome")
+                told_late.set()
+                assert await slow.close_code() == Close.TAKEN_OVER
+                quick.say("handover")
+                assert await quick.until("handover"), "the one that has the row stays"

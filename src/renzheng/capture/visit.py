@@ -81,7 +81,6 @@ class Visit:
         self._handover = Handing(parts, settings, websocket)
         self._socket = int.from_bytes(parts.entropy(8), "big") >> 2
         self._came_from: int | None = None
-        self._is_replaced = False
         self._is_stirred = asyncio.Event()
 
     async def run(self) -> Close:
@@ -120,10 +119,9 @@ class Visit:
             if (guest := self._guest) is None:
                 continue
             now = self._parts.clock()
-            if self._is_replaced or not await self._parts.sessions.touch_device(
-                guest.session.id, guest.secret, now, self._socket
-            ):
+            if not await self._parts.sessions.touch_device(guest.session.id, guest.secret, now, self._socket):
                 raise ClosingError(Close.TAKEN_OVER)
+            self._sockets.entered(guest.session.id, self)  # of two that came at once, the row says whose it is
 
     @property
     def _heartbeat_seconds(self) -> float:
@@ -255,7 +253,7 @@ class Visit:
             self._came_from = guest.session.node
             self._sockets.moved(guest.session.id)
         if (before := self._sockets.entered(guest.session.id, self)) is not None and before is not self:
-            before.replace()
+            before.look()
         attempt = await entry.attempt_under_way(guest.session) if guest.is_same else None
         if attempt is None and await self._cut_off(guest.session):
             guest.session = await self._reload()
@@ -279,13 +277,8 @@ class Visit:
         """Whether the device came from a node that is gone, or stands still."""
         return self._came_from is not None and await self._parts.nodes.is_gone(self._came_from)
 
-    def replace(self) -> None:
-        """Another socket has this session now."""
-        self._is_replaced = True
-        self._is_stirred.set()
-
     def look(self) -> None:
-        """Perhaps another node's socket has this session now."""
+        """Perhaps another socket has this session now."""
         self._is_stirred.set()
 
     # -- attempts --

@@ -15,7 +15,7 @@ from renzheng.cli import build
 from renzheng.engine.limits import JudgingLimits
 from renzheng.engine.observation import FaceModels
 from renzheng.engine.runtimes import Image
-from renzheng.evaluation import clips, suite
+from renzheng.evaluation import clips, outputs, suite
 from renzheng.evaluation.attacks import ATTACKS, Attack, Stage, answered, present
 from renzheng.evaluation.clips import Clip
 from renzheng.evaluation.noticing import Channel
@@ -42,7 +42,7 @@ from renzheng.evaluation.suite import (
     tabulate,
 )
 from renzheng.evaluation.tables import markdown
-from renzheng.evaluation.texts import Language
+from renzheng.evaluation.texts import Language, Words
 from renzheng.evaluation.thresholds import choose, confirm
 
 from .conftest import DATA
@@ -282,6 +282,20 @@ def test_what_passes_without_its_target_shows_whether_an_attack_counts() -> None
         assert "1 / 3" in table
         assert "2 / 3" in table
     assert "several (exempt)" in markdown(found)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+@pytest.mark.parametrize("halves", [(), (CHOOSE,), (REPORT,), (CHOOSE, REPORT)], ids="-".join)
+def test_any_type_alone_makes_a_whole_report(attack: Attack, halves: tuple[str, ...], tmp_path: Path) -> None:
+    people = People([Taking("p0", "a.jpg", CHOOSE), Taking("p1", "b.jpg", REPORT)], 2, {})
+    found = tabulate([trial(attack.name, [], half) for half in halves], people, [attack], JudgingLimits(), RUN)
+    assert [row.name for row in found.attacks] == ([attack.name] if REPORT in halves else [])
+    outputs.write_attacks(found, tmp_path / "attacks.csv")
+    languages: tuple[Language, ...] = ("en", "zh")
+    for language in languages:
+        name = Words(language).maybe("attack", attack.name)
+        assert (name in render(found, language)) == (REPORT in halves)
+        assert (f"| {name} |" in markdown(found, language)) == (REPORT in halves)
 
 
 def test_image_scores_stand_by_type_as_medians_of_the_reported_half() -> None:

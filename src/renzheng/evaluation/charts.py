@@ -179,7 +179,7 @@ def characteristic(results: Recognition, words: Words) -> str:
 
 
 def attack_rates(results: Presentations, words: Words) -> str:
-    """APCER by type, and BPCER below, each as a point with its interval."""
+    """APCER by type, and BPCER below, each as a point with its interval; empty where there is no rate."""
     rows = [
         (words.maybe("attack", a.name), a.apcer, "impostor")
         for a in results.attacks
@@ -187,6 +187,8 @@ def attack_rates(results: Presentations, words: Words) -> str:
     ]
     rows.append((words("genuine_row"), results.bpcer, "genuine"))
     rows = [row for row in rows if row[1].value is not None]
+    if not rows:
+        return ""
     high = 1.0 if max(r.high or 0 for _, r, _ in rows) > 0.5 else 0.5
     ticks: Sequence[tuple[float, str]] = [(float(v), _percent(float(v))) for v in np.arange(0, high + 0.01, high / 5)]
     height = 60 + 34 * len(rows)

@@ -10,7 +10,7 @@ from pathlib import Path
 from renzheng.evaluation import charts
 from renzheng.evaluation.calibration import ANCHORS, CalibrationTable
 from renzheng.evaluation.rates import Rate, bound_without_errors
-from renzheng.evaluation.results import Point, Presentations, Recognition, Results, Run, Suite, Timing
+from renzheng.evaluation.results import AttackType, Point, Presentations, Recognition, Results, Run, Suite, Timing
 from renzheng.evaluation.tables import chosen_threshold, counted, layers, looks, suite_facts
 from renzheng.evaluation.texts import Language, Words, digits
 from renzheng.evaluation.thresholds import HEADS
@@ -301,18 +301,22 @@ def _presentations(results: Presentations, words: Words) -> list[str]:
         )
     )
     interval = words("def_interval_pad", replicates=f"{results.run.replicates:,}")
-    parts = [_lede(lede), _cards(cards)]
-    if classified or results.bpcer.value is not None:
-        figure = _wide(charts.attack_rates(results, words))
-        parts.append(_section(words("fig_attacks"), figure, note=words("fig_attacks_note")))
-    parts += [
+    return [
+        _lede(lede),
+        _cards(cards),
+        _attack_figure(results, words),
         _attack_table(results, words),
         _section(words("says"), _list([words("pad_limits"), words("pad_not_here")])),
         _section(words("timings_pad"), _timings(results.timings, "", words)) if results.timings else "",
         _section(words("definitions"), _list([words("def_pad"), interval])),
         _made(results.run, words),
     ]
-    return parts
+
+
+def _attack_figure(results: Presentations, words: Words) -> str:
+    """Empty where nothing has a rate."""
+    figure = charts.attack_rates(results, words)
+    return _section(words("fig_attacks"), _wide(figure), note=words("fig_attacks_note")) if figure else ""
 
 
 def _suite(results: Presentations, suite: Suite, words: Words) -> list[str]:
@@ -320,26 +324,26 @@ def _suite(results: Presentations, suite: Suite, words: Words) -> list[str]:
     natures = {row.name: row.suite.nature for row in results.attacks if row.suite is not None}
     against = [row for row in results.attacks if natures.get(row.name) != "uncaught"]
     heads = [row for row in results.attacks if row.name == HEADS]
-    lede = words(
-        "suite_lede",
-        passed=_bold(sum(row.apcer.errors for row in against)),
-        attacks=_bold(sum(row.apcer.trials for row in against)),
-        types=_bold(len(against)),
-        heads=_bold(sum(row.apcer.trials for row in heads)),
-        through=_bold(sum(row.apcer.errors for row in heads)),
-    )
-    figure = _wide(charts.attack_rates(results, words))
+    passed, attacks = (_bold(number) for number in _errors_of(against))
+    through, tried = (_bold(number) for number in _errors_of(heads))
+    lede = [words("suite_lede", passed=passed, attacks=attacks, types=_bold(len(against)))] if against else []
+    lede += [words("suite_heads", heads=tried, through=through)] if heads else []
     return [
-        _lede(lede),
+        _lede((" " if words.language == "en" else "").join(lede)),
         _section(words("suite_table"), _suite_table(results, words), note=words("suite_note")),
-        _section(words("measure"), _threshold_table(suite, words)),
+        _section(words("measure"), _threshold_table(suite, words)) if suite.thresholds else "",
         _looks_section(results, words),
-        _section(words("fig_attacks"), figure, note=words("fig_attacks_note")),
+        _attack_figure(results, words),
         _section(words("says"), _list([*suite_facts(suite, words), words("pad_limits"), words("pad_not_here")])),
         _section(words("timings_pad"), _timings(results.timings, "", words)) if results.timings else "",
         _section(words("definitions"), _list([words("def_pad")])),
         _made(results.run, words),
     ]
+
+
+def _errors_of(rows: Sequence[AttackType]) -> tuple[int, int]:
+    """How many presentations passed, of how many."""
+    return sum(row.apcer.errors for row in rows), sum(row.apcer.trials for row in rows)
 
 
 def _suite_table(results: Presentations, words: Words) -> str:

@@ -157,7 +157,8 @@ def _suite(results: Presentations, suite: Suite, words: Words) -> list[str]:
         name = words.maybe("attack", row.name)
         cells = (name, target, f"{row.presentations:,}", passed, words.range(row.apcer), stopped, without, chosen)
         lines.append(_row(*cells))
-    lines += ["", *_head(*(words(key) for key in ("measure", "attacks_most", "heads_least", "shipped", "choice")))]
+    if suite.thresholds:
+        lines += ["", *_head(*(words(key) for key in ("measure", "attacks_most", "heads_least", "shipped", "choice")))]
     for found in suite.thresholds:
         figures = [digits(value) if value is not None else "–" for value in (found.attacks, found.heads, found.shipped)]
         lines.append(_row(words.maybe("measure", found.name), *figures, chosen_threshold(found, words)))

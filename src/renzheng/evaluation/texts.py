@@ -244,9 +244,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "每类攻击都被构造得能通过除一层以外的所有层。关闭该层后的通过数说明攻击是否足够强、值得计入。",
     ),
     "suite_lede": (
-        "{passed} of {attacks} attacks of {types} types passed as a live person. Of {heads} heads that complied with "
-        "everything, {through} passed: that is what is not caught.",
-        "{types} 类共 {attacks} 次攻击中，{passed} 次被当作真人通过。"
+        "{passed} of {attacks} attacks of {types} types passed as a live person.",
+        "{types} 类共 {attacks} 次攻击中，{passed} 次被当作真人通过。",
+    ),
+    "suite_heads": (
+        "Of {heads} heads that complied with everything, {through} passed: that is what is not caught.",
         "{heads} 个完全配合的渲染头部中有 {through} 个通过：这正是无法拦截的部分。",
     ),
     "timings": ("Time an image, milliseconds", "每张图耗时（毫秒）"),

@@ -211,10 +211,12 @@ class Judge:
 
     def _actions(self, baseline: Baseline | None) -> tuple[ActionOutcome, ...]:
         outcomes: list[ActionOutcome] = []
+        newest: Glance | None = None
         for step, action in dict.fromkeys((seen.step, seen.action) for seen in self._seen):
+            rows = [seen for seen in self._seen if (seen.step, seen.action) == (step, action)]
+            last, newest = newest, rows[-1].glance
             if action == NEUTRAL or is_light(action):
                 continue
-            rows = [seen for seen in self._seen if (seen.step, seen.action) == (step, action)]
             if baseline is None:
                 outcomes.append(ActionOutcome(step, action, False, None, 0.0, None, (), len(rows)))
                 continue
@@ -223,7 +225,7 @@ class Judge:
                 watcher.feed(seen.glance, seen.at)
             glances = [seen.glance for seen in rows]
             before = outcomes[-1].action if outcomes else NEUTRAL
-            unasked = unasked_actions(action, glances, baseline, self._limits.actions, before)
+            unasked = unasked_actions(action, glances, baseline, self._limits.actions, before, last)
             answered = watcher.phase == "done"
             outcomes.append(
                 ActionOutcome(

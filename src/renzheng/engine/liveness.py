@@ -208,24 +208,50 @@ def unasked_actions(
     baseline: Baseline,
     thresholds: ActionThresholds = DEFAULT_THRESHOLDS,
     before: str = NEUTRAL,
+    last: Glance | None = None,
 ) -> tuple[str, ...]:
     """Actions other than the asked one that begin within the step and are shown clearly; ``before``: asked before it.
 
+    ``last``: the last frame of the step before. What it does not show, and this step shows and ends, counts as well:
+    it began while no frame was sent, as where a recording skips an action.
+
     Blinks are not held against anybody, and a nod or a tilt only while the face looks ahead: a turn moves the pitch,
-    and leans the line of the eyes. After a nod one more has to be twice as clear, as many people nod twice.
+    and leans the line of the eyes. After a nod one more has to be twice as clear, as many people nod twice, and so has
+    a nod that began between two steps: people hold their heads lower after a while.
     """
     found = []
     for action in ACTIONS:
         if action in (asked, "blink"):
             continue
-        steady = [g for g in glances if action not in AHEAD_ONLY or abs(g.yaw) <= thresholds.neutral_yaw]
-        clearly = thresholds.unasked * (2 if action == before == "nod" else 1)
-        watcher = ActionWatcher(action, baseline, replace(thresholds, reach=clearly))
-        for number, glance in enumerate(steady):
-            watcher.feed(glance, float(number))
-        if watcher.phase in ("reached", "done"):
+        steady, earlier = (
+            [g for g in some if action not in AHEAD_ONLY or abs(g.yaw) <= thresholds.neutral_yaw]
+            for some in (glances, () if last is None else (last,))
+        )
+        level = baseline
+        if action in TILTS and before not in TILTS and steady and earlier:
+            level = _level(action, (earlier[0], steady[-1]), baseline)
+        clearly = replace(thresholds, reach=thresholds.unasked * (2 if action == before == "nod" else 1))
+        twice = replace(thresholds, reach=thresholds.unasked * (2 if action == "nod" else 1))
+        begins = _followed(action, steady, level, clearly) in ("reached", "done")
+        if begins or (earlier and _followed(action, earlier + steady, level, twice) == "done"):
             found.append(action)
     return tuple(found)
+
+
+def _followed(action: str, glances: Sequence[Glance], baseline: Baseline, thresholds: ActionThresholds) -> str:
+    """Which phase an action comes to in these frames."""
+    watcher = ActionWatcher(action, baseline, thresholds)
+    for number, glance in enumerate(glances):
+        watcher.feed(glance, float(number))
+    return watcher.phase
+
+
+def _level(tilt: str, ends: Sequence[Glance], baseline: Baseline) -> Baseline:
+    """The baseline to measure a tilt from: where the head leans the other way before and after a step, the nearer of
+    both, as a neutral face that was shown askew hides half of a tilt."""
+    leans = [TILTS[tilt] * (glance.roll - baseline.roll) for glance in ends]
+    away = min(max(leans), 0.0) if all(glance.single for glance in ends) else 0.0
+    return replace(baseline, roll=baseline.roll + TILTS[tilt] * away)
 
 
 @dataclass(frozen=True)

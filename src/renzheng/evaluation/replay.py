@@ -42,6 +42,13 @@ EVERY = 2  # frames: the recording is begun at every second one
 LAGS = (0.0, 0.2, 0.4, 0.6, 0.8)  # seconds of the recording that may pass between two steps
 
 Actions = tuple[str, ...]
+Change = tuple[int, int]
+"""Of the recording's frames the last that is sent for one step, and the first that is sent for the next."""
+
+
+def _changes(last: int) -> frozenset[Change]:
+    """The ways to go on to the next step after a frame."""
+    return frozenset((last, last + 1 + round(lag / PACE)) for lag in LAGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +140,9 @@ class _Opening:
     baseline: Baseline
 
     @property
-    def starts(self) -> frozenset[int]:
-        """Frames with which the first action may begin."""
-        return frozenset(self.frames[-1] + 1 + round(lag / PACE) for lag in LAGS)
+    def changes(self) -> frozenset[Change]:
+        """The ways to go on to the first action."""
+        return _changes(self.frames[-1])
 
 
 def _whole_second(glances: Sequence[Glance], start: int) -> _Opening | None:
@@ -166,51 +173,53 @@ class _Answers:
 
     def __init__(self, glances: Sequence[Glance], opening: _Opening, limits: JudgingLimits) -> None:
         self._glances, self._opening, self._limits = glances, opening, limits
-        self._ends: dict[tuple[str, str, int], int | None] = {}
+        self._ends: dict[tuple[str, str, Change], int | None] = {}
 
-    def all_up_to(self, longest: int, said: Actions = (), starts: frozenset[int] | None = None) -> Iterator[Actions]:
-        """Every sequence of so many actions at most that begins with `said`; `starts`: of what follows it."""
+    def all_up_to(
+        self, longest: int, said: Actions = (), changes: frozenset[Change] | None = None
+    ) -> Iterator[Actions]:
+        """Every sequence of so many actions at most that begins with `said`; `changes`: to what follows it."""
         if said:
             yield said
         if len(said) == longest:
             return
         for action in ACTIONS:
-            ends = {self._end(action, said[-1:], start) for start in starts or self._opening.starts} - {None}
+            ends = {self._end(action, said[-1:], change) for change in changes or self._opening.changes} - {None}
             if ends:
-                after = frozenset(end + 1 + round(lag / PACE) for end in ends if end is not None for lag in LAGS)
+                after = frozenset(change for end in ends if end is not None for change in _changes(end))
                 yield from self.all_up_to(longest, (*said, action), after)
 
     def frames_for(
-        self, actions: Actions, said: Actions = (), starts: frozenset[int] | None = None
+        self, actions: Actions, said: Actions = (), changes: frozenset[Change] | None = None
     ) -> list[range] | None:
         """The frames that are sent for each of these actions, one way of several; None where there is none."""
         if not actions:
             return []
-        for start in sorted(starts or self._opening.starts):
-            end = self._end(actions[0], said[-1:], start)
+        for change in sorted(changes or self._opening.changes):
+            end = self._end(actions[0], said[-1:], change)
             if end is None:
                 continue
-            after = frozenset(end + 1 + round(lag / PACE) for lag in LAGS)
-            rest = self.frames_for(actions[1:], (*said, actions[0]), after)
+            rest = self.frames_for(actions[1:], (*said, actions[0]), _changes(end))
             if rest is not None:
-                return [range(start, end + 1), *rest]
+                return [range(change[1], end + 1), *rest]
         return None
 
-    def _end(self, action: str, before: Actions, start: int) -> int | None:
-        """The frame with which an action is done that is asked from frame `start` on; None where it is not accepted."""
-        key = action, "".join(before), start
+    def _end(self, action: str, before: Actions, change: Change) -> int | None:
+        """The frame with which an action is done that is asked at this change; None where it is not accepted."""
+        key = action, "".join(before), change
         if key not in self._ends:
-            self._ends[key] = self._watch(action, before[0] if before else NEUTRAL, start)
+            self._ends[key] = self._watch(action, before[0] if before else NEUTRAL, change)
         return self._ends[key]
 
-    def _watch(self, action: str, before: str, start: int) -> int | None:
+    def _watch(self, action: str, before: str, change: Change) -> int | None:
         baseline, limits = self._opening.baseline, self._limits.actions
         live, judge = ActionWatcher(action, baseline), ActionWatcher(action, baseline, limits)
+        last, start = change
         for index in range(start, min(len(self._glances), start + round(STEP_DEADLINE / PACE))):
             judge.feed(self._glances[index], PACE * index)
             if live.feed(self._glances[index], PACE * index):
                 shown = self._glances[start : index + 1]
-                unasked = unasked_actions(action, shown, baseline, limits, before)
+                unasked = unasked_actions(action, shown, baseline, limits, before, self._glances[last])
                 return index if judge.phase == "done" and not unasked else None
         return None
 

@@ -128,7 +128,7 @@ def test_what_the_numbers_say_of_a_recording_the_whole_judge_says_too(puppet: Pu
 
 @pytest.mark.stress
 @pytest.mark.replay
-def test_recordings_of_one_challenge_pass_at_most_one_token_in_a_hundred(engine: FaceModels) -> None:
+def test_recordings_of_each_kind_pass_at_most_one_token_in_a_hundred(engine: FaceModels) -> None:
     folders: Sequence[Path] = [DATA / "deepface", DATA / "lfw_fold1"]
     if not all(folder.is_dir() for folder in folders):
         pytest.skip("the test data's folders of photos are not there (RENZHENG_TEST_DATA)")
@@ -137,7 +137,7 @@ def test_recordings_of_one_challenge_pass_at_most_one_token_in_a_hundred(engine:
     assert all(one.own for one in found), "a genuine recording answers its own challenge"
     rows = tabulate_replays(found)
     assert [row.kind for row in rows] == list(KINDS)
-    for row in rows[:2]:
+    for row in rows:
         assert row.passed.value is not None
         assert row.passed.trials >= 11 * 2000
         assert row.passed.value <= 0.01

@@ -174,6 +174,7 @@ class _Answers:
     def __init__(self, glances: Sequence[Glance], opening: _Opening, limits: JudgingLimits) -> None:
         self._glances, self._opening, self._limits = glances, opening, limits
         self._ends: dict[tuple[str, str, Change], int | None] = {}
+        self._done: dict[tuple[str, int], int | None] = {}
 
     def all_up_to(
         self, longest: int, said: Actions = (), changes: frozenset[Change] | None = None
@@ -212,15 +213,25 @@ class _Answers:
         return self._ends[key]
 
     def _watch(self, action: str, before: str, change: Change) -> int | None:
-        baseline, limits = self._opening.baseline, self._limits.actions
-        live, judge = ActionWatcher(action, baseline), ActionWatcher(action, baseline, limits)
         last, start = change
+        if (action, start) not in self._done:
+            self._done[action, start] = self._accepted(action, start)
+        end = self._done[action, start]
+        if end is None:
+            return None
+        shown, limits = self._glances[start : end + 1], self._limits.actions
+        unasked = unasked_actions(action, shown, self._opening.baseline, limits, before, self._glances[last])
+        return None if unasked else end
+
+    def _accepted(self, action: str, start: int) -> int | None:
+        """The frame with which an action is accepted live that is asked from frame `start` on, and stands at the
+        verdict; None where there is none."""
+        baseline = self._opening.baseline
+        live, judge = ActionWatcher(action, baseline), ActionWatcher(action, baseline, self._limits.actions)
         for index in range(start, min(len(self._glances), start + round(STEP_DEADLINE / PACE))):
             judge.feed(self._glances[index], PACE * index)
             if live.feed(self._glances[index], PACE * index):
-                shown = self._glances[start : index + 1]
-                unasked = unasked_actions(action, shown, baseline, limits, before, self._glances[last])
-                return index if judge.phase == "done" and not unasked else None
+                return index if judge.phase == "done" else None
         return None
 
 

@@ -52,11 +52,12 @@ class Policy:
     def next_challenge(self, shown: int, eased: str | None = None) -> tuple[int, tuple[str, ...]]:
         """Length and kinds of the next challenge, where so many were shown for this token before.
 
-        From the second on one action more, as each is another chance for a recording, and two where a kind is spared
-        (`eased`), as fewer kinds make fewer challenges; not more than there are kinds and time for.
+        The second has one action more and every further one two, as each is another chance for a recording; two as well
+        where a kind is spared (`eased`), as fewer kinds make fewer challenges. Not more than there are kinds and time
+        for.
         """
         kinds = spared(self.challenge_kinds, self.challenge_length, eased)
-        more = 0 if not shown else 1 if kinds == self.challenge_kinds else 2
+        more = min(shown, 2) if kinds == self.challenge_kinds or not shown else 2
         lengths = range(self.challenge_length + 1, self.challenge_length + more + 1)
         return max((length for length in lengths if self._can_ask(length, kinds)), default=self.challenge_length), kinds
 

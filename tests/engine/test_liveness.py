@@ -154,6 +154,41 @@ def test_who_obeys_is_accused_of_nothing_however_late_the_frames_are(
         assert unasked_actions(action, frames[late % len(frames) :], baseline, before=before) == ()
 
 
+@pytest.mark.parametrize("action", [action for action in UNASKED if action != "nod"])
+def test_an_action_that_began_between_two_steps_counts_where_it_ends_in_the_second(
+    action: str, baseline: Baseline
+) -> None:
+    """A recording that skips it: no frame of its beginning is sent."""
+    under_way = [ACTED[action], ACTED[action], NEUTRAL, ACTED["blink"], NEUTRAL]
+    assert unasked_actions("blink", under_way, baseline, last=NEUTRAL) == (action,)
+    assert unasked_actions("blink", under_way, baseline, before=action, last=NEUTRAL) == (action,)
+    assert unasked_actions("blink", under_way, baseline) == ()
+    assert (
+        unasked_actions("blink", under_way, baseline, before=action, last=ACTED[action]) == ()
+    )  # the step before ends late
+    assert unasked_actions("blink", [ACTED[action]] * 5, baseline, last=NEUTRAL) == ()  # held so by now
+
+
+@pytest.mark.parametrize(("share", "yaw", "found"), [(2.15, 0.0, ()), (2.25, 0.0, ("nod",)), (2.25, 0.26, ())])
+def test_a_nod_that_began_between_two_steps_has_to_be_twice_as_clear_and_seen_from_the_front(
+    share: float, yaw: float, found: tuple[str, ...], baseline: Baseline
+) -> None:
+    nodding = replace(NEUTRAL, pitch=baseline.pitch + share * ActionThresholds().nod)
+    last = replace(NEUTRAL, yaw=yaw)
+    assert unasked_actions("blink", [nodding, NEUTRAL, NEUTRAL], baseline, last=last) == found
+
+
+@pytest.mark.parametrize(("tilt", "sign"), [("tilt_left", 1), ("tilt_right", -1)])
+def test_a_neutral_face_that_was_shown_askew_hides_no_tilt(tilt: str, sign: int, baseline: Baseline) -> None:
+    askew = replace(baseline, roll=sign * 13.0)
+    tilted = [NEUTRAL, replace(NEUTRAL, roll=sign * 18.0), NEUTRAL]
+    assert unasked_actions("nod", tilted, askew) == ()
+    assert unasked_actions("nod", tilted, askew, last=NEUTRAL) == (tilt,)
+    assert unasked_actions("nod", tilted, askew, before=tilt, last=NEUTRAL) == ()  # a tilt before it may not be over
+    level = replace(NEUTRAL, roll=sign * 13.0)
+    assert unasked_actions("nod", [*tilted[:2], level], askew, last=NEUTRAL) == ()  # leant for a moment only
+
+
 @pytest.mark.parametrize(("tilt", "other"), [("tilt_left", "tilt_right"), ("tilt_right", "tilt_left")])
 def test_a_tilt_is_measured_from_the_persons_own_level_and_not_held_against_a_turned_face(
     tilt: str, other: str, baseline: Baseline

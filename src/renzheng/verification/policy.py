@@ -50,7 +50,7 @@ class Policy:
                 raise ValueError(f"{actions} are more than the {MAX_ACTION_SECONDS:g} s of which frames are kept")
 
     def next_challenge(self, shown: int, eased: str | None = None) -> tuple[int, tuple[str, ...]]:
-        """Length and kinds of the next challenge, where so many were shown for this token before.
+        """Length and kinds of the next challenge, where so many different ones were shown for this token before.
 
         The second has one action more and every further one two, as each is another chance for a recording; two as well
         where a kind is spared (`eased`), as fewer kinds make fewer challenges. Not more than there are kinds and time

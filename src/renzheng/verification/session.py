@@ -131,8 +131,9 @@ class Session:
 
     @property
     def shown(self) -> int:
-        """Of how many attempts an action was revealed, whether or not they counted in the end."""
-        return self.counted + self.spared + self.excused
+        """How many challenges were shown: one for each attempt that counted, as what one asked that was given back is
+        asked once more."""
+        return max(self.counted, min(1, self.spared + self.excused))
 
     def attempts_left(self, most: int) -> int:
         """How many further attempts may reveal an action, of `most` a token."""

@@ -62,6 +62,19 @@ def test_an_action_that_nobody_asked_for_spoils_the_answer() -> None:
     assert not measured.challenge_passed
 
 
+@pytest.mark.parametrize(("before", "unasked"), [(NEUTRAL, ("turn_right",)), (ACTED["turn_right"], ())])
+def test_an_action_that_began_between_two_steps_spoils_the_second(before: Glance, unasked: tuple[str, ...]) -> None:
+    aside = [ACTED["turn_right"]] * 2
+    first = [*course("open_mouth", ACTED["open_mouth"], NEUTRAL), (1, "open_mouth", before)]
+    rows = [*first, *((2, "blink", glance) for glance in (*aside, NEUTRAL, ACTED["blink"], NEUTRAL))]
+    measured = concluded(judged(rows))
+    assert [one.answered for one in measured.actions] == [True, True]
+    assert measured.actions[1].unasked == unasked
+    at_once = [*[(0, "neutral", NEUTRAL)] * 8, (0, "neutral", before)]
+    at_once += [(1, "blink", glance) for glance in (*aside, NEUTRAL, ACTED["blink"], NEUTRAL)]
+    assert concluded(judged(at_once)).actions[0].unasked == unasked
+
+
 def test_an_answer_that_is_missing_is_none() -> None:
     assert not found("open_mouth", NEUTRAL, NEUTRAL).challenge_passed
     assert not concluded(judged([(0, "neutral", NEUTRAL)] * 9)).challenge_passed  # nothing was asked

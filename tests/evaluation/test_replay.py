@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from renzheng.cli.replay import is_kept
 from renzheng.engine.judging import measure
 from renzheng.engine.liveness import Glance
 from renzheng.engine.observation import FaceModels
 from renzheng.evaluation.puppet import Puppet
+from renzheng.evaluation.rates import rate
 from renzheng.evaluation.replay import Actions, Blinks, answers, as_sent, record, share, try_tokens
-from renzheng.evaluation.replays import KINDS, ReplayPlan, replay_all, tabulate_replays
+from renzheng.evaluation.replays import KINDS, ReplayPlan, Row, replay_all, tabulate_replays
 from renzheng.verification.challenge import possible
 from renzheng.verification.policy import Policy
 
@@ -105,6 +107,15 @@ def test_a_token_asks_anew_for_every_attempt_that_counts_and_once_where_an_actio
     assert (spared.passed, spared.chance) == (100, 1.0)
     assert share(without_blinks, *Policy().next_challenge(1)) == 0
     assert share(frozenset(possible(5)), *Policy().next_challenge(1)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("passed", "chance", "kept"), [(100, 0.01, True), (101, 0.01, False), (100, 0.011, False)])
+def test_each_kind_of_recording_decides_whether_the_promise_is_kept(
+    kind: str, passed: int, chance: float, kept: bool
+) -> None:
+    rows = [Row(one, 1, rate(0, 10_000), 0.0, 0.0) for one in KINDS if one != kind]
+    assert is_kept([*rows, Row(kind, 1, rate(passed, 10_000), chance, chance)]) is kept
 
 
 def test_people_blink_about_seventeen_times_a_minute() -> None:

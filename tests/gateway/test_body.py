@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -212,6 +213,58 @@ async def test_a_body_that_creeps_or_never_comes_is_refused_in_its_time() -> Non
     assert answer.code == "InvalidRequest"
     assert answer.message == "The request body did not arrive in time."
     assert house.gateway.authentication.bytes_in_flight == 0
+
+
+class Loop:
+    """An event loop's clock, which a test turns."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self._timers: list[tuple[float, Callable[..., None], tuple[Any, ...]]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, delay: float, callback: Callable[..., None], *given: Any) -> object:
+        self._timers.append((self.now + delay, callback, given))
+        return self
+
+    def turn(self, seconds: float) -> None:
+        """Stand still for so long, and then call what was due."""
+        self.now += seconds
+        due = [timer for timer in self._timers if timer[0] <= self.now]
+        self._timers = [timer for timer in self._timers if timer not in due]
+        for _, callback, given in due:
+            callback(*given)
+
+
+def test_a_server_that_stood_still_does_not_hold_it_against_the_sender() -> None:
+    settings = GatewaySettings(body_grace=2, body_rate=1000, body_seconds=10)
+    loop, watch = Loop(), SlowReadTimer()
+    watch.loop = loop  # type: ignore[assignment]
+    body = RequestBody(BytesInFlight(settings), watch, settings, "10.0.0.1", BodyBuffers())
+    body._started = watch.add(body)
+    loop.turn(0.2)
+    loop.turn(60)
+    assert not body._stopped, "what it sent in that minute was not read yet"
+    for _ in range(15):
+        loop.turn(0.11)
+    assert not body._stopped
+    loop.turn(0.11)
+    assert body._stopped, "two seconds of the server's own have passed"
+
+
+def test_a_busy_loop_is_no_excuse() -> None:
+    settings = GatewaySettings(body_grace=2, body_rate=1000, body_seconds=10)
+    loop, watch = Loop(), SlowReadTimer()
+    watch.loop = loop  # type: ignore[assignment]
+    body = RequestBody(BytesInFlight(settings), watch, settings, "10.0.0.1", BodyBuffers())
+    body._started = watch.add(body)
+    loop.turn(1.0)
+    loop.turn(1.0)
+    assert not body._stopped
+    loop.turn(0.2)
+    assert body._stopped
 
 
 def test_a_slow_sender_on_a_socket_is_refused_while_a_quick_one_is_served() -> None:

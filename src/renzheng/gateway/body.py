@@ -21,6 +21,9 @@ from renzheng.gateway.errors import (
 )
 
 Bytes = bytes | bytearray | memoryview
+MIN_STANDSTILL = 1.0
+"""Seconds by which a timer is late where the process stood still, as one does whose machine is paused or out of memory;
+a busy loop is late by less."""
 AsgiMessage = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[AsgiMessage]]
 ReadInto = Callable[[memoryview], AsyncGenerator[int, None]]
@@ -70,10 +73,14 @@ class BytesInFlight:
 
 
 class SlowReadTimer:
-    """Ends reads that are too slow, with one timer for all of them: one a request costs 5 µs, as much as its HMACs."""
+    """Ends reads that are too slow, with one timer for all of them: one a request costs 5 µs, as much as its HMACs.
+
+    Time in which this process itself stood still is nobody's: what was sent meanwhile waits unread in the kernel.
+    """
 
     def __init__(self, interval: float = 0.1) -> None:
         self._interval = interval
+        self._due = 0.0
         self._reading: set[RequestBody] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -84,7 +91,7 @@ class SlowReadTimer:
         loop = self.loop = self.loop or asyncio.get_running_loop()
         self._reading.add(body)
         if self._timer is None:
-            self._timer = loop.call_later(self._interval, self._look, loop)
+            self._wait(loop)
         return loop.time()
 
     def remove(self, body: RequestBody) -> None:
@@ -92,10 +99,19 @@ class SlowReadTimer:
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
+        if now - self._due >= MIN_STANDSTILL:
+            for body in self._reading:
+                body.excuse(now - self._due)
         for body in [body for body in self._reading if body.is_late(now)]:
             self._reading.discard(body)
             body.stop()
-        self._timer = loop.call_later(self._interval, self._look, loop) if self._reading else None
+        self._timer = None
+        if self._reading:
+            self._wait(loop)
+
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._due = loop.time() + self._interval
+        self._timer = loop.call_later(self._interval, self._look, loop)
 
 
 class RequestBody:
@@ -225,6 +241,10 @@ class RequestBody:
         settings = self._settings
         allowed = settings.body_grace + self.size / settings.body_rate
         return now - self._started > min(allowed, settings.body_seconds)
+
+    def excuse(self, seconds: float) -> None:
+        """Of the time since its start so many seconds do not count."""
+        self._started += seconds
 
     def stop(self) -> None:
         """End the read that is going on, as too slow."""

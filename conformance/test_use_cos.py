@@ -15,9 +15,9 @@ import pytest
 
 from renzheng.evaluation.device import Device, DeviceLimits
 from renzheng.evaluation.performance import Performance
-from renzheng.evaluation.puppet import Puppet
 from tests.support.cos import KEY_ID, NAME, REGION, SECRET, CosFront
-from tests.support.images import base64_of, sample, sample_picture
+from tests.support.images import base64_of, sample
+from tests.support.puppets import sample_puppet
 from tests.support.server import Server, result, token
 
 FOLDER = Path(__file__).resolve().parent / "clients" / "cos"
@@ -88,7 +88,7 @@ def test_evidence_is_in_the_bucket_at_the_addresses_that_the_result_names(
 def verified(shop: Server) -> Any:
     """The result of one verification with UseCos. A puppet is not found alive every time: three tries."""
     client = shop.sdk()
-    puppet = Puppet(sample_picture())
+    puppet = sample_puppet()
     for seed in range(3):
         issued = token(client, CompareLib="LOCAL", ImageBase64=base64_of(sample()), UseCos=True)
         scene = Performance(puppet, "head", seed=seed)

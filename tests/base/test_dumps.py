@@ -7,12 +7,14 @@ import sys
 
 import pytest
 
+from tests.support.server import PATIENCE
+
 ASK = "import ctypes, resource; print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), resource.getrlimit(resource.RLIMIT_CORE))"
 
 
 def asked(program: str) -> str:
     """What the kernel says of a process, by PR_GET_DUMPABLE, once it has run the program."""
-    done = subprocess.run([sys.executable, "-c", f"{program}\n{ASK}"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", f"{program}\n{ASK}"], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1]
 

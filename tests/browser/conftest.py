@@ -64,8 +64,9 @@ def key(server: Server) -> tuple[str, str]:
     return server.key()
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def browser() -> AsyncIterator[Browser]:
+    """For all files: each test has a context of its own in it, and a start takes two seconds."""
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         yield launched

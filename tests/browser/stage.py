@@ -17,19 +17,15 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-import cv2
-import numpy as np
 import simplejpeg
 from playwright.async_api import Browser, BrowserContext, Page, WebSocketRoute
 
 from renzheng.evaluation.performance import Kind, Performance
-from renzheng.evaluation.puppet import Puppet
 from renzheng.evaluation.screen import Screen
 from renzheng.verification.challenge import COLOURS
-from tests.support.images import sample
+from tests.support.puppets import sample_puppet
 from tests.support.server import PATIENCE
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -100,15 +96,6 @@ new MutationObserver(() => {
   window.witness.push(`screen ${screen}`, `hint ${hint}`);
 }).observe(document, { subtree: true, attributes: true, attributeFilter: ["data-screen", "data-hint"] });
 """
-
-
-@cache
-def sample_puppet() -> Puppet:
-    photo = cv2.imdecode(np.frombuffer(sample(), np.uint8), cv2.IMREAD_COLOR)
-    assert photo is not None
-    puppet = Puppet(photo)
-    Performance(puppet)  # measures how far it has to turn, which takes a second; the puppet keeps that
-    return puppet
 
 
 @dataclass

@@ -12,7 +12,7 @@ from tests.browser.stage import ARGUMENTS, CHROMIUM, PHONE, Camera, Line, device
 from tests.browser.test_states import KEEP_STREAM, fresh
 from tests.support.server import Server
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.stress, pytest.mark.attacks]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.stress, pytest.mark.attacks]
 
 AWAY = """{
   let hidden = false;

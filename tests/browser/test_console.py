@@ -15,7 +15,7 @@ from tests.browser.console import PASSWORD, Person, first_link, person
 from tests.browser.stage import DESKTOP, PHONE
 from tests.support.server import PATIENCE, Server, token
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MAX_BYTES = 150_000
 WIDE = {"width": 1510, "height": 850}

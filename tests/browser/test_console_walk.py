@@ -24,7 +24,7 @@ from tests.support.cos import KEY_ID, NAME, REGION, SECRET, CosFront
 from tests.support.images import sample_picture
 from tests.support.server import PATIENCE, Server
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.stress, pytest.mark.soak, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.stress, pytest.mark.soak, pytest.mark.timeout(900)]
 
 PEOPLE = 10
 WHO = "韦小宝"

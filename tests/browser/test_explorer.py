@@ -19,9 +19,9 @@ from renzheng.client.signing import Credential, sign
 from tests.browser.explorer import BUSINESS, Explorer, explorer
 from tests.browser.stage import INSECURE_HOST
 from tests.support.images import drawn
-from tests.support.server import Server
+from tests.support.server import PATIENCE, Server
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 TIMESTAMP = 1795497000
 SIGN_HERE = """
@@ -152,7 +152,7 @@ async def test_an_error_that_the_server_knows_in_chinese_only_is_explained_in_en
 
 def run(command: list[str], key: tuple[str, str], folder: Path) -> str:
     environment = {**os.environ, "TENCENTCLOUD_SECRET_ID": key[0], "TENCENTCLOUD_SECRET_KEY": key[1]}
-    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 

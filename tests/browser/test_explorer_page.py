@@ -12,7 +12,7 @@ from tests.browser.explorer import BUSINESS, Explorer, explorer
 from tests.browser.stage import DESKTOP, PHONE, assert_same_texts
 from tests.support.server import Server
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 TABLET = {"width": 900, "height": 1100}
 

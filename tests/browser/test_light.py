@@ -13,7 +13,7 @@ from tests.support.images import base64_of, sample
 from tests.support.server import Server, result
 from tests.support.server import token as issue
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from tests.support.images import base64_of, sample
 from tests.support.server import PATIENCE, Server
 from tests.support.server import token as issue
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SHOP = "https://shop.example"
 WEIGHT = 140_000  # bytes, unpacked; a third of that on the way

@@ -13,7 +13,7 @@ from tests.browser.stage import DESKTOP, PHONE
 from tests.support import page as machine
 from tests.support.server import Server
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SCRIPT = Path(__file__).with_name("screens.js")
 WORLDS = 600

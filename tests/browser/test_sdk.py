@@ -22,7 +22,7 @@ from tests.support.images import ROOT, base64_of, sample
 from tests.support.server import PATIENCE, Server, free_port
 from tests.support.server import token as issue
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def shop(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
             time.sleep(0.1)
     yield address
     process.terminate()
-    process.wait(10)
+    process.wait(PATIENCE)
     log.close()
 
 

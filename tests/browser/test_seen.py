@@ -12,7 +12,7 @@ from tests.support.images import base64_of, sample
 from tests.support.server import Server
 from tests.support.server import token as issue
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def fresh(server: Server) -> str:

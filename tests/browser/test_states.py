@@ -10,7 +10,7 @@ from tests.support.images import base64_of, sample
 from tests.support.server import Server
 from tests.support.server import token as issue
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NEVER_ASKED = "navigator.mediaDevices.getUserMedia = () => new Promise(() => {});"
 NEVER_LISTED = "navigator.mediaDevices.enumerateDevices = () => new Promise(() => {});"

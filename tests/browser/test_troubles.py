@@ -19,13 +19,14 @@ from renzheng.evaluation.portrait import models
 from renzheng.evaluation.puppet import Flat, Pose
 from renzheng.store.open import open_store
 from tests.browser.conftest import UNHURRIED
-from tests.browser.stage import ARGUMENTS, CHROMIUM, Camera, check_screen, device, sample_puppet
+from tests.browser.stage import ARGUMENTS, CHROMIUM, Camera, check_screen, device
 from tests.support.images import base64_of, sample
+from tests.support.puppets import sample_puppet
 from tests.support.server import Server, result
 from tests.support.server import token as issue
 from tests.support.wire import Wire
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 DAY = 86_400
 

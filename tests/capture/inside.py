@@ -33,6 +33,7 @@ from renzheng.store.nodes import SERVER, Membership, Report
 from renzheng.store.open import Store, open_store
 from renzheng.verification.policy import Policy
 from renzheng.verification.session import CompareLib, Details
+from tests.support.server import PATIENCE
 
 PACE = AttemptPace(neutral_seconds=0.02, step_seconds=0.3, ready_seconds=5, eased_seconds=0.6)
 SETTINGS = ChannelSettings(ChannelLimits(min_frames_per_second=0, max_frames_per_second=1000), PACE)
@@ -131,7 +132,7 @@ class Person:
         self.outgoing.put_nowait({"type": "websocket.receive", "bytes": data})
 
     async def next(self) -> dict[str, Any]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while (sent := await self.incoming.get())["type"] != "websocket.send":
                 assert sent["type"] != "websocket.close", sent
         message: dict[str, Any] = json.loads(sent["text"])
@@ -156,7 +157,7 @@ class Person:
         return await self.until("step")
 
     async def close_code(self) -> int:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while (sent := await self.incoming.get())["type"] != "websocket.close":
                 pass
         return int(sent["code"])
@@ -200,7 +201,7 @@ class World:
             yield person
         finally:
             person.outgoing.put_nowait({"type": "websocket.disconnect", "code": 1006})
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 await serving
 
 

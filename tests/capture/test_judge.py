@@ -16,6 +16,7 @@ from renzheng.verification.policy import Policy
 from renzheng.verification.records import JudgingJob
 from renzheng.verification.session import Session, State
 from tests.support.measured import depth
+from tests.support.server import PATIENCE
 
 from .test_examining import ATTEMPT, GOOD, RECORDS, SESSION, Engine, Stored
 
@@ -179,7 +180,7 @@ async def test_a_lost_judgement_is_tried_again_within_a_second_and_counts_as_los
 
 async def run_until(judge: Judge, done: Any) -> None:
     running = asyncio.create_task(judge.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not done():  # noqa: ASYNC110
             await asyncio.sleep(0.001)
     running.cancel()
@@ -271,7 +272,7 @@ async def test_who_waits_for_a_verdict_is_told_when_there_is_one_or_the_token_is
         assert len(found) == left
         verdicts.publish(SESSION.id)
         await asyncio.sleep(0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         session = await waiting
     assert session is not None
     assert session.state is State.PASSED

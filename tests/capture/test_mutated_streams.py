@@ -16,9 +16,9 @@ import pytest
 
 from renzheng.evaluation.device import Device
 from renzheng.evaluation.performance import Performance
-from renzheng.evaluation.puppet import Puppet
 from tests.support.images import ROOT, base64_of, sample, sample_picture
 from tests.support.mutations import FAILED, MUTATIONS, PASSED, End
+from tests.support.puppets import sample_puppet
 from tests.support.server import Server, result
 from tests.support.server import token as issue
 from tests.support.streams import Stream, Tape, record
@@ -113,7 +113,7 @@ async def outlives(server: Server, tape: Tape, count: int) -> None:
     print(f"{count} streams: {dict(ends)}")
     assert not re.search(r"^renzheng_worker_restarts\{.*\} [1-9]", server.metrics(), re.MULTILINE)
     token = issue(server.sdk(), CompareLib="LOCAL", ImageBase64=base64_of(sample()))
-    await Device(server.url, token, Performance(Puppet(sample_picture()), "head", seed=3)).run()
+    await Device(server.url, token, Performance(sample_puppet(), "head", seed=3)).run()
     assert result(server.sdk(), token).Result == "0"
 
 

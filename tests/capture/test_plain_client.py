@@ -17,9 +17,9 @@ from typing import Any
 import cv2
 
 from renzheng.evaluation.performance import Performance
-from renzheng.evaluation.puppet import Puppet
-from tests.support.images import base64_of, sample, sample_picture
-from tests.support.server import Server, result
+from tests.support.images import base64_of, sample
+from tests.support.puppets import sample_puppet
+from tests.support.server import PATIENCE, Server, result
 from tests.support.server import token as issue
 
 
@@ -27,7 +27,7 @@ class PlainSocket:
     """RFC 6455 as far as the page needs it: masked text, binary and pong out, text, ping and close in."""
 
     def __init__(self, host: str, port: int, path: str) -> None:
-        self.socket = socket.create_connection((host, port), timeout=20)
+        self.socket = socket.create_connection((host, port), timeout=PATIENCE)
         key = base64.b64encode(os.urandom(16)).decode()
         self.socket.sendall(
             f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -70,7 +70,7 @@ class PlainSocket:
 
 def verify(server: Server, token: str, seed: int) -> tuple[bool | None, int]:
     """Run a token's verification; passed or failed, and the close code."""
-    scene = Performance(Puppet(sample_picture()), "head", seed=seed)
+    scene = Performance(sample_puppet(), "head", seed=seed)
     line = PlainSocket("127.0.0.1", server.port, "/capture/v1")
 
     def say(**message: Any) -> None:

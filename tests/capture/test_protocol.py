@@ -21,7 +21,7 @@ from renzheng.verification.session import StepRecord
 from tests.capture.conftest import BUSINESS
 from tests.support.images import drawn
 from tests.support.mutations import FLOOD
-from tests.support.server import Server, result
+from tests.support.server import PATIENCE, Server, result
 from tests.support.server import token as issue
 from tests.support.wire import Wire
 
@@ -398,7 +398,7 @@ def test_a_device_that_comes_back_may_send_at_once(server: Server, token: str) -
 
 def test_nobody_is_sent_to_the_host_that_a_request_names(server: Server) -> None:
     """A browser takes what stands behind # along wherever it is redirected to."""
-    with contextlib.closing(HTTPConnection("127.0.0.1", server.port, timeout=10)) as line:
+    with contextlib.closing(HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)) as line:
         for host, status in (("elsewhere.example", 421), ("localhost", 404)):
             line.request("GET", "/verify/", headers={"Host": host})
             reply = line.getresponse()

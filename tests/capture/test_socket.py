@@ -15,6 +15,7 @@ from renzheng.capture.bounds import ChannelLimits
 from renzheng.capture.messages import Close, ClosingError, Frame, Message
 from renzheng.capture.sight import FrameHead
 from renzheng.capture.socket import BURST_SECONDS, DeviceGoneError, DeviceSocket
+from tests.support.server import PATIENCE
 
 
 async def dealt_with(message: Message) -> bool:
@@ -39,7 +40,7 @@ async def test_a_reader_that_is_cancelled_just_when_a_message_comes_ends() -> No
         await asyncio.sleep(0)
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE):
             await reading
 
 
@@ -57,7 +58,7 @@ async def test_a_device_that_does_not_read_is_given_up() -> None:
     websocket = WebSocket({"type": "websocket"}, receive, send)
     await websocket.accept()
     device = DeviceSocket(websocket, ChannelLimits(send_seconds=0.05), lambda: 0.0)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         with pytest.raises(DeviceGoneError):
             await device.send("judging")
         await device.close(Close.SILENT)

@@ -19,10 +19,10 @@ from typer.testing import CliRunner
 from renzheng.cli import build
 from renzheng.evaluation.device import Device
 from renzheng.evaluation.performance import Performance
-from tests.browser.stage import sample_puppet
 from tests.support.commands import run_command
 from tests.support.images import ROOT, drawn, sample
-from tests.support.server import Server, free_port
+from tests.support.puppets import sample_puppet
+from tests.support.server import PATIENCE, Server, free_port
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def started(environment: dict[str, str], folder: Path, *words: str) -> Iterator[
         yield said
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE)
 
 
 def test_a_second_server_on_the_same_records_is_refused_by_a_sentence(server: Server) -> None:
@@ -78,7 +78,7 @@ def test_with_port_0_the_server_says_which_one_it_took(tmp_path: Path) -> None:
     environment = {**Server(tmp_path).environment, "RENZHENG_PORT": "0", "RENZHENG_OPERATOR_PORT": "0"}
     with started(environment, tmp_path) as said:
         [port] = re.findall(r"is starting on http://127\.0\.0\.1:(\d+)", said)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as reply:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=PATIENCE) as reply:
             assert reply.status == 200
 
 

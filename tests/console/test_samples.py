@@ -25,6 +25,7 @@ from renzheng.console.actions import Service
 from renzheng.console.calls import Call
 from renzheng.console.inspector import LANGUAGES, cpp, inspect, sample, shell
 from tests.support.node import NODE
+from tests.support.server import PATIENCE
 
 from .conftest import PRODUCT, House
 
@@ -95,7 +96,7 @@ def test_the_node_sample_is_node_and_its_payload_is_the_parameters(tmp_path: Pat
         "  async request(action, payload) { return [action, payload, this.given[0]]; } };\n"
     )
     (tmp_path / "main.js").write_text(sample("node", service, "CreateRule", {"Name": NASTY}))
-    done = subprocess.run([NODE, "main.js"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([NODE, "main.js"], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
     assert json.loads(done.stdout) == ["CreateRule", {"Name": NASTY}, "127.0.0.1:8401"], done.stderr
 
 
@@ -150,5 +151,5 @@ def test_the_literals_of_cpp_hold_what_they_should() -> None:
 
 
 def test_the_shells_words_are_the_texts(tmp_path: Path) -> None:
-    done = subprocess.run(["bash", "-c", f"printf %s {shell(NASTY)}"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["bash", "-c", f"printf %s {shell(NASTY)}"], capture_output=True, text=True, timeout=PATIENCE)
     assert done.stdout == NASTY

@@ -23,6 +23,7 @@ from oidc_provider_mock import User, run_server_in_thread
 from renzheng.accounts.operators import Role
 from renzheng.console.provider import MAX_UNDER_WAY, Provider, ProviderError, ProviderSettings
 from renzheng.settings import SettingsError, load_settings
+from tests.support.server import PATIENCE
 from tests.support.stranger import Stranger, says_nothing
 
 from .conftest import TOTP, Browser, House, Reply
@@ -65,7 +66,7 @@ def _time(house: House) -> None:
 def at_provider(address: str, sub: str) -> str:
     """Sign in there as that person; the path and query that the browser is sent back to."""
     parts = urlsplit(address)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=PATIENCE)
     connection.request(
         "POST",
         f"{parts.path}?{parts.query}",

@@ -9,13 +9,21 @@ import cv2
 import pytest
 
 from renzheng.engine import packs
+from renzheng.engine.judging import measure
+from renzheng.engine.measurement import Frame, Measurement
 from renzheng.engine.observation import FaceModels
 from renzheng.engine.runtimes import Image
+from renzheng.evaluation.performance import Performance
+from renzheng.evaluation.portrait import models as portrait_models
+from renzheng.evaluation.puppet import Puppet
+from tests.support.puppets import sample_puppet
+
+LENGTHS = {"neutral": 10, "turn_left": 24, "blink": 12}
 
 
 @pytest.fixture(scope="session")
 def models() -> FaceModels:
-    return FaceModels()
+    return portrait_models()
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +45,11 @@ def selfie(portrait: Image) -> Image:
     return cv2.resize(portrait[30:270, 65:385], (640, 480), interpolation=cv2.INTER_CUBIC)
 
 
+@pytest.fixture(scope="session")
+def puppet() -> Puppet:
+    return sample_puppet()
+
+
 def jpeg(image: Image, quality: int = 90) -> bytes:
     done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert done
@@ -47,6 +60,23 @@ def png(image: Image) -> bytes:
     done, data = cv2.imencode(".png", image)
     assert done
     return data.tobytes()
+
+
+@pytest.fixture(scope="session")
+def recording(puppet: Puppet) -> list[Frame]:
+    """A head that complies: ten frames a second of a neutral second and two actions."""
+    performance, frames, start = Performance(puppet, seed=4), list[Frame](), 1_000.0
+    for step, action in enumerate(("neutral", "blink", "turn_left")):
+        for number in range(LENGTHS[action]):
+            image = performance.frame(action, number / 10)
+            frames.append(Frame(jpeg(image, 85), step, action, start + number / 10))
+        start += LENGTHS[action] / 10
+    return frames
+
+
+@pytest.fixture(scope="session")
+def measured(models: FaceModels, recording: list[Frame], portrait_bytes: bytes) -> Measurement:
+    return measure(recording, portrait_bytes, models)
 
 
 @pytest.fixture(scope="session")

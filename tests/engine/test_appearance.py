@@ -23,8 +23,6 @@ from renzheng.evaluation.appearances import area_under, find, interval
 from renzheng.evaluation.presentations import measured_layers
 from renzheng.evaluation.spoiling import SPOILS, Spoil
 
-from .test_judging import measured, puppet, recording  # noqa: F401
-
 
 @pytest.fixture(scope="session")
 def face(selfie: Image, models: FaceModels) -> Mesh:
@@ -82,19 +80,19 @@ def test_a_face_that_reaches_out_of_a_small_picture_is_measured_without_an_error
     assert measure_appearance(cut, moved).moire == 0.0
 
 
-def test_the_best_frame_of_a_verification_has_an_appearance(measured: Measurement) -> None:  # noqa: F811
+def test_the_best_frame_of_a_verification_has_an_appearance(measured: Measurement) -> None:
     assert measured.best is not None
     assert measured.appearance is not None
 
 
-def test_no_appearance_changes_a_layer_or_a_tag(measured: Measurement) -> None:  # noqa: F811
+def test_no_appearance_changes_a_layer_or_a_tag(measured: Measurement) -> None:
     for awful in (Appearance(1.0, 1.0, 180.0, 60.0, 1.0), None):
         other = replace(measured, appearance=awful)
         assert reasons(other) == measured.tags
         assert measured_layers(other) == measured_layers(measured)
 
 
-def test_a_measurement_that_was_stored_before_is_still_read(measured: Measurement) -> None:  # noqa: F811
+def test_a_measurement_that_was_stored_before_is_still_read(measured: Measurement) -> None:
     stored = json.loads(json.dumps(measured.as_dict()))
     del stored["appearance"]
     assert msgspec.convert(stored, Measurement) == replace(measured, appearance=None)

@@ -21,40 +21,11 @@ from renzheng.engine.limits import MediaLimits
 from renzheng.engine.measurement import Frame, Measurement
 from renzheng.engine.observation import FaceModels
 from renzheng.engine.runtimes import Image
-from renzheng.evaluation.performance import Performance
 from renzheng.evaluation.puppet import Puppet
 from tests.support.photos import cmyk, with_exif
 
 from .conftest import jpeg, png
 from .test_depth import tilted
-
-LENGTHS = {"neutral": 10, "turn_left": 24, "turn_right": 24, "blink": 12, "open_mouth": 20, "nod": 20}
-
-
-def record(performance: Performance, actions: tuple[str, ...]) -> list[Frame]:
-    """Ten frames a second of a neutral second and each action."""
-    frames, start = [], 1_000.0
-    for step, action in enumerate(("neutral", *actions)):
-        for number in range(LENGTHS[action]):
-            image = performance.frame(action, number / 10)
-            frames.append(Frame(jpeg(image, 85), step, action, start + number / 10))
-        start += LENGTHS[action] / 10
-    return frames
-
-
-@pytest.fixture(scope="session")
-def puppet(portrait: Image, models: FaceModels) -> Puppet:
-    return Puppet(portrait, engine=models)
-
-
-@pytest.fixture(scope="session")
-def recording(puppet: Puppet) -> list[Frame]:
-    return record(Performance(puppet, seed=4), ("blink", "turn_left"))
-
-
-@pytest.fixture(scope="session")
-def measured(models: FaceModels, recording: list[Frame], portrait_bytes: bytes) -> Measurement:
-    return measure(recording, portrait_bytes, models)
 
 
 def test_a_head_that_complies_is_measured_as_one(measured: Measurement) -> None:

@@ -11,7 +11,6 @@ import pytest
 from renzheng.engine.judging import measure
 from renzheng.engine.measurement import Frame, Light, Measurement
 from renzheng.engine.observation import FaceModels
-from renzheng.engine.runtimes import Image
 from renzheng.evaluation.performance import Kind, Performance
 from renzheng.evaluation.puppet import Flat, Puppet
 from renzheng.evaluation.screen import NoScreen, OtherShow, Screen
@@ -33,11 +32,6 @@ def film(performance: Performance, steps: tuple[tuple[int, str], ...], since: fl
             since += 0.1
         since += 0.05  # until the next step is on the screen
     return frames
-
-
-@pytest.fixture(scope="module")
-def puppet(portrait: Image, models: FaceModels) -> Puppet:
-    return Puppet(portrait, engine=models)
 
 
 @pytest.fixture(scope="module")

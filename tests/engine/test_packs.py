@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from renzheng.cli.models import app
 from renzheng.engine import fetching, packs
 from renzheng.engine.packs import Calibration, Pack, PackError
+from tests.support.server import PATIENCE
 
 
 def small_pack(content: bytes = b"weights") -> Pack:
@@ -114,7 +115,7 @@ def test_without_pip_in_the_environment_another_one_is_found(monkeypatch: pytest
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "pip" else found(name, *rest))
     carried = next(fetching.pips())
-    said = subprocess.run([*carried, "--version"], capture_output=True, text=True, timeout=60).stdout
+    said = subprocess.run([*carried, "--version"], capture_output=True, text=True, timeout=PATIENCE).stdout
     assert said.startswith("pip ")
 
 

@@ -1,6 +1,5 @@
 """A passive network of an operator's own: what it needs to be taken in, and what becomes of its score."""
 
-# ruff: noqa: F811 (fixtures of another module)
 from __future__ import annotations
 
 from dataclasses import replace
@@ -26,8 +25,6 @@ from renzheng.evaluation.appearances import find
 from renzheng.evaluation.presentations import judge_key, measured_layers, stopped_by
 from renzheng.evaluation.sequences import FORMAT, Transcript
 from tests.support.onnx import mean_colour_network
-
-from .test_judging import measured, puppet, recording  # noqa: F401
 
 SIDE = 16
 BOX = (20.0, 20.0, 60.0, 60.0)

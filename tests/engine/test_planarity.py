@@ -19,11 +19,6 @@ LIMITS = DepthLimits()
 View = tuple[Mesh, Image]
 
 
-@pytest.fixture(scope="module")
-def puppet(portrait: Image, models: FaceModels) -> Puppet:
-    return Puppet(portrait, engine=models)
-
-
 def view(models: FaceModels, image: Image) -> View:
     """The face as a judgement keeps it, from the picture as a device sends it."""
     sent = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 75])[1], cv2.IMREAD_COLOR)

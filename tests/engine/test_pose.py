@@ -12,7 +12,6 @@ from renzheng.engine.runtimes import Image
 from renzheng.evaluation.puppet import Pose as PuppetPose
 from renzheng.evaluation.puppet import Puppet
 
-from .test_judging import puppet  # noqa: F401
 from .test_landmarks import mesh_of, turned
 
 
@@ -52,7 +51,7 @@ def test_roll_size_and_place_are_no_turn(neutral: Mesh) -> None:
 
 def test_a_head_that_turns_is_measured_and_an_open_mouth_is_no_turn(
     models: FaceModels,
-    puppet: Puppet,  # noqa: F811
+    puppet: Puppet,
 ) -> None:
     rest = mesh_of(models, puppet.render(PuppetPose()))
     left = fit_pose(rest, mesh_of(models, puppet.render(PuppetPose(yaw=25))))

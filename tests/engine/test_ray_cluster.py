@@ -21,8 +21,6 @@ from renzheng.engine.workers import BusyError, EngineWorkers, WorkerDiedError
 from renzheng.engine_ray.engine import RayEngine
 from tests.support.ray import TOKEN, RayCluster, halted, needs_ray, ray_cluster
 
-from .test_judging import measured, puppet, recording  # noqa: F401
-
 pytestmark = [
     pytest.mark.stress,
     pytest.mark.cluster,
@@ -95,9 +93,9 @@ async def test_another_token_is_refused_with_a_sentence(head: RayCluster, monkey
 
 async def test_the_cluster_and_this_machine_give_the_same_numbers(
     engine: RayEngine,
-    recording: list[Frame],  # noqa: F811
+    recording: list[Frame],
     portrait_bytes: bytes,
-    measured: Measurement,  # noqa: F811
+    measured: Measurement,
 ) -> None:
     """`measured` was measured in one process, without live measurements."""
     looked = {frame.jpeg: (await engine.look(frame.jpeg, frame.action))[1] for frame in recording[::3]}
@@ -152,9 +150,9 @@ async def test_an_answer_that_does_not_come_in_time_is_lost_and_the_replica_goes
 async def test_a_replica_that_dies_at_work_is_lost_work_and_the_next_is_asked(
     engine: RayEngine,
     deployed: RayCluster,
-    recording: list[Frame],  # noqa: F811
+    recording: list[Frame],
     portrait_bytes: bytes,
-    measured: Measurement,  # noqa: F811
+    measured: Measurement,
 ) -> None:
     replica = deployed.replicas()[0]
     (judge,) = [one for one in replica.children(recursive=True) if "judge" in one.cmdline()]

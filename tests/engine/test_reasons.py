@@ -1,6 +1,5 @@
 """LivenessInfoTag values: each stands for what was measured, and whatever stops a sequence has one."""
 
-# ruff: noqa: F811 (fixtures of another module)
 from __future__ import annotations
 
 from dataclasses import replace
@@ -10,8 +9,6 @@ import pytest
 from renzheng.engine.limits import ContinuityLimits
 from renzheng.engine.measurement import Continuity, Doubt, Measurement
 from renzheng.engine.reasons import REASONS, reasons
-
-from .test_judging import measured, puppet, recording  # noqa: F401
 
 
 def depth(measured: Measurement, **changes: object) -> Measurement:

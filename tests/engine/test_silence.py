@@ -14,6 +14,7 @@ from renzheng.engine.messages import PhotoQuestion
 from renzheng.engine.silence import CHECK_SECONDS, SILENT_CHECKS, Sample, Silence, sample
 from renzheng.engine.supervision import Pool, WorkerDiedError
 from tests.support.images import drawn
+from tests.support.server import PATIENCE
 
 
 def test_it_takes_some_checks_in_a_row_without_any_work() -> None:
@@ -68,7 +69,7 @@ async def test_a_stopped_process_is_ended_and_replaced_and_an_idle_one_is_left_a
                 pool.end_silent()
             with pytest.raises(WorkerDiedError, match="stood still"):
                 await call
-        async with asyncio.timeout(20), pool.lease() as worker:
+        async with asyncio.timeout(PATIENCE), pool.lease() as worker:
             assert worker.pid not in (None, pid)
         assert pool.restarts == 1
     finally:

@@ -26,7 +26,6 @@ from renzheng.engine.runtimes import Image
 from renzheng.engine.workers import BusyError, EngineWorkers, MediaError, WorkerDiedError
 
 from .conftest import jpeg, png
-from .test_judging import measured, puppet, recording  # noqa: F401
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -52,9 +51,9 @@ async def until(condition: Callable[[], bool], seconds: float = 90) -> None:
 @pytest.mark.parametrize("which", ["all", "half"])
 async def test_a_verdict_does_not_depend_on_which_frames_were_measured_live(
     engine: EngineWorkers,
-    recording: list[Frame],  # noqa: F811
+    recording: list[Frame],
     portrait_bytes: bytes,
-    measured: Measurement,  # noqa: F811
+    measured: Measurement,
     which: str,
 ) -> None:
     """`measured` was measured from the frames alone, in one process."""
@@ -67,9 +66,9 @@ async def test_a_verdict_does_not_depend_on_which_frames_were_measured_live(
 
 async def test_what_another_maker_or_nobody_measured_is_measured_again(
     engine: EngineWorkers,
-    recording: list[Frame],  # noqa: F811
+    recording: list[Frame],
     portrait_bytes: bytes,
-    measured: Measurement,  # noqa: F811
+    measured: Measurement,
 ) -> None:
     """Of another pack or version; of another action; cut short; of no maker at all."""
     (_, blink), (_, neutral) = [await engine.look(recording[0].jpeg, action) for action in ("blink", "neutral")]
@@ -91,18 +90,18 @@ async def test_a_glance_tells_what_a_frame_shows(engine: EngineWorkers, selfie: 
 
 async def test_workers_and_one_process_give_the_same_numbers(
     engine: EngineWorkers,
-    recording: list[Frame],  # noqa: F811
+    recording: list[Frame],
     portrait_bytes: bytes,
-    measured: Measurement,  # noqa: F811
+    measured: Measurement,
 ) -> None:
     assert await engine.measure(recording, portrait_bytes) == measured
 
 
 async def test_a_comparison_afterwards_equals_the_one_within(
     engine: EngineWorkers,
-    recording: list[Frame],  # noqa: F811
+    recording: list[Frame],
     portrait_bytes: bytes,
-    measured: Measurement,  # noqa: F811
+    measured: Measurement,
 ) -> None:
     alone, templates = await engine.present(recording)
     assert (len(templates), alone.similarity) == (3, None)
@@ -123,7 +122,7 @@ async def test_a_photo_is_reported_on(engine: EngineWorkers, portrait_bytes: byt
 
 async def test_the_video_holds_exactly_the_frames_at_their_times(
     engine: EngineWorkers,
-    recording: list[Frame],  # noqa: F811
+    recording: list[Frame],
 ) -> None:
     video = await engine.mux(recording)
     with av.open(BytesIO(video)) as container:
@@ -195,8 +194,8 @@ async def test_a_process_that_needs_longer_than_its_time_is_replaced(selfie: Ima
 
 async def test_a_judge_that_dies_fails_its_job_and_no_other(
     engine: EngineWorkers,
-    recording: list[Frame],  # noqa: F811
-    measured: Measurement,  # noqa: F811
+    recording: list[Frame],
+    measured: Measurement,
 ) -> None:
     job = asyncio.create_task(engine.measure(recording))
     second = asyncio.create_task(engine.measure(recording))
@@ -210,8 +209,8 @@ async def test_a_judge_that_dies_fails_its_job_and_no_other(
 
 async def test_a_decoder_that_dies_under_a_judgement_loses_no_good_frame(
     engine: EngineWorkers,
-    recording: list[Frame],  # noqa: F811
-    measured: Measurement,  # noqa: F811
+    recording: list[Frame],
+    measured: Measurement,
 ) -> None:
     for pid in engine.pids["decode"]:
         os.kill(pid, signal.SIGKILL)
@@ -230,8 +229,8 @@ async def test_a_full_queue_refuses_at_once(engine: EngineWorkers, selfie: Image
 
 async def test_work_that_nobody_waits_for_is_dropped(
     engine: EngineWorkers,
-    recording: list[Frame],  # noqa: F811
-    measured: Measurement,  # noqa: F811
+    recording: list[Frame],
+    measured: Measurement,
 ) -> None:
     waiting = [asyncio.create_task(engine.measure(recording)) for _ in range(6)]
     await asyncio.sleep(0.05)
@@ -283,7 +282,7 @@ class Spent:
                 self.normal += ticks
 
 
-async def test_judging_gives_up_priority_until_a_job_has_waited_five_seconds(recording: list[Frame]) -> None:  # noqa: F811
+async def test_judging_gives_up_priority_until_a_job_has_waited_five_seconds(recording: list[Frame]) -> None:
     now = 1_000.0
     engine = EngineWorkers(clock=lambda: now)
     await engine.start()

@@ -11,6 +11,7 @@ from renzheng.engine.observation import FaceModels
 from renzheng.engine.runtimes import Image
 from renzheng.evaluation.portrait import models
 from renzheng.evaluation.puppet import Puppet
+from tests.support.puppets import sample_puppet
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("RENZHENG_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -29,8 +30,8 @@ def portrait_photo() -> Image:
 
 
 @pytest.fixture(scope="session")
-def puppet(portrait_photo: Image, engine: FaceModels) -> Puppet:
-    return Puppet(portrait_photo, engine=engine)
+def puppet() -> Puppet:
+    return sample_puppet()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """A performance answers what is shown, as a person or as a cheat, and knows nothing of what comes next."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -27,24 +27,23 @@ LONG = {"neutral": 1.2, "blink": 1.6, "open_mouth": 2.6, "turn_left": 3.2, "turn
 LONG |= {"tilt_left": 2.4, "tilt_right": 2.4}
 
 
-def glances(performance: Performance, engine: FaceModels, action: str, seconds: float) -> list[Glance]:
-    found = []
+def glances(performance: Performance, engine: FaceModels, action: str, seconds: float) -> Iterator[Glance]:
     near = None
     for i in range(round(seconds * FPS)):
         frame = performance.frame(action, i / FPS)
         seen = engine.observe(frame, eyes=action in ("neutral", "blink"), near=near)
         near = seen.mesh
-        found.append(seen.glance)
-    return found
+        yield seen.glance
 
 
 def baseline(performance: Performance, engine: FaceModels) -> Baseline:
-    found = Baseline.from_glances(glances(performance, engine, "neutral", LONG["neutral"]))
+    found = Baseline.from_glances(list(glances(performance, engine, "neutral", LONG["neutral"])))
     assert found is not None
     return found
 
 
-def watched(action: str, base: Baseline, seen: Sequence[Glance]) -> bool:
+def watched(action: str, base: Baseline, seen: Iterable[Glance]) -> bool:
+    """Whether the action is noticed; nothing is rendered beyond that moment."""
     watcher = ActionWatcher(action, base)
     return any(watcher.feed(glance, i / FPS) for i, glance in enumerate(seen))
 
@@ -53,7 +52,7 @@ def test_a_head_does_every_action_as_asked_and_no_other(puppet: Puppet, engine: 
     performance = Performance(puppet, seed=4)
     base = baseline(performance, engine)
     for action in ACTIONS:
-        seen = glances(performance, engine, action, LONG[action])
+        seen = list(glances(performance, engine, action, LONG[action]))
         assert watched(action, base, seen), action
         assert unasked_actions(action, seen, base) == (), action
 

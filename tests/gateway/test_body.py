@@ -26,6 +26,7 @@ from tests.gateway.support import (
     serving,
     wait_for,
 )
+from tests.support.server import PATIENCE
 
 MIB = 1024 * 1024
 
@@ -272,9 +273,9 @@ def test_a_slow_sender_on_a_socket_is_refused_while_a_quick_one_is_served() -> N
     house = build(settings=settings)
     body = json.dumps(BUSINESS).encode()
     whole = raw_request("POST", "/", tc3_headers(body), body)
-    with serving(house.gateway) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as slow:
+    with serving(house.gateway) as port, socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as slow:
         slow.sendall(whole[:-20])
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as quick:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as quick:
             quick.sendall(whole)
             assert code_of(read_answer(quick)) == ""
         assert code_of(read_answer(slow)) == "InvalidRequest"
@@ -286,11 +287,11 @@ def test_a_body_cut_off_leaves_nothing_behind_and_the_next_request_works() -> No
     whole = raw_request("POST", "/", tc3_headers(body), body)
     with serving(house.gateway) as port:
         for cut in (len(whole) - 1, len(whole) - len(body), len(whole) - len(body) // 2):
-            with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
                 connection.sendall(whole[:cut])
         wait_for(lambda: len(house.lines("client left")) == 3)
         assert house.gateway.authentication.bytes_in_flight == 0
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
             connection.sendall(whole)
             assert code_of(read_answer(connection)) == ""
     assert not house.lines("gateway failed")
@@ -299,7 +300,7 @@ def test_a_body_cut_off_leaves_nothing_behind_and_the_next_request_works() -> No
 def test_a_client_that_sends_far_too_much_still_gets_to_read_why() -> None:
     house = build()
     body = b"x" * (12 * MIB)
-    with serving(house.gateway) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with serving(house.gateway) as port, socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         connection.sendall(raw_request("POST", "/", tc3_headers(body), body))
         answer = read_answer(connection)
     assert code_of(answer) == "RequestSizeLimitExceeded"
@@ -309,7 +310,7 @@ def test_a_client_that_sends_far_too_much_still_gets_to_read_why() -> None:
 def test_a_client_that_never_stops_sending_is_cut_off() -> None:
     house = build(settings=GatewaySettings(linger_bytes=MIB, linger_seconds=2))
     head = raw_request("POST", "/", [*tc3_headers(b""), (b"Content-Length", b"9" * 12)], b"")
-    with serving(house.gateway) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with serving(house.gateway) as port, socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         connection.sendall(head)
         with pytest.raises(OSError, match=r"reset|[Pp]ipe|closed"):
             connection.sendall(b"x" * (100 * MIB))
@@ -320,7 +321,7 @@ def test_small_refusals_keep_the_connection() -> None:
     body = json.dumps(BUSINESS).encode()
     refused = raw_request("POST", "/", tc3_headers(body, secret_id="AKIDother"), body)
     good = raw_request("POST", "/", tc3_headers(body), body)
-    with serving(house.gateway) as port, socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with serving(house.gateway) as port, socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         for request, code in ((refused, "AuthFailure.SecretIdNotFound"), (good, ""), (refused, None), (good, "")):
             connection.sendall(request)
             answer = code_of(read_answer(connection))
@@ -332,7 +333,7 @@ def test_the_biggest_allowed_photo_arrives_whole_announced_and_in_chunks() -> No
     photo = b"QUJD" * (2 * MIB)
     body = b'{"CompareLib":"LOCAL","ImageBase64":"' + photo + b'"}'
     head = raw_request("POST", "/", tc3_headers(body), b"", length=False)
-    with serving(house.gateway) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with serving(house.gateway) as port, socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         connection.sendall(raw_request("POST", "/", tc3_headers(body), body))
         assert code_of(read_answer(connection)) == ""
         connection.sendall(head[:-2] + b"Transfer-Encoding: chunked\r\n\r\n")

@@ -11,6 +11,7 @@ import pytest
 
 from renzheng.accounts.keys import Key
 from tests.gateway.support import House, Vector, build, load, raw_request, read_answer, serving, vectors
+from tests.support.server import PATIENCE
 
 # What the server answers after the signature, where it is not simply the action's reply, and why.
 AFTER_AUTHENTICATION = {
@@ -43,7 +44,7 @@ def test_each_golden_request_is_answered_as_its_verdict_says(vector: Vector, hou
         key = Key(secret_id, secret_key, 1, token=vector.header("X-TC-Token"), unsigned_payload=unsigned)
         house.keys.by_id[secret_id] = key
     house.seen.clear()
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         connection.sendall(raw_request(vector.method, vector.target, vector.headers, vector.body))
         head, _, body = read_answer(connection).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -94,7 +95,7 @@ def check_message(vector: Vector, message: str) -> None:
 def test_the_bare_get_is_answered_in_exactly_the_captured_length(house_and_port: tuple[House, int]) -> None:
     vector = load("neg_bare_get")
     _, port = house_and_port
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         connection.sendall(raw_request(vector.method, vector.target, vector.headers, vector.body))
         head, _, body = read_answer(connection).partition(b"\r\n\r\n")
     assert len(body) == vector.expect["content_length"]

@@ -13,6 +13,7 @@ from renzheng.gateway.contract import GatewaySettings
 from renzheng.gateway.quota import FixedWindowQuota
 from tests.gateway.signing import signed_json, tc3_headers
 from tests.gateway.support import NOW, SECRET_ID, SECRET_KEY, build, call, raw_request, read_answer, serving
+from tests.support.server import PATIENCE
 
 RESULT = {"FaceIdToken": "x"}
 
@@ -123,7 +124,7 @@ def test_live_no_second_of_the_server_lets_more_than_a_hundred_pass() -> None:
     end = time.time() + 5
 
     def flood(port: int) -> None:
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
             while time.time() < end:
                 body = b'{"FaceIdToken":"x"}'
                 headers = tc3_headers(body, action="GetFaceIdResult", timestamp=int(time.time()))

@@ -22,6 +22,7 @@ from renzheng.gateway.shares import FairShares
 from tests.gateway.signing import signed_json
 from tests.gateway.support import SECRET_ID, SECRET_KEY, build, call
 from tests.gateway.test_sealing import KEYS, sealed
+from tests.support.server import PATIENCE
 
 
 def test_one_account_has_half_and_the_next_finds_a_place() -> None:
@@ -93,7 +94,7 @@ async def test_such_a_process_ends_with_the_server_or_its_pool_and_comes_after_i
 
 async def until(holds: Callable[[], bool]) -> None:
     """Returns once something holds, however busy the machine is."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while not holds():  # noqa: ASYNC110 - what it waits for has no event
             await asyncio.sleep(0.001)
 

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from tests.support.images import ROOT
+from tests.support.server import PATIENCE
 
 UNIT = ROOT / "deploy" / "renzheng.service"
 
@@ -23,7 +24,7 @@ def test_the_unit_lets_runtimes_compile_code_and_the_server_open_files() -> None
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 def test_systemd_finds_the_unit_little_exposed() -> None:
     command = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(UNIT)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     found = re.search(r"Overall exposure level for renzheng.service: ([0-9.]+)", done.stdout)
     assert found is not None, done.stderr
     assert float(found[1]) < 4

@@ -14,6 +14,7 @@ from hatchling.builders.wheel import WheelBuilder
 
 from renzheng.cli import COMMANDS
 from tests.support.images import ROOT
+from tests.support.server import PATIENCE
 
 DOCS = ROOT / "docs"
 SOURCES = ROOT / "src" / "renzheng"
@@ -62,7 +63,7 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     program = f"import sys; sys.path.insert(0, {str(folder)!r}); sys.argv = ['renzheng', *sys.argv[1:]]; "
     program += "from renzheng.__main__ import main; main()"
     command = [sys.executable, "-c", program, *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def test_each_file_is_in_one_of_the_two_wheels(wheels: tuple[Path, Path]) -> None:

@@ -20,6 +20,7 @@ from renzheng.server.app import App
 from renzheng.settings import Settings, load_settings
 from renzheng.store.open import open_store
 from tests.gateway.support import SECRET_ID, SECRET_KEY, Clock, Vector, load, raw_request, read_answer, vectors
+from tests.support.server import PATIENCE
 
 ALL = [vector for vector in vectors() if not vector.id.startswith("doc_")]
 IMAGE = "its ImageBase64 is a toy, no JPEG or PNG"
@@ -110,7 +111,7 @@ async def know_the_key(settings: Settings) -> None:
 
 
 def answer(port: int, vector: Vector) -> dict[str, object]:
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         connection.sendall(raw_request(vector.method, vector.target, vector.headers, vector.body))
         body = read_answer(connection).partition(b"\r\n\r\n")[2]
     response: dict[str, object] = json.loads(body)["Response"]
@@ -169,7 +170,7 @@ def test_an_endpoint_may_have_a_path_which_is_not_signed(name: str, path: str, h
 def test_no_client_of_the_api_reads_a_page_or_a_text(
     method: str, path: str, code: str, house: tuple[Clock, int]
 ) -> None:
-    with socket.create_connection(("127.0.0.1", house[1]), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", house[1]), timeout=PATIENCE) as connection:
         connection.sendall(raw_request(method, path, [(b"Host", b"127.0.0.1"), (b"Accept", b"*/*")], b""))
         head, _, body = read_answer(connection).partition(b"\r\n\r\n")
     assert b"content-type: application/json\r\n" in head.lower() + b"\r\n"
@@ -178,7 +179,7 @@ def test_no_client_of_the_api_reads_a_page_or_a_text(
 
 
 def test_a_browser_is_told_in_words_that_there_is_no_such_page(house: tuple[Clock, int]) -> None:
-    with socket.create_connection(("127.0.0.1", house[1]), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", house[1]), timeout=PATIENCE) as connection:
         headers = [(b"Host", b"127.0.0.1"), (b"Accept", b"text/html,*/*;q=0.8")]
         connection.sendall(raw_request("GET", "/v2/", headers, b""))
         head, _, body = read_answer(connection).partition(b"\r\n\r\n")

@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from renzheng.server.exchange import _Filling
 from renzheng.server.http import MAX_PIPELINED, SLICE, ApiProtocol
 from tests.hostile.inputs import Wire, made
+from tests.support.server import PATIENCE
 
 BIG = bytes(range(256)) * 4096  # 1 MiB
 SMALL = b'{"a":1}'
@@ -108,7 +109,7 @@ class Line:
     """One connection that reads replies one by one."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         self._read = b""
 
     def reply(self) -> tuple[bytes, bytes]:

@@ -18,6 +18,7 @@ import uvloop
 from renzheng.server import http_check
 from renzheng.server.exchange import Exchange
 from renzheng.server.http import ApiProtocol
+from tests.support.server import PATIENCE
 
 
 class Noted:
@@ -99,7 +100,7 @@ def test_a_fault_of_our_own_is_answered_and_logged_as_ours(
     try:
         with (
             caplog.at_level(logging.WARNING, "uvicorn.error"),
-            socket.create_connection(server.servers[0].sockets[0].getsockname(), timeout=10) as line,
+            socket.create_connection(server.servers[0].sockets[0].getsockname(), timeout=PATIENCE) as line,
         ):
             line.sendall(f"POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{{}}".encode())
             answer = b""

@@ -62,7 +62,7 @@ class Judges:
         for process in self.running:
             process.terminate()
         for process in self.running:
-            process.wait(30)
+            process.wait(PATIENCE)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ from renzheng.evaluation.performance import Performance
 from renzheng.evaluation.puppet import Puppet
 from renzheng.evaluation.screen import NoScreen, Screen
 from renzheng.verification.challenge import COLOURS, LIGHT_WARNING
-from tests.support.images import base64_of, sample, sample_picture
+from tests.support.images import base64_of, sample
+from tests.support.puppets import sample_puppet
 from tests.support.server import Server, result
 from tests.support.server import token as issue
 
@@ -36,7 +37,7 @@ def rule(server: Server) -> str:
 
 @pytest.fixture(scope="module")
 def puppet() -> Puppet:
-    return Puppet(sample_picture())
+    return sample_puppet()
 
 
 class Verification:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.server import Server
+from tests.support.server import PATIENCE, Server
 
 SCRIPT = """
 import logging
@@ -51,7 +51,7 @@ fall()
 
 
 def lines(as_json: bool) -> str:
-    done = subprocess.run([sys.executable, "-c", SCRIPT.format(as_json=as_json)], capture_output=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", SCRIPT.format(as_json=as_json)], capture_output=True, timeout=PATIENCE)
     assert done.returncode == 1
     return done.stderr.decode()
 
@@ -91,7 +91,7 @@ assert log.request_lines()[0].values == {{}}
 
 @pytest.mark.parametrize("level", ["info", "warning"])
 def test_a_bounded_number_of_requests_lines_is_remembered_and_strangers_push_out_no_accounts(level: str) -> None:
-    done = subprocess.run([sys.executable, "-c", REMEMBERED.format(level=level)], capture_output=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", REMEMBERED.format(level=level)], capture_output=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr.decode()[-2000:]
 
 
@@ -122,7 +122,7 @@ def test_with_json_logs_the_server_says_nothing_else(tmp_path: Path, port: str) 
                 server.start()
         else:
             server.start()
-            with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
+            with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as line:
                 line.sendall(b"NO SUCH THING\r\n\r\n")
                 line.recv(1000)
             server.stop()

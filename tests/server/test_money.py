@@ -17,9 +17,9 @@ from tencentcloud.faceid.v20180301 import faceid_client
 
 from renzheng.evaluation.device import Device
 from renzheng.evaluation.performance import Performance
-from renzheng.evaluation.puppet import Puppet
-from tests.support.images import base64_of, sample, sample_picture
-from tests.support.server import REGION, Server, result, token
+from tests.support.images import base64_of, sample
+from tests.support.puppets import sample_puppet
+from tests.support.server import PATIENCE, REGION, Server, result, token
 
 BUSINESS = {"CompareLib": "BUSINESS", "IdCard": "11204416541220243X", "Name": "韦小宝"}
 
@@ -72,7 +72,7 @@ def test_one_verification_costs_one_and_its_result_can_still_be_fetched(server: 
     client = new_account(server, "one", "--prepaid", "1")
     for seed in (5, 6, 7):  # a machine under load may miss a step; a failure of liveness is not billed
         issued = token(client, CompareLib="LOCAL", ImageBase64=base64_of(sample()))
-        asyncio.run(Device(server.url, issued, Performance(Puppet(sample_picture()), "head", seed=seed)).run())
+        asyncio.run(Device(server.url, issued, Performance(sample_puppet(), "head", seed=seed)).run())
         fetched = result(client, issued)
         if fetched.Result == "0":
             break
@@ -139,7 +139,7 @@ def test_a_rule_is_usable_from_its_approval_to_its_disabling(server: Server, key
 def sdk_with_token(server: Server, made: dict[str, Any], method: str = "TC3-HMAC-SHA256") -> Any:
     profile = ClientProfile(
         signMethod=method,
-        httpProfile=HttpProfile(protocol="http", endpoint=f"127.0.0.1:{server.port}", reqTimeout=30),
+        httpProfile=HttpProfile(protocol="http", endpoint=f"127.0.0.1:{server.port}", reqTimeout=round(PATIENCE)),
     )
     given = credential.Credential(made["secret_id"], made["secret_key"], made["token"])
     return faceid_client.FaceidClient(given, REGION, profile)

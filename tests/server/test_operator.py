@@ -16,12 +16,12 @@ import pytest
 from renzheng.server.operator import operator_app
 from renzheng.server.readiness import Readiness, unwritable
 from tests.support.asgi import get
-from tests.support.server import Server
+from tests.support.server import PATIENCE, Server
 
 
 def asked(url: str) -> tuple[int, Any]:
     try:
-        with urllib.request.urlopen(url, timeout=5) as reply:
+        with urllib.request.urlopen(url, timeout=PATIENCE) as reply:
             return reply.status, reply.read().decode()
     except urllib.error.HTTPError as refused:
         return refused.code, refused.read().decode()
@@ -41,16 +41,16 @@ def test_liveness_is_public_and_the_rest_is_the_operators(server: Server) -> Non
 
 def test_a_stranger_who_reaches_it_is_bounded_as_on_the_public_one(server: Server) -> None:
     def answered(head: bytes) -> bytes:
-        with socket.create_connection(("127.0.0.1", server.operator_port), timeout=20) as line:
+        with socket.create_connection(("127.0.0.1", server.operator_port), timeout=PATIENCE) as line:
             line.sendall(head)
             return line.recv(4096)
 
     own = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
     for count, status in ((127, b"HTTP/1.1 200 "), (128, b"HTTP/1.1 431 ")):
         assert answered(own + b"".join(b"X-%d: a\r\n" % n for n in range(count)) + b"\r\n").startswith(status)
-    held = [socket.create_connection(("127.0.0.1", server.operator_port), timeout=20) for _ in range(80)]
+    held = [socket.create_connection(("127.0.0.1", server.operator_port), timeout=PATIENCE) for _ in range(80)]
     assert answered(own + b"\r\n").startswith(b"HTTP/1.1 200 ")
-    held[0].settimeout(20)
+    held[0].settimeout(PATIENCE)
     assert held[0].recv(1) == b"", "the longest idle one has given way"
     for line in held:
         line.close()
@@ -95,7 +95,7 @@ def test_an_operators_port_that_is_taken_is_a_sentence(tmp_path: Path) -> None:
         port = str(taken.getsockname()[1])
         environment = {**Server(tmp_path).environment, "RENZHENG_OPERATOR_PORT": port}
         command = [sys.executable, "-m", "renzheng", "serve"]
-        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 2
     assert f"Cannot listen on 127.0.0.1:{port}" in done.stderr
     assert "RENZHENG_OPERATOR_HOST and RENZHENG_OPERATOR_PORT" in done.stderr
@@ -106,5 +106,5 @@ def test_an_operators_port_that_is_taken_is_a_sentence(tmp_path: Path) -> None:
 def test_a_misspelt_setting_stops_the_server(tmp_path: Path, name: str) -> None:
     environment = {**Server(tmp_path).environment, name: "80"}
     command = [sys.executable, "-m", "renzheng", "serve"]
-    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stderr) == (2, f"{name} is no setting; the nearest is RENZHENG_THRESHOLD\n")

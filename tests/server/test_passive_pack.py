@@ -8,9 +8,9 @@ from pathlib import Path
 from renzheng.engine import packs
 from renzheng.evaluation.device import Device, DeviceLimits, Event
 from renzheng.evaluation.performance import Performance
-from renzheng.evaluation.puppet import Puppet
 from tests.engine.test_passive import pack_folder
-from tests.support.images import base64_of, sample, sample_picture
+from tests.support.images import base64_of, sample
+from tests.support.puppets import sample_puppet
 from tests.support.server import Server, result
 from tests.support.server import token as issue
 
@@ -31,7 +31,7 @@ def test_a_network_that_decides_refuses_a_complying_head_and_its_tag_is_in_the_r
     try:
         token = issue(server.sdk(), CompareLib="LOCAL", ImageBase64=base64_of(sample()))
         told: list[Event] = []
-        scene = Performance(Puppet(sample_picture()))
+        scene = Performance(sample_puppet())
         device = Device(server.url, token, scene, limits=DeviceLimits(seconds=120), tell=told.append)
         assert asyncio.run(device.run()).passed is False
         assert [one.fields for one in told if one.kind == "outcome"] == [

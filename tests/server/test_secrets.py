@@ -16,8 +16,8 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 
 from renzheng.evaluation.device import Device
 from renzheng.evaluation.performance import Performance
-from renzheng.evaluation.puppet import Puppet
-from tests.support.images import base64_of, sample, sample_picture
+from tests.support.images import base64_of, sample
+from tests.support.puppets import sample_puppet
 from tests.support.server import Server, result
 from tests.support.server import token as issue
 
@@ -59,7 +59,7 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str
     client = server.sdk()
     sent = {"CompareLib": "BUSINESS", "IdCard": ID_CARD, "Name": NAME, "Extra": EXTRA, "Meta": META}
     token = issue(client, **sent)
-    asyncio.run(Device(server.url, token, Performance(Puppet(sample_picture()), "head", seed=5)).run())
+    asyncio.run(Device(server.url, token, Performance(sample_puppet(), "head", seed=5)).run())
     fetched = result(client, token, IsNeedBestFrame=True, IsNeedVideo=True)
     assert fetched.Result == "0"
     assert fetched.Name == NAME

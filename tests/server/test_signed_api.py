@@ -15,7 +15,7 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 from renzheng.gateway.signature import sign_tc3
 from tests.support.images import base64_of, drawn, sample_picture
 from tests.support.photos import cmyk, png_chunk, png_of, png_with, with_exif
-from tests.support.server import REGION, Server, result, token
+from tests.support.server import PATIENCE, REGION, Server, result, token
 
 URL_SAFE = base64_of(drawn()).replace("+", "-").replace("/", "_")
 BOMB = png_with(30_000, 30_000, 1, 0, b"\0" * 3_751 * 100)
@@ -167,7 +167,7 @@ def as_php_writes(server: Server, key: tuple[str, str], image: str) -> dict[str,
         "X-TC-Timestamp": str(timestamp := int(time.time())),
     }
     headers["Authorization"] = sign_tc3(*key, timestamp=timestamp, host=headers["Host"], payload=body, service="faceid")
-    with urllib.request.urlopen(urllib.request.Request(server.url, body, headers), timeout=30) as reply:
+    with urllib.request.urlopen(urllib.request.Request(server.url, body, headers), timeout=PATIENCE) as reply:
         answer: dict[str, Any] = json.load(reply)["Response"]
     return answer
 

@@ -18,7 +18,8 @@ from renzheng.evaluation.device import Device, DeviceLimits, Event
 from renzheng.evaluation.performance import Performance
 from renzheng.evaluation.puppet import Puppet
 from renzheng.store.open import open_store
-from tests.support.images import base64_of, sample, sample_picture
+from tests.support.images import base64_of, sample
+from tests.support.puppets import sample_puppet
 from tests.support.server import Server, result
 from tests.support.server import token as issue
 
@@ -27,7 +28,7 @@ DEVICE_SECONDS = 300  # far more than a verification takes on a busy machine
 
 @pytest.fixture(scope="module")
 def puppet() -> Puppet:
-    return Puppet(sample_picture())
+    return sample_puppet()
 
 
 @dataclass

@@ -13,9 +13,9 @@ import pytest
 
 from renzheng.evaluation.device import Device, DeviceLimits
 from renzheng.evaluation.performance import Performance
-from renzheng.evaluation.puppet import Puppet
-from tests.support.images import base64_of, sample, sample_picture
+from tests.support.images import base64_of, sample
 from tests.support.postgres import cluster
+from tests.support.puppets import sample_puppet
 from tests.support.server import PATIENCE, Server, result, second, until
 from tests.support.server import token as issue
 
@@ -43,7 +43,7 @@ def test_a_verdict_of_one_wakes_the_device_that_waits_at_the_other(pair: tuple[S
     one, other = pair
     for seed in range(3):  # on a busy machine too few frames may come
         made = issue(one.sdk(), CompareLib="LOCAL", ImageBase64=base64_of(sample()))
-        scene = Performance(Puppet(sample_picture()), "head", seed=seed)
+        scene = Performance(sample_puppet(), "head", seed=seed)
         device = Device(other.url, made, scene, limits=DeviceLimits(reconnects=5, seconds=120))
         outcome = asyncio.run(device.run())
         fetched = result(one.sdk(), made)

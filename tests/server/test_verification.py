@@ -16,6 +16,7 @@ from renzheng.evaluation.device import Device, DeviceError, DeviceLimits, Outcom
 from renzheng.evaluation.performance import Performance
 from renzheng.evaluation.puppet import Puppet
 from tests.support.images import base64_of, drawn, sample, sample_picture
+from tests.support.puppets import sample_puppet
 from tests.support.server import Server, result
 from tests.support.server import token as issue
 
@@ -35,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def puppet() -> Puppet:
-    return Puppet(sample_picture())
+    return sample_puppet()
 
 
 def film(server: Server, puppet: Puppet, token: str, seed: int = 0) -> Outcome:

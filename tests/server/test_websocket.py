@@ -16,6 +16,7 @@ import pytest
 import uvicorn
 
 from renzheng.server.websocket import FRAMES_A_SECOND, DeviceProtocol
+from tests.support.server import PATIENCE
 
 TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 1, 2, 8, 9, 10, 0
 LONG = 64 * 1024 * 1024
@@ -61,7 +62,7 @@ class Peer:
 
     def __init__(self, server: uvicorn.Server, path: str = "/") -> None:
         port = server.servers[0].sockets[0].getsockname()[1]
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         key = base64.b64encode(os.urandom(16)).decode()
         lines = ("Host: here", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13")
         head = "\r\n".join([f"GET {path} HTTP/1.1", *lines, f"Sec-WebSocket-Key: {key}", "", ""])
@@ -115,7 +116,7 @@ class Peer:
 )
 def test_a_head_that_opens_no_websocket_ends_the_connection(server: uvicorn.Server, lines: str, status: bytes) -> None:
     port = server.servers[0].sockets[0].getsockname()[1]
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as line:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as line:
         head = "GET / HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" + lines + "\r\n"
         line.sendall(head.encode())
         received = b""

@@ -11,6 +11,7 @@ import pytest
 
 from renzheng.base import environment
 from renzheng.settings import Settings, SettingsError, load_settings
+from tests.support.server import PATIENCE
 
 SETTINGS = {"RENZHENG_PORT", "RENZHENG_OPERATOR_PORT", "RENZHENG_THRESHOLD", "RENZHENG_PUBLIC_URL"}
 
@@ -175,7 +176,7 @@ def test_the_models_folder_of_the_file_counts_for_the_engine_too(folder: Path) -
     (folder / ".env").write_text(f"RENZHENG_MODELS_DIR={folder}/models\n")
     (folder / ".env").chmod(0o600)
     command = [sys.executable, "-m", "renzheng", "models", "list"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     assert f"{folder}/models" in done.stdout
     assert "missing" in done.stdout

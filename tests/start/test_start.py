@@ -12,7 +12,7 @@ import pytest
 from renzheng.server.app import App
 from renzheng.settings import load_settings
 from tests.support.asgi import get
-from tests.support.server import Server
+from tests.support.server import PATIENCE, Server
 
 HTML = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
@@ -82,7 +82,7 @@ def test_over_the_wire_the_page_and_a_strangers_name_have_their_own_status(tmp_p
     """The short way for the API writes the head itself."""
     server = Server(tmp_path).start()
     try:
-        line = HTTPConnection("127.0.0.1", server.port, timeout=10)
+        line = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
         for host, status in (("localhost", 200), ("evil.example", 421), ("localhost", 200)):
             line.request("GET", "/", headers={"Accept": HTML, "Host": host})
             reply = line.getresponse()

@@ -27,6 +27,7 @@ from renzheng.cli.identity import app as identity
 from renzheng.cli.key import app as key
 from renzheng.cli.vault import app as vault
 from renzheng.store import erasures
+from tests.support.server import PATIENCE
 
 from .commands import folders as folders
 from .commands import run
@@ -131,7 +132,7 @@ def test_an_id_number_that_is_typed_at_a_terminal_is_not_shown(tmp_path: Path) -
         while termios.tcgetattr(terminal)[3] & termios.ECHO:  # what is typed before is thrown away
             time.sleep(0.01)
         os.write(terminal, ID_CARD.encode() + b"\n")
-        output, _ = child.communicate(timeout=60)
+        output, _ = child.communicate(timeout=PATIENCE)
         assert json.loads(output)["erased"] is True
         os.set_blocking(terminal, False)
         with contextlib.suppress(BlockingIOError):

@@ -15,14 +15,15 @@ from renzheng.engine.runtimes import Image
 from renzheng.evaluation.crowd import Course, run_crowd
 from renzheng.evaluation.puppet import Puppet
 from renzheng.evaluation.rehearsal import Rehearsal, rehearse
-from tests.support.images import base64_of, sample, sample_picture
+from tests.support.images import base64_of, sample
+from tests.support.puppets import sample_puppet
 from tests.support.server import Server, result
 from tests.support.server import token as issue
 
 
 def people(picture: Image | None = None) -> list[Rehearsal]:
     """The sample person, rehearsed."""
-    return [rehearse(Puppet(sample_picture() if picture is None else picture), 0)]
+    return [rehearse(sample_puppet() if picture is None else Puppet(picture), 0)]
 
 
 @dataclass

@@ -147,7 +147,7 @@ class Server:
     def sdk(self, key: tuple[str, str] | None = None, language: str = "zh-CN") -> faceid_client.FaceidClient:
         """The official Python SDK, unmodified, pointed at this server."""
         profile = ClientProfile(
-            httpProfile=HttpProfile(protocol="http", endpoint=f"127.0.0.1:{self.port}", reqTimeout=30),
+            httpProfile=HttpProfile(protocol="http", endpoint=f"127.0.0.1:{self.port}", reqTimeout=round(PATIENCE)),
             language=language,
         )
         return faceid_client.FaceidClient(credential.Credential(*(key or self.key())), REGION, profile)

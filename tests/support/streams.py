@@ -14,10 +14,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from renzheng.evaluation.performance import Performance
-from renzheng.evaluation.puppet import Puppet
 from renzheng.verification.challenge import NEUTRAL, OTHERS, TURNS
-from tests.support.images import sample_picture
 from tests.support.mutations import FAILED, GONE, OVER, PASSED, End, Mutation, Shot
+from tests.support.puppets import sample_puppet
 
 FPS = 12.0
 MAX_STREAM_SECONDS = 300.0  # seconds for a whole stream, on the busiest machine
@@ -32,7 +31,7 @@ Tape = dict[str, list[bytes]]
 
 def record() -> Tape:
     """What a puppet shows for each instruction, ten frames a second from the moment it is given, as JPEG."""
-    performance = Performance(Puppet(sample_picture()), "head", seed=11)
+    performance = Performance(sample_puppet(), "head", seed=11)
     tape: Tape = {}
     for action in (NEUTRAL, *TURNS, *OTHERS):
         pictures = [performance.frame(action, number / 10) for number in range(10 if action == NEUTRAL else 24)]

@@ -9,6 +9,8 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from tests.support.server import PATIENCE
+
 
 class Switchboard:
     """Runs in a thread of its own. `port`: where it listens, on 127.0.0.1."""
@@ -21,7 +23,7 @@ class Switchboard:
         self._is_open = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        assert self._is_open.wait(30)
+        assert self._is_open.wait(PATIENCE)
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)

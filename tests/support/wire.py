@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from tests.support.server import Server
+from tests.support.server import PATIENCE, Server
 
 
 class Wire:
@@ -27,7 +27,7 @@ class Wire:
         """`forwarded`: the address from which it says, as a proxy would, that it comes."""
         address = f"ws://{host or '127.0.0.1'}:{server.port}/capture/v1"
         given = None if origin is None else Origin(origin)
-        line = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+        line = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
         headers = {"X-Forwarded-For": forwarded} if forwarded else None
         self.socket: ClientConnection = connect(
             address, sock=line, origin=given, compression=None, legacy=True, additional_headers=headers

@@ -398,7 +398,7 @@ def test_a_client_that_leaves_in_the_middle_of_a_body_leaves_the_server_well(por
     for _ in range(20):
         with Line(port) as line:
             line.socket.sendall(request(BIG)[:500_000])
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while len(LEFT) < 20 and time.monotonic() < deadline:
         time.sleep(0.02)
     assert len(LEFT) == 20, "somebody waits for a client that has left"
@@ -450,7 +450,7 @@ def test_a_connection_that_brings_no_whole_head_ends(port: int, begin: bytes, mo
     with Line(port) as line:
         line.socket.sendall(begin)
         line.socket.settimeout(0.2)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         with contextlib.suppress(ConnectionError):
             while time.monotonic() < deadline:
                 with contextlib.suppress(TimeoutError):
@@ -501,7 +501,7 @@ def test_a_client_that_takes_nothing_of_its_answers_is_let_go_of(path: str, asks
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         line.connect(("127.0.0.1", port_of(server)))
         line.sendall(f"GET {path} HTTP/1.1\r\nHost: here\r\n\r\n".encode() * asks)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while not server.server_state.total_requests or server.server_state.connections:
             assert time.monotonic() < deadline, "the connection is still held"
             time.sleep(0.02)

@@ -19,7 +19,7 @@ from renzheng.evaluation.device import Device
 from renzheng.evaluation.performance import Performance
 from tests.support.images import base64_of, sample
 from tests.support.puppets import sample_puppet
-from tests.support.server import PATIENCE, REGION, Server, result, token
+from tests.support.server import PATIENCE, REGION, Server, result, token, until
 
 BUSINESS = {"CompareLib": "BUSINESS", "IdCard": "11204416541220243X", "Name": "韦小宝"}
 
@@ -188,9 +188,8 @@ def test_a_keys_networks_and_its_unsigned_bodies_follow_commands(server: Server)
 def test_the_running_servers_last_failures_are_explained_and_masked(server: Server, key: tuple[str, str]) -> None:
     before = len(server.json("explain", "--recent"))
     assert code(token, server.sdk((key[0], "x" * 32)), **BUSINESS)[0] == "AuthFailure.SignatureFailure"
-    deadline = time.monotonic() + 20
-    while len(failures := server.json("explain", "--recent")) == before and time.monotonic() < deadline:
-        time.sleep(0.2)
+    until(lambda: len(server.json("explain", "--recent")) > before)
+    failures = server.json("explain", "--recent")
     newest = failures[0]
     assert newest["explanation"]["cause"]
     text = json.dumps(failures, ensure_ascii=False)

@@ -170,7 +170,7 @@ def test_pings_now_and_then_are_answered_and_a_message_in_many_parts_arrives_who
 
 def test_a_peer_that_does_not_read_is_let_go_of_once_the_application_is_done(server: uvicorn.Server) -> None:
     with Peer(server, "/long"):
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while server.server_state.connections:
             assert time.monotonic() < deadline, "the connection is still held"
             time.sleep(0.05)

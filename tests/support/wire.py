@@ -45,7 +45,7 @@ class Wire:
         self._sequence = self._sequence + 1 if sequence is None else sequence
         self.socket.send(b"\x01" + bytes.fromhex(nonce) + self._sequence.to_bytes(4, "big") + jpeg)
 
-    def next(self, within: float = 10.0) -> dict[str, Any]:
+    def next(self, within: float = PATIENCE) -> dict[str, Any]:
         """The next message. TimeoutError, ConnectionClosed."""
         while True:
             message: dict[str, Any] = json.loads(self.socket.recv(within))
@@ -54,13 +54,13 @@ class Wire:
                 continue
             return message
 
-    def until(self, kind: str, within: float = 10.0) -> dict[str, Any]:
+    def until(self, kind: str, within: float = PATIENCE) -> dict[str, Any]:
         """The next message of this kind; others are passed over."""
         while (message := self.next(within))["type"] != kind:
             pass
         return message
 
-    def closed(self, within: float = 15.0) -> int:
+    def closed(self, within: float = PATIENCE) -> int:
         """The close code that the server ends with."""
         try:
             while True:

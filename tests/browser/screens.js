@@ -26,8 +26,9 @@ window.prepare = async (welcome) => {
       const short = element.tagName === "BUTTON" && element.textContent.length <= 6;
       for (const node of element.childNodes) {
         for (let at = 1; at < (node.data?.length ?? 0); at += 1) {
-          const breaks = Math.abs(tops(node, at) - tops(node, at - 1)) > 8 && node.data[at].trim();
-          if (breaks && (short || "。，、；：！？）”".includes(node.data[at]))) found.push(`broken before ${node.data[at]}: ${name(element)}`);
+          // Whether it matters is asked first: where each character stands takes the browser most of this test's time.
+          const matters = short ? node.data[at].trim() : "。，、；：！？）”".includes(node.data[at]);
+          if (matters && Math.abs(tops(node, at) - tops(node, at - 1)) > 8) found.push(`broken before ${node.data[at]}: ${name(element)}`);
         }
       }
     }

@@ -10,6 +10,7 @@ from the moment at which it was due.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import statistics
 import tempfile
@@ -170,6 +171,7 @@ def grow(small: dict[str, Target], grown: dict[str, Target], fills: dict[str, Fi
             for fill in fills.values():
                 fill(start, min(start + CHUNK, size))
         there = size
+        os.sync()  # what was filled is on the disk, and no token waits for it
         few: dict[str, list[float]] = defaultdict(list)
         many: dict[str, list[float]] = defaultdict(list)
         for _ in range(3):

@@ -278,11 +278,14 @@ def gateway_over(store: Store, clock: Clock, tasks: list[asyncio.Future[Any]]) -
     def spawn(work: Awaitable[Any]) -> None:
         tasks.append(asyncio.ensure_future(work))
 
+    async def offer_link(operator_id: int) -> str:
+        return f"{ORIGIN}/console/welcome/{await store.sign_in.offer_link(operator_id, clock() + 60)}"
+
     parts = Parts(
         store=store, **Again(store).looks(),
         policy=Policy(), photos=AnyPhoto(), look=look, make_key_pairs=make_key_pairs, probe=probe,
         health=ready, settings=lambda: {"RENZHENG_PORT": 8400, "RENZHENG_TRUSTED_PROXIES": []}, spawn=spawn,
-        utc_offset=8, actions=("GetFaceIdToken",), version="0",
+        offer_link=offer_link, utc_offset=8, actions=("GetFaceIdToken",), version="0",
     )  # fmt: skip
     return Gateway(
         keys=store.keys,

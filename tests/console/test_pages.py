@@ -14,6 +14,7 @@ from renzheng.accounts.operators import Role
 from renzheng.accounts.rules import RuleTerms
 from renzheng.console.calls import MASK
 from renzheng.console.listed import RECORDS, TABLES
+from renzheng.console.tables import ROWS
 from renzheng.console.words import RESULTS, ROLES
 from renzheng.verification import decision
 from renzheng.verification.policy import Policy
@@ -318,6 +319,61 @@ async def test_a_filter_that_cannot_be_read_is_said_and_left_out(house: House) -
     again = await browser.get("/console/verifications?Since=2026-09-21T22:00&Until=2026-09-21T22:20&State=issued")
     assert "Issued" in again.text
     assert "Nothing matches" not in again.text
+
+
+async def test_a_verification_is_found_by_an_id_number_that_stands_in_no_address(house: House) -> None:
+    await shop(house)
+    number = await verification(house)
+    browser = await house.signed_in("li.wei")
+    path = "/console/verifications"
+    plain = await browser.get(f"{path}?IdCard=110101199003070134")
+    assert f"{path}/{number}" in plain.body, "the address does not filter by it"
+    found = await browser.submit(path, {"IdCard": ID_CARD})
+    assert (found.status, found.headers["cache-control"]) == (200, "no-store")
+    assert f"{path}/{number}" in found.body
+    other = await browser.submit(path, {"IdCard": "110101199003070134"})
+    assert "Nothing matches" in other.text
+
+    for reply in (found, other):
+        assert ID_CARD not in "".join(re.findall(r'(?:href|action)="([^"]*)"', reply.body))
+    calls = [await browser.get(one) for one in calls_of(found.body)]
+    assert calls
+    assert not [call for call in calls if ID_CARD in call.body]
+    assert not [event for event in await house.store.audit.newest() if ID_CARD in "".join(map(str, event))]
+    assert (await browser.post(path, {"IdCard": ID_CARD})).status == 403, "not from a page of ours"
+    assert (await browser.post(path, {"IdCard": ID_CARD}, origin="https://evil.example")).status == 403
+
+
+async def test_more_than_one_page_of_what_was_found_is_turned_by_forms(house: House) -> None:
+    await shop(house)
+    for _ in range(ROWS + 1):
+        house.clock.now += 1
+        await verification(house)
+    browser = await house.signed_in("li.wei")
+    first = await browser.submit("/console/verifications", {"IdCard": ID_CARD})
+    again = {"token": first.hidden(), "IdCard": first.hidden("IdCard"), "page": "2"}
+    second = await browser.post("/console/verifications", again)
+    for reply, rows in ((first, ROWS), (second, 1)):
+        assert len(set(re.findall(r"/console/verifications/(\d+)", reply.body))) == rows
+        assert "page=" not in reply.body
+
+
+async def test_a_person_is_found_by_an_id_number(house: House) -> None:
+    await shop(house)
+    browser = await house.signed_in("li.wei")
+    await do(browser, "PutIdentity", IdCard=ID_CARD, Name="韦小宝")
+    assert "Erase" in (await browser.submit("/console/identities", {"IdCard": ID_CARD})).text
+    assert "Nothing matches" in (await browser.submit("/console/identities", {"IdCard": "110101199003070134"})).text
+
+
+async def test_the_audit_is_read_in_chinese_too(house: House) -> None:
+    await shop(house)
+    browser = await house.signed_in("li.wei")
+    assert "signed in" in (await browser.get("/console/audit")).text
+    browser.language = "zh-CN"
+    page = (await browser.get("/console/audit")).text
+    assert "登录" in page
+    assert "signed in" not in page
 
 
 async def test_a_face_is_seen_by_whoever_may_and_says_why_and_the_audit_knows(house: House) -> None:

@@ -99,6 +99,9 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     def spawn(work: Awaitable[Any]) -> None:
         made.tasks.append(asyncio.ensure_future(work))
 
+    async def offer_link(operator_id: int) -> str:
+        return f"http://127.0.0.1:8401/console/welcome/{await store.sign_in.offer_link(operator_id, clock() + 60)}"
+
     again = Again(store)
     parts = Parts(
         store=store,
@@ -111,6 +114,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         health=health,
         settings=lambda: {"RENZHENG_PORT": 8400},
         spawn=spawn,
+        offer_link=offer_link,
         utc_offset=8,
         actions=tuple(action.name for action in make_faceid().actions),
         version="0",

@@ -246,6 +246,8 @@ async def test_health_and_settings_are_shown(house: House) -> None:
 
 async def test_a_person_is_added_with_a_key_of_their_own(house: House) -> None:
     made = await house.do("CreateOperator", {"Name": "wei", "Role": "operator"})
+    secret = made["SignInLink"].rpartition("/")[2]
+    assert await house.store.sign_in.link(secret, house.clock()) == made["Operator"]["Id"]
     assert made["Operator"]["SecretId"] == made["SecretId"]
     listed = await house.do("DescribeOperators", by="auditor")
     assert listed["TotalCount"] == 6

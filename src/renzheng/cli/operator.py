@@ -10,7 +10,7 @@ import typer
 from renzheng.accounts.operators import Operator, Role
 from renzheng.cli.local import JsonOption, account_of, print_json, print_table, with_store
 from renzheng.operations import people
-from renzheng.server.urls import console_url
+from renzheng.server.sign_in_links import offer_link
 from renzheng.settings import Settings, load_settings
 from renzheng.store.engine import StoreError
 from renzheng.store.open import Store
@@ -25,11 +25,7 @@ async def first_link(store: Store, settings: Settings) -> str | None:
     """A link that works once, to create the first owner; None if somebody can sign in already."""
     if await store.sign_in.any_credential():
         return None
-    return _link(settings, await store.sign_in.offer_link(None, time.time() + MINUTE * settings.console_link_minutes))
-
-
-def _link(settings: Settings, secret: str) -> str:
-    return f"{console_url(settings)}/welcome/{secret}"
+    return await offer_link(settings, store, None, time.time)
 
 
 @app.command()
@@ -54,8 +50,7 @@ def reset(name: NameArgument) -> None:
     async def work(store: Store) -> str:
         operator = await store.operators.named(name)
         await store.sign_in.reset(operator.id)
-        until = time.time() + MINUTE * settings.console_link_minutes
-        return _link(settings, await store.sign_in.offer_link(operator.id, until))
+        return await offer_link(settings, store, operator.id, time.time)
 
     print(with_store(work))
 
@@ -78,13 +73,12 @@ def add(
     async def work(store: Store) -> dict[str, Any]:
         account_id = (await account_of(store, account)).id if account else None
         operator, key = await people.add(store, name, role, time.time(), account_id)
-        until = time.time() + MINUTE * settings.console_link_minutes
         made = {
             "name": operator.name,
             "role": str(operator.role),
             "account": operator.account_id,
             "secret_id": key.secret_id,
-            "link": _link(settings, await store.sign_in.offer_link(operator.id, until)),
+            "link": await offer_link(settings, store, operator.id, time.time),
         }
         return made | ({"secret_key": key.secret_key} if show_key else {})
 

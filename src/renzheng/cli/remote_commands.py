@@ -206,6 +206,7 @@ def _add_operator(api: Api, given: Given) -> Any:
         "role": made["operator"]["role"],
         "account": made["operator"]["account_id"],
         "secret_id": made["secret_id"],
+        "link": made["sign_in_link"],
     }
     return told | ({"secret_key": made["secret_key"]} if given["show_key"] else {})
 

@@ -59,7 +59,7 @@ class Console:
             self._explorer = ExplorerPages(self._management, parts, self._door, frame)
             self._imports = ImportPages(self._management, self._door, frame, parts.settings.upload_bytes)
             self._links = LinkPages(self._management, parts.people, self._door, frame, parts.reset_link)
-            self._tables = TablePages(self._management, frame)
+            self._tables = TablePages(self._management, self._door, frame)
             self._deeds = DeedPages(self._management, self._offers, self._door, frame, parts)
         self._outside = SignInPages(parts, self._door)
         self._own = OwnPages(parts, self._door, frame)
@@ -105,6 +105,9 @@ class Console:
         for table in TABLES:
             if table.action in self._management.actions:
                 yield Route(table.path, self._for_people(partial(_with, self._tables.show, table)), methods=["GET"])
+                if table.private_filter:
+                    find = partial(_with, self._tables.find, table)
+                    yield Route(table.path, self._for_people(find), methods=["POST"])
         for record in RECORDS:
             if record.action in self._management.actions:
                 yield Route(

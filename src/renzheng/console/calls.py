@@ -15,7 +15,7 @@ from renzheng.console.door import Visitor
 MAX_SHOWN = 300
 """Characters of a text in a shown call."""
 MASK = "********"
-SECRET = re.compile(r"Secret(Key)?$|SecretKey|Password|^Token$|Authorization|PrivateKey", re.IGNORECASE)
+SECRET = re.compile(r"Secret(Key)?$|SecretKey|Password|^Token$|Authorization|PrivateKey|^SignInLink$", re.IGNORECASE)
 BYTES = re.compile(r"Base64$|^Data$|^Content$|^Csv$")
 
 

@@ -124,9 +124,8 @@ class DeedPages:
             return self._frame.page(deed.shows, request, visitor, shown, calls=made, headers=WITH_FRAMES)
         if not action.secret:
             return go(f"{_back(offer, values)}?done={action.name}")
-        link = await self._parts.offer_link(reply["Operator"]["Id"]) if deed.after == "sign-in link" else None
         secrets = {**reply.get("Key", {}), **reply}
-        shown = {"deed": deed, "back": _back(offer, values), "link": link, "reply": secrets}
+        shown = {"deed": deed, "back": _back(offer, values), "link": reply.get("SignInLink"), "reply": secrets}
         made = await self._management.calls.made(visitor)
         return self._frame.page("shown_once.html", request, visitor, shown, calls=made)
 

@@ -184,7 +184,7 @@ OPERATORS = Table(
         CREATED,
     ),
     filters=("Role",),
-    first=(Deed("CreateOperator", ("Add a person", "添加人员"), after="sign-in link"),),
+    first=(Deed("CreateOperator", ("Add a person", "添加人员"),),),
     deeds=(
         Deed("ModifyOperator", ("Change", "修改"), {"OperatorId": "Id"}),
         Deed("RenewOperatorKey", ("New key", "换发密钥"), {"OperatorId": "Id"}, ()),
@@ -237,6 +237,7 @@ VERIFICATIONS = Table(
         Column("Billed", ("Billed", "计费"), "text", YES_NO),
     ),
     filters=("AccountId", "State", "Result", "RuleId", "RequestId", "Since", "Until"),
+    private_filter="IdCard",
     link=f"{ROOT}/verifications/{{Id}}",
 )
 VERIFICATION_PAGE = Record(
@@ -317,6 +318,7 @@ IDENTITIES = Table(
         Column("CreatedAt", ("Enrolled", "登记时间"), "time"),
     ),
     filters=("AccountId",),
+    private_filter="IdCard",
     first=(
         Deed("PutIdentity", ("Enrol a person", "登记人员")),
         Deed("CreateImport", ("Import", "批量导入"), page=f"{ROOT}/identities/import"),
@@ -392,7 +394,7 @@ AUDIT = Table(
     columns=(
         Column("At", ("Time", "时间"), "time"),
         Column("Actor", ("Who", "操作者"), "code"),
-        Column("Verb", ("Did", "操作")),
+        Column("Verb", ("Did", "操作"), "verb"),
         Column("Subject", ("To what", "对象"), "code"),
     ),
     filters=("Subject",),

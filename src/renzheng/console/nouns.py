@@ -13,7 +13,7 @@ Sentences = tuple[str, str]
 @dataclass(frozen=True, slots=True)
 class Column:
     """`name`: of a field of an item of the reply; a dot leads into an object. `kind`: text, code, time, badge, number,
-    list, pairs, switch, size, account or result.
+    list, pairs, verb, switch, size, account or result.
 
     `words`: what a value is called, by value; `tones`: its colour.
     """
@@ -30,9 +30,9 @@ class Deed:
     """An action that a person takes. `given`: parameters from the row, by its fields. `asked`: parameters in the order
     in which they are asked for; None: all but the given ones. `when`: fields of the row and the values that it admits.
 
-    `warning`: what a person should know first. `after`: `sign-in link`: a link for the new person is shown too.
-    `back`: where the person goes afterwards, where that is not the page it is on. `page`: of its own, in place of the
-    form. `shows`: the template that shows the reply. A field `@X` is the list's own parameter X.
+    `warning`: what a person should know first. `back`: where the person goes afterwards, where that is not the
+    page it is on. `page`: of its own, in place of the form. `shows`: the template that shows the reply. A field `@X`
+    is the list's own parameter X.
     """
 
     action: str
@@ -42,7 +42,6 @@ class Deed:
     when: Mapping[str, frozenset[Any]] = field(default_factory=dict)
     tone: str = ""
     warning: Sentences | None = None
-    after: str = ""
     back: str = ""
     page: str = ""
     shows: str = ""
@@ -53,7 +52,8 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`action` lists; `items`: its reply's list. `filters`: parameters that the person may set. `deeds`: to a row;
+    """`action` lists; `items`: its reply's list. `filters`: parameters that the person may set. `private_filter`: one
+    more that says who a person is: it is sent in a form and stands in no address, history or log. `deeds`: to a row;
     `first`: those that need no row. `link`: the path of a row's own page, with `{Field}` in it. `context`: parameters
     that the address brings along. `above`: the list that it belongs to; without one, it is among the ways.
     `needs_account`: its action is of one account; the first is shown where none was chosen.
@@ -67,6 +67,7 @@ class Table:
     items: str
     columns: tuple[Column, ...]
     filters: tuple[str, ...] = ()
+    private_filter: str = ""
     first: tuple[Deed, ...] = ()
     deeds: tuple[Deed, ...] = ()
     link: str = ""

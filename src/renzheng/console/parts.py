@@ -122,7 +122,6 @@ class ConsoleParts:
 
     `tried`: counts a try to sign in, by outcome.
     `family`: of a browser by its name.
-    `offer_link`: makes a link, good once, by which an operator chooses a password; its address.
     `keyed`: the service that accounts call, for the Explorer. `errors`: of all services, by code.
     `refusals`: the last requests that were answered with an error, the newest first.
     `request_lines`: what the log remembers of single requests, the newest first.
@@ -142,7 +141,6 @@ class ConsoleParts:
     counts: Counts
     health: Callable[[], Awaitable[Health]]
     settings: ConsoleSettings
-    offer_link: Callable[[int], Awaitable[str]]
     reset_link: Callable[[Operator, int], Awaitable[str]]
     management: ManagementService | None = None
     provider: Provider | None = None

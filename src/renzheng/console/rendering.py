@@ -14,6 +14,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from renzheng.console.verbs import chinese_verb
 from renzheng.console.words import LABELS, RESULTS, ROLES
 from renzheng.web import files
 
@@ -122,7 +123,7 @@ def render(
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     body = templates.get_template(name).render(
         t=words.t, time=words.time, local=words.local, language=words.language, roles=ROLES,
-        dig=dig, result=words.result, label=words.label,
+        dig=dig, chinese_verb=chinese_verb, result=words.result, label=words.label,
         path=request.url.path, here=own_path(here), quote=quote, **values,
     )  # fmt: skip
     return Response(body, status, {**HEADERS, **(headers or {})}, files.TYPES[".html"])

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from renzheng.console.actions import Action, Field, FieldError
 from renzheng.console.calls import CallError, Calls
-from renzheng.console.door import Visitor
+from renzheng.console.door import Door, Visitor
 from renzheng.console.forms import FormError
 from renzheng.console.frame import Frame
 from renzheng.console.nouns import Deed, Record, Table
@@ -65,14 +65,25 @@ class Management:
 
 
 class TablePages:
-    def __init__(self, management: Management, frame: Frame) -> None:
+    def __init__(self, management: Management, door: Door, frame: Frame) -> None:
         self._management = management
+        self._door = door
         self._frame = frame
 
     async def show(self, request: Request, visitor: Visitor, table: Table) -> Response:
-        management, query = self._management, request.query_params
+        return await self._show(request, visitor, table, table.filters, request.query_params)
+
+    async def find(self, request: Request, visitor: Visitor, table: Table) -> Response:
+        """As `show`, by what was sent in a form: the private filter too, which stands in no address."""
+        form = await self._door.form(request, visitor)
+        return await self._show(request, visitor, table, (*table.filters, table.private_filter), form.fields)
+
+    async def _show(
+        self, request: Request, visitor: Visitor, table: Table, names: Sequence[str], query: Mapping[str, str]
+    ) -> Response:
+        management = self._management
         action, spoken = management.actions[table.action], language(request)
-        filters = [action.fields[name] for name in table.filters if name in action.fields]
+        filters = [action.fields[name] for name in names if name in action.fields]
         chosen, wrong = _read([*filters, *(action.fields[name] for name in table.context)], query)
         page = _page(query.get("page", ""))
         if "Offset" in action.fields:
@@ -91,21 +102,23 @@ class TablePages:
             if is_denied(refused):
                 raise
             problem = refused.message
-        names = {name: query.get(name, "") for name in table.filters}
+        texts = {name: query.get(name, "") for name in names}
         if table.needs_account:
-            names["AccountId"] = str(chosen.get("AccountId", ""))
+            texts["AccountId"] = str(chosen.get("AccountId", ""))
         shown = {
             "table": table,
             "rows": [(row, management.offered(visitor, table.deeds, row, chosen)) for row in rows],
             "first": [deed for deed in table.first if management.allows(visitor, deed.action)],
-            "filters": [one for one in filters if one.name != "AccountId" or len(accounts) > 1],
-            "chosen": names,
-            "is_filtered": any(names.values()),
+            "filters": [one for one in filters if _is_asked(one, table, accounts)],
+            "private": action.fields.get(table.private_filter),
+            "chosen": texts,
+            "is_filtered": any(texts.values()),
+            "is_found": table.private_filter in texts,
             "total": total,
             "page": page,
             "pages": max(1, -(-total // ROWS)),
             "max_page": MAX_PAGE,
-            "query": urlencode({name: value for name, value in names.items() if value}),
+            "query": urlencode({name: value for name, value in texts.items() if value}),
             "problem": problem,
             "wrong": wrong,
             "done": management.actions.get(query.get("done", "")),
@@ -140,6 +153,11 @@ class TablePages:
         if value is None:
             raise CallError("ResourceNotFound", "", "")
         return {record.parameter: value}
+
+
+def _is_asked(field: Field, table: Table, accounts: Mapping[int, str]) -> bool:
+    """Whether the list's own filters have it: the private one has a form of its own."""
+    return field.name != table.private_filter and (field.name != "AccountId" or len(accounts) > 1)
 
 
 def _names_accounts(table: Table) -> bool:

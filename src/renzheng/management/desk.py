@@ -74,8 +74,9 @@ class Parts:
 
     `policy`: what a new rule has where nothing else is said. `answer`, `rejudge`, `video`: of one verification. `look`:
     at a photo, as the judge would. `health`: reasons for which the server is not ready, by check. `settings`: those in
-    force, without secrets. `spawn`: runs in the background to its end. `utc_offset`: hours, at which a day of the usage
-    begins. `actions`: of the other service.
+    force, without secrets. `spawn`: runs in the background to its end. `offer_link`: an address, good once, at
+    which this person chooses a password for the console. `utc_offset`: hours, at which a day of the usage begins.
+    `actions`: of the other service.
     """
 
     store: Store
@@ -90,6 +91,7 @@ class Parts:
     health: Callable[[], Awaitable[Mapping[str, str]]]
     settings: Callable[[], Mapping[str, Any]]
     spawn: Callable[[Awaitable[Any]], None]
+    offer_link: Callable[[int], Awaitable[str]]
     utc_offset: float
     actions: tuple[str, ...]
     version: str

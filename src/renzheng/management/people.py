@@ -37,9 +37,16 @@ class CreateRequest(Request, frozen=True, kw_only=True):
             raise InvalidParameterValueError(name="Role", value=self.role)
 
 
-async def create(desk: Desk, request: CreateRequest) -> SecretReply:
+class CreateReply(SecretReply, rename="pascal"):
+    """`sign_in_link`: works once; there the person chooses a password for the console."""
+
+    sign_in_link: str
+
+
+async def create(desk: Desk, request: CreateRequest) -> CreateReply:
     operator, key = await people.add(desk.store, request.name, Role(request.role), desk.now, request.account_id)
-    return SecretReply(await people.view_of(desk.store, operator), key.secret_id, key.secret_key)
+    link = await desk.parts.offer_link(operator.id)
+    return CreateReply(await people.view_of(desk.store, operator), key.secret_id, key.secret_key, link)
 
 
 class DescribeRequest(ListRequest, frozen=True, kw_only=True):
@@ -103,11 +110,11 @@ MANIFESTS = (
         "CreateOperator",
         create,
         CreateRequest,
-        SecretReply,
+        CreateReply,
         OWNERS,
         (
-            "添加人员，并为其创建密钥。SecretKey 只显示这一次。",
-            "Adds a person with a key of their own. Its SecretKey is shown this once.",
+            "添加人员，为其创建密钥，并返回设置控制台密码的一次性链接。SecretKey 只显示这一次。",
+            "Adds a person; gives a key, and a link that works once, to choose a password. Both are shown this once.",
         ),
         {
             **_ROLE,

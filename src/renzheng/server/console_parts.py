@@ -15,7 +15,8 @@ from renzheng.console.single_sign_on import BACK
 from renzheng.gateway.failures import RefusedRequest
 from renzheng.operations.people import actor_of
 from renzheng.server.console_calls import KeyedCalls, SignedCalls
-from renzheng.server.urls import console_url, operator_url
+from renzheng.server.sign_in_links import offer_link
+from renzheng.server.urls import operator_url
 from renzheng.settings import Settings
 from renzheng.store.accounts import NotFoundError, RefusedError
 from renzheng.store.authenticity import TamperedError
@@ -98,13 +99,9 @@ def make_console(
     refusals: Callable[[], Sequence[RefusedRequest]] = tuple,
     request_lines: Callable[[], Sequence[RequestLine]] = tuple,
 ) -> Console:
-    async def offer_link(operator_id: int) -> str:
-        until = clock() + 60 * settings.console_link_minutes
-        return f"{console_url(settings)}/welcome/{await store.sign_in.offer_link(operator_id, until)}"
-
     async def reset_link(by: Operator, operator_id: int) -> str:
         await store.acting(actor_of(by)).sign_in.reset(operator_id)
-        return await offer_link(operator_id)
+        return await offer_link(settings, store, operator_id, clock)
 
     parts = ConsoleParts(
         people=PeopleOfStore(store.operators),
@@ -121,7 +118,6 @@ def make_console(
         settings=console_settings(settings),
         management=calls.service if calls else None,
         provider=identity_provider(settings, clock),
-        offer_link=offer_link,
         reset_link=reset_link,
         keyed=keyed.service if keyed else None,
         errors=keyed.errors if keyed else {},

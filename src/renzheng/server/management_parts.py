@@ -25,6 +25,7 @@ from renzheng.server.engine_adapters import EnginePhotos
 from renzheng.server.key_pairs import make_first_key_pairs
 from renzheng.server.readiness import Readiness
 from renzheng.server.second_looks import SecondLooks
+from renzheng.server.sign_in_links import offer_link
 from renzheng.settings import Settings
 from renzheng.store.accounts import RefusedError
 from renzheng.store.engine import StoreError
@@ -101,6 +102,7 @@ class Management:
             health=self._health,
             settings=self._shown_settings,
             spawn=self._spawn,
+            offer_link=self._offer_link,
             utc_offset=self._settings.day_utc_offset,
             actions=self._actions,
             version=__version__,
@@ -152,6 +154,9 @@ class Management:
     async def _make_key_pairs(self, store: Store, account_id: int) -> None:
         bits = self._settings.encryption_rsa_bits
         await make_first_key_pairs(store.encryption_keys, account_id, bits, self._clock, self._entropy)
+
+    async def _offer_link(self, operator_id: int) -> str:
+        return await offer_link(self._settings, self._store, operator_id, self._clock)
 
     async def _health(self) -> dict[str, str]:
         return dict(await self._readiness.reasons())

@@ -10,8 +10,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "renzheng"
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
+ZH_PAGE = (ROOT / "docs" / "architecture.zh-CN.md").read_text()
 QUOTED = re.compile(r"`([^`]+)`")
 ANSWER = re.compile(r"^\* \*\*(?P<question>[^*]+)\?\*\* (?P<answer>.+)$", re.MULTILINE)
+CHINESE = re.compile(r"^\* \*\*(?P<question>[^*]+)？\*\* (?P<answer>.+)$", re.MULTILINE)
 NOT_NAMED = {"__init__.py", "__main__.py", "py.typed", "constraints.txt", "__pycache__"}
 
 
@@ -41,7 +43,19 @@ def test_each_room_is_begun_at_a_file_that_is_there() -> None:
 
 def test_the_questions_that_people_ask_are_answered() -> None:
     asked = {question for question, _ in answers()}
-    assert {"an error code", "that a frame is too late", "an action"} <= asked
+    assert {
+        "an action", "an error code", "a management call", "a command", "a setting", "a metric", "a service",
+        "a page of the console", "a liveness layer", "a migration", "that a frame is too late",
+        "when a token's life ends", "what becomes of a session whose judge dies", "when a photo is deleted",
+        "which rows are signed",
+    } <= asked  # fmt: skip
+
+
+def test_the_chinese_answers_name_the_same_places() -> None:
+    chinese = [QUOTED.findall(one["answer"]) for one in CHINESE.finditer(ZH_PAGE)]
+    assert len(chinese) == len(answers())
+    for (question, answer), quoted in zip(answers(), chinese, strict=True):
+        assert set(quoted) == set(QUOTED.findall(answer)), question
 
 
 @pytest.mark.parametrize(("question", "answer"), answers())

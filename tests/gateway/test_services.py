@@ -90,6 +90,17 @@ async def test_where_the_endpoint_names_the_service_the_version_decides() -> Non
     assert (await call(house, **request)).response["Name"] == "first"
 
 
+async def test_services_share_no_rate_where_their_actions_have_one_name() -> None:
+    house = two(GatewaySettings(requests_per_second=1, per_second={(1, "DescribeIt"): 2}))
+
+    async def codes(service: str, version: str, calls: int) -> list[str]:
+        signed = signed_json({}, action="DescribeIt", service=service, version=version)
+        return [(await call(house, **signed)).code for _ in range(calls)]
+
+    assert await codes("faceid", "2018-03-01", 3) == ["", "", "RequestLimitExceeded"]
+    assert await codes("second", "2026-01-01", 2) == ["", "RequestLimitExceeded"]
+
+
 def test_no_word_of_a_product_stands_in_the_gateway() -> None:
     words = re.compile(
         r"face|2018-03-01|IdCard|ImageBase64|BizToken|RuleId|Arrears|activated|ap-beijing", re.IGNORECASE

@@ -93,8 +93,8 @@ class Product:
     """A service: its name in signatures, its version, and what its actions share.
 
     `regions`: those that exist; naming one that an action is not offered in is another mistake than naming none of
-    them; `example_region` is shown to who named none. `errors`: what any of its actions may raise, beside the
-    gateway's own.
+    them; a service without any takes whatever is named. `example_region` is shown to who named none.
+    `errors`: what any of its actions may raise, beside the gateway's own.
     """
 
     service: str

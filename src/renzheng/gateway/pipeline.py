@@ -178,18 +178,22 @@ class Gateway:
         if region is None:
             if offered is not None and self._settings.region_required:
                 raise MissingParameterError(name="Region")
-        elif region not in request.product.regions:
+        elif request.product.regions and region not in request.product.regions:
             raise InvalidRegionError(name="X-TC-Region" if request.parameters is None else "Region")
         elif offered is not None and region not in offered:
             raise UnsupportedRegionError
 
     async def limit_rate(self, request: Request) -> None:
-        account, action = request.key.account_id, request.action.manifest
-        limit = self._settings.per_second.get((account, action.name))
+        account, action, name = request.key.account_id, request.action.manifest, request.action.manifest.name
+        limit = None
+        if request.product is self._product:
+            limit = self._settings.per_second.get((account, name))
+        else:  # an action of another service may have the same name
+            name = f"{request.product.service}.{name}"
         if limit is None:
             limit = action.per_second or self._settings.requests_per_second
         try:
-            count = await self._quota.hit(account, action.name, self._clock())
+            count = await self._quota.hit(account, name, self._clock())
         except Exception as error:
             self._meter.failed_open("quota")
             self._log.error("quota failed open", request_id=request.request_id, **_cause_of(error))

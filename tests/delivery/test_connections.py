@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
 from collections.abc import Iterator
@@ -67,6 +68,43 @@ DRIPPING = {
 def test_an_answer_that_does_not_end_is_given_up(stranger: Stranger) -> None:
     with pytest.raises(AnswerError, match=r"no answer in 0\.4 seconds"):
         asked(stranger, SOON)
+
+
+def answers_once(line: socket.socket, ends: threading.Event) -> None:
+    line.sendall(OK + b"Content-Length: 2\r\n\r\nok")
+    line.recv(65536)
+    drips(OK + b"Content-Length: 99999\r\n\r\n")(line, ends)
+
+
+@pytest.mark.parametrize("stranger", [answers_once], indirect=True)
+def test_a_connection_that_is_used_again_has_the_same_bound(stranger: Stranger) -> None:
+    manager = checked(AllowedHosts(["127.0.0.0/8"]), SOON)
+    url = f"http://127.0.0.1:{stranger.port}/key"
+    assert manager.request("GET", url).data == b"ok"
+    with pytest.raises(AnswerError, match="no answer"):
+        manager.request("GET", url)
+    assert len(stranger.seen) == 1
+
+
+@pytest.mark.parametrize("stranger", [sends(OK + b"Content-Length: 2\r\n\r\nok")], indirect=True)
+def test_nothing_waits_for_the_bound_of_a_request_that_is_over(stranger: Stranger) -> None:
+    assert asked(stranger, Bounds(connect=5, read=5, whole=3600)) == b"ok"
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.join(20)
+            assert not thread.is_alive()
+
+
+PACKED = gzip.compress(bytes(4 * MAX_ANSWER))
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [sends(OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(PACKED) + PACKED)],
+    indirect=True,
+)
+def test_a_packed_answer_is_not_unpacked(stranger: Stranger) -> None:
+    assert asked(stranger, BOUNDS) == PACKED
 
 
 def test_a_whole_delivery_ends_before_its_lease() -> None:

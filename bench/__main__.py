@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import sys
 
-ALL = ("token", "photo", "beside", "compare", "hints", "overload", "listing", "detection", "accuracy")
+ALL = ("token", "photo", "beside", "compare", "hints", "verdict", "overload", "listing", "detection", "accuracy")
 
 
 def main() -> None:

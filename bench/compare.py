@@ -64,7 +64,8 @@ def framed(image: Image) -> Image:
     image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     down, across = SIZE[1] - image.shape[0], SIZE[0] - image.shape[1]
     half = (down // 2, down - down // 2, across // 2, across - across // 2)
-    return cv2.copyMakeBorder(image, *half, cv2.BORDER_REPLICATE)
+    picture: Image = cv2.copyMakeBorder(image, *half, cv2.BORDER_REPLICATE)
+    return picture
 
 
 def recording(folder: Path) -> Path:

@@ -121,7 +121,7 @@ def frames(path: Path) -> Iterator[Image]:
 
     with av.open(str(path)) as clip:
         for frame in clip.decode(video=0):
-            image = frame.to_ndarray(format="bgr24")
+            image: Image = frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
             factor = min(1.0, SIZE[0] / max(image.shape[:2]))
             yield image if factor == 1 else cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
 

@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from renzheng.engine import packs
 from renzheng.engine.judging import measure
@@ -34,7 +36,7 @@ def portrait_bytes() -> bytes:
 @pytest.fixture(scope="session")
 def portrait() -> Image:
     """The astronaut, 512 x 512."""
-    image = cv2.imread(str(packs.require("sample")))
+    image: Image | None = cv2.imread(str(packs.require("sample")))
     assert image is not None
     return image
 
@@ -42,7 +44,8 @@ def portrait() -> Image:
 @pytest.fixture(scope="session")
 def selfie(portrait: Image) -> Image:
     """The same face as a camera would frame it, 640 x 480."""
-    return cv2.resize(portrait[30:270, 65:385], (640, 480), interpolation=cv2.INTER_CUBIC)
+    picture: Image = cv2.resize(portrait[30:270, 65:385], (640, 480), interpolation=cv2.INTER_CUBIC)
+    return picture
 
 
 @pytest.fixture(scope="session")
@@ -53,13 +56,13 @@ def puppet() -> Puppet:
 def jpeg(image: Image, quality: int = 90) -> bytes:
     done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert done
-    return data.tobytes()
+    return bytes(data)
 
 
-def png(image: Image) -> bytes:
+def png(image: Image | NDArray[np.uint16]) -> bytes:
     done, data = cv2.imencode(".png", image)
     assert done
-    return data.tobytes()
+    return bytes(data)
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,8 @@ def tilted(image: Image, degrees: float, axis: str, centre: tuple[float, float],
     seen = corners @ about.T
     flat = seen[:, :2] * (distance / (distance + seen[:, 2:])) + centre
     move = cv2.getPerspectiveTransform((corners[:, :2] + centre).astype(np.float32), flat.astype(np.float32))
-    return cv2.warpPerspective(image, move, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    picture: Image = cv2.warpPerspective(image, move, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    return picture
 
 
 @pytest.fixture(scope="module")

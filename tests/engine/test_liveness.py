@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 from renzheng.engine.limits import JudgingLimits
@@ -247,7 +248,7 @@ def glances_of(models: FaceModels, path: Path) -> Iterator[tuple[int, float, Gla
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         for number, picture in enumerate(container.decode(stream)):
-            image = picture.to_ndarray(format="bgr24")
+            image = picture.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
             yield number, number / 25, models.observe(image, eyes=True).glance
 
 

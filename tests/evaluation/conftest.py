@@ -24,7 +24,7 @@ def engine() -> FaceModels:
 
 @pytest.fixture(scope="session")
 def portrait_photo() -> Image:
-    photo = cv2.imread(str(packs.require("sample")))
+    photo: Image | None = cv2.imread(str(packs.require("sample")))
     assert photo is not None
     return photo
 
@@ -43,6 +43,6 @@ def data_photo(name: str) -> Image:
     path = DATA / name
     if not path.is_file():
         pytest.skip(f"test data {name} is not there (RENZHENG_TEST_DATA)")
-    photo = cv2.imread(str(path))
+    photo: Image | None = cv2.imread(str(path))
     assert photo is not None
     return photo

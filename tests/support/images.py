@@ -26,7 +26,7 @@ def sample() -> bytes:
 
 def sample_picture() -> Image:
     """The sample photo's pixels, BGR."""
-    picture = cv2.imdecode(np.frombuffer(sample(), np.uint8), cv2.IMREAD_COLOR)
+    picture: Image | None = cv2.imdecode(np.frombuffer(sample(), np.uint8), cv2.IMREAD_COLOR)
     assert picture is not None
     return picture
 

@@ -132,7 +132,7 @@ def exif(data: bytes, dice: Dice) -> bytes:
 
 @cache
 def pixels(data: bytes) -> np.ndarray:
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    picture: np.ndarray | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert picture is not None
     return picture
 

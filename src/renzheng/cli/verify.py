@@ -76,7 +76,7 @@ def read_photo(path: Path | None) -> Image:
             path = packs.require("sample")
         except packs.PackError as error:
             refuse(str(error), 2)
-    photo = cv2.imread(str(path)) if path.is_file() else None
+    photo: Image | None = cv2.imread(str(path)) if path.is_file() else None
     if photo is None:
         refuse(f"{path} is no photo that can be read", 2)
     return photo

@@ -57,7 +57,8 @@ def align(image: Image, points: Floats) -> Image:
         near, corner = surroundings(image, points)
         half = cv2.resize(near, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
         return align(half, ((points - corner) / 2).astype(np.float32))
-    return cv2.warpAffine(image, turn, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
+    picture: Image = cv2.warpAffine(image, turn, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
+    return picture
 
 
 def surroundings(image: Image, points: Floats) -> tuple[Image, Floats]:

@@ -304,7 +304,7 @@ def _odd_jpeg_pixels(data: bytes, info: ImageInfo, side: int) -> Image:
 
     reduced = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
     part = next(n for n in (4, 2, 1) if n == 1 or max(info.width, info.height) >= n * side)
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), reduced[part] | cv2.IMREAD_IGNORE_ORIENTATION)
+    pixels: Image | None = cv2.imdecode(np.frombuffer(data, np.uint8), reduced[part] | cv2.IMREAD_IGNORE_ORIENTATION)
     if pixels is None or pixels.shape[:2] != (-(-info.height // part), -(-info.width // part)):
         raise MediaError("corrupt", "the JPEG is damaged")
     return pixels
@@ -322,7 +322,9 @@ def _decode_png(data: bytes, info: ImageInfo) -> tuple[Image, ImageInfo]:
         png.check_inflated(body, info.height, info.width * info.components * info.bits)
     except jpeg.LayoutError as error:
         raise MediaError(error.kind, error.message) from None
-    pixels = cv2.imdecode(np.frombuffer(body.picture, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    pixels: Image | None = cv2.imdecode(
+        np.frombuffer(body.picture, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    )
     if pixels is None or pixels.shape[:2] != (info.height, info.width):
         raise MediaError("corrupt", "the PNG is damaged")
     return pixels, replace(info, orientation=body.orientation)
@@ -336,7 +338,8 @@ def _shrink(image: Image, side: int) -> Image:
     if factor >= 1:
         return image
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    picture: Image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return picture
 
 
 def _png_body(view: memoryview) -> png.Body | None:
@@ -352,7 +355,8 @@ def _as_bgr(pixels: Image) -> Image:
 
     channels = pixels.shape[2] if pixels.ndim == 3 else 1
     if channels == 1:
-        return cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
+        picture: Image = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
+        return picture
     if channels == 4:
         # Adobe's CMYK JPEGs store the inks inverted: colour = ink x black / 255.
         colour = pixels[:, :, :3].astype(np.uint16) * pixels[:, :, 3:] // 255

@@ -140,11 +140,13 @@ def _search(ahead: Image, aside: Image, start: Floats, where: Image) -> Floats |
 
 
 def _grey(face: Image) -> Image:
-    return cv2.GaussianBlur(cv2.cvtColor(face, cv2.COLOR_BGR2GRAY), (0, 0), SMOOTHED)
+    picture: Image = cv2.GaussianBlur(cv2.cvtColor(face, cv2.COLOR_BGR2GRAY), (0, 0), SMOOTHED)
+    return picture
 
 
 def _inner(points: Floats, across: int) -> Image:
-    return cv2.erode(outline(points), np.ones((across, across), np.uint8))
+    picture: Image = cv2.erode(outline(points), np.ones((across, across), np.uint8))
+    return picture
 
 
 def _skin(points: Floats) -> Image:
@@ -152,7 +154,8 @@ def _skin(points: Floats) -> Image:
     holes = np.zeros((SIDE, SIDE), np.uint8)
     for part in (RIGHT_EYE, LEFT_EYE, LIPS):
         cv2.fillConvexPoly(holes, cv2.convexHull(np.round(points[list(part)]).astype(np.int32)), 255)
-    return cv2.bitwise_not(cv2.dilate(holes, np.ones((AROUND, AROUND), np.uint8)))
+    picture: Image = cv2.bitwise_not(cv2.dilate(holes, np.ones((AROUND, AROUND), np.uint8)))
+    return picture
 
 
 def _taken_back(aside: Image, move: Floats) -> tuple[Image, Image]:

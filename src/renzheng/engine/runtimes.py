@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[Any]
+Image = NDArray[np.uint8]
 """uint8, height x width x 3, BGR, 0-255, unmirrored: as the camera sees it."""
 Floats = NDArray[np.float32]
 
@@ -98,4 +98,5 @@ def shrink(image: Image, size: tuple[int, int]) -> Image:
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     if (width, height) == size:
         return image
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    picture: Image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return picture

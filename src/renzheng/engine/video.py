@@ -81,4 +81,5 @@ def _fitted(image: Image, width: int, height: int) -> Image:
         return image
     if image.shape[0] - height in (0, 1) and image.shape[1] - width in (0, 1):
         return image[:height, :width]
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    picture: Image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return picture

@@ -233,7 +233,8 @@ def held_before(scene: Scene, body: Image, share: float, size: tuple[int, int]) 
         shown = behind.copy()
         shown[top - 3 : top + down + 3, left - 3 : left + across + 3] = 235  # the paper's edge
         shown[top : top + down, left : left + across] = print_
-        return cv2.resize(shown, size, interpolation=cv2.INTER_AREA)
+        picture: Image = cv2.resize(shown, size, interpolation=cv2.INTER_AREA)
+        return picture
 
     return small
 

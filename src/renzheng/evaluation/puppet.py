@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from renzheng.engine.observation import FaceModels
-from renzheng.engine.runtimes import Image
+from renzheng.engine.runtimes import Floats, Image
 from renzheng.evaluation import anatomy
 from renzheng.evaluation.anatomy import Points
 from renzheng.evaluation.portrait import LID_LEVELS, MARGIN, Fitness, UnfitPhotoError, find_mesh, models, portrait
@@ -223,7 +223,7 @@ class Puppet:
         turned[:, 2] /= surface.distance
         return np.asarray(turned + middle)
 
-    def _expose(self, frame: Image, light: Image, pose: Pose) -> Image:
+    def _expose(self, frame: Image, light: Floats, pose: Pose) -> Image:
         """Light and grain of the camera's picture."""
         if pose.gain != (1.0, 1.0, 1.0):
             frame = cv2.LUT(frame, _gain_table(pose.gain))

@@ -42,7 +42,8 @@ def _covered(image: Image, mesh: Mesh, places: Sequence[int], colour: Sequence[f
     height, width = image.shape[:2]
     shade = np.linspace(1.1, 0.8, height, dtype=np.float32)[:, None, None]
     cloth = shade * np.array(colour, np.float32) + chance.normal(0, 3, (height, width, 1)).astype(np.float32)
-    return np.clip(image * (1 - share) + cloth * share, 0, 255).astype(np.uint8)
+    picture: Image = np.clip(image * (1 - share) + cloth * share, 0, 255).astype(np.uint8)
+    return picture
 
 
 def face_mask(image: Image, mesh: Mesh, chance: Chance) -> Image:
@@ -79,7 +80,8 @@ def filmed_screen(image: Image, mesh: Mesh, chance: Chance) -> Image:
         shown[..., channel] *= rows * (np.mod(along - start, 1.0) < 0.27)
     taken = cv2.resize(cv2.GaussianBlur(shown, (0, 0), 0.3 * fine), (width, height), interpolation=cv2.INTER_AREA)
     taken = taken * (float(image.mean()) / max(float(taken.mean()), 1.0))
-    return np.clip(taken + chance.normal(0, 2, taken.shape), 0, 255).astype(np.uint8)
+    picture: Image = np.clip(taken + chance.normal(0, 2, taken.shape), 0, 255).astype(np.uint8)
+    return picture
 
 
 def _held_up(image: Image, rim: tuple[float, float], colour: Sequence[int], chance: Chance) -> Image:
@@ -95,7 +97,8 @@ def _held_up(image: Image, rim: tuple[float, float], colour: Sequence[int], chan
     over = cv2.warpAffine(np.full(sheet.shape[:2], 255, np.uint8), move, (width, height), flags=cv2.INTER_AREA)
     drawn = cv2.warpAffine(sheet, move, (width, height), flags=cv2.INTER_LINEAR)
     share = over[..., None].astype(np.float32) / 255
-    return np.clip(room * (1 - share) + drawn * share, 0, 255).astype(np.uint8)
+    picture: Image = np.clip(room * (1 - share) + drawn * share, 0, 255).astype(np.uint8)
+    return picture
 
 
 def tablet(image: Image, mesh: Mesh, chance: Chance) -> Image:

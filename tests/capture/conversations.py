@@ -15,7 +15,7 @@ from renzheng.capture.bounds import AttemptPace, ChannelLimits
 from renzheng.capture.conversation import Conversation
 from renzheng.capture.effects import Effect, End, Look, Reveal, Send, Store
 from renzheng.capture.intake import Intake
-from renzheng.capture.messages import Frame
+from renzheng.capture.messages import FrameMessage
 from renzheng.capture.sight import FrameHead
 from renzheng.capture.watching import Pulse
 from renzheng.engine import liveness
@@ -251,7 +251,7 @@ class Play:
                 way = BEGIN + end - now
         tall = person.turns_phone_at is not None and now > BEGIN + person.turns_phone_at
         head = FrameHead(480, 640) if tall else FrameHead(640, 480)
-        frame = Frame(nonce, self._sequence, jpeg)
+        frame = FrameMessage(nonce, self._sequence, jpeg)
         self.told.came += 1
         self._in(way, lambda at: self.conversation.frame(frame, lambda _: head, at))
         return []

@@ -9,7 +9,7 @@ import pytest
 
 from renzheng.capture.bounds import ChannelLimits
 from renzheng.capture.intake import Intake
-from renzheng.capture.messages import Close, ClosingError, Frame
+from renzheng.capture.messages import Close, ClosingError, FrameMessage
 from renzheng.capture.sight import FrameHead
 
 OLD, NONCE, NEXT = b"o" * 16, b"n" * 16, b"m" * 16
@@ -38,7 +38,7 @@ class Device:
             self.looked_at += 1
             return head
 
-        return self.intake.take(Frame(nonce, self.sequence, b"\xff\xd8".ljust(size)), read_head, self.now)
+        return self.intake.take(FrameMessage(nonce, self.sequence, b"\xff\xd8".ljust(size)), read_head, self.now)
 
     @property
     def stored(self) -> list[int]:

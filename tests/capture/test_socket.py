@@ -12,7 +12,7 @@ import pytest
 from starlette.websockets import WebSocket, WebSocketState
 
 from renzheng.capture.bounds import ChannelLimits
-from renzheng.capture.messages import Close, ClosingError, Frame, Message
+from renzheng.capture.messages import Close, ClosingError, FrameMessage, Message
 from renzheng.capture.sight import FrameHead
 from renzheng.capture.socket import BURST_SECONDS, DeviceGoneError, DeviceSocket
 from tests.support.server import PATIENCE
@@ -146,7 +146,7 @@ async def test_a_frame_after_its_steps_deadline_does_not_count() -> None:
         clock = Ticking()
         device, _ = await device_that_gets([], clock)
         clock.now += late
-        device._take_frame(Frame(NONCE, 1, JPEG), lambda jpeg: FrameHead(640, 480))
+        device._take_frame(FrameMessage(NONCE, 1, JPEG), lambda jpeg: FrameHead(640, 480))
         assert len(device.intake.pending) == counts
 
 
@@ -182,12 +182,12 @@ async def test_after_a_new_attempt_began_no_nonce_of_before_counts() -> None:
     device.intake.pending.clear()
     device.intake.new_attempt()
     device.intake.keeping = True
-    device._take_frame(Frame(NONCE, 2, JPEG), lambda jpeg: FrameHead(640, 480))
+    device._take_frame(FrameMessage(NONCE, 2, JPEG), lambda jpeg: FrameHead(640, 480))
     device.intake.expect(0, b"w" * 16, 2000.0)
     for nonce in (NONCE, OLDER):
-        device._take_frame(Frame(nonce, 3, JPEG), lambda jpeg: FrameHead(640, 480))
+        device._take_frame(FrameMessage(nonce, 3, JPEG), lambda jpeg: FrameHead(640, 480))
     assert device.intake.pending == []
-    device._take_frame(Frame(b"w" * 16, 0, JPEG), lambda jpeg: FrameHead(640, 480))
+    device._take_frame(FrameMessage(b"w" * 16, 0, JPEG), lambda jpeg: FrameHead(640, 480))
     assert sequences(device) == [0]
 
 
@@ -199,10 +199,10 @@ async def test_frames_that_wait_for_the_disk_are_held_up_to_a_bound() -> None:
     assert sequences(device) == [0, 1, 2]
     assert len(probed) == 3
     batch = device.intake.take_pending()
-    device._take_frame(Frame(NONCE, 7, JPEG), lambda jpeg: FrameHead(640, 480))
+    device._take_frame(FrameMessage(NONCE, 7, JPEG), lambda jpeg: FrameHead(640, 480))
     assert device.intake.pending == []  # they are still held while they are written
     device.intake.let_go(batch)
-    device._take_frame(Frame(NONCE, 8, JPEG), lambda jpeg: FrameHead(640, 480))
+    device._take_frame(FrameMessage(NONCE, 8, JPEG), lambda jpeg: FrameHead(640, 480))
     assert sequences(device) == [8]
 
 
@@ -215,7 +215,7 @@ async def test_an_attempt_keeps_as_many_bytes_as_its_limit_says() -> None:
     device.intake.expect(1, NONCE, 2000.0)
     device.intake.keeping = True
     for number in range(5):
-        device._take_frame(Frame(NONCE, number, JPEG), lambda jpeg: FrameHead(640, 480))
+        device._take_frame(FrameMessage(NONCE, number, JPEG), lambda jpeg: FrameHead(640, 480))
     assert sequences(device) == [0]
 
 

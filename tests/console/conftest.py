@@ -30,7 +30,7 @@ from renzheng.gateway.contract import GatewaySettings
 from renzheng.gateway.failures import RecentRefusals
 from renzheng.gateway.manifest import Service, error_texts
 from renzheng.gateway.pipeline import Gateway
-from renzheng.management.desk import BucketTroubleError, Door, Parts
+from renzheng.management.desk import BucketTroubleError, Parts, RoleGuard
 from renzheng.management.product import make_product
 from renzheng.server.console_calls import KeyedCalls, SignedCalls
 from renzheng.server.console_parts import make_console
@@ -289,7 +289,7 @@ def gateway_over(store: Store, clock: Clock, tasks: list[asyncio.Future[Any]]) -
     )  # fmt: skip
     return Gateway(
         keys=store.keys,
-        services=[Service.of(PRODUCT, parts, Door(store))],
+        services=[Service.of(PRODUCT, parts, RoleGuard(store))],
         clock=clock,
         entropy=os.urandom,
         log=build().gateway._log,

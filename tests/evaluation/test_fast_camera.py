@@ -8,7 +8,7 @@ import pytest
 
 from renzheng.capture.bounds import ChannelLimits
 from renzheng.capture.intake import Intake
-from renzheng.capture.messages import Frame as Sent
+from renzheng.capture.messages import FrameMessage
 from renzheng.capture.sight import FrameHead
 from renzheng.engine.judging import measure
 from renzheng.engine.measurement import Frame
@@ -34,7 +34,7 @@ def stored(puppet: Puppet, fps: int) -> list[Frame]:
         intake.expect(step, nonce, begins + seconds + 1)
         for number in range(int(seconds * fps)):
             at, sequence = number / fps, sequence + 1
-            sent = Sent(nonce, sequence, as_jpeg(scene.frame(action, at)))
+            sent = FrameMessage(nonce, sequence, as_jpeg(scene.frame(action, at)))
             intake.take(sent, lambda jpeg: FrameHead(640, 480), begins + at + late.uniform(0, MAX_LATE))
         begins += seconds
     return [Frame(jpeg, record.step, ASKED[record.step][0], record.received_at) for record, jpeg in intake.pending]

@@ -19,7 +19,7 @@ from renzheng.gateway.contract import GatewaySettings
 from renzheng.gateway.encryption import KeyPairs
 from renzheng.gateway.manifest import Service
 from renzheng.gateway.pipeline import Gateway
-from renzheng.management.desk import BucketTroubleError, Door, Parts
+from renzheng.management.desk import BucketTroubleError, Parts, RoleGuard
 from renzheng.management.product import SERVICE, VERSION, make_product
 from renzheng.operations import people
 from renzheng.store.open import Store, open_store
@@ -121,7 +121,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     )
     gateway = Gateway(
         keys=store.keys,
-        services=[Service.of(PRODUCT, parts, Door(store))],
+        services=[Service.of(PRODUCT, parts, RoleGuard(store))],
         clock=clock,
         entropy=os.urandom,
         log=build().gateway._log,

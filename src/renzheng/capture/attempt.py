@@ -11,7 +11,7 @@ from renzheng.capture.conversation import Conversation
 from renzheng.capture.effects import Effect, End, Look, Recall, Reveal, Send, Store
 from renzheng.capture.intake import HeldFrame, ReadHead
 from renzheng.capture.measured import FrameMeasurements
-from renzheng.capture.messages import Close, ClosingError, Frame
+from renzheng.capture.messages import Close, ClosingError, FrameMessage
 from renzheng.capture.parts import ChannelParts
 from renzheng.capture.sight import BadFrameError, Glance, SkippedError
 from renzheng.capture.socket import DeviceSocket
@@ -67,7 +67,7 @@ class AttemptRunner:
     def pong(self, ping: str) -> None:
         self._take(self.conversation.pong(ping, self._clock()))
 
-    def frame(self, frame: Frame, read_head: ReadHead) -> None:
+    def frame(self, frame: FrameMessage, read_head: ReadHead) -> None:
         """Raises ClosingError for what the protocol forbids."""
         self._take(self.conversation.frame(frame, read_head, self._clock()))
 

@@ -27,7 +27,7 @@ from renzheng.capture.effects import (
     Store,
 )
 from renzheng.capture.intake import HeldFrame, Intake, Newest, ReadHead
-from renzheng.capture.messages import Frame
+from renzheng.capture.messages import FrameMessage
 from renzheng.capture.sight import Baseline, Glance, Sight
 from renzheng.capture.watching import MAX_GAP_SECONDS, Watch
 from renzheng.verification import challenge
@@ -121,7 +121,7 @@ class Conversation:
         """The device answered a ping."""
         return self._happen(PongEvent(ping), now)
 
-    def frame(self, frame: Frame, read_head: ReadHead, now: float) -> list[Effect]:
+    def frame(self, frame: FrameMessage, read_head: ReadHead, now: float) -> list[Effect]:
         """The device sent a frame. Raises ClosingError for what the protocol forbids."""
         if self._intake.take(frame, read_head, now):
             return self.interrupt(End.TURNED, now)

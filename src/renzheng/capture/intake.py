@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from renzheng.capture.bounds import ChannelLimits
-from renzheng.capture.messages import Close, ClosingError, Frame
+from renzheng.capture.messages import Close, ClosingError, FrameMessage
 from renzheng.capture.sight import FrameHead
 from renzheng.capture.watching import Missed
 from renzheng.verification.session import FrameRecord
@@ -105,7 +105,7 @@ class Intake:
         """From now on no frame counts."""
         self._step = None
 
-    def take(self, frame: Frame, read_head: ReadHead, now: float) -> bool:
+    def take(self, frame: FrameMessage, read_head: ReadHead, now: float) -> bool:
         """Whether the phone was turned, so that what was measured of the face before does not fit what comes now.
 
         What does not count is dropped before a byte of its picture is read. Raises ClosingError for what the protocol

@@ -106,7 +106,7 @@ _GIVEN_VALUE = re.compile(r"value .* - at ", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class FrameMessage:
     """`nonce`: 16 bytes; `sequence`: 0 to 2**32 - 1; `jpeg`: begins with the JPEG marker, otherwise unchecked."""
 
     nonce: bytes
@@ -126,7 +126,7 @@ def read_text(text: str, most: int = 16 * 1024) -> Message:
         raise ClosingError(Close.MALFORMED, f"not a message of this protocol: {reason}") from None
 
 
-def read_frame(data: bytes, most: int) -> Frame:
+def read_frame(data: bytes, most: int) -> FrameMessage:
     """A device's binary message. Raises ClosingError(MALFORMED or TOO_LARGE)."""
     if len(data) < FRAME_HEAD + 4 or data[0] != FRAME_VERSION:
         raise ClosingError(Close.MALFORMED, "a frame begins with 0x01, 16 bytes of nonce and 4 bytes of sequence")
@@ -135,7 +135,7 @@ def read_frame(data: bytes, most: int) -> Frame:
     jpeg = data[FRAME_HEAD:]
     if jpeg[:2] != b"\xff\xd8":
         raise ClosingError(Close.MALFORMED, "a frame that is not a JPEG")
-    return Frame(data[1:17], int.from_bytes(data[17:21], "big"), jpeg)
+    return FrameMessage(data[1:17], int.from_bytes(data[17:21], "big"), jpeg)
 
 
 def write(kind: str, **fields: object) -> str:

@@ -12,7 +12,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from renzheng.capture import messages
 from renzheng.capture.bounds import ChannelLimits
 from renzheng.capture.intake import Intake, ReadHead
-from renzheng.capture.messages import Close, ClosingError, Frame, Message, Pong
+from renzheng.capture.messages import Close, ClosingError, FrameMessage, Message, Pong
 from renzheng.capture.ports import Clock
 
 BURST_SECONDS = 5
@@ -25,7 +25,7 @@ class Listener(Protocol):
     """The attempt that is under way."""
 
     def pong(self, ping: str) -> None: ...
-    def frame(self, frame: Frame, read_head: ReadHead) -> None: ...
+    def frame(self, frame: FrameMessage, read_head: ReadHead) -> None: ...
 
 
 class DeviceGoneError(Exception):
@@ -123,7 +123,7 @@ class DeviceSocket:
         if self._surplus > most * BURST_SECONDS:
             raise ClosingError(Close.FLOOD, f"more than {most} messages a second for {BURST_SECONDS} seconds")
 
-    def _take_frame(self, frame: Frame, read_head: ReadHead) -> None:
+    def _take_frame(self, frame: FrameMessage, read_head: ReadHead) -> None:
         if not self.welcomed or self.waits_for_outcome:
             return
         if self.listener is not None:

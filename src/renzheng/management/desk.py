@@ -152,7 +152,7 @@ def person_of(store: Store, key: Key) -> Person | None:
     return None
 
 
-class Door:
+class RoleGuard:
     """The gateway's guard: who may call what. Whoever is turned away is in the audit."""
 
     def __init__(self, store: Store) -> None:

@@ -19,7 +19,7 @@ from renzheng.engine.interface import Engine
 from renzheng.engine.media import MediaError
 from renzheng.engine.supervision import BusyError, WorkerDiedError
 from renzheng.gateway.manifest import Product, Service
-from renzheng.management.desk import Door, Parts
+from renzheng.management.desk import Parts, RoleGuard
 from renzheng.server.bucket_probes import BucketProbes
 from renzheng.server.engine_adapters import EnginePhotos
 from renzheng.server.key_pairs import make_first_key_pairs
@@ -107,7 +107,7 @@ class Management:
             actions=self._actions,
             version=__version__,
         )
-        return Service.of(product, parts, Door(self._store))
+        return Service.of(product, parts, RoleGuard(self._store))
 
     async def run(self) -> None:
         """Write down which calls there were, every few seconds."""

@@ -115,7 +115,7 @@ def test_a_rule_is_usable_from_its_approval_to_its_disabling(server: Server, key
     made = server.json("rule", "create", "loan", "--threshold", "85", "--evidence-days", "2", *mine)
     number = made["rule_id"]
     assert (made["state"], made["policy"]["threshold"], made["evidence_days"]) == ("draft", 85, 2)
-    assert "1 token of 17 " in server.command("rule", "show", str(number), *mine).replace("\n", " ") + " "
+    assert "1 token of 19 " in server.command("rule", "show", str(number), *mine).replace("\n", " ") + " "
     assert code(token, client, **BUSINESS, RuleId="999") == wrong
     assert code(token, client, **BUSINESS, RuleId=number) == wrong
     moves = {"submit": "submitted", "reject": "rejected", "approve": "approved"}

@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 
 from renzheng.evaluation import anatomy, performance, puppet, rehearsal, scene
-from renzheng.evaluation.puppet import Puppet
 from renzheng.evaluation.rehearsal import Rehearsal, rehearse
-from tests.support.images import sample, sample_picture
+from tests.support.images import sample
+from tests.support.puppets import sample_puppet
 
 _Takes = dict[str, list[list[bytes]]]
 
@@ -23,7 +23,7 @@ def rehearsed() -> Rehearsal:
     try:
         return Rehearsal(msgspec.msgpack.decode(kept.read_bytes(), type=_Takes))
     except (FileNotFoundError, msgspec.DecodeError):
-        made = rehearse(Puppet(sample_picture()), 0)
+        made = rehearse(sample_puppet(), 0)
     kept.parent.mkdir(parents=True, exist_ok=True)
     beside = kept.with_suffix(f".{secrets.token_hex(4)}")
     beside.write_bytes(msgspec.msgpack.encode(made.takes))

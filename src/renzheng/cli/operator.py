@@ -18,7 +18,6 @@ from renzheng.store.open import Store
 app = typer.Typer(no_args_is_help=True, help="The people who sign in to the console.")
 
 NameArgument = Annotated[str, typer.Argument(help="The person's name, as it is typed at sign-in.")]
-MINUTE = 60
 
 
 async def first_link(store: Store, settings: Settings) -> str | None:

@@ -6,11 +6,9 @@ says are checked by joserfc; what is asked of it goes over urllib3, with no redi
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -20,6 +18,8 @@ import urllib3
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
+
+from renzheng.base.threads import OwnThreads
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 """Signatures that a provider may use: those that nobody can make with the client's secret."""
@@ -90,7 +90,7 @@ class Provider:
         self._pool = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=settings.timeout, read=settings.timeout), retries=False, maxsize=4
         )
-        self._threads = ThreadPoolExecutor(4, thread_name_prefix="renzheng-provider")
+        self._threads = OwnThreads("provider", 4)
         self._under_way = 0
         self._published: tuple[float, _Published] | None = None
         self._keys: tuple[float, KeySet] | None = None
@@ -121,20 +121,16 @@ class Provider:
         return await self._in_thread(self._name, secret, code)
 
     def stop(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.stop()
 
     async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
         if self._under_way >= MAX_UNDER_WAY:
             raise ProviderError("too many people are signing in by the provider at this moment")
         self._under_way += 1
-        asked = asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
-        asked.add_done_callback(self._done)
-        return await asyncio.shield(asked)  # whoever leaves does not free the thread
+        return await self._threads.run(work, *arguments, ended=self._ended)
 
-    def _done(self, asked: asyncio.Future[Any]) -> None:
+    def _ended(self) -> None:
         self._under_way -= 1
-        if not asked.cancelled():
-            asked.exception()  # nobody else asks for it where whoever signs in has left
 
     def _name(self, secret: str, code: str) -> str:
         published = self._read_published()

@@ -10,7 +10,7 @@ import contextlib
 import io
 import socket
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -27,13 +27,13 @@ class AnswerError(HTTPError):
     """An answer takes more time or bytes than it may; the text says which."""
 
 
-class Bounds:
+class Bounds(NamedTuple):
     """What one request may take. `connect`, `read`: seconds of one wait. `whole`: seconds from its begin to the
     answer's end."""
 
-    def __init__(self, connect: float, read: float, whole: float) -> None:
-        self.timeout = urllib3.Timeout(connect=connect, read=read)
-        self.connect, self.read, self.whole = connect, read, whole
+    connect: float
+    read: float
+    whole: float
 
 
 class _Deadline:
@@ -101,7 +101,8 @@ class _Direct(urllib3.PoolManager):
     def __init__(
         self, bounds: Bounds, plain: type[HTTPConnection], secure: type[HTTPSConnection], **named: Any
     ) -> None:
-        super().__init__(maxsize=4, timeout=bounds.timeout, retries=False, **named)
+        timeout = urllib3.Timeout(connect=bounds.connect, read=bounds.read)
+        super().__init__(maxsize=4, timeout=timeout, retries=False, **named)
         self._bounds = bounds
 
         class PlainPool(HTTPConnectionPool):

@@ -223,10 +223,8 @@ def unasked_actions(
     for action in ACTIONS:
         if action in (asked, "blink"):
             continue
-        steady, earlier = (
-            [g for g in some if action not in AHEAD_ONLY or abs(g.yaw) <= thresholds.neutral_yaw]
-            for some in (glances, () if last is None else (last,))
-        )
+        steady = [glance for glance in glances if _counts(action, glance, thresholds)]
+        earlier = [last] if last is not None and _counts(action, last, thresholds) else []
         level = baseline
         if action in TILTS and before not in TILTS and steady and earlier:
             level = _level(action, (earlier[0], steady[-1]), baseline)
@@ -236,6 +234,10 @@ def unasked_actions(
         if begins or (earlier and _followed(action, earlier + steady, level, twice) == "done"):
             found.append(action)
     return tuple(found)
+
+
+def _counts(action: str, glance: Glance, thresholds: ActionThresholds) -> bool:
+    return action not in AHEAD_ONLY or abs(glance.yaw) <= thresholds.neutral_yaw
 
 
 def _followed(action: str, glances: Sequence[Glance], baseline: Baseline, thresholds: ActionThresholds) -> str:

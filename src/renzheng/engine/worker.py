@@ -9,11 +9,9 @@ Kinds: ``decode`` (limited address space, no models), ``hint`` and ``judge`` (mo
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 import os
 import resource
-import signal
 import socket
 import struct
 import sys
@@ -23,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from renzheng.base.dumps import forbid_dumps
+from renzheng.base.child import become_child
 
 from .limits import EngineLimits
 from .messages import (
@@ -41,7 +39,6 @@ if TYPE_CHECKING:  # what the duties import takes a second, and limits are to be
     from .duties import Answered, Duty
 
 HEAD = struct.Struct(">II")
-PR_SET_PDEATHSIG = 1
 CONFINED = frozenset({"decode", "mux"})
 """Kinds that open strangers' bytes, in little memory."""
 
@@ -67,11 +64,7 @@ def main(arguments: list[str]) -> None:
 
 def _confine(kind: str, parent: int, limits: EngineLimits) -> None:
     """Die with the parent, dump no core (it would hold faces), leave Ctrl-C to the parent, bound memory."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit(0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    forbid_dumps()
+    become_child(parent)
     if kind in CONFINED:
         bound = limits.workers.decode_memory
         resource.setrlimit(resource.RLIMIT_AS, (bound, bound))

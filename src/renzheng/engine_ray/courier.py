@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
-import signal
 import socket
-import struct
 import sys
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from renzheng.base.dumps import forbid_dumps
+from renzheng.base.child import become_child
 from renzheng.engine.interface import EngineUnusableError
 from renzheng.engine.limits import EngineLimits
 from renzheng.engine.messages import FailureAnswer, ReadyAnswer
-from renzheng.engine_ray import cluster
+from renzheng.engine_ray import cluster, stream
 from renzheng.engine_ray import messages as m
 from renzheng.engine_ray.replica import maker
 from renzheng.engine_ray.seal import Seal, SealError, token
@@ -30,9 +27,6 @@ from renzheng.engine_ray.seal import Seal, SealError, token
 if TYPE_CHECKING:
     from ray.serve.handle import DeploymentHandle
 
-HEAD = struct.Struct(">QI")
-"""Number of a question, and bytes of what follows: a question or its answer; nothing: forget that question."""
-PR_SET_PDEATHSIG = 1
 WATCH_SECONDS = 1.0
 HELLO_SECONDS = 10.0
 NOTHING_BEGUN = {
@@ -81,17 +75,17 @@ async def serve(courier: Courier, channel: socket.socket) -> None:
 
     async def answer(number: int, question: bytes) -> None:
         found = await courier.carry(question)
-        send(writer, number, found)
+        writer.write(stream.packed(number, found))
         await writer.drain()
 
     is_same = await courier.is_same()
-    send(writer, 0, m.pack(ReadyAnswer() if is_same else m.UnusableAnswer(m.OTHER_ENGINE)))
+    writer.write(stream.packed(0, m.pack(ReadyAnswer() if is_same else m.UnusableAnswer(m.OTHER_ENGINE))))
     try:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
-                number, size = HEAD.unpack(await reader.readexactly(HEAD.size))
-                if size:
-                    task = asyncio.create_task(answer(number, await reader.readexactly(size)), name=str(number))
+                number, question = await stream.read(reader)
+                if question:
+                    task = asyncio.create_task(answer(number, question), name=str(number))
                     tasks[number] = task
                     task.add_done_callback(lambda done: tasks.pop(int(done.get_name())))
                 elif number in tasks:
@@ -100,10 +94,6 @@ async def serve(courier: Courier, channel: socket.socket) -> None:
         writer.close()
         for task in list(tasks.values()):
             task.cancel()
-
-
-def send(writer: asyncio.StreamWriter, number: int, content: bytes) -> None:
-    writer.write(HEAD.pack(number, len(content)) + content)
 
 
 async def watch() -> None:
@@ -122,19 +112,14 @@ async def work(courier: Courier, channel: socket.socket) -> None:
 def main(arguments: list[str]) -> None:
     """``ADDRESS SOCKET_FD PARENT_PID SECONDS LIMITS``: called by the parent only."""
     address, descriptor, parent, seconds, limits = arguments
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(parent):
-        sys.exit(0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    forbid_dumps()
+    become_child(int(parent))
     channel = socket.socket(fileno=int(descriptor))
     try:
         cluster.connect(address)
         given = msgspec.json.decode(limits, type=EngineLimits)
         courier = Courier(cluster.handle(address), maker(given), Seal(token()), float(seconds))
     except EngineUnusableError as error:
-        told = m.pack(m.UnusableAnswer(str(error)))
-        channel.sendall(HEAD.pack(0, len(told)) + told)
+        channel.sendall(stream.packed(0, m.pack(m.UnusableAnswer(str(error)))))
         os._exit(1)
     asyncio.run(work(courier, channel))
     os._exit(0)  # whatever threads of Ray still wait for the cluster

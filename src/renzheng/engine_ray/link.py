@@ -19,7 +19,7 @@ from renzheng.engine.media import MediaError
 from renzheng.engine.messages import Answer, FailureAnswer, Question, ReadyAnswer, RefusalAnswer, answer_to
 from renzheng.engine.supervision import MAX_REPLY_BYTES, BusyError, WorkerDiedError
 from renzheng.engine_ray import messages as m
-from renzheng.engine_ray.courier import HEAD
+from renzheng.engine_ray import stream
 
 R = TypeVar("R", bound=Answer)
 
@@ -93,7 +93,7 @@ class Link:
         answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._open[number] = answered
         try:
-            writer.write(HEAD.pack(number, len(content)) + content)
+            writer.write(stream.packed(number, content))
             async with asyncio.timeout(self._seconds + GRACE_SECONDS):
                 found = await answered
             return self._read(found, question)
@@ -102,7 +102,7 @@ class Link:
             raise WorkerDiedError("the process that speaks to Ray stood still") from None
         except asyncio.CancelledError:
             if not writer.is_closing():
-                writer.write(HEAD.pack(number, 0))
+                writer.write(stream.packed(number, b""))
             raise
         finally:
             self._open.pop(number, None)
@@ -112,7 +112,7 @@ class Link:
         self._reader, self._writer = await asyncio.open_connection(sock=self._spawn())
         try:
             async with asyncio.timeout(self._limits.workers.start_seconds):
-                _, content = await self._receive(self._reader)
+                _, content = await stream.read(self._reader, MAX_REPLY_BYTES)
         except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
             raise EngineUnusableError(f"Ray at {self.address} was not reached") from None
         if not content.endswith(m.pack(ReadyAnswer())):
@@ -165,31 +165,26 @@ class Link:
         """Until there are no more."""
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
-                number, content = await self._receive(reader)
+                number, content = await stream.read(reader, MAX_REPLY_BYTES)
                 answered = self._open.get(number)
                 if answered is not None and not answered.done():
                     answered.set_result(content)
-
-    @staticmethod
-    async def _receive(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-        number, size = HEAD.unpack(await reader.readexactly(HEAD.size))
-        if size > MAX_REPLY_BYTES:
-            raise ConnectionError("nonsense")
-        return number, await reader.readexactly(size)
 
     def _lose(self, why: str) -> None:
         self._trouble = why
         for answered in self._open.values():
             if not answered.done():
                 answered.set_exception(WorkerDiedError(why))
-        if self._writer is not None:
-            self._writer.close()  # by which the courier ends
-            self._writer = None
+        self._hang_up()
 
-    def _end(self) -> None:
+    def _hang_up(self) -> None:
+        """By which the courier ends."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+    def _end(self) -> None:
+        self._hang_up()
         if self._process is not None:
             self._process.kill()
             self._process.wait()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -13,9 +12,8 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from renzheng.base.dumps import forbid_dumps
+from renzheng.base.child import become_child
 
-_PR_SET_PDEATHSIG = 1  # sys/prctl.h
 NICENESS = 5  # more than the server's: whoever answers everybody goes first where processors are few
 
 
@@ -76,9 +74,5 @@ def _ready() -> None:
 
 def _begin(parent: int) -> None:
     """Ends with the server, leaves its signals to it, and is not dumped: keys pass through here."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    become_child(parent)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    forbid_dumps()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from renzheng.accounts.buckets import Bucket, BucketKey
+from renzheng.base.threads import OwnThreads
 from renzheng.delivery.client import BucketError, Clients
 from renzheng.gateway.errors import ServiceUnavailableError
 from renzheng.gateway.shares import FairShares
@@ -22,7 +21,7 @@ class BucketProbes:
 
     def __init__(self, clients: Callable[[], Clients]) -> None:
         self._clients = clients
-        self._threads = ThreadPoolExecutor(PROBES, thread_name_prefix="renzheng-probe")
+        self._threads = OwnThreads("probe", PROBES)
         self._shares = FairShares(PROBES)
 
     async def probe(self, account_id: int, bucket: Bucket, key: BucketKey) -> str:
@@ -32,17 +31,10 @@ class BucketProbes:
         """
         if not self._shares.take(account_id):
             raise ServiceUnavailableError
-        work = asyncio.get_running_loop().run_in_executor(self._threads, self._probe, bucket, key)
-        work.add_done_callback(partial(self._done, account_id))
-        return await asyncio.shield(work)  # whoever leaves does not free the thread
+        return await self._threads.run(self._probe, bucket, key, ended=partial(self._shares.release, account_id))
 
     def stop(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-    def _done(self, account_id: int, work: asyncio.Future[str]) -> None:
-        self._shares.release(account_id)
-        if not work.cancelled():
-            work.exception()  # nobody else asks for it where the caller has left
+        self._threads.stop()
 
     def _probe(self, bucket: Bucket, key: BucketKey) -> str:
         clients = self._clients()

@@ -7,10 +7,11 @@ killed are free again soon. While Redis is away each server counts its own.
 from __future__ import annotations
 
 import asyncio
-import functools
 import itertools
 from collections.abc import Callable
 from typing import Any
+
+from redis.asyncio import Redis
 
 from renzheng.base.shared_redis import SharedRedis
 from renzheng.capture.socket_counts import OwnSocketCounts
@@ -49,7 +50,7 @@ class SharedSocketCounts:
             return None
         place = f"{self._name}:{next(self._numbers)}"
         try:
-            taken = await self._redis.ask(functools.partial(_run, _ENTER, address, place, self._most, PLACE_SECONDS))
+            taken = await self._run(_ENTER, address, place, self._most, PLACE_SECONDS)
         except BaseException:
             await self._own.leave(address, place)
             raise
@@ -77,13 +78,15 @@ class SharedSocketCounts:
 
     async def renew(self) -> None:
         for address, places in list(self._places.items()):
-            await self._redis.ask(functools.partial(_run, _RENEW, address, PLACE_SECONDS, *places))
+            await self._run(_RENEW, address, PLACE_SECONDS, *places)
 
+    async def _run(self, script: str, address: str, *arguments: Any) -> int | None:
+        """What the script answers; None while Redis is away."""
 
-async def _run(script: str, address: str, *given: Any) -> int:
-    """`given`: the script's arguments, and who runs it."""
-    *arguments, redis = given
-    return int(await redis.eval(script, 1, _key(address), *arguments) or 0)
+        async def evaluate(redis: Redis) -> int:
+            return int(await redis.eval(script, 1, _key(address), *arguments) or 0)
+
+        return await self._redis.ask(evaluate)
 
 
 def _key(address: str) -> str:

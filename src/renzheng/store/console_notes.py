@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from renzheng.store.engine import Database, Transaction
-from renzheng.store.sealer import Kind, Sealer, Subject
+from renzheng.store.sealer import Kind, Subject
 from renzheng.store.vault import Vault
 
 MAX_CALLS = 12
@@ -98,9 +98,7 @@ class ConsoleNotes:
 
     async def keep_call(self, operator_id: int, session: bytes, content: bytes) -> None:
         """As the session's last one."""
-        subject = Subject(Kind.OPERATOR, operator_id)
-        is_new = not await self._vault.has(subject)
-        sealer: Sealer = self._vault.draw(subject) if is_new else await self._vault.of(subject)
+        sealer, is_new = await self._vault.of_or_draw(Subject(Kind.OPERATOR, operator_id))
         sealed = sealer.seal(_FIELD, content)
 
         async def write(tx: Transaction) -> None:

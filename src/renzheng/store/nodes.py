@@ -86,7 +86,7 @@ class Nodes:
             for number, kind, name, slot, evidence, draining, rate, attempts, age in rows
         ]
 
-    async def clock(self) -> tuple[float, str]:
+    async def clock_and_needs(self) -> tuple[float, str]:
         """The database's time, unix seconds, and the oldest schema whose programs can work on these records."""
         sql = f"SELECT {self._database.clock_sql}, (SELECT value FROM meta WHERE name = :name)"
         row = await self._database.one(sql, name=NEEDS)
@@ -285,7 +285,7 @@ class Membership:
 
     async def _look(self) -> None:
         before = self._clock()
-        at, needs = await self._nodes.clock()
+        at, needs = await self._nodes.clock_and_needs()
         self._skew = min(before - at, self._clock() - at, key=abs) if self._kind is not None else 0.0
         if needs > HEAD and self.outdated is None:
             self.outdated = (

@@ -15,7 +15,7 @@ import pybase64
 from renzheng.accounts.operators import ConsoleSession, Credential
 from renzheng.store.audit import Audit
 from renzheng.store.engine import Database, Transaction
-from renzheng.store.sealer import Kind, Sealer, Subject
+from renzheng.store.sealer import Kind, Subject
 from renzheng.store.vault import Vault
 
 SECRET_BYTES = 32
@@ -62,7 +62,7 @@ class SignIn:
 
     async def set_credential(self, operator_id: int, credential: Credential, now: float, verb: str) -> None:
         """Keep it in place of the one before. Every session of the operator ends. `verb`: for the audit."""
-        sealer, is_new = await self._sealer(operator_id)
+        sealer, is_new = await self._vault.of_or_draw(Subject(Kind.OPERATOR, operator_id))
         sealed = sealer.seal(_FIELD, msgspec.msgpack.encode(credential))
 
         async def write(tx: Transaction) -> None:
@@ -82,11 +82,6 @@ class SignIn:
             await self._audit.add(tx, verb, f"operator {operator_id}")
 
         await self._database.write(write, keys=is_new)
-
-    async def _sealer(self, operator_id: int) -> tuple[Sealer, bool]:
-        subject = Subject(Kind.OPERATOR, operator_id)
-        is_new = not await self._vault.has(subject)
-        return (self._vault.draw(subject) if is_new else await self._vault.of(subject)), is_new
 
     async def reset(self, operator_id: int) -> None:
         """Forget password, second factor, recovery codes, sessions and open links: a link alone helps then."""

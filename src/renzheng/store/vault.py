@@ -199,6 +199,11 @@ class Vault(ABC):
             raise ErasedError(f"the data of {subject.kind.name.lower()} {subject.id} was erased")
         return Sealer(subject, self._unwrap(subject, *found), self._entropy)
 
+    async def of_or_draw(self, subject: Subject) -> tuple[Sealer, bool]:
+        """As `of`; where the subject has no key, as `draw`, and whether it was drawn."""
+        is_new = not await self.has(subject)
+        return (self.draw(subject) if is_new else await self.of(subject)), is_new
+
     async def has(self, subject: Subject) -> bool:
         return await self._find(subject) is not None
 

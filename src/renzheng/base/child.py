@@ -1,0 +1,21 @@
+"""A process that belongs to another of ours: what each does first, before it has anything of anybody's in memory."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+
+from renzheng.base.dumps import forbid_dumps
+
+_PR_SET_PDEATHSIG = 1  # sys/prctl.h
+
+
+def become_child(parent: int) -> None:
+    """End with the parent, leave Ctrl-C to it, and be dumped by nobody. `parent`: its process number; where it is gone
+    already, this process ends at once."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    forbid_dumps()

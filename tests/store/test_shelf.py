@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import structlog
 
@@ -37,6 +38,36 @@ async def test_a_video_is_made_once_however_many_ask_for_it_at_once(world: World
     shelf = EvidenceShelf(world.store.sessions, joiner)
     videos = await asyncio.gather(*(shelf.video(session_id, 1) for _ in range(16)))
     assert set(videos) == {b"".join(map(jpeg, range(3)))}
+    assert joiner.made == 1
+
+
+class Delayed:
+    """Sessions whose answer about a kept video reaches the one who asked late."""
+
+    def __init__(self, sessions: Any) -> None:
+        self._sessions = sessions
+        self.asked, self.answers = asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sessions, name)
+
+    async def video(self, session_id: int) -> bytes | None:
+        found: bytes | None = await self._sessions.video(session_id)
+        if not self.asked.is_set():
+            self.asked.set()
+            await self.answers.wait()
+        return found
+
+
+async def test_who_looked_before_a_video_was_kept_and_asks_afterwards_gets_that_one(world: World) -> None:
+    session_id = await world.capture(frames=3)
+    sessions, joiner = Delayed(world.store.sessions), Joiner()
+    shelf = EvidenceShelf(sessions, joiner)
+    late = asyncio.create_task(shelf.video(session_id, 1))
+    await sessions.asked.wait()
+    first = await shelf.video(session_id, 1)
+    sessions.answers.set()
+    assert await late == first
     assert joiner.made == 1
 
 

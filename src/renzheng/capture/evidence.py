@@ -82,6 +82,8 @@ class EvidenceShelf:
 
     async def _make(self, session_id: int, attempt: int) -> bytes | None:
         async with self._places:
+            if (kept := await self._sessions.video(session_id)) is not None:
+                return kept  # made and kept between the look of whoever asked and now
             frames = await self._sessions.frames(session_id, attempt)
             if not frames:
                 return None

@@ -17,7 +17,9 @@ from urllib.parse import urlencode
 
 import pytest
 from argon2 import PasswordHasher
+from starlette.applications import Starlette
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
 from renzheng.accounts.buckets import Bucket, BucketKey
 from renzheng.accounts.operators import Credential, Operator, Role
@@ -37,6 +39,7 @@ from renzheng.server.console_parts import make_console
 from renzheng.server.hosts import HostGuard, Hosts
 from renzheng.server.logs import RequestLine
 from renzheng.server.operator import operator_app, with_calls
+from renzheng.server.queries import BoundedQueries
 from renzheng.server.readiness import Readiness
 from renzheng.server.urls import operator_url
 from renzheng.settings import load_settings
@@ -218,7 +221,7 @@ async def house(tmp_path: Path, given_settings: dict[str, object]) -> AsyncItera
 
     nodes = [console() for _ in range(2)]
     pages = [operator_app(Readiness(), metrics, node.routes()) for node in nodes]
-    app = InTurns([HostGuard(with_calls(each, gateway), Hosts("127.0.0.1")) for each in pages])
+    app = InTurns([HostGuard(served(each, gateway), Hosts("127.0.0.1")) for each in pages])
     made = House(store, clock, app, pages[0].routes, shown, tried, tasks, faceid)
     yield made
     for task in tasks:
@@ -226,6 +229,10 @@ async def house(tmp_path: Path, given_settings: dict[str, object]) -> AsyncItera
     for node in nodes:
         node.stop()
     await store.stop()
+
+
+def served(pages: Starlette, gateway: Gateway) -> ASGIApp:
+    return with_calls(pages, BoundedQueries(pages, 32 * 1024, 256), gateway)
 
 
 class InTurns:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pyotp
 import pytest
+import starlette.requests
 from starlette.routing import Route
 
 from renzheng.accounts.operators import Role
@@ -282,6 +283,41 @@ async def test_hostile_requests_get_a_page_and_nothing_else(house: House) -> Non
         assert (await browser.get(path)).status == 404
     assert (await browser.get("/console", host="evil.example")).status == 421
     assert (await browser.get("/console")).status == 200
+
+
+async def test_cookies_are_read_by_a_pattern_and_long_queries_by_nobody(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The libraries' readers take seconds for a head of 64 KiB, from whoever reaches the sign-in page."""
+    browser = await house.signed_in("li.wei")
+
+    def read(*_: object) -> Any:
+        raise AssertionError("read by the library")
+
+    secret = browser.cookies[SESSION_COOKIE]
+    monkeypatch.setattr(starlette.requests, "cookie_parser", read)
+    stranger = house.browser()
+    quoted = f'"{chr(92) * 60_000}"'  # of backslashes
+    for worst in (f"a={quoted}", "a=1;" * 15_000, "; " * 30_000, f"{SESSION_COOKIE}={quoted}"):
+        assert (await stranger.get("/console/sign-in", cookie=worst)).status == 200
+        assert (await stranger.get("/console", cookie=worst)).status == 303
+        assert (await stranger.get("/console", cookie=f"{worst};  {SESSION_COOKIE}={secret} ;b=2")).status == (
+            303 if SESSION_COOKIE in worst else 200
+        )
+    monkeypatch.setattr(starlette.requests, "QueryParams", read)
+    for query in ("&".join(["a=1"] * 257), "&" * 256, "a=" + "%41" * 11_000):
+        assert (await stranger.get(f"/console/sign-in?{query}")).status == 414
+
+
+async def test_a_number_in_a_path_has_no_more_digits_than_records_have(house: House) -> None:
+    browser = await house.signed_in("li.wei")
+    numbered = [route for route in house.routes if isinstance(route, Route) and ":" in route.path.replace(":path", "")]
+    assert len(numbered) == 4
+    assert all("{" not in re.sub(r"\{\w+(:(number|path))?\}", "", route.path) for route in numbered)
+    for digits in ("1" * 19, "9" * 5000):
+        for path in {re.sub(r"\{\w+:number\}", digits, route.path) for route in numbered}:
+            assert (await browser.get(path)).status == 404, path[:80]
+            assert (await house.browser().get(path)).status == 404
 
 
 async def test_a_role_that_was_changed_by_hand_lets_nobody_in(house: House) -> None:

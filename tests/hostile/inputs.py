@@ -11,10 +11,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import uvicorn
+from starlette.requests import Request as Page
 from uvicorn.server import ServerState
 
 from renzheng.actions.photos import from_base64
 from renzheng.capture.messages import read_frame, read_text
+from renzheng.console.door import SESSION_COOKIE
+from renzheng.console.rendering import language
 from renzheng.engine.media import check, whole
 from renzheng.gateway.context import Request
 from renzheng.gateway.explain import explain
@@ -24,6 +27,7 @@ from renzheng.gateway.parameters import MessageReader, split_parts
 from renzheng.gateway.signature import parse_authorization
 from renzheng.server.device_proof import device_key
 from renzheng.server.http import ApiProtocol
+from renzheng.web.requests import cookie
 from tests.gateway.support import SECRET_ID, SECRET_KEY, TokenRequest
 
 KIB, MIB = 1024, 1024 * 1024
@@ -57,6 +61,11 @@ class Wire:
     resume_reading = pause_reading
 
 
+class _Task:
+    def add_done_callback(self, _: Any) -> None:
+        pass
+
+
 class _Loop:
     """Of an event loop what a protocol asks for; its tasks are never run."""
 
@@ -70,7 +79,7 @@ class _Loop:
 
     def create_task(self, coroutine: Any, **_: Any) -> Any:
         coroutine.close()
-        return SimpleNamespace(add_done_callback=lambda _: None)
+        return _Task()
 
 
 async def _app(scope: Any, receive: Any, send: Any) -> None:
@@ -178,6 +187,21 @@ def _text(text: bytes) -> None:
     read_text(text.decode(), EVERY)
 
 
+def _page(**headers: bytes) -> Page:
+    given = [(name.replace("_", "-").encode(), value) for name, value in headers.items()]
+    return Page({"type": "http", "headers": given})
+
+
+def _cookies(text: bytes) -> None:
+    page = _page(cookie=text)
+    cookie(page, SESSION_COOKIE)
+    language(page)
+
+
+def _languages(text: bytes) -> None:
+    language(_page(accept_language=text))
+
+
 def _meta(text: bytes) -> None:
     device_key(text.decode())
 
@@ -191,6 +215,13 @@ HOSTILE = [
     Hostile("head: options of Connection", _repeated(UPGRADE, b",a", b"\r\n\r\n"), feed, 64 * KIB),
     Hostile("head: blanks of Connection", _repeated(UPGRADE + b",", b" ", b"\r\n\r\n"), feed, 64 * KIB),
     Hostile("head: chunks of a byte", _repeated(CHUNKED, b"1\r\na\r\n"), feed, MIB),
+    Hostile("head: a path of percent signs", _repeated(b"GET /", b"%", b" HTTP/1.1\r\n\r\n"), feed, 64 * KIB),
+    Hostile("head: a length of zeros", _repeated(OPEN + b"Content-Length:", b"0", b"5\r\n\r\nhello"), feed, 64 * KIB),
+    Hostile("head: trailers", _repeated(CHUNKED + b"0\r\n", b"a:\r\n", b"\r\n"), feed, MIB),
+    Hostile("cookies: backslashes", _repeated(b'a="', b"\\", b'"'), _cookies, 64 * KIB),
+    Hostile("cookies: pairs", _repeated(b"", b"a=1;"), _cookies, 64 * KIB),
+    Hostile("cookies: blanks", _repeated(b";", b" "), _cookies, 64 * KIB),
+    Hostile("Accept-Language: commas", _repeated(b"", b","), _languages, 64 * KIB),
     Hostile("head: a repeated header", lambda size: [(b"a", b"")] * (size // 4), _scope, 256 * KIB),
     Hostile("head: many headers", lambda size: [(b"%d" % n, b"") for n in range(size // 4)], _scope, 256 * KIB),
     Hostile(

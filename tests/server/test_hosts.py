@@ -144,3 +144,13 @@ class _Doubled:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         scope["headers"].append((b"host", b"localhost"))
         await self._app(scope, receive, send)
+
+
+@pytest.mark.parametrize("query", ["&" * 256, "a" * 33_000])
+async def test_a_query_of_a_page_has_the_bounds_of_a_calls(app: App, query: str) -> None:
+    """Of both listeners; a call's own is refused by the API, in its form."""
+    for served, path in ((app, "/verify"), (app, "/nothing"), (app.operator, "/console/sign-in"), (app.operator, "/x")):
+        assert (await get(served, path, query=query))[0] == 414, path
+    status, _, body = await get(app, "/", query=f"SecretId=1&{query}")
+    assert (status, b'"Error"' in body) == (200, True)
+    assert (await get(app, "/verify", query="&" * 255))[0] == 200

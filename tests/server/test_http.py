@@ -7,6 +7,7 @@ import hashlib
 import socket
 import threading
 import time
+import urllib.parse
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from renzheng.server.exchange import _Filling
-from renzheng.server.http import MAX_PIPELINED, SLICE, ApiProtocol
+from renzheng.server.http import MAX_PATH, MAX_PIPELINED, SLICE, ApiProtocol
 from tests.hostile.inputs import Wire, made
 from tests.support.server import PATIENCE
 
@@ -558,3 +559,41 @@ def test_a_body_that_was_read_is_referred_to_no_more() -> None:
         place.append(0)
     filling.end()
     place.append(0)
+
+
+def heads(data: bytes) -> tuple[ApiProtocol, Wire]:
+    """What one connection's packet is taken for."""
+    protocol, wire = made(), Wire()
+    protocol.connection_made(wire)  # type: ignore[arg-type]
+    protocol.data_received(data)
+    return protocol, wire
+
+
+@pytest.mark.parametrize("path", [b"/", b"/page"])
+def test_trailers_are_no_headers(path: bytes) -> None:
+    """A proxy that takes a client's X-Forwarded-For out of the head may pass its trailers on."""
+    first = b"POST %b HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n" % path
+    protocol, wire = heads(first + b"1\r\na\r\n0\r\nX-Forwarded-For: 192.0.2.1\r\nHost: there\r\n\r\n")
+    names = [name for name, _ in protocol.scope["headers"]]
+    assert (names, wire.closing) == ([b"host", b"transfer-encoding"], False)
+    assert not protocol.cycle.more_body
+    protocol, wire = heads(first + b"0\r\n" + b"a:b\r\n" * 20_000)
+    assert wire.closing
+
+
+def test_a_length_may_begin_with_any_number_of_zeros() -> None:
+    """Python refuses to read a number of more than 4300 digits."""
+    for path in (b"/", b"/page"):
+        protocol, wire = heads(b"POST %b HTTP/1.1\r\nContent-Length: %b5\r\n\r\nhello" % (path, b"0" * 5000))
+        assert (wire.closing, protocol.cycle.more_body) == (False, False)
+
+
+@pytest.mark.parametrize("mark", [b"", b"?" + b"a" * 5000])
+def test_a_path_has_a_bound_before_it_is_unquoted(mark: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken, _ = heads(b"GET /%b%b HTTP/1.1\r\n\r\n" % (b"a" * (MAX_PATH - 1), mark))
+    assert len(taken.scope["path"]) == MAX_PATH
+    monkeypatch.setattr(urllib.parse, "unquote", None)
+    for lines in (b"", b"Upgrade: websocket\r\nConnection: Upgrade\r\n"):
+        protocol, wire = heads(b"GET /%b%b HTTP/1.1\r\n%b\r\n" % (b"%" * MAX_PATH, mark, lines))
+        assert wire.closing
+        assert "path" not in protocol.scope

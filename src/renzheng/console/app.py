@@ -114,7 +114,7 @@ class Console:
                     record.path, self._for_people(partial(_with, self._tables.show_one, record)), methods=["GET"]
                 )
         if set(ACTIONS) <= set(self._management.actions):
-            one = f"{IMPORT}/{{account:int}}/{{number:int}}"
+            one = f"{IMPORT}/{{account:number}}/{{number:number}}"
             yield Route(IMPORT, self._for_people(self._imports.ask), methods=["GET"])
             yield Route(IMPORT, self._for_people(self._imports.begin), methods=["POST"])
             yield Route(one, self._for_people(self._imports.show), methods=["GET"])

@@ -13,6 +13,7 @@ from renzheng.accounts.operators import ConsoleSession, Operator
 from renzheng.console.forms import Form, FormError, check_origin, read_form
 from renzheng.console.parts import ConsoleParts
 from renzheng.console.rendering import ROOT
+from renzheng.web.requests import cookie
 
 SESSION_COOKIE = "renzheng_console"
 WHOLE, PASSWORD = "whole", "password"
@@ -45,7 +46,7 @@ class Door:
     async def visitor(self, request: Request) -> Visitor | None:
         """Of a session that is not over, in the browser that it began in; None for everybody else."""
         parts, now = self._parts, self._parts.clock()
-        secret = request.cookies.get(SESSION_COOKIE, "")
+        secret = cookie(request, SESSION_COOKIE)
         if not secret or len(secret) > MAX_SECRET:
             return None
         session = await parts.sign_in.session(secret)

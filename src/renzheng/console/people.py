@@ -15,7 +15,7 @@ from renzheng.console.parts import People
 from renzheng.console.rendering import ROOT
 from renzheng.console.tables import Management
 
-LINK = f"{ROOT}/people/{{operator_id:int}}/link"
+LINK = f"{ROOT}/people/{{operator_id:number}}/link"
 ResetLink = Callable[[Operator, int], Awaitable[str]]
 """By whom, and whose: forgets what the person signed in with, and makes a link; its address."""
 

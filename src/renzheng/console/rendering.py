@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from renzheng.console.verbs import chinese_verb
 from renzheng.console.words import LABELS, RESULTS, ROLES
 from renzheng.web import files
+from renzheng.web.requests import cookie
 
 PACKAGE = "renzheng.console"
 ROOT = "/console"
@@ -61,7 +62,7 @@ templates.filters["tojson_plain"] = plain_json
 
 def language(request: Request) -> str:
     """`zh` or `en`: as the person chose, else the first of the browser's languages that the console speaks."""
-    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    chosen = cookie(request, LANGUAGE_COOKIE)
     if chosen in LANGUAGES:
         return chosen
     for tag in request.headers.get("accept-language", "").split(","):

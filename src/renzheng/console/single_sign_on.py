@@ -17,6 +17,7 @@ from renzheng.console.provider import Provider, ProviderError, StrangerError, de
 from renzheng.console.rendering import ROOT, go, own_path, render
 from renzheng.console.sign_in import CODE, SIGN_IN, minutes
 from renzheng.console.tries import Tries
+from renzheng.web.requests import cookie
 
 BEGIN, BACK = f"{ROOT}/oidc", f"{ROOT}/oidc/back"
 COOKIE = "renzheng_oidc"
@@ -62,7 +63,7 @@ class SingleSignOnPages:
         if wait:
             parts.tried("too_many")
             return self._refused(request, 429, "often", wait=minutes(wait))
-        secret, _, onward = request.cookies.get(COOKIE, "").partition(".")
+        secret, _, onward = cookie(request, COOKIE).partition(".")
         given = request.query_params
         if not secret or not hmac.compare_digest(given.get("state", "").encode(), derived(secret, "state").encode()):
             return self._refused(request, 400, "lost")

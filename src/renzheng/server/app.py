@@ -33,6 +33,7 @@ from renzheng.server.lifespan import Lifespan
 from renzheng.server.memory import set_up_heaps
 from renzheng.server.operator import health_route, operator_app, with_calls
 from renzheng.server.parts import ServerParts
+from renzheng.server.queries import BoundedQueries
 from renzheng.server.services import Services
 from renzheng.server.urls import operator_url, public_url
 from renzheng.settings import Settings
@@ -70,7 +71,7 @@ class App:
         self._lifespan = Lifespan(self.parts, self._services, console)
         web = self._public_pages()
         self._pages = web.routes
-        self._web = HostGuard(web, Hosts(settings.host, settings.public_url, settings.allowed_hosts))
+        self._web = HostGuard(self._bounded(web), Hosts(settings.host, settings.public_url, settings.allowed_hosts))
         self.operator = self._operator(console)
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
@@ -119,7 +120,11 @@ class App:
         names = (*settings.allowed_hosts, *filter(None, [urlsplit(settings.console_url).hostname]))
         page = functools.partial(metrics_page, self.parts)
         answered = operator_app(self.parts.readiness, page, console.routes() if console else [])
-        return HostGuard(with_calls(answered, self._services.operator), Hosts(settings.operator_host, allowed=names))
+        served = with_calls(answered, self._bounded(answered), self._services.operator)
+        return HostGuard(served, Hosts(settings.operator_host, allowed=names))
+
+    def _bounded(self, pages: ASGIApp) -> BoundedQueries:
+        return BoundedQueries(pages, self.settings.query_bytes, self.settings.max_pairs)
 
     def _make_console(
         self, troubles: Callable[[], Sequence[Trouble]], request_lines: Callable[[], Sequence[RequestLine]]

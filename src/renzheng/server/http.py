@@ -29,10 +29,12 @@ INTERNAL_ERROR = (
     b'but if the problem persists, contact us."},"RequestId":"%s"}}'
 )
 SLICE = 4 * 1024  # bytes that are parsed before it is asked again whether more requests may wait
+MAX_PATH = 2048  # bytes of a request's address before its query: no path of ours has a tenth of it
 MAX_PIPELINED = 16  # requests that wait behind one that is being answered; what follows them waits unparsed
 _UPGRADES = re.compile(rb"(?:^|,)\s*upgrade\s*(?:,|$)", re.IGNORECASE)
 STATUS = {
     400: b"HTTP/1.1 400 Bad Request",
+    414: b"HTTP/1.1 414 URI Too Long",
     431: b"HTTP/1.1 431 Request Header Fields Too Large",
     503: b"HTTP/1.1 503 Service Unavailable",
 }
@@ -40,6 +42,10 @@ STATUS = {
 
 class HeadTooLargeError(Exception):
     """A head has more bytes or headers than it may have."""
+
+
+class PathTooLongError(Exception):
+    """A request's address has more bytes before its query than it may have."""
 
 
 class ApiProtocol(ExchangeProtocol):
@@ -61,6 +67,8 @@ class ApiProtocol(ExchangeProtocol):
     _timer: asyncio.TimerHandle | None = None
     _room = 0
     """Bytes that the head may still have."""
+    _has_head = False
+    """Whether the request's head is whole: headers that come behind it are a chunked body's trailers."""
     _held = b""
     """What came behind `MAX_PIPELINED` requests."""
     _unread = 0
@@ -192,6 +200,8 @@ class ApiProtocol(ExchangeProtocol):
         except httptools.HttpParserCallbackError as fault:
             if isinstance(fault.__context__, HeadTooLargeError):
                 self._refuse(431, "The head of the request is too large.")
+            elif isinstance(fault.__context__, PathTooLongError):
+                self._refuse(414, "The address of the request is too long.")
             elif isinstance(fault.__context__, httptools.HttpParserInvalidURLError):  # as the one of a CONNECT
                 self._refuse(400, "Invalid HTTP request received.")
             else:
@@ -207,6 +217,7 @@ class ApiProtocol(ExchangeProtocol):
 
     def on_message_begin(self) -> None:
         self._room = self._head_bytes
+        self._has_head = False
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -214,11 +225,15 @@ class ApiProtocol(ExchangeProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Raises where the head has enough of them, which ends the parser at once."""
+        """Raises where the head has enough of them, which ends the parser at once.
+
+        Trailers are read and dropped: who wrote the head, as a proxy does, has not written them (RFC 9110, 6.5.1).
+        """
         self._room -= len(name) + len(value) + 4
         if self._room < 0 or len(self.headers) >= self._max_headers:
             raise HeadTooLargeError
-        super().on_header(name, value)
+        if not self._has_head:
+            super().on_header(name, value)
 
     def on_response_complete(self) -> None:
         is_last = not self.pipeline
@@ -294,6 +309,9 @@ class ApiProtocol(ExchangeProtocol):
     def on_headers_complete(self) -> None:
         self._around = 0
         self._waits_since = None
+        self._has_head = True
+        if len(self.url.partition(b"?")[0]) > MAX_PATH:
+            raise PathTooLongError  # before it is unquoted
         if self._places is not None:
             self._places.busy(self)
         if self._declines_upgrade():
@@ -341,5 +359,5 @@ def _announced(headers: list[tuple[bytes, bytes]]) -> int:
     """Content-Length, which the parser has found to be a number; 0 without one."""
     for name, value in headers:
         if name == b"content-length":
-            return int(value)
+            return int(value.lstrip(b"0") or b"0")  # it may begin with more zeros than Python reads
     return 0

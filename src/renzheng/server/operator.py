@@ -26,15 +26,15 @@ def operator_app(
     return app
 
 
-def with_calls(pages: Starlette, gateway: Callable[[Any, Any, Any], Awaitable[None]]) -> ASGIApp:
-    """The pages of this listener, and the signed calls to any other path."""
+def with_calls(pages: Starlette, bounded: ASGIApp, gateway: Callable[[Any, Any, Any], Awaitable[None]]) -> ASGIApp:
+    """The pages of this listener, and the signed calls to any other path. `bounded`: answers for the pages."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         is_page = any(route.matches(scope)[0] is not Match.NONE for route in pages.routes)
         if scope["type"] == "http" and not is_page and is_call(scope, ()):
             await gateway(scope, receive, send)
         else:
-            await pages(scope, receive, send)
+            await bounded(scope, receive, send)
 
     return serve
 

@@ -7,6 +7,8 @@ import re
 from html import unescape
 from urllib.parse import quote, urlencode
 
+import pytest
+
 from renzheng.accounts.buckets import BucketKey, cos_bucket
 from renzheng.accounts.keys import AccountProfile
 from renzheng.accounts.operators import Role
@@ -175,6 +177,31 @@ async def upload(browser: Browser, token: str, table: str, cut: int | None = Non
     body = "".join(parts).encode()[:cut]
     kind = {"content-type": "multipart/form-data; boundary=b", "origin": ORIGIN}
     return await browser.ask("POST", "/console/identities/import", body, kind)
+
+
+@pytest.mark.parametrize("typed", ["nan", "inf", "-inf", "1e999", "9" * 5000])
+async def test_a_number_that_json_cannot_have_is_a_wrong_one_and_not_left_out(house: House, typed: str) -> None:
+    await house.store.billing.set_prepaid((await house.store.accounts.create("shop", house.clock())).id)
+    browser = await house.signed_in("li.wei")
+    assert (await browser.submit("/console/do/CreateRule", {"Name": "r", "Threshold": typed})).status == 422
+    assert (await browser.submit("/console/do/TopUpAccount", {"Amount": typed})).status == 422
+
+
+async def test_a_parameter_nested_without_end_is_a_wrong_one(house: House) -> None:
+    browser = await house.signed_in("li.wei")
+    page = "/console/explorer/faceid/GetFaceIdToken"
+    token = (await browser.get(page)).hidden()
+    reply = await browser.post(page, {"token": token, "CompareLib": "LOCAL", "Encryption": "[" * 20_000})
+    assert reply.status == 422
+
+
+async def test_an_account_of_too_many_digits_is_no_account(house: House) -> None:
+    await house.store.accounts.create("shop", house.clock())
+    browser = await house.signed_in("li.wei")
+    token = (await browser.get("/console/identities/import")).hidden()
+    for digits in ("9" * 19, "9" * 5000):
+        table = f'id_card,name,photo\r\n--b\r\nContent-Disposition: form-data; name="AccountId"\r\n\r\n{digits}'
+        assert (await upload(browser, token, table)).status == 200
 
 
 async def test_an_upload_that_breaks_off_stores_nothing(house: House) -> None:

@@ -192,8 +192,10 @@ class Liar:
     token: Callable[[], str] = lambda: ""
     published: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, list[str]], str]] = field(default_factory=list)
+    keys: Any = None
+    """Published in place of the key; bytes: as they stand."""
 
-    def answer(self, path: str) -> dict[str, Any]:
+    def answer(self, path: str) -> Any:
         if path.endswith("openid-configuration"):
             own = {
                 "issuer": self.address,
@@ -203,7 +205,7 @@ class Liar:
             }
             return {**own, **self.published}
         if path == "/keys":
-            return {"keys": [self.key.as_dict(private=False)]}
+            return self.keys if self.keys is not None else {"keys": [self.key.as_dict(private=False)]}
         return {"id_token": self.token(), "access_token": "x", "token_type": "Bearer"}
 
 
@@ -213,7 +215,8 @@ def liar() -> Iterator[Liar]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = json.dumps(made.answer(self.path)).encode()
+            answer = made.answer(self.path)
+            body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -318,6 +321,30 @@ class TestLiar:
         assert (await self.try_token(house, liar, lambda claims: signed(liar.key, claims))).status == 200
         liar.key = RSAKey.generate_key(2048, {"kid": "2", "use": "sig"})
         assert (await self.try_token(house, liar, lambda claims: signed(liar.key, claims))).status == 200
+
+    async def test_keys_that_are_none_are_told_as_the_providers_fault(self, house: House, liar: Liar) -> None:
+        await house.person("li.wei@example.com")
+        for keys in (
+            b"<html>",
+            b"[" * 100_000,
+            b"\xff",
+            [],
+            {},
+            1,
+            {"keys": 1},
+            {"keys": [1]},
+            {"keys": [{"kty": []}]},
+        ):
+            liar.keys = keys
+            assert (await self.try_token(house, liar, lambda claims: signed(liar.key, claims))).status == 502, keys
+            house.clock.now += 1000
+
+    @pytest.mark.parametrize("content", [b"<html>", b"[" * 100_000, b"\xff", b"", b"null", b"[]"])
+    async def test_what_a_provider_publishes_that_is_no_json_is_told(
+        self, house: House, liar: Liar, content: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Liar, "answer", lambda *_: content)
+        assert (await house.browser().get("/console/oidc")).status == 502
 
     async def test_a_provider_that_names_another_is_not_believed(self, house: House, liar: Liar) -> None:
         liar.published = {"issuer": "https://id.example.com"}

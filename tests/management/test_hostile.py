@@ -64,5 +64,11 @@ async def test_no_value_of_a_parameter_is_unforeseen(house: House, action: Manif
     for given in cases(action):
         answer = await house.call(action.name, given)
         assert answer.code not in UNFORESEEN, (given, answer.response)
+        # Over PostgreSQL, whose texts have no NUL, the store would fail where SQLite finds nothing.
+        if any(value in ("\x00", ["\x00"]) for value in given.values()):
+            assert answer.code.startswith(("InvalidParameter", "MissingParameter", "Unauthorized")), (
+                given,
+                answer.code,
+            )
         if answer.code in ("UnauthorizedOperation.RoleDenied", "AuthFailure.SecretIdNotFound"):
             return  # the action has done to its caller what it says

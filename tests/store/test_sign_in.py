@@ -37,8 +37,9 @@ async def test_an_operators_name_is_its_own_and_a_merchants_person_has_an_accoun
     ):  # fmt: skip
         with pytest.raises(RefusedError):
             await world.store.operators.add(name, role, world.clock(), account)
-    with pytest.raises(NotFoundError):
-        await world.store.operators.named("nobody")
+    for name in ("nobody", "li.wei\0", "\0", ""):  # whatever is typed at the sign-in
+        with pytest.raises(NotFoundError):
+            await world.store.operators.named(name)
 
 
 @pytest.mark.sqlite

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -76,7 +77,7 @@ class Field:
             if self.kind == "time":
                 return datetime.datetime.fromisoformat(plain).replace(tzinfo=self.zone).timestamp()
             return _READERS[self.kind](plain)
-        except (ValueError, KeyError):
+        except (ValueError, KeyError, RecursionError, OverflowError):
             raise FieldError(self.name, self.kind) from None
 
 
@@ -84,10 +85,17 @@ def _read_list(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
+def _read_number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):  # JSON has no such number
+        raise ValueError("not a number")
+    return number
+
+
 _READERS: Mapping[str, Any] = {
     "boolean": {"true": True, "false": False}.__getitem__,
     "integer": int,
-    "number": float,
+    "number": _read_number,
     "string": str,
     "secret": str,
     "list": _read_list,

@@ -19,6 +19,7 @@ from renzheng.console.tables import Management, is_denied
 IMPORT = f"{ROOT}/identities/import"
 ACTIONS = ("CreateImport", "PutImportPart", "CheckImport", "CommitImport", "DescribeImport", "CancelImport")
 MAX_SHOWN = 200
+MAX_DIGITS = 18
 OPEN = frozenset({"open"})
 
 
@@ -47,7 +48,8 @@ class ImportPages:
     async def begin(self, request: Request, visitor: Visitor) -> Response:
         await self._management.require(visitor, "CreateImport")
         form = await self._door.form(request, visitor, files=self._max_bytes)
-        account = {"AccountId": int(form.get("AccountId"))} if form.get("AccountId").isdecimal() else {}
+        chosen = form.get("AccountId")
+        account = {"AccountId": int(chosen)} if chosen.isdecimal() and len(chosen) <= MAX_DIGITS else {}
         table = form.files.get("table")
         if table is None:
             return await self._begin_page(request, visitor, 422, problem="table")

@@ -191,7 +191,7 @@ class Provider:
         try:
             claims = self._opened(published, token)
             asked.validate(claims)
-        except (JoseError, ValueError, KeyError, TypeError) as error:
+        except (JoseError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ProviderError(f"the provider's token is not good: {type(error).__name__}") from None
         audience = claims["aud"]
         several = isinstance(audience, list) and len(audience) > 1
@@ -241,5 +241,5 @@ class Provider:
     def _decoded(content: bytes, kind: type[T]) -> T:
         try:
             return msgspec.json.decode(content, type=kind)
-        except msgspec.DecodeError:
+        except (ValueError, RecursionError):  # of which msgspec's own is one
             raise ProviderError("the provider's answer is not what OpenID Connect says") from None

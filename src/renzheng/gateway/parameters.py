@@ -7,6 +7,7 @@ second pass never builds more than the message's own shape holds, however the by
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -340,7 +341,8 @@ def _typed(kind: str, value: str | msgspec.Raw) -> Any:
         if kind in ("int64", "uint64") and _INTEGER.fullmatch(value):
             return int(value)
         if kind == "float" and _FLOAT.fullmatch(value):
-            return float(value)
+            number = float(value)
+            return number if math.isfinite(number) else value  # which JSON would write as null, as if it were absent
     return value
 
 

@@ -186,7 +186,7 @@ def carry_out(act: Act) -> Callable[[Parts], Run]:
             person = person_of(parts.store, key) if key is not None else None
             if person is None:
                 raise UnauthorizedKeyError("the key is not for this service")
-            check_numbers(request)
+            check_values(request)
             desk = Desk(person, parts.store.acting(person.name), parts, caller.now, caller.language)
             try:
                 return await act(desk, request)
@@ -202,12 +202,17 @@ def carry_out(act: Act) -> Callable[[Parts], Run]:
     return make
 
 
-def check_numbers(request: msgspec.Struct) -> None:
-    """That every whole number is one that records can hold: 64 bits. Raises InvalidParameterValueError."""
+def check_values(request: msgspec.Struct) -> None:
+    """That records can hold every whole number, of 64 bits, and every text: PostgreSQL's have no NUL.
+
+    Raises InvalidParameterValueError.
+    """
     for field in msgspec.structs.fields(request):
         value = getattr(request, field.name)
         values = value if isinstance(value, list) else [value]
-        if any(isinstance(one, int) and not -(2**63) <= one < 2**63 for one in values):
+        if any(isinstance(one, int) and not -(2**63) <= one < 2**63 for one in values) or any(
+            isinstance(one, str) and "\0" in one for one in values
+        ):
             raise InvalidParameterValueError(name=field.encode_name, value=value)
 
 

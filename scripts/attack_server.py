@@ -1,9 +1,11 @@
 """Attack a running server from outside, on this machine only, and say how long its event loop stood still at most.
 
+    python scripts/attack_server.py
     RENZHENG_ATTACK_KEY=SecretId:SecretKey python scripts/attack_server.py http://127.0.0.1:8400
 
-Two more variables let it try what takes a second customer: RENZHENG_ATTACK_OTHER_KEY, a key of another account, and
-RENZHENG_ATTACK_PUBLIC_KEY, one of the first account's public keys as `renzheng encryption show` prints them.
+Without an address it starts a server of its own with two accounts and tries everything. Of another server three more
+variables let it try as much: RENZHENG_ATTACK_OTHER_KEY, a key of another account, RENZHENG_ATTACK_PUBLIC_KEY, one of
+the first account's public keys as `renzheng encryption show` prints them, and RENZHENG_ATTACK_OPERATOR_PORT.
 
 Each attack is bounded: it ends by itself within seconds and leaves nothing behind but failed requests and tokens. A
 process beside it asks /healthz every few milliseconds on one connection; the longest answer is the longest stop.
@@ -15,116 +17,32 @@ from __future__ import annotations
 import argparse
 import base64
 import contextlib
-import json
 import multiprocessing
-import os
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from renzheng.base.addresses import is_loopback
 from renzheng.client import seal_request
 from renzheng.gateway.signature import sign_tc3
 from renzheng.gateway.sm2 import Sm2PrivateKey
 from scripts.attack_capture import open_many, send_old_nonces, send_progressive_frames
+from scripts.attack_pages import wrong_bodies, wrong_pages, wrong_sign_ins
+from scripts.attack_target import PERSON, SECONDS, Target, WrongAnswerError, expect, given_target, own_target
 from tests.hostile.inputs import FILL, JPEG, SOF, SOS
 
 MIB = 1024 * 1024
 MAX_MS = 50.0
 MALFORMED = 4400
-PERSON = {"CompareLib": "BUSINESS", "Name": "韦小宝", "IdCard": "11204416541220243X"}
-"""The documentation's example; without a photo, which would be looked at first."""
-SECONDS = 20.0
 ATTACKS: list[tuple[str, bool, Callable[[Target], None]]] = []
-
-
-class WrongAnswerError(Exception):
-    """The server did not answer as it should; the text says what came."""
 
 
 class SkippedError(Exception):
     """The attack takes what was not given; the text says what."""
-
-
-@dataclass
-class Target:
-    """Where the server is, and whose key is used, if any."""
-
-    host: str
-    port: int
-    key: tuple[str, str] = ("", "")
-    other_key: tuple[str, str] = ("", "")
-    public_key: str = ""
-    lines: list[socket.socket] = field(default_factory=list)
-
-    def line(self) -> socket.socket:
-        """A new connection, closed at the end of the attack."""
-        made = socket.create_connection((self.host, self.port), timeout=SECONDS)
-        self.lines.append(made)
-        return made
-
-    def send(self, data: bytes) -> bytes:
-        """The start of what is answered; empty where the connection ends first."""
-        line = self.line()
-        with contextlib.suppress(OSError):
-            line.sendall(data)
-        with contextlib.suppress(OSError):
-            return line.recv(64 * 1024)
-        return b""
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
-
-    def token(self, *, other: bool = False) -> str:
-        """A token of the account, or of the other one."""
-        reply = self.reply("GetFaceIdToken", PERSON, key=self.other_key if other else self.key)
-        expect("FaceIdToken" in reply, reply)
-        return str(reply["FaceIdToken"])
-
-    def call(self, action: str, content: dict[str, Any], host: str = "", payload: bytes | None = None) -> str:
-        """A signed call; the error's code, empty for a success."""
-        return str(self.reply(action, content, host, payload).get("Error", {}).get("Code", ""))
-
-    def reply(
-        self,
-        action: str,
-        content: dict[str, Any],
-        host: str = "",
-        payload: bytes | None = None,
-        key: tuple[str, str] | None = None,
-    ) -> dict[str, Any]:
-        """What a signed call is answered."""
-        body, host, at = json.dumps(content).encode(), host or f"{self.host}:{self.port}", int(time.time())
-        signed = sign_tc3(
-            *(key or self.key), timestamp=at, host=host, payload=body if payload is None else payload, service="faceid"
-        )
-        lines = [
-            "POST / HTTP/1.1",
-            f"Host: {host}",
-            "Content-Type: application/json",
-            f"Content-Length: {len(body)}",
-            f"X-TC-Action: {action}",
-            "X-TC-Version: 2018-03-01",
-            "X-TC-Region: ap-guangzhou",
-            f"X-TC-Timestamp: {at}",
-            f"Authorization: {signed}",
-            *([] if payload is None else [f"X-TC-Content-SHA256: {payload.decode()}"]),
-        ]
-        answer = self.send("\r\n".join([*lines, "", ""]).encode() + body)
-        return dict(json.loads(answer.partition(b"\r\n\r\n")[2])["Response"])
-
-    def close(self) -> None:
-        for line in self.lines:
-            line.close()
-        self.lines.clear()
 
 
 def attack(name: str, *, signed: bool = False) -> Callable[[Callable[[Target], None]], Callable[[Target], None]]:
@@ -133,11 +51,6 @@ def attack(name: str, *, signed: bool = False) -> Callable[[Callable[[Target], N
         return run
 
     return keep
-
-
-def expect(is_right: bool, came: object) -> None:
-    if not is_right:
-        raise WrongAnswerError(repr(came)[:200])
 
 
 def head(lines: str, path: str = "/", method: str = "POST") -> bytes:
@@ -218,6 +131,27 @@ def sockets(target: Target) -> None:
             line.sendall(b"\x81\xfe" + len(message).to_bytes(2, "big") + mask + message)
             line.sendall((b"\x89\x80" + mask) * 5000)
             line.recv(4096)
+
+
+@attack("pages with heads of 60 KB: cookies, languages, paths and queries")
+def worst_pages(target: Target) -> None:
+    wrong = wrong_pages(target.host, target.port, ("/verify", "/explorer"))
+    expect(not wrong, wrong)
+
+
+@attack("the same of the console, and forms of its sign-in")
+def worst_console(target: Target) -> None:
+    if not target.operator_port:
+        raise SkippedError("it takes RENZHENG_ATTACK_OPERATOR_PORT")
+    wrong = wrong_pages(target.host, target.operator_port, ("/console/sign-in", "/console"))
+    wrong = wrong or wrong_sign_ins(target.host, target.operator_port)
+    expect(not wrong, wrong)
+
+
+@attack("chunked bodies with extensions and trailers, and lengths of zeros")
+def odd_bodies(target: Target) -> None:
+    wrong = wrong_bodies(target.host, target.port)
+    expect(not wrong, wrong)
 
 
 @attack("pages under another site's name")
@@ -359,25 +293,17 @@ def watched(target: Target) -> Iterator[Any]:
         process.join(SECONDS)
 
 
-def key_of(variable: str) -> tuple[str, str]:
-    """SecretId and SecretKey of an environment variable; empty texts where it is not set."""
-    secret_id, _, secret_key = os.environ.get(variable, "").partition(":")
-    return secret_id, secret_key
-
-
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("url", nargs="?", default="http://127.0.0.1:8400")
-    url = urlsplit(asked.parse_args().url)
-    if not is_loopback(url.hostname or ""):
-        sys.exit("Only a server on this machine is attacked: give a loopback address.")
-    target = Target(
-        url.hostname or "",
-        url.port or 80,
-        key_of("RENZHENG_ATTACK_KEY"),
-        key_of("RENZHENG_ATTACK_OTHER_KEY"),
-        os.environ.get("RENZHENG_ATTACK_PUBLIC_KEY", ""),
-    )
+    asked.add_argument("url", nargs="?", help="of a running server on this machine; without it one is started")
+    url = asked.parse_args().url
+    with contextlib.nullcontext(given_target(url)) if url else own_target() as target:
+        failed = attack_all(target)
+    sys.exit(1 if failed else 0)
+
+
+def attack_all(target: Target) -> int:
+    """How many answers were wrong."""
     failed, worst = 0, 0.0
     with watched(target) as longest:
         print(f"{longest.value * 1000:7.1f} ms  before the first attack")
@@ -398,7 +324,7 @@ def main() -> None:
             worst = max(worst, longest.value)
             print(f"{longest.value * 1000:7.1f} ms  {name}{said}", flush=True)
     print(f"The longest stop of the event loop: {worst * 1000:.1f} ms (at most {MAX_MS:.0f} on a calm machine)")
-    sys.exit(1 if failed else 0)
+    return failed
 
 
 if __name__ == "__main__":

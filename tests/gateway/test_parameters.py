@@ -157,7 +157,9 @@ def test_booleans_in_pairs_are_written_as_every_client_writes_them(text: str, va
 
 @pytest.mark.parametrize("text", ["1e999", "-1e400", "9" * 400])
 def test_a_number_that_json_cannot_have_is_a_wrong_type_and_not_absent(text: str) -> None:
-    reader = MessageReader(msgspec.defstruct("Priced", [("Price", float | None, None)], forbid_unknown_fields=True))
+    reader: MessageReader[Any] = MessageReader(
+        msgspec.defstruct("Priced", [("Price", float | None, None)], forbid_unknown_fields=True)
+    )
     with pytest.raises(ApiError, match="InvalidParameter"):
         reader.pairs([("Price", text)])
     assert reader.pairs([("Price", "1e300")]).Price == 1e300

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from renzheng.store import schema
 from renzheng.store.encryption_keys import FOR_EVER, Generation
 from renzheng.store.migrations import HEAD
 from renzheng.store.open import open_store
+from renzheng.store.room import is_full
+from renzheng.store.schema import migrate, revision
 from renzheng.store.sealer import Kind, Subject
 from renzheng.store.sqlite import connect
 from renzheng.verification.policy import Policy
@@ -138,3 +142,46 @@ async def test_accounts_of_before_keep_the_key_pairs_that_all_shared_and_new_one
         assert await pairs.sharing() == {old.id: FOR_EVER}
     finally:
         await again.stop()
+
+
+def tables_of(path: Path) -> dict[str, str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'").fetchall())
+
+
+@pytest.mark.parametrize("room", [1, 8, 20, 40])
+def test_a_disk_that_is_full_while_the_schema_is_made_leaves_the_database_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    """`room`: pages of 4 KiB that fit."""
+    path = tmp_path / "renzheng.db"
+
+    def small(where: Path, *, busy_timeout: float) -> sqlite3.Connection:
+        made = connect(where, busy_timeout=busy_timeout)
+        made.execute(f"PRAGMA max_page_count = {room}")
+        return made
+
+    monkeypatch.setattr(schema, "connect", small)
+    with pytest.raises(sqlite3.OperationalError, match="full") as told:
+        migrate(path)
+    assert is_full(told.value)
+    assert tables_of(path) == {}
+    monkeypatch.undo()
+    migrate(path)
+    assert revision(path) == HEAD
+
+
+def test_a_database_that_cannot_be_read_is_not_taken_for_a_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "renzheng.db"
+    migrate(path)
+    before = tables_of(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("UPDATE alembic_version SET version_num = '0001'")
+        holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+        holder.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            revision(path)
+    path.write_bytes(os.urandom(8192))
+    with pytest.raises(sqlite3.DatabaseError, match="not a database"):
+        migrate(path)
+    assert before

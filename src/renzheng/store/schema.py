@@ -24,12 +24,12 @@ MIGRATING = 0x72656E79
 
 
 def revision(path: Path) -> str | None:
-    """The revision of a database; None for a new one."""
+    """The revision of a database; None for a new one. Raises sqlite3.Error: one that cannot be read is not new."""
     connection = connect(path, busy_timeout=5)
     try:
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone() is None:
+            return None
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.OperationalError:
-        return None
     finally:
         connection.close()
     return str(row[0]) if row else None
@@ -38,7 +38,8 @@ def revision(path: Path) -> str | None:
 def migrate(path: Path) -> None:
     """Bring the database at `path` to `HEAD`; a few hundred microseconds when it is there already.
 
-    Each start's revisions are one transaction, one process at a time. Raises StoreError for a newer database.
+    Each start's revisions are one transaction, one process at a time. Raises StoreError for a newer database, and
+    sqlite3.Error or OSError where it cannot be read or written; then it is as it was.
     """
     if not path.exists():
         # The log files take their mode from the database, so it has to be private from the start.
@@ -110,6 +111,7 @@ def _upgrade(dialect: str, open_connection: Callable[[], Any], found: str | None
     from alembic.script import ScriptDirectory
     from sqlalchemy import create_engine, event
     from sqlalchemy.engine import Connection
+    from sqlalchemy.exc import DBAPIError
     from sqlalchemy.pool import NullPool
 
     config = Config()
@@ -128,8 +130,15 @@ def _upgrade(dialect: str, open_connection: Callable[[], Any], found: str | None
         def begin(connection: Connection) -> None:  # the driver is in autocommit, and so DDL can be undone too
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        connection.exec_driver_sql(f"DELETE FROM meta WHERE name = '{NEEDS}'")
-        connection.exec_driver_sql(f"INSERT INTO meta (name, value) VALUES ('{NEEDS}', '{BESIDE}')")
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.exec_driver_sql(f"DELETE FROM meta WHERE name = '{NEEDS}'")
+            connection.exec_driver_sql(f"INSERT INTO meta (name, value) VALUES ('{NEEDS}', '{BESIDE}')")
+    except DBAPIError as error:
+        if isinstance(error.orig, sqlite3.Error):  # a full disk, a lock: SQLAlchemy's own text has the whole statement
+            raise error.orig from None
+        from renzheng.store.postgres_session import trouble_of
+
+        raise StoreError(f"{trouble_of(error.orig or error, where)}, while its schema was brought up to date") from None

@@ -11,12 +11,16 @@ from urllib.parse import quote
 import pyotp
 import pytest
 import starlette.requests
+from starlette.requests import Request
 from starlette.routing import Route
 
 from renzheng.accounts.operators import Role
 from renzheng.console.door import SESSION_COOKIE
+from renzheng.console.forms import MULTIPART, URLENCODED, FormError, Pace, read_form
 from renzheng.console.passwords import Passwords
+from renzheng.server.console_parts import console_settings
 from renzheng.server.logs import Trouble
+from renzheng.settings import load_settings
 from tests.support.stores import sqlite_of
 
 from .conftest import CHEAP, PASSWORD, TOTP, Browser, House
@@ -325,3 +329,26 @@ async def test_a_role_that_was_changed_by_hand_lets_nobody_in(house: House) -> N
     sqlite_of(house.store)._writer.execute("UPDATE operators SET role = 'owner'")
     assert (await browser.get("/console")).status == 303
     assert (await house.browser().sign_in("eve")).status == 401
+
+
+@pytest.mark.parametrize("kind", [URLENCODED, f"{MULTIPART}; boundary=b"])
+async def test_a_form_that_does_not_come_holds_no_connection(kind: str) -> None:
+    """Of the listener's few: whoever sends one byte now and then would lock the console."""
+    sent = asyncio.Event()
+
+    async def receive() -> Any:
+        await asyncio.sleep(0)
+        if not sent.is_set():
+            sent.set()
+            return {"type": "http.request", "body": b"a", "more_body": True}
+        return await asyncio.Event().wait()
+
+    request = Request({"type": "http", "method": "POST", "headers": [(b"content-type", kind.encode())]}, receive)
+    with pytest.raises(FormError) as refused:
+        await read_form(request, 100, Pace(0.01, 1e9))
+    assert (refused.value.status, sent.is_set()) == (408, True)
+
+
+def test_forms_come_as_fast_as_bodies_of_calls_have_to() -> None:
+    given = console_settings(load_settings(body_seconds=7, body_rate=99))
+    assert given.pace == Pace(7, 99)

@@ -73,7 +73,8 @@ def _check_server(address: str) -> None:
         with urllib.request.urlopen(f"{address.rstrip('/')}/healthz", timeout=10):  # noqa: S310 - the operator's own
             pass
     except (OSError, ValueError) as error:
-        why = getattr(error, "reason", error)
+        cause = getattr(error, "reason", error)
+        why = getattr(cause, "strerror", None) or cause
         refuse(
             f"No renzheng answers at {address} ({why}). Start one with `make run`, or name another with --server.", 2
         )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from renzheng.cli.local import JsonOption, print_json, refuse
+from renzheng.cli.local import JsonOption, print_json, printable, refuse
 from renzheng.engine import packs
 from renzheng.engine.interface import EngineUnusableError
 from renzheng.engine_ray import cluster
@@ -47,7 +47,7 @@ def status(as_json: JsonOption = False) -> None:
     else:
         print(f"{found.state}: {found.running} replicas run on {settings.engine}")
         if found.why and found.state != "RUNNING":
-            print(cluster.refusal(found.why) or found.why)
+            print(printable(cluster.refusal(found.why) or found.why))
     raise typer.Exit(0 if found.state == "RUNNING" else 1)
 
 

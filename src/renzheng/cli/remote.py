@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from renzheng.cli.local import print_json, print_table, refuse
+from renzheng.cli.local import print_json, print_table, printable, refuse
 
 if TYPE_CHECKING:
     from renzheng.client import Client
@@ -167,7 +167,7 @@ def _made(callback: Callable[..., Any], act: Act) -> Callable[..., Any]:
 
 def _show(shown: Any, as_json: bool) -> None:
     if isinstance(shown, str):
-        print(shown)
+        print(printable(shown))
     elif as_json:
         print_json(shown)
     elif isinstance(shown, list):

@@ -75,7 +75,7 @@ class Door:
     async def form(self, request: Request, visitor: Visitor | None, files: int = 0) -> Form:
         """What a page of ours sent, of this session where there is one; `files`: bytes at most. Raises FormError."""
         check_origin(request, self._parts.settings.public_url)
-        fields = await read_form(request, files)
+        fields = await read_form(request, files, self._parts.settings.pace)
         if visitor is not None and not hmac.compare_digest(fields.get("token", "").encode(), visitor.token.encode()):
             raise FormError(403, "foreign")
         return fields

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 import secrets
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 import multipart  # type: ignore[import-untyped]
 from starlette.requests import ClientDisconnect, Request
+
+from renzheng.base import defaults
 
 MAX_FORM = 64 * 1024
 MAX_FIELDS = 200
@@ -91,27 +94,41 @@ def _plain(origin: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, port
 
 
-async def read_body(request: Request, most: int) -> bytes:
-    """Raises FormError for a longer one, or one that ends too early."""
+class Pace(NamedTuple):
+    """How fast a form has to come: within `seconds`, and one more for each `rate` bytes that it may have."""
+
+    seconds: float = defaults.BODY_SECONDS
+    rate: float = defaults.BODY_RATE
+
+
+USUAL_PACE = Pace()
+
+
+async def read_body(request: Request, most: int, pace: Pace) -> bytes:
+    """Raises FormError for a longer one, a slower one, or one that ends too early."""
     body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > most:
-                raise FormError(413, "large")
+        async with asyncio.timeout(pace.seconds + most / pace.rate):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > most:
+                    raise FormError(413, "large")
     except ClientDisconnect:
         raise FormError(400, "form") from None
+    except TimeoutError:
+        raise FormError(408, "form") from None
     return bytes(body)
 
 
-async def read_form(request: Request, files: int) -> Form:
+async def read_form(request: Request, files: int, pace: Pace) -> Form:
     """The fields by name, of each the last, and files of up to so many bytes in all. Raises FormError."""
     kind, options = multipart.parse_options_header(request.headers.get("content-type", ""))
     if kind == MULTIPART and files:
-        return _read_parts(await read_body(request, files), options.get("boundary", ""))
+        body = await read_body(request, files, pace)
+        return await asyncio.to_thread(_read_parts, body, options.get("boundary", ""))  # of megabytes, maybe
     if kind != URLENCODED:
         raise FormError(415, "form")
-    body = await read_body(request, MAX_FORM)
+    body = await read_body(request, MAX_FORM, pace)
     try:
         pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
     except (UnicodeDecodeError, ValueError):

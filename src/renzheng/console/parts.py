@@ -9,6 +9,7 @@ from typing import Protocol
 from renzheng.accounts.operators import ConsoleSession, Credential, Operator
 from renzheng.console.actions import ErrorTexts, KeyedService, Manifest, Send, Service
 from renzheng.console.figures import Counts, Health
+from renzheng.console.forms import USUAL_PACE, Pace
 from renzheng.console.passwords import Passwords
 from renzheng.console.provider import Provider
 from renzheng.console.tries import CountedTries
@@ -68,6 +69,7 @@ class ConsoleSettings:
     password_length: int = 12
     utc_offset: float = 8
     upload_bytes: int = 64 * 1024 * 1024
+    pace: Pace = USUAL_PACE
 
 
 @dataclass(frozen=True, slots=True)

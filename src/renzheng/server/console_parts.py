@@ -8,6 +8,7 @@ from renzheng.accounts.operators import Operator, Role
 from renzheng.capture.browsers import family
 from renzheng.console.app import Console
 from renzheng.console.figures import Health
+from renzheng.console.forms import Pace
 from renzheng.console.parts import ConsoleParts, ConsoleSettings, RequestLine
 from renzheng.console.passwords import Passwords
 from renzheng.console.provider import Provider, ProviderSettings
@@ -69,6 +70,7 @@ def console_settings(settings: Settings) -> ConsoleSettings:
         password_length=settings.console_password_length,
         utc_offset=settings.day_utc_offset,
         upload_bytes=settings.console_upload_bytes,
+        pace=Pace(settings.body_seconds, settings.body_rate),
     )
 
 

@@ -80,7 +80,7 @@ SETTINGS: dict[str, str] = {
     "sealing_places": "同时处理的加密请求数上限；单个账号至多占一半。",
     "token_seconds": "Token 的有效期（秒）。",
     "threshold": "相似度达到此值即判定为同一人。",
-    "challenge_length": "每个 Token 首次活体检测要求的动作数；之后每次多一个动作。",
+    "challenge_length": "每个 Token 首次挑战的动作数；第二次多 1 个，之后每次多 2 个。",
     "attempts": "每个 Token 的尝试次数。",
     "attempts_a_day": "同一账号下同一身份证号每天的尝试次数；0 表示不限。",
     "day_utc_offset": "一天从哪个时区的零点算起（与 UTC 相差的小时数）。",

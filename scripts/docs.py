@@ -69,7 +69,7 @@ def results(zh: bool) -> str:
 
 
 def tags(zh: bool) -> str:
-    lines = [f"| {'取值 | 何时给出' if zh else 'value | given where'} |", "|---|---|"]
+    lines = [f"| {'取值 | 何时给出' if zh else 'value | given when'} |", "|---|---|"]
     lines += [f"| {value} | {chinese.TAGS[value] if zh else text} |" for value, text, _ in reasons.REASONS]
     return "\n".join(lines) + "\n"
 
@@ -104,7 +104,7 @@ def actions(zh: bool) -> str:
     head = (
         "接口 | 说明 | 地域 | 可加密的参数 | 特有的错误码"
         if zh
-        else "action | what it does | regions | may come sealed | errors"
+        else "action | what it does | regions | parameters that may be sealed | errors"
     )
     lines = [f"| {head} |", "|---|---|---|---|---|"]
     for action in product.actions:

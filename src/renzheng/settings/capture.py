@@ -44,7 +44,7 @@ class CaptureSection(BaseModel):
         defaults.CROWDED_READY_SECONDS,
         ge=5,
         le=300,
-        description="The same while other people wait for a place; who needs longer goes to the end of the line.",
+        description="The same while other people wait for a place; after that, the person goes to the end of the line.",
     )
     photo_wait_seconds: float = Field(
         3.0,
@@ -97,13 +97,14 @@ class CaptureSection(BaseModel):
         defaults.MIN_LOOKS_PER_SECOND,
         ge=2,
         le=30,
-        description="Frames per second of each attempt that the server must be able to look at: as many attempts are "
-        "admitted at once as get so many.",
+        description="Frames per second that the server must be able to look at for each attempt; this limits how many "
+        "attempts it admits at once.",
     )
     max_verdict_seconds: float = Field(
         defaults.MAX_VERDICT_SECONDS,
         gt=0,
-        description="Maximum seconds that a person should wait for the verdict; who would wait longer is not admitted.",
+        description="Maximum seconds that a person should wait for the verdict; a person who would wait longer is not "
+        "admitted.",
     )
     captures_per_address: int = Field(
         defaults.CAPTURES_PER_ADDRESS,

@@ -15,13 +15,13 @@ class ConsoleSection(BaseModel):
 
     console: bool = Field(True, description="Whether the operator's listener has /console, the pages for its people.")
     console_url: Site = Field(
-        "", description="Address that people open the console by, if it is not the operator's host and port."
+        "", description="URL at which people open the console, if it is not the operator's host and port."
     )
     console_idle_minutes: float = Field(
         30, ge=1, le=1440, description="Minutes without a request after which a person has to sign in again."
     )
     console_session_hours: float = Field(
-        12, gt=0, le=168, description="Hours after which a person has to sign in again, whatever happened since."
+        12, gt=0, le=168, description="Hours after which a person has to sign in again in any case."
     )
     console_tries: int = Field(
         5,
@@ -42,17 +42,17 @@ class ConsoleSection(BaseModel):
         60, gt=0, le=10080, description="Minutes that a link for choosing a password is valid."
     )
     oidc_issuer: Issuer = Field(
-        "", description="Address of an identity provider (OpenID Connect) that people may sign in to the console by."
+        "", description="URL of an identity provider (OpenID Connect) with which people may sign in to the console."
     )
-    oidc_client_id: str = Field("", description="What the identity provider knows the console as.")
-    oidc_client_secret: SecretStr = Field(SecretStr(""), description="The secret that goes with that client.")
+    oidc_client_id: str = Field("", description="The console's client ID at the identity provider.")
+    oidc_client_secret: SecretStr = Field(SecretStr(""), description="The secret of this client.")
     oidc_claim: str = Field(
         "email",
         pattern="^[a-z_]{1,64}$",
-        description="What the provider says of a person that is an operator's name here, such as email (only a "
-        "verified one counts) or preferred_username.",
+        description="The claim of the provider that is an operator's name here, such as email (only a verified one "
+        "counts) or preferred_username.",
     )
-    oidc_title: str = Field("OpenID Connect", max_length=40, description="What the sign-in page calls the provider.")
+    oidc_title: str = Field("OpenID Connect", max_length=40, description="The provider's name on the sign-in page.")
 
     @model_validator(mode="after")
     def _knows_client(self) -> Self:

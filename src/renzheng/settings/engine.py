@@ -14,20 +14,20 @@ class EngineSection(BaseModel):
 
     engine: RayAddress = Field(
         "",
-        description="Where verifications are judged: empty is processes of this machine; ray://host:port is a Ray "
-        "cluster, by its client port, with the engine deployed on it. There, RENZHENG_JUDGE_PROCESSES is how many "
-        "verifications this process hands over at once.",
+        description="Where verifications are judged: empty means processes of this machine; ray://host:port is the "
+        "client port of a Ray cluster on which the engine is deployed. RENZHENG_JUDGE_PROCESSES is then the number "
+        "of verifications that this process sends at once.",
     )
     engine_seconds: float = Field(
         180,
         gt=0,
-        description="Seconds to wait for an answer of the Ray cluster, its queue included; after that, the "
+        description="Seconds to wait for an answer of the Ray cluster, including its queue; after that, the "
         "verification is judged again.",
     )
     engine_replicas: int = Field(
         1, ge=1, description="Replicas that `renzheng engine deploy` starts on the Ray cluster; each takes one CPU."
     )
-    models_dir: Folder | None = Field(None, description="Folder of the model packs; unset is a per-user cache.")
+    models_dir: Folder | None = Field(None, description="Folder of the model packs; unset: a cache of the user.")
     photo_pixels: int = Field(
         defaults.PHOTO_PIXELS, ge=1_000_000, description="Largest photo, pixels, as its header says."
     )
@@ -37,7 +37,9 @@ class EngineSection(BaseModel):
     hint_processes: int = Field(defaults.HINT_PROCESSES, ge=1, description="Processes that measure frames for hints.")
     judge_processes: int = Field(defaults.JUDGE_PROCESSES, ge=1, description="Processes that judge, at low priority.")
     mux_processes: int = Field(
-        defaults.MUX_PROCESSES, ge=1, description="Processes that make evidence videos: the most videos made at once."
+        defaults.MUX_PROCESSES,
+        ge=1,
+        description="Processes that make evidence videos; as many videos are made at once.",
     )
     video_wait_seconds: float = Field(
         defaults.VIDEO_WAIT_SECONDS,

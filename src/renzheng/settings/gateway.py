@@ -14,7 +14,7 @@ class GatewaySection(BaseModel):
 
     redis_url: RedisAddress = Field(
         SecretStr(""),
-        description="Redis in which several servers count requests a second and capture sockets by address together, "
+        description="Redis in which several servers together count requests per second and capture sockets by address, "
         "such as redis://host:6379/0; empty: each server counts its own.",
     )
     region_required: bool = Field(
@@ -68,7 +68,10 @@ class GatewaySection(BaseModel):
         "may one address before its key is checked.",
     )
     uncounted_bytes: int = Field(
-        defaults.UNCOUNTED_BYTES, ge=0, le=MIB, description="Bodies up to this size, bytes, do not count there."
+        defaults.UNCOUNTED_BYTES,
+        ge=0,
+        le=MIB,
+        description="Bodies up to this size, bytes, do not count towards that limit.",
     )
     body_seconds: float = Field(defaults.BODY_SECONDS, gt=0, description="Seconds in which a body must arrive.")
     body_rate: int = Field(defaults.BODY_RATE, ge=1, description="Lowest average speed of a body, bytes per second.")

@@ -17,7 +17,7 @@ class ListenerSection(BaseModel):
         "127.0.0.1", description="Address of the operator's listener, which has /readyz, /metrics and /console."
     )
     operator_port: int = Field(8401, ge=0, le=65535, description="Port of the operator's listener; 0 takes a free one.")
-    public_url: Site = Field("", description="Address that devices open, if it is not host and port.")
+    public_url: Site = Field("", description="URL that devices open, if it is not host and port.")
     allowed_hosts: HostNames = Field(
         (),
         description="More host names that pages answer to, comma-separated. The host of the public URL always "

@@ -19,7 +19,7 @@ class VerificationSection(BaseModel):
         defaults.CHALLENGE_LENGTH,
         ge=1,
         le=6,
-        description="Number of actions in the first challenge of a token; each further one has one action more.",
+        description="Actions in a token's first challenge; the second has 1 more, every further one 2 more.",
     )
     attempts: int = Field(defaults.ATTEMPTS, ge=1, le=10, description="Attempts per token.")
     attempts_a_day: int = Field(

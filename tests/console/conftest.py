@@ -51,6 +51,8 @@ from tests.support.again import Again
 ORIGIN = "http://127.0.0.1:8401"
 PASSWORD = "correct horse battery"
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+NODES = 2
+"""Servers that answer in turns."""
 TOTP = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
@@ -219,7 +221,7 @@ async def house(tmp_path: Path, given_settings: dict[str, object]) -> AsyncItera
             request_lines=lambda: made.lines,
         )
 
-    nodes = [console() for _ in range(2)]
+    nodes = [console() for _ in range(NODES)]
     pages = [operator_app(Readiness(), metrics, node.routes()) for node in nodes]
     app = InTurns([HostGuard(served(each, gateway), Hosts("127.0.0.1")) for each in pages])
     made = House(store, clock, app, pages[0].routes, shown, tried, tasks, faceid)

@@ -23,7 +23,7 @@ from renzheng.server.logs import Trouble
 from renzheng.settings import load_settings
 from tests.support.stores import sqlite_of
 
-from .conftest import CHEAP, PASSWORD, TOTP, Browser, House
+from .conftest import CHEAP, NODES, PASSWORD, TOTP, Browser, House
 
 SCRIPT = "<script>alert(1)</script>"
 INLINE = re.compile(r"<script(?![^>]* src=)|<style|\son\w+=|\sstyle=|(?:src|href|action)=\"(?:https?:|//)")
@@ -352,3 +352,13 @@ async def test_a_form_that_does_not_come_holds_no_connection(kind: str) -> None:
 def test_forms_come_as_fast_as_bodies_of_calls_have_to() -> None:
     given = console_settings(load_settings(body_seconds=7, body_rate=99))
     assert given.pace == Pace(7, 99)
+
+
+async def test_forms_of_other_pages_fill_no_disk(house: House) -> None:
+    """Whoever reaches the listener can send them, without any session."""
+    for _ in range(2):
+        for _ in range(20):
+            assert (await house.browser().post("/console/sign-in", {}, origin="https://evil.example")).status == 403
+        house.clock.now += 60
+    lines = (await house.verbs()).count("form of another page refused")
+    assert lines == 2 * NODES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
@@ -40,6 +41,7 @@ log = structlog.get_logger("renzheng.console")
 Page = Callable[[Request, Visitor], Awaitable[Response]]
 Open = Callable[[Request], Awaitable[Response]]
 YEAR = 365 * 86400
+FOREIGN_SECONDS = 60.0
 
 
 class Console:
@@ -48,6 +50,7 @@ class Console:
     def __init__(self, parts: ConsoleParts) -> None:
         self._parts = parts
         self._door = Door(parts)
+        self._foreign_at = -math.inf
         self._management, frame = _management(parts)
         self._offers: dict[str, Offer] = {}
         if self._management is not None and parts.management is not None:
@@ -152,7 +155,7 @@ class Console:
                 return self._refused_call(request, refused)
             except FormError as refused:
                 if refused.kind == "foreign":
-                    await self._parts.record("form of another page refused", "console")
+                    await self._note_foreign()
                 return self._refusal(request, refused.status, refused.kind)
             except Exception:
                 mark = secrets.token_hex(4)
@@ -160,6 +163,13 @@ class Console:
                 return self._refusal(request, 500, "failed", mark)
 
         return answer
+
+    async def _note_foreign(self) -> None:
+        """One line of the audit in so many seconds: anybody can send such a form, as often as they like."""
+        now = self._parts.clock()
+        if not 0 <= now - self._foreign_at < FOREIGN_SECONDS:
+            self._foreign_at = now
+            await self._parts.record("form of another page refused", "console")
 
     def _for_people(self, page: Page) -> Open:
         """A page for whoever is signed in; everybody else signs in first."""

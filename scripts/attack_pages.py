@@ -52,6 +52,17 @@ def wrong_pages(host: str, port: int, pages: tuple[str, ...]) -> str:
     return ""
 
 
+def wrong_handshakes(host: str, port: int) -> str:
+    """Handshakes of WebSockets whose lists have thousands of tokens: each is accepted."""
+    key = ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==")
+    for name in ("Connection", "Upgrade", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"):
+        long = [f"{name}: {'a,' * 4000}a"] * 7
+        answer = asked(host, port, head("/capture/v1", *long, *key, "Connection: Upgrade", "Upgrade: websocket"))
+        if not answer.startswith(b"HTTP/1.1 101 "):
+            return f"{name}: {answer[:80]!r}"
+    return ""
+
+
 def wrong_sign_ins(host: str, port: int) -> str:
     """Forms that nobody's page made, names that no record can have, and numbers that no record has."""
     kind = ("Content-Type: application/x-www-form-urlencoded", f"Origin: http://127.0.0.1:{port}")

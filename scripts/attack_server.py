@@ -31,7 +31,7 @@ from renzheng.client import seal_request
 from renzheng.gateway.signature import sign_tc3
 from renzheng.gateway.sm2 import Sm2PrivateKey
 from scripts.attack_capture import open_many, send_old_nonces, send_progressive_frames
-from scripts.attack_pages import wrong_bodies, wrong_pages, wrong_sign_ins
+from scripts.attack_pages import wrong_bodies, wrong_handshakes, wrong_pages, wrong_sign_ins
 from scripts.attack_target import PERSON, SECONDS, Target, WrongAnswerError, expect, given_target, own_target
 from tests.hostile.inputs import FILL, JPEG, SOF, SOS
 
@@ -145,6 +145,12 @@ def worst_console(target: Target) -> None:
         raise SkippedError("it takes RENZHENG_ATTACK_OPERATOR_PORT")
     wrong = wrong_pages(target.host, target.operator_port, ("/console/sign-in", "/console"))
     wrong = wrong or wrong_sign_ins(target.host, target.operator_port)
+    expect(not wrong, wrong)
+
+
+@attack("handshakes of WebSockets with thousands of options")
+def handshakes(target: Target) -> None:
+    wrong = wrong_handshakes(target.host, target.port)
     expect(not wrong, wrong)
 
 

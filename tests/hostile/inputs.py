@@ -27,6 +27,7 @@ from renzheng.gateway.parameters import MessageReader, split_parts
 from renzheng.gateway.signature import parse_authorization
 from renzheng.server.device_proof import device_key
 from renzheng.server.http import ApiProtocol
+from renzheng.server.websocket import DeviceProtocol
 from renzheng.web.requests import cookie
 from tests.gateway.support import SECRET_ID, SECRET_KEY, TokenRequest
 
@@ -60,6 +61,9 @@ class Wire:
 
     resume_reading = pause_reading
 
+    def set_protocol(self, protocol: Any) -> None:
+        pass
+
 
 class _Task:
     def add_done_callback(self, _: Any) -> None:
@@ -88,7 +92,7 @@ async def _app(scope: Any, receive: Any, send: Any) -> None:
 
 def made(**bounds: Any) -> ApiProtocol:
     """A protocol whose loop never runs."""
-    config = uvicorn.Config(_app, lifespan="off", log_config=None)
+    config = uvicorn.Config(_app, lifespan="off", log_config=None, ws=DeviceProtocol, ws_per_message_deflate=False)
     config.load()
     loop: Any = _Loop()
     return ApiProtocol(config=config, server_state=ServerState(), app_state={}, _loop=loop, **bounds)
@@ -102,6 +106,17 @@ def feed(data: bytes, **bounds: Any) -> Wire:
         if not wire.is_closing():
             protocol.data_received(data[start : start + 256 * KIB])
     return wire
+
+
+def _shake_hands(lists: bytes) -> None:
+    """A WebSocket's handshake with these lines, of up to 8 KiB each."""
+    head = b"GET /capture/v1 HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    feed(head + b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n" + lists + b"Connection: upgrade\r\n\r\n")
+
+
+def _lines(name: bytes, unit: bytes) -> Callable[[int], bytes]:
+    line = name + b": " + unit * (2000 // len(unit)) + b"a\r\n"
+    return lambda size: line * (size // len(line))
 
 
 def _scope(headers: list[tuple[bytes, bytes]]) -> None:
@@ -255,6 +270,9 @@ HOSTILE = [
     Hostile("PNG: empty chunks", _repeated(PNG, _chunk(b"tEXt", b"")), _image, 8 * MIB),
     Hostile("PNG: packed texts", _repeated(PNG, _chunk(b"zTXt", b"a\0\0" + PACKED)), _image, 8 * MIB),
     Hostile("PNG: ends", _repeated(PNG + _chunk(b"IDAT", b""), b"IEND"), _image, 8 * MIB),
+    Hostile("WebSocket: options of Connection", _lines(b"Connection", b"a,"), _shake_hands, 48 * KIB),
+    Hostile("WebSocket: subprotocols", _lines(b"Sec-WebSocket-Protocol", b"a,"), _shake_hands, 48 * KIB),
+    Hostile("WebSocket: extensions", _lines(b"Sec-WebSocket-Extensions", b"a;b=c,"), _shake_hands, 48 * KIB),
     Hostile("WebSocket: nested text", _repeated(b"", b"["), _text, MIB),
     Hostile("WebSocket: escapes", _repeated(b'{"type":"hello","token":"', b"\\u0041", b'"}'), _text, MIB),
     Hostile("WebSocket: a frame of fill bytes", _frame(FILL), _framed, 512 * KIB),

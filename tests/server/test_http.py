@@ -597,3 +597,23 @@ def test_a_path_has_a_bound_before_it_is_unquoted(mark: bytes, monkeypatch: pyte
         protocol, wire = heads(b"GET /%b%b HTTP/1.1\r\n%b\r\n" % (b"%" * MAX_PATH, mark, lines))
         assert wire.closing
         assert "path" not in protocol.scope
+
+
+def test_a_handshake_s_lists_are_read_by_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """60 KB of tokens stop the loop for 50 ms, and any stranger can send them."""
+    seen: list[str] = []
+
+    def tokens(header: str) -> list[str]:
+        seen.append(header)
+        return [token.strip() for token in header.split(",")]
+
+    for name in ("connection", "upgrade", "subprotocol", "extension"):
+        monkeypatch.setattr(f"websockets.server.parse_{name}", tokens)
+    long = b"a," * 3000 + b"Upgrade"
+    lists = b"".join(b"%b: %b\r\n" % (name, long) for name in (
+        b"Sec-WebSocket-Protocol", b"Sec-WebSocket-Extensions", b"connection", b"Connection", b"Upgrade",
+    ))  # fmt: skip
+    fixed = b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nUpgrade: WebSocket\r\n\r\n"
+    _, wire = heads(b"GET /capture/v1 HTTP/1.1\r\n" + lists + fixed)
+    assert not wire.closing
+    assert seen == ["Upgrade", "websocket"]

@@ -31,6 +31,7 @@ INTERNAL_ERROR = (
 SLICE = 4 * 1024  # bytes that are parsed before it is asked again whether more requests may wait
 MAX_PATH = 2048  # bytes of a request's address before its query: no path of ours has a tenth of it
 MAX_PIPELINED = 16  # requests that wait behind one that is being answered; what follows them waits unparsed
+_LISTS = frozenset((b"connection", b"upgrade", b"sec-websocket-extensions", b"sec-websocket-protocol"))
 _UPGRADES = re.compile(rb"(?:^|,)\s*upgrade\s*(?:,|$)", re.IGNORECASE)
 STATUS = {
     400: b"HTTP/1.1 400 Bad Request",
@@ -108,7 +109,11 @@ class ApiProtocol(ExchangeProtocol):
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
+        """The handshake's lists are not passed on: they are read token by token, which of 60 KB takes 50 ms. That
+        Connection and Upgrade say what they should was found; no extension and no subprotocol is offered."""
         self._stop_looking()
+        passed = [(name, value) for name, value in self.headers if name not in _LISTS]
+        self.scope["headers"] = [*passed, (b"connection", b"Upgrade"), (b"upgrade", b"websocket")]
         super().handle_websocket_upgrade()
         if self._places is not None:
             self._places.busy(self)

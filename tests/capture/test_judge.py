@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from renzheng.base.unavailable import UnavailableError
 from renzheng.capture.judging import ExaminerBusyError, ExaminerLostError, Judge
 from renzheng.capture.verdicts import Verdicts
 from renzheng.verification import decision
@@ -92,10 +93,10 @@ class Steps:
         self.seen.append((name, reason))
 
 
-def judge_over(sessions: Sessions, engine: Any = None, steps: Steps | None = None) -> Judge:
+def judge_over(sessions: Sessions, engine: Any = None, steps: Steps | None = None, **more: Any) -> Judge:
     verdicts = Verdicts(sessions, poll=0.01)
     parts = (sessions, sessions, engine or Engine(), verdicts, steps or Steps())
-    return Judge(*parts, lambda: 1000.0, lambda now: "today", lost_leases=3)
+    return Judge(*parts, lambda: 1000.0, lambda now: "today", lost_leases=3, **more)
 
 
 async def test_a_judge_measures_what_was_not_measured_live_and_then_forgets_it() -> None:
@@ -225,6 +226,52 @@ async def test_an_engine_without_room_costs_no_lease_and_is_left_alone_for_a_mom
     await run_until(judge_over(sessions, engine, steps), lambda: sessions.released)
     assert (steps.seen, sessions.verdicts, sessions.renewed) == ([("judging_refused", "")], [], [])
     assert (sessions.released, engine.asked) == ([SESSION.id], 1)
+
+
+class Away(Sessions):
+    """A store whose evidence is away, and whose records are for the first `failing` claims and renewals."""
+
+    failing = 0
+
+    async def frames(self, session_id: int, attempt: int) -> Any:
+        raise UnavailableError("the object store is away")
+
+    async def claim_judging(self, now: float, lease: float, after: int = 0) -> JudgingJob | None:
+        self._fail()
+        return await super().claim_judging(now, lease, after)
+
+    async def renew_judging(self, session_id: int, epoch: int, until: float) -> bool:
+        self._fail()
+        return await super().renew_judging(session_id, epoch, until)
+
+    def _fail(self) -> None:
+        if self.failing:
+            self.failing -= 1
+            raise UnavailableError("the records are away")
+
+
+async def test_evidence_that_is_away_costs_no_lease() -> None:
+    """An hour without the object store must not end a verification as one that kills judges."""
+    sessions, steps = Away(SESSION), Steps()
+    await run_until(judge_over(sessions, steps=steps), lambda: sessions.released)
+    assert (steps.seen, sessions.verdicts, sessions.renewed) == ([("judging_put_off", "")], [], [])
+    assert sessions.released == [SESSION.id]
+
+
+async def test_records_that_are_away_for_a_moment_end_no_judgement_and_no_heartbeat() -> None:
+    class Slow(Engine):
+        async def present(self, frames: Any) -> Any:
+            sessions.failing = 2  # the next claim and the next renewal
+            while len(sessions.renewed) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            return await super().present(frames)
+
+    sessions = Away(SESSION)
+    sessions.frames = Stored.frames.__get__(sessions)  # type: ignore[method-assign]
+    judge = judge_over(sessions, Slow(), lease_seconds=0.03)
+    await run_until(judge, lambda: sessions.verdicts)
+    assert (sessions.failing, sessions.released) == (0, [])
+    assert len(sessions.verdicts) == 1
 
 
 class LostAtTheComparison(Engine):

@@ -11,6 +11,7 @@ import pytest
 
 from renzheng.accounts.keys import Key
 from renzheng.actions.errors import ImageSizeTooLargeError
+from renzheng.base.unavailable import UnavailableError
 from renzheng.gateway.contract import GatewaySettings
 from renzheng.gateway.pipeline import Gateway
 from tests.gateway.signing import BUSINESS, signed_json, tc3_headers
@@ -166,6 +167,25 @@ async def test_an_unforeseen_error_outside_an_action_is_an_internal_error_and_lo
     (line,) = house.lines("gateway failed")
     assert line["request_id"] == answer.response["RequestId"]
     assert "the store is gone" not in answer.body.decode()
+
+
+@pytest.mark.parametrize("where", ["action", "keys"])
+async def test_what_is_away_is_told_as_such_and_its_cause_is_in_the_log(where: str) -> None:
+    house, gone = build(), UnavailableError("the database at db does not answer")
+
+    def find(secret_id: str) -> Key | None:
+        raise gone
+
+    if where == "keys":
+        house.keys.find = find  # type: ignore[method-assign]
+    else:
+        house.failing.append(gone)
+    answer = await call(house.gateway, **signed_json(BUSINESS))
+    assert answer.code == "ServiceUnavailable"
+    (line,) = house.lines("request")
+    assert line["cause"] == "the database at db does not answer"
+    assert not house.lines("action failed")
+    assert not house.lines("gateway failed")
 
 
 async def test_a_reply_that_cannot_be_encoded_is_an_internal_error() -> None:

@@ -13,7 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from renzheng.store.bucket import BucketObjects
-from renzheng.store.engine import StoreError
+from renzheng.store.engine import AwayError, StoreError
 from renzheng.store.objects import DIRECT_BYTES, KEPT_BYTES, FolderObjects, Made, Objects
 from renzheng.store.open import open_store
 from renzheng.store.sweeper import Retention
@@ -98,7 +98,7 @@ async def test_a_write_that_fails_leaves_neither_a_part_nor_a_change(
         raise OSError("no space left")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(AwayError, match="OSError"):
         await folder.put("sessions/photo", b"after")
     monkeypatch.undo()
     assert await folder.get("sessions/photo") == b"before"
@@ -228,3 +228,13 @@ async def test_a_bucket_that_does_not_exist_is_an_error_and_no_object_that_is_go
     for call in (bucket.put("a", b"x"), bucket.get("a"), bucket.delete("a"), bucket.entries("a"), bucket.check()):
         with pytest.raises(StoreError, match="s3://mistyped does not exist"):
             await call
+
+
+async def test_a_folder_that_cannot_be_used_is_away_and_its_error_has_no_path(tmp_path: Path) -> None:
+    (tmp_path / "evidence").mkdir()
+    (tmp_path / "evidence" / "sessions").write_bytes(b"a file where a folder was")
+    folder = FolderObjects(tmp_path / "evidence")
+    with pytest.raises(AwayError, match=r"the evidence folder cannot be used: builtins\.\w+ E") as away:
+        await folder.put("sessions/1/photo", b"sealed")
+    assert str(tmp_path) not in str(away.value)
+    await folder.close()

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from renzheng.store.engine import StoppedError, StoreError, Transaction
+from renzheng.store import postgres
+from renzheng.store.engine import AwayError, StoppedError, StoreError, Transaction
 from renzheng.store.postgres import PostgresDatabase
 from renzheng.store.postgres_session import PostgresSettings, place, spoken
 from tests.support.postgres import Cluster, cluster
@@ -127,6 +128,24 @@ async def test_a_server_that_is_away_is_told_and_found_again() -> None:
     finally:
         await database.stop()
         own.stop("immediate")
+
+
+async def test_a_server_that_is_no_primary_is_away_and_is_connected_to_anew(
+    database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a fail-over, where the address leads to another one in the meantime."""
+    monkeypatch.setattr(postgres, "FIRST_PAUSE", 0.001)
+    await database.write(lambda tx: insert(tx, 1))
+    with cluster().admin() as admin:
+        name = database.url.partition("@/")[2].partition("?")[0]
+        admin.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        with pytest.raises(AwayError, match="ReadOnlySqlTransaction"):
+            await database.write(lambda tx: insert(tx, 2))
+        assert database.trouble
+        admin.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    await database.write(lambda tx: insert(tx, 3))
+    assert await database.all("SELECT id FROM things ORDER BY id") == [(1,), (3,)]
 
 
 async def test_a_commit_whose_answer_was_lost_is_looked_up(

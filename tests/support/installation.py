@@ -112,10 +112,24 @@ class ObjectStore:
             time.sleep(seconds)
             self._front.send_signal(signal.SIGCONT)
             return
+        self.cut()
+        time.sleep(seconds)
+        self.mend()
+
+    def cut(self) -> None:
         self._front.kill()
         self._front.wait()
-        time.sleep(seconds)
+
+    def mend(self) -> None:
         self._start_front()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """With which evidence finds it."""
+        return {
+            "AWS_ENDPOINT_URL": self.url, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "own", "AWS_SECRET_ACCESS_KEY": "own",
+        }  # fmt: skip
 
     def stop(self) -> None:
         for process in (self._front, self._s3):
@@ -167,10 +181,7 @@ class Installation:
         folder.mkdir()
         made = Server(folder, data_dir=folder / "data", port=port, **given)
         made.port, made.url = port, f"http://127.0.0.1:{port}"
-        made.environment |= {
-            "AWS_ENDPOINT_URL": self.store.url, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "own", "AWS_SECRET_ACCESS_KEY": "own",
-        }  # fmt: skip
+        made.environment |= self.store.environment
         return made
 
     def _judging(self, number: int) -> Callable[[], subprocess.Popen[bytes]]:

@@ -13,11 +13,11 @@ from renzheng.actions.photos import from_base64
 from renzheng.actions.photos import refusal as photo_refusal
 from renzheng.actions.ports import Parts
 from renzheng.gateway.contract import Caller
-from renzheng.gateway.errors import InvalidParameterError, LimitExceededError, ServiceUnavailableError
+from renzheng.gateway.errors import InvalidParameterError, LimitExceededError
 from renzheng.gateway.manifest import Manifest, Message, Parameter
 from renzheng.gateway.parameters import text_of, unescaped
 from renzheng.verification.identity import is_id_card, normal_id_card, normal_name
-from renzheng.verification.records import EvidenceLimitError, NoRoomError
+from renzheng.verification.records import EvidenceLimitError
 from renzheng.verification.session import CompareLib, Details
 
 MAX_CHARACTERS = {"extra": 1000, "name": 1000, "meta": 65536, "meta_data": 65536}
@@ -150,8 +150,6 @@ class GetFaceIdToken:
             )
         except EvidenceLimitError as error:
             raise LimitExceededError(str(error)) from None
-        except NoRoomError as error:
-            raise ServiceUnavailableError(str(error)) from None
         self._calls.note(session_id, caller.now, MANIFEST.name, caller.secret_id, caller.request_id)
         return Reply(token)
 

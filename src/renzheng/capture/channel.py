@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.websockets import WebSocket
 
 from renzheng.base.addresses import subscriber
+from renzheng.base.unavailable import UnavailableError
 from renzheng.capture.bounds import ChannelSettings
 from renzheng.capture.browsers import family
 from renzheng.capture.capacity import Load
@@ -113,6 +114,10 @@ class Channel:
         except asyncio.CancelledError:
             await device.close(Close.RESTART)
             raise
+        except UnavailableError as error:
+            parts.counter.step("closed", "unavailable")
+            log.warning("capture_unavailable", why=str(error))
+            await device.close(Close.RESTART, "the server cannot go on now; connect again")
         except Exception:
             log.exception("capture_failed")
             await device.close(Close.RESTART, "an internal error; connect again")

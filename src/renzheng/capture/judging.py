@@ -17,6 +17,7 @@ from typing import Protocol
 import structlog
 
 from renzheng.base import defaults
+from renzheng.base.unavailable import UnavailableError
 from renzheng.capture.capacity import FIRST_JUDGEMENT, WorkMeter
 from renzheng.capture.ports import Clock, Counter
 from renzheng.capture.verdicts import Verdicts
@@ -42,7 +43,7 @@ LOST_SECONDS = 1.0
 """After which another judge tries what one has lost."""
 
 BUSY_SECONDS = 1.0
-"""For which a judge asks no more of an engine that had no room."""
+"""For which a judge asks no more of an engine that had no room, or of a store that was away."""
 
 log = structlog.get_logger("renzheng.judging")
 
@@ -128,6 +129,7 @@ class Judge:
         self._lost_leases = lost_leases
         self._at_once = at_once
         self._served = 0
+        self._is_away = False
         self._seen_frames = seen_frames
         self._max_excused = max_excused
         self._meter = meter or WorkMeter(at_once, FIRST_JUDGEMENT, pieces=10)
@@ -140,7 +142,7 @@ class Judge:
                 running = {task for task in running if not task.done()}
                 job = None
                 if len(running) < self._at_once:
-                    job = await self._sessions.claim_judging(self._clock(), self._lease, self._served)
+                    job = await self._claim()
                 if job is not None:
                     self._served = job.session.account_id  # whose turn it was
                     task = asyncio.create_task(self._judge_safely(job))
@@ -152,6 +154,18 @@ class Judge:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+
+    async def _claim(self) -> JudgingJob | None:
+        """None too while the store is away: what is being judged meanwhile goes on."""
+        try:
+            job = await self._sessions.claim_judging(self._clock(), self._lease, self._served)
+        except UnavailableError as error:
+            if not self._is_away:
+                log.warning("judging_waits", why=str(error))
+            self._is_away = True
+            return None
+        self._is_away = False
+        return job
 
     async def _judge_safely(self, job: JudgingJob) -> None:
         session_id = job.session.id
@@ -167,25 +181,37 @@ class Judge:
             self._counter.step("judging_refused")
             log.warning("judging_refused", session=session_id, why=str(error))
             heartbeat.cancel()
-            await self._sessions.release_judging(session_id, job.epoch)
-            await asyncio.sleep(BUSY_SECONDS)  # in which this place takes no other
+            await self._give_back(job)
         except ExaminerLostError as error:
             self._counter.step("judging_lost")
             log.warning("judging_lost", session=session_id, epoch=job.epoch, why=str(error))
             heartbeat.cancel()
-            # It counts as lost, and nobody waits until it would have run out.
-            await self._sessions.renew_judging(session_id, job.epoch, self._clock() + LOST_SECONDS)
+            with contextlib.suppress(UnavailableError):
+                # It counts as lost, and nobody waits until it would have run out.
+                await self._sessions.renew_judging(session_id, job.epoch, self._clock() + LOST_SECONDS)
+        except UnavailableError as error:
+            self._counter.step("judging_put_off")
+            log.warning("judging_put_off", session=session_id, why=str(error))
+            heartbeat.cancel()
+            await self._give_back(job)
         except Exception:
             self._counter.step("judging_failed")
             log.exception("judging_failed", session=session_id, epoch=job.epoch)
         finally:
             heartbeat.cancel()
 
+    async def _give_back(self, job: JudgingJob) -> None:
+        """No lease is lost by what was no fault of the session's; where the records are away too, it runs out."""
+        with contextlib.suppress(UnavailableError):
+            await self._sessions.release_judging(job.session.id, job.epoch)
+        await asyncio.sleep(BUSY_SECONDS)  # in which this place takes no other
+
     async def _renew(self, job: JudgingJob) -> None:
         while True:
             await asyncio.sleep(self._lease / 3)
-            if not await self._sessions.renew_judging(job.session.id, job.epoch, self._clock() + self._lease):
-                return
+            with contextlib.suppress(UnavailableError):  # the next one may come in time
+                if not await self._sessions.renew_judging(job.session.id, job.epoch, self._clock() + self._lease):
+                    return
 
     async def judge(self, job: JudgingJob) -> bool:
         """Examine, decide, record. True where this judge's verdict is the one that stands."""

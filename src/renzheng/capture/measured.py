@@ -11,6 +11,8 @@ from typing import Protocol
 
 import structlog
 
+from renzheng.base.unavailable import UnavailableError
+
 log = structlog.get_logger("renzheng.capture")
 
 
@@ -35,5 +37,7 @@ class FrameMeasurements:
         """Hand over what there is. A failure costs the judge its time, and ends nobody's attempt."""
         try:
             await sessions.keep_measured(session_id, attempt, self._by_digest)
+        except UnavailableError as error:
+            log.warning("measured_not_kept", session=session_id, why=str(error))
         except Exception:
             log.exception("measured_not_kept", session=session_id)

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import signal
 import sqlite3
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from renzheng.cli import listeners
 from renzheng.cli.local import refuse, unusable
+from renzheng.cli.waiting import once_there
 from renzheng.engine import packs
 from renzheng.engine.interface import EngineUnusableError
 from renzheng.engine.workers import WorkerDiedError
@@ -47,10 +49,21 @@ def judge(
         refuse(unusable(error), 2)
 
 
+async def _judge_process(settings: Settings) -> JudgeProcess:
+    """Raises AwayError where the database or the object store is not there yet."""
+    process = await asyncio.to_thread(JudgeProcess, settings)
+    try:
+        await process.store.objects.check()
+    except BaseException:
+        await process.store.stop()
+        raise
+    return process
+
+
 async def _run(settings: Settings, *, has_listener: bool) -> None:
     async with contextlib.AsyncExitStack() as stack:
         operator = stack.enter_context(listeners.operator_socket(settings)) if has_listener else None
-        process = JudgeProcess(settings)
+        process = await once_there(partial(_judge_process, settings), settings, operator)
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)

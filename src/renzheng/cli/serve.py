@@ -8,6 +8,7 @@ import os
 import sqlite3
 import sys
 import time
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -19,6 +20,7 @@ from renzheng.accounts.keys import FIRST_ACCOUNT
 from renzheng.cli import lan, listeners
 from renzheng.cli.local import refuse, unusable
 from renzheng.cli.operator import first_link
+from renzheng.cli.waiting import once_there
 from renzheng.engine import packs
 from renzheng.engine.interface import EngineUnusableError
 from renzheng.server.app import App
@@ -28,7 +30,7 @@ from renzheng.server.urls import console_url
 from renzheng.settings import Settings, SettingsError, load_settings
 from renzheng.store.accounts import RefusedError
 from renzheng.store.engine import StoreError
-from renzheng.store.open import open_store
+from renzheng.store.open import Store, open_store
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - what --lan asks for
 
@@ -65,7 +67,7 @@ def serve(
                 found["allowed_hosts"] = (*settings.allowed_hosts, *lan.addresses())
             settings = load_settings(**{**given, **found})
             tls = _lan_certificate(settings) if on_lan else None
-            asyncio.run(_welcome(settings, "https" if tls else "http"))
+            asyncio.run(once_there(partial(_welcome, settings, "https" if tls else "http"), settings, operator))
             app = App(
                 settings,
                 request_log=request_log,
@@ -105,16 +107,13 @@ def _lan_certificate(settings: Settings) -> tuple[Path, Path]:
 
 
 async def _welcome(settings: Settings, scheme: str) -> None:
-    """Make the first account and key where there are none, and print what a newcomer needs."""
-    store = open_store(
-        *(settings.data_dir, settings.keys_dir, time.time, os.urandom),
-        actor="first start",
-        postgres=databases(settings),
-        seals=seals_of(settings),
-    )
+    """Make the first account and key where there are none, and print what a newcomer needs. Raises AwayError where the
+    database or the object store is not there yet."""
+    store = await asyncio.to_thread(_open_first, settings)
     store.check_alone()
-    await store.start(serving=False)
     try:
+        await store.objects.check()
+        await store.start(serving=False)
         secret_key = None
         keys = [key for key in await store.accounts.list_keys() if key.enabled and key.token is None]
         if not await store.accounts.all():
@@ -127,6 +126,16 @@ async def _welcome(settings: Settings, scheme: str) -> None:
         await store.stop()
     if not settings.log_json:  # a collector takes lines of JSON only
         _print_welcome(settings, scheme, keys[0].secret_id if keys else None, secret_key, link)
+
+
+def _open_first(settings: Settings) -> Store:
+    return open_store(
+        *(settings.data_dir, settings.keys_dir, time.time, os.urandom, settings.evidence_url),
+        evidence_seconds=settings.evidence_seconds,
+        actor="first start",
+        postgres=databases(settings),
+        seals=seals_of(settings),
+    )
 
 
 def _print_welcome(

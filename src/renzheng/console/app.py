@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from renzheng.base.unavailable import UnavailableError
 from renzheng.console import sign_in
 from renzheng.console.actions import read_action
 from renzheng.console.calls import CallError, Calls
@@ -157,6 +158,9 @@ class Console:
                 if refused.kind == "foreign":
                     await self._note_foreign()
                 return self._refusal(request, refused.status, refused.kind)
+            except UnavailableError as error:
+                log.warning("console_unavailable", why=str(error))
+                return self._refusal(request, 503, "away")
             except Exception:
                 mark = secrets.token_hex(4)
                 log.exception("console_failed", mark=mark)  # without the path, which may hold a link's secret

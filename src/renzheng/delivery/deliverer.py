@@ -17,6 +17,7 @@ import structlog
 
 from renzheng.accounts.buckets import BEST_FRAME, VIDEO, Bucket, BucketKey
 from renzheng.accounts.deliveries import Delivery, DeliveryState
+from renzheng.base.unavailable import UnavailableError
 from renzheng.delivery.client import BucketClient, BucketError, Clients, Trouble
 
 log = structlog.get_logger("renzheng.delivery")
@@ -140,6 +141,8 @@ class Deliverer:
                 await self._deliver(taken)
         except BucketError as error:
             await self._put_off(taken, error, begin)
+        except UnavailableError as error:  # what is to be delivered cannot be read
+            await self._put_off(taken, BucketError(Trouble.OTHER, str(error)), begin)
         except Exception:
             log.exception("delivery_failed", session=taken.session_id, account=taken.account_id)
             await self._put_off(taken, BucketError(Trouble.OTHER, "a fault of the server's own"), begin)

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from renzheng.base.faults import fault_name
+from renzheng.base.unavailable import UnavailableError
 from renzheng.gateway.advice import why
 from renzheng.gateway.authentication import COMMON_PARAMETERS, Authentication
 from renzheng.gateway.body import ClientGoneError, discard_rest
@@ -41,6 +42,7 @@ from renzheng.gateway.errors import (
     NoSuchVersionError,
     OverloadedError,
     RequestLimitExceededError,
+    ServiceUnavailableError,
     SignatureFailureError,
     UnauthorizedKeyError,
     UnsupportedOperationError,
@@ -259,7 +261,7 @@ class Gateway:
             if isinstance(message, Message):
                 message.check()
             request.reply = await request.action.run(caller, message)
-        except ApiError:
+        except (ApiError, UnavailableError):
             raise
         except Exception as error:
             self._log.error(
@@ -280,7 +282,8 @@ class Gateway:
                 if pending is not None:
                     await pending
             return "", _success(request)
-        except ApiError as error:
+        except (ApiError, UnavailableError) as raised:
+            error = raised if isinstance(raised, ApiError) else ServiceUnavailableError(str(raised))
             more = self._more(request, error)
             request.body.release()  # what still arrives of it is thrown away
             return error.code, _failure(request, error, more)

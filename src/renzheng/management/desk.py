@@ -14,10 +14,10 @@ from renzheng.accounts.operators import Role
 from renzheng.actions.get_face_id_result import Reply as GivenResult
 from renzheng.gateway.contract import Caller, Key, Language
 from renzheng.gateway.errors import (
+    ActionFailedError,
     ApiError,
     InvalidParameterValueError,
     MissingParameterError,
-    ServiceUnavailableError,
     UnauthorizedKeyError,
 )
 from renzheng.gateway.manifest import CallContext, Message, Run
@@ -33,9 +33,9 @@ from renzheng.operations.people import actor_of
 from renzheng.operations.rejudging import Rejudgement
 from renzheng.store.accounts import NotFoundError, RefusedError
 from renzheng.store.authenticity import TamperedError
+from renzheng.store.engine import UnknownOutcomeError
 from renzheng.store.open import Store
 from renzheng.verification.policy import Policy
-from renzheng.verification.records import NoRoomError
 
 OWNERS = frozenset({Role.OWNER.value})
 WORKERS = frozenset({Role.OWNER.value, Role.OPERATOR.value})
@@ -194,8 +194,8 @@ def carry_out(act: Act) -> Callable[[Parts], Run]:
                 raise ResourceNotFoundError(reason=error) from None
             except (RefusedError, TamperedError, BucketTroubleError, BucketRefusedError) as error:
                 raise OperationDeniedError(reason=error) from None
-            except NoRoomError as error:
-                raise ServiceUnavailableError(str(error)) from None
+            except UnknownOutcomeError as error:  # "try again" would be wrong: it may have taken effect
+                raise ActionFailedError(str(error)) from None
 
         return run
 

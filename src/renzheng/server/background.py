@@ -9,18 +9,28 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from renzheng.base.unavailable import UnavailableError
 from renzheng.server.memory import trim
 
 log = structlog.get_logger("renzheng")
 
 TRIM_SECONDS = 20.0
+TOLD_SECONDS = 60.0
+"""A part that ran for so long before it failed again has met another outage."""
 
 
 async def forever(name: str, run: Callable[[], Awaitable[None]]) -> None:
-    """Run a background part; one that fails is logged and begun again a second later."""
+    """Run a background part; one that fails is logged and begun again a second later. An outage is told once."""
+    told, begun = "", 0.0
+    loop = asyncio.get_running_loop()
     while True:
+        begun = loop.time()
         try:
             await run()
+        except UnavailableError as error:
+            if told != str(error) or loop.time() - begun > TOLD_SECONDS:
+                told = str(error)
+                log.warning("background_waits", part=name, why=told)
         except Exception:
             log.exception("background_failed", part=name)
         await asyncio.sleep(1)

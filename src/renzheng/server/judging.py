@@ -5,12 +5,14 @@ and the evidence can be reached. Each claims what has waited longest, and one th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from renzheng.base.unavailable import UnavailableError
 from renzheng.capture.capacity import Capacity, CapacityLimits, OtherNodes
 from renzheng.capture.judging import Judge
 from renzheng.capture.verdicts import Verdicts
@@ -92,8 +94,9 @@ class JudgeProcess:
         reasons = await self.readiness.reasons()
         self.metrics.ready({name: name not in reasons for name in self.readiness.names})
         self.metrics.worker_restarts(self.engine.restarts)
-        self.metrics.waiting.set(await self.store.sessions.waiting(self.clock()))
-        self.metrics.longest_wait.set(await self.store.sessions.longest_wait(self.clock()))
+        with contextlib.suppress(UnavailableError):  # then those of before stand, and /readyz says why
+            self.metrics.waiting.set(await self.store.sessions.waiting(self.clock()))
+            self.metrics.longest_wait.set(await self.store.sessions.longest_wait(self.clock()))
         rate = self._rate() + elsewhere(self.membership.others).judged_per_second
         self.metrics.nodes(self.membership.counts(), rate)
         return self.metrics.page()

@@ -18,10 +18,13 @@ NOT_KEPT = {"Cache-Control": "no-store"}
 
 
 def operator_app(
-    readiness: Readiness, metrics_page: Callable[[], Awaitable[bytes]], more: Sequence[BaseRoute] = ()
+    readiness: Readiness,
+    metrics_page: Callable[[], Awaitable[bytes]] | None = None,
+    more: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """`/healthz`, `/readyz` and `/metrics`, and `more`. `metrics_page` gives the text that Prometheus reads."""
-    app = Starlette(routes=[health_route(), *_routes(readiness, metrics_page), *more])
+    """`/healthz`, `/readyz`, `/metrics` and `more`. `metrics_page`: the text that Prometheus reads; None: none yet."""
+    counted = [] if metrics_page is None else [_metrics_route(metrics_page)]
+    app = Starlette(routes=[health_route(), _ready_route(readiness), *counted, *more])
     app.router.redirect_slashes = False  # as a redirect would go to whatever Host the request came with
     return app
 
@@ -48,13 +51,17 @@ def health_route() -> BaseRoute:
     return Route("/healthz", health)
 
 
-def _routes(readiness: Readiness, metrics_page: Callable[[], Awaitable[bytes]]) -> list[BaseRoute]:
+def _ready_route(readiness: Readiness) -> BaseRoute:
     async def ready(_: Request) -> Response:
         reasons = await readiness.reasons()
         shown = {"ready": not reasons, "reasons": reasons}
         return JSONResponse(shown, 503 if reasons else 200, NOT_KEPT)
 
+    return Route("/readyz", ready)
+
+
+def _metrics_route(metrics_page: Callable[[], Awaitable[bytes]]) -> BaseRoute:
     async def metrics(_: Request) -> Response:
         return Response(await metrics_page(), headers=NOT_KEPT, media_type="text/plain; version=0.0.4")
 
-    return [Route("/readyz", ready), Route("/metrics", metrics)]
+    return Route("/metrics", metrics)

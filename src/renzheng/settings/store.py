@@ -72,6 +72,13 @@ class StoreSection(BaseModel):
     tombstone_days: float = Field(
         defaults.TOMBSTONE_DAYS, ge=0, description="Days that the server still answers “expired” for an erased token."
     )
+    start_seconds: float = Field(
+        60,
+        ge=0,
+        le=3600,
+        description="Seconds for which a server or judge that starts waits for PostgreSQL and the object store, where "
+        "they do not answer yet; 0 does not wait.",
+    )
     sweep_seconds: float = Field(10, gt=0, description="Seconds between two rounds of the sweeper.")
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from renzheng.store.engine import StoreError
+from renzheng.store.engine import AwayError, StoreError
 from renzheng.store.objects import Content, Made, ObjectEntry, checked_name
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class BucketObjects:
 
     Credentials and endpoint come from `options` (obstore's names, such as `endpoint`, `region`,
     `access_key_id`, `secret_access_key`, `allow_http`) or from the environment (`AWS_...`). What the store refuses
-    is a StoreError.
+    is a StoreError, and an AwayError once the address was understood.
     """
 
     def __init__(
@@ -63,20 +63,20 @@ class BucketObjects:
         except self._errors as error:
             # A missing bucket is the same error as a missing object, but for the text.
             if "NoSuchBucket" in str(error):
-                raise StoreError(f"the bucket of {self._url} does not exist") from None
+                raise AwayError(f"the bucket of {self._url} does not exist") from None
             if isinstance(error, FileNotFoundError):
                 raise
-            raise StoreError(f"the object store {self._url} cannot be used: {_first_line(error)}. {HINT}") from None
+            raise AwayError(f"the object store {self._url} cannot be used: {_first_line(error)}. {HINT}") from None
 
     async def check(self) -> None:
-        """Write a small object and delete it. Raises StoreError where that cannot be done within seconds."""
+        """Write a small object and delete it. Raises AwayError where that cannot be done within seconds."""
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 await self.put("check", b"")
                 await self.delete("check")
         except TimeoutError:
             said = f"the object store {self._url} does not answer within {CHECK_SECONDS:g} s. {HINT}"
-            raise StoreError(said) from None
+            raise AwayError(said) from None
 
     async def put(self, name: str, content: Content) -> None:
         made = await asyncio.to_thread(_made, content) if isinstance(content, Made) else content

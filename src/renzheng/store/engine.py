@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from renzheng.base.unavailable import UnavailableError
 from renzheng.store.news import News
 
 T = TypeVar("T")
@@ -23,11 +24,15 @@ class StoreError(Exception):
     """The store cannot do what was asked; the text is a sentence for the operator, without personal data."""
 
 
-class BusyError(StoreError):
+class AwayError(StoreError, UnavailableError):
+    """What holds records, keys or evidence cannot be reached now, or takes nothing."""
+
+
+class BusyError(AwayError):
     """Another process held the database's write lock for longer than the busy timeout."""
 
 
-class StoppedError(StoreError):
+class StoppedError(AwayError):
     """The store was stopped before the write began."""
 
 
@@ -35,7 +40,7 @@ class ConflictError(StoreError):
     """The write breaks a rule of the schema: a row that is there already, or one that refers to none."""
 
 
-class UnknownOutcomeError(StoreError):
+class UnknownOutcomeError(AwayError):
     """The connection was lost while committing: whether the write took effect is not known."""
 
 

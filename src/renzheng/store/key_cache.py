@@ -18,7 +18,7 @@ from renzheng.store.billing import read_limits, read_standings
 from renzheng.store.changes import BALANCES, TENANTS
 from renzheng.store.customer_buckets import Authorised, read_buckets
 from renzheng.store.encryption_keys import Generation, pairs_of, read_generations, read_shared_until
-from renzheng.store.engine import Database, StoreError
+from renzheng.store.engine import AwayError, Database
 from renzheng.store.operator_keys import read_operator_keys, read_operators, read_scopes
 from renzheng.store.rules import approved_rules
 from renzheng.store.vault import Vault
@@ -26,7 +26,7 @@ from renzheng.store.vault import Vault
 log = structlog.get_logger("renzheng.store")
 
 
-class KeysUnavailableError(StoreError):
+class KeysUnavailableError(AwayError):
     """The change counter could not be read for too long, so no key can be trusted to be still good."""
 
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from renzheng.store.engine import StoreError
+from renzheng.store.engine import AwayError, StoreError
 
 SECRET_BYTES = 32
 _NONCE_BYTES = 12
@@ -29,6 +29,10 @@ _HANDED_IN = (Path("/run"), Path("/var/run"))
 
 class MasterSealError(StoreError):
     """A master key can be neither sealed nor opened; the text says why and what to do."""
+
+
+class SealAwayError(MasterSealError, AwayError):
+    """What seals the master key cannot be reached now."""
 
 
 class MasterSeal(Protocol):
@@ -108,9 +112,7 @@ class AwsKmsSeal:
             code = error.response.get("Error", {}).get("Code", "unknown")
             raise MasterSealError(f"AWS KMS refuses to {call} the master key with {self._key}: {code}") from None
         except BotoCoreError as error:
-            raise MasterSealError(
-                f"AWS KMS cannot be reached to {call} the master key: {type(error).__name__}"
-            ) from None
+            raise SealAwayError(f"AWS KMS cannot be reached to {call} the master key: {type(error).__name__}") from None
 
 
 def master_seals(secrets: str = "", file: Path | None = None, kms: str = "") -> tuple[MasterSeal, ...]:

@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from renzheng.store.engine import StoreError
+from renzheng.base.faults import fault_name
+from renzheng.store.engine import AwayError, StoreError
 from renzheng.store.keyring import sync_folder, write_all
 from renzheng.store.room import is_full
 from renzheng.verification.records import NoRoomError
@@ -128,7 +129,13 @@ class FolderObjects:
         self._buffers = _Buffers()
 
     async def _run(self, work: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+        """Raises NoRoomError where the disk is full, AwayError where the folder cannot be used otherwise."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+        except OSError as error:
+            if is_full(error):
+                raise NoRoomError("the disk of the evidence is full") from error
+            raise AwayError(f"the evidence folder cannot be used: {fault_name(error)}") from error
 
     async def put(self, name: str, content: Content) -> None:
         await self._run(self._put, self._root / checked_name(name), content)
@@ -199,11 +206,9 @@ class FolderObjects:
             finally:
                 os.close(descriptor)
             temporary.replace(path)
-        except BaseException as error:
+        except BaseException:
             temporary.unlink(missing_ok=True)
             self._prune(path.parent)
-            if is_full(error):
-                raise NoRoomError("the disk of the evidence is full") from error
             raise
         sync_folder(path.parent)
 

@@ -19,6 +19,7 @@ from psycopg import AsyncConnection, errors
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from renzheng.store.engine import (
+    AwayError,
     BusyError,
     ConflictError,
     Job,
@@ -41,6 +42,8 @@ FIRST_PAUSE = 0.02
 """Seconds before a batch is run again; doubled each time."""
 # What PostgreSQL undoes for the sake of others, and what ends a connection: nothing of the batch took effect.
 _AGAIN = (errors.DeadlockDetected, errors.SerializationFailure, errors.LockNotAvailable)
+_NO_PRIMARY = errors.ReadOnlySqlTransaction
+"""Of a server that was the primary before a fail-over, or is not yet."""
 
 
 class AsyncKeyTransaction(Protocol):
@@ -213,10 +216,14 @@ class PostgresDatabase:
                 failure = BusyError("other nodes keep the rows locked")
                 failure.__cause__ = error
             except psycopg.OperationalError as error:
-                failure = StoreError(trouble_of(error, self.place))
+                failure = AwayError(trouble_of(error, self.place))
                 failure.__cause__ = error
                 if is_full(error):
                     break
+            except _NO_PRIMARY as error:  # the next connection may find the one that took over
+                failure = AwayError(trouble_of(error, self.place))
+                failure.__cause__ = error
+                await self._drop_writer()
             except Exception as error:
                 failure = error
                 break
@@ -264,7 +271,7 @@ class PostgresDatabase:
             await connection.execute("SAVEPOINT job")
         try:
             write.result = await write.job(transaction)
-        except (psycopg.OperationalError, *_AGAIN):
+        except (psycopg.OperationalError, *_AGAIN, _NO_PRIMARY):
             raise  # the whole batch is run again
         except Exception as error:
             if not apart:
@@ -326,9 +333,13 @@ class PostgresDatabase:
         if self._writer is connection:
             self._writer = None
 
-    def _noted(self, error: BaseException) -> StoreError:
+    async def _drop_writer(self) -> None:
+        if self._writer is not None:
+            await self._drop(self._writer)
+
+    def _noted(self, error: BaseException) -> AwayError:
         self.trouble = trouble_of(error, self.place)
-        return StoreError(self.trouble)
+        return AwayError(self.trouble)
 
 
 def _told(error: BaseException) -> BaseException:

@@ -45,11 +45,27 @@ def place(url: str) -> str:
     return f"{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
 
 
+# By words of the driver's text, where it is in English: that of a connection that was not made has no state.
+_REASONS = {
+    "Connection refused": "nothing listens there",
+    "timeout": "no answer in time",
+    "timed out": "no answer in time",
+    "authentication failed": "the user or the password is wrong",
+    "does not exist": "there is no such database or user",
+    "translate host name": "the host's name is not known",
+    "starting up": "it is starting",
+    "shutting down": "it is shutting down",
+    "too many clients": "it has no connection left",
+    "remaining connection slots": "it has no connection left",
+}
+
+
 def trouble_of(error: BaseException, where: str) -> str:
     """A sentence without the address's secrets and without values: psycopg's own texts may hold rows."""
     state = getattr(error, "sqlstate", None)
-    kind = type(error).__name__
-    return f"PostgreSQL at {where} cannot be used: {kind}{f' ({state})' if state else ''}"
+    said = str(error)
+    known = [state] if state else [reason for words, reason in _REASONS.items() if words in said][:1]
+    return f"PostgreSQL at {where} cannot be used: {type(error).__name__}{f' ({known[0]})' if known else ''}"
 
 
 def is_full(error: BaseException) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from renzheng.store.engine import Row, StoreError
+from renzheng.store.engine import AwayError, Row
 from renzheng.store.postgres_session import PostgresSettings, place, session_bounds, spoken, trouble_of
 
 
@@ -33,7 +33,7 @@ class SyncTransaction:
 
 
 def connect(url: str, settings: PostgresSettings) -> psycopg.Connection[Row]:
-    """A connection in autocommit that is waited for. Raises StoreError with a sentence."""
+    """A connection in autocommit that is waited for. Raises AwayError with a sentence."""
     try:
         connection = psycopg.connect(
             url, autocommit=True, connect_timeout=max(2, int(settings.connect_seconds)), application_name="renzheng"
@@ -41,13 +41,13 @@ def connect(url: str, settings: PostgresSettings) -> psycopg.Connection[Row]:
         for statement in session_bounds(settings):
             connection.execute(statement)
     except psycopg.Error as error:
-        raise StoreError(trouble_of(error, place(url))) from None
+        raise AwayError(trouble_of(error, place(url))) from None
     return connection
 
 
 def connect_plain(url: str) -> psycopg.Connection[Row]:
-    """For migrations, which take their own transactions and their time. Raises StoreError with a sentence."""
+    """For migrations, which take their own transactions and their time. Raises AwayError with a sentence."""
     try:
         return psycopg.connect(url, application_name="renzheng")
     except psycopg.Error as error:
-        raise StoreError(trouble_of(error, place(url))) from None
+        raise AwayError(trouble_of(error, place(url))) from None

@@ -25,6 +25,7 @@ from typing import Any, Protocol, TypeVar
 from renzheng.base.faults import fault_name
 from renzheng.store.checkpoints import Log
 from renzheng.store.engine import (
+    AwayError,
     BusyError,
     ConflictError,
     Job,
@@ -48,6 +49,10 @@ def _told(error: BaseException) -> BaseException:
         told = NoRoomError("the disk of the records or the keys is full")
         told.__cause__ = error
         return told
+    if isinstance(error, sqlite3.Error) and is_away(error):
+        away = AwayError(f"the records or the keys cannot be used: {fault_name(error)}")
+        away.__cause__ = error
+        return away
     if isinstance(error, sqlite3.IntegrityError):  # its text names columns, not values
         return ConflictError(f"a rule of the schema is broken: {error}")
     return error
@@ -105,6 +110,14 @@ def set_pragma(connection: sqlite3.Connection, name: str, value: str, expected: 
 def is_busy(error: sqlite3.Error) -> bool:
     code = getattr(error, "sqlite_errorcode", 0) or 0
     return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+_AWAY = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PROTOCOL)
+
+
+def is_away(error: sqlite3.Error) -> bool:
+    """Whether the disk, and not the statement, is at fault."""
+    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in _AWAY
 
 
 _LOCK_CLAUSE = re.compile(r"\s+FOR (UPDATE|SHARE)( OF \w+)?( SKIP LOCKED)?")
@@ -260,7 +273,7 @@ class Database:
                 break  # the next job would be a transaction of its own, without its keys
         if not self._writer.in_transaction:
             self._roll_back(with_keys)
-            self._finish(loop, batch, StoreError("the transaction was undone by the database"))
+            self._finish(loop, batch, AwayError("the transaction was undone by the database"))
             return
         if self._commit_seconds < QUICK_COMMIT:
             self._finish(loop, batch, self._commit(with_keys))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from renzheng.base.unavailable import UnavailableError
 from renzheng.verification.session import Attempt, Session
 
 
-class NoRoomError(Exception):
+class NoRoomError(UnavailableError):
     """The store has no room for what was to be kept; the text says where and why, for the log."""
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from renzheng.store.news import ANYTHING
 from renzheng.store.postgres_news import PostgresNews
+from renzheng.store.postgres_session import PostgresSettings
 
 from .conftest import World
 
@@ -68,7 +69,7 @@ async def test_own_commits_are_no_news(world: World) -> None:
 @pytest.mark.postgres
 async def test_a_number_goes_to_the_others_and_a_lost_connection_means_reading_anew(world: World) -> None:
     assert world.postgres is not None
-    teller, listener = (PostgresNews(world.postgres.records, 5) for _ in range(2))
+    teller, listener = (PostgresNews(world.postgres.records, PostgresSettings()) for _ in range(2))
     heard = Heard()
     listener.listen(heard)
     await heard.until(lambda all_of_it: (ANYTHING, 0) in all_of_it)  # it listens from here on

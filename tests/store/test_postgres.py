@@ -12,7 +12,7 @@ import pytest
 from renzheng.store import postgres
 from renzheng.store.engine import AwayError, StoppedError, StoreError, Transaction
 from renzheng.store.postgres import PostgresDatabase
-from renzheng.store.postgres_session import PostgresSettings, place, spoken
+from renzheng.store.postgres_session import PostgresSettings, connecting, place, spoken
 from tests.support.postgres import Cluster, cluster
 
 
@@ -177,3 +177,10 @@ async def test_whoever_left_is_not_waited_for_and_nothing_begins_after_the_stop(
     await database.stop()
     with pytest.raises(StoppedError):
         await database.write(lambda tx: insert(tx, 3))
+
+
+def test_a_machine_that_is_gone_is_noticed_and_what_the_address_says_stands() -> None:
+    bounds = connecting("postgresql://li@db/faces?keepalives_idle=60&connect_timeout=3", PostgresSettings())
+    assert (bounds["tcp_user_timeout"], bounds["keepalives_interval"]) == (30_000, 5)
+    assert not {"keepalives_idle", "connect_timeout"} & set(bounds)
+    assert bounds["autocommit"]

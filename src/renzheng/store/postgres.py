@@ -31,7 +31,15 @@ from renzheng.store.engine import (
     take_batch,
 )
 from renzheng.store.postgres_news import PostgresNews
-from renzheng.store.postgres_session import PostgresSettings, is_full, place, session_bounds, spoken, trouble_of
+from renzheng.store.postgres_session import (
+    PostgresSettings,
+    connecting,
+    is_full,
+    place,
+    session_bounds,
+    spoken,
+    trouble_of,
+)
 from renzheng.verification.records import NoRoomError
 
 T = TypeVar("T")
@@ -111,7 +119,7 @@ class PostgresDatabase:
         self._task: asyncio.Task[None] | None = None
         self._stopped = False
         self.trouble: str | None = None
-        self.news = PostgresNews(url, self._settings.connect_seconds)
+        self.news = PostgresNews(url, self._settings)
 
     # -- reading: committed rows only
 
@@ -143,12 +151,13 @@ class PostgresDatabase:
                 if self._stopped:
                     raise StoppedError("the store is stopped")
                 if self._pool is None:
+                    keywords = connecting(self.url, self._settings)
                     pool: AsyncConnectionPool[AsyncConnection[Row]] = AsyncConnectionPool(
-                        self.url,
+                        keywords.pop("conninfo"),
                         min_size=1,
                         max_size=self._settings.readers,
                         open=False,
-                        kwargs={"autocommit": True, "application_name": "renzheng"},
+                        kwargs=keywords,
                         configure=self._configure,
                         timeout=self._settings.connect_seconds,
                         name="renzheng-readers",
@@ -317,12 +326,7 @@ class PostgresDatabase:
 
     async def _connection(self) -> AsyncConnection[Row]:
         if self._writer is None or self._writer.closed or self._writer.broken:
-            connection = await AsyncConnection.connect(
-                self.url,
-                autocommit=True,
-                connect_timeout=max(2, int(self._settings.connect_seconds)),
-                application_name="renzheng",
-            )
+            connection = await AsyncConnection.connect(**connecting(self.url, self._settings))
             await self._configure(connection)
             self._writer = connection
         return self._writer

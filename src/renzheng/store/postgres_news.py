@@ -17,6 +17,7 @@ from psycopg import AsyncConnection
 
 from renzheng.store.engine import Row
 from renzheng.store.news import ANYTHING, Heard, Listeners
+from renzheng.store.postgres_session import PostgresSettings, connecting
 
 log = structlog.get_logger("renzheng.store")
 
@@ -29,9 +30,9 @@ MAX_WAITING_NEWS = 10_000
 
 
 class PostgresNews:
-    def __init__(self, url: str, connect_seconds: float) -> None:
+    def __init__(self, url: str, settings: PostgresSettings) -> None:
         self._url = url
-        self._connect_seconds = connect_seconds
+        self._settings = settings
         self._here = Listeners()
         self._own = secrets.token_hex(4)  # own news come back, and are not heard twice
         self._waiting: dict[str, None] = {}
@@ -62,12 +63,8 @@ class PostgresNews:
     async def _always(self, work: Callable[[AsyncConnection[Row]], Awaitable[None]]) -> None:
         while True:
             try:
-                async with await AsyncConnection.connect(
-                    self._url,
-                    autocommit=True,
-                    connect_timeout=max(2, int(self._connect_seconds)),
-                    application_name="renzheng-news",
-                ) as connection:
+                keywords = connecting(self._url, self._settings, "renzheng-news")
+                async with await AsyncConnection.connect(**keywords) as connection:
                     await work(connection)
             except (psycopg.Error, OSError) as error:
                 if self._is_heard:

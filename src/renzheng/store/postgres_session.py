@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
-from psycopg import errors
+from psycopg import ProgrammingError, errors
+from psycopg.conninfo import conninfo_to_dict
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,25 @@ class PostgresSettings:
     connect_seconds: float = 5.0
     statement_seconds: float = 30.0
     lock_seconds: float = 5.0
+
+
+# A machine that is gone sends no farewell; without these a connection to it is waited on for hours.
+_KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+
+
+def connecting(url: str, settings: PostgresSettings, name: str = "renzheng") -> dict[str, Any]:
+    """How a connection in autocommit is made, as keywords of psycopg. What the address itself says of it stands."""
+    given = {
+        "connect_timeout": max(2, int(settings.connect_seconds)),
+        "application_name": name,
+        "tcp_user_timeout": int(1000 * settings.statement_seconds),
+        **_KEEPALIVE,
+    }
+    try:
+        said = conninfo_to_dict(url)
+    except ProgrammingError:  # told when it is connected to
+        said = {}
+    return {"conninfo": url, "autocommit": True, **{key: value for key, value in given.items() if key not in said}}
 
 
 _PARTS = re.compile(r"('(?:[^']|'')*')|(::)|:([A-Za-z_][A-Za-z0-9_]*)|(%)")

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from renzheng.store.engine import AwayError, Row
-from renzheng.store.postgres_session import PostgresSettings, place, session_bounds, spoken, trouble_of
+from renzheng.store.postgres_session import PostgresSettings, connecting, place, session_bounds, spoken, trouble_of
 
 
 class SyncTransaction:
@@ -35,9 +35,7 @@ class SyncTransaction:
 def connect(url: str, settings: PostgresSettings) -> psycopg.Connection[Row]:
     """A connection in autocommit that is waited for. Raises AwayError with a sentence."""
     try:
-        connection = psycopg.connect(
-            url, autocommit=True, connect_timeout=max(2, int(settings.connect_seconds)), application_name="renzheng"
-        )
+        connection = psycopg.connect(**connecting(url, settings))
         for statement in session_bounds(settings):
             connection.execute(statement)
     except psycopg.Error as error:

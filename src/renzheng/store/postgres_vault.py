@@ -19,7 +19,7 @@ from renzheng.store.engine import Row, StoreError, Transaction, run_to_end
 from renzheng.store.keyring import master_made_at, prepare_folder
 from renzheng.store.master_seal import MasterSeal
 from renzheng.store.postgres import PostgresDatabase, PostgresTransaction
-from renzheng.store.postgres_session import PostgresSettings
+from renzheng.store.postgres_session import PostgresSettings, connecting
 from renzheng.store.postgres_sync import SyncTransaction, connect
 from renzheng.store.sealer import Kind, Subject
 from renzheng.store.sqlite import file_lock
@@ -127,9 +127,7 @@ class PostgresVault(Vault):
 
     async def begin(self) -> None:
         if self._writer is None or self._writer.closed or self._writer.broken:
-            self._writer = await AsyncConnection.connect(
-                self._url, autocommit=True, connect_timeout=max(2, int(self._settings.connect_seconds))
-            )
+            self._writer = await AsyncConnection.connect(**connecting(self._url, self._settings))
         await self._writer.execute("BEGIN")
         # Shared, so that a rotation waits: once it has set a new generation, no key is wrapped under the old one.
         row = await PostgresTransaction(self._writer).one(f"{_META} FOR SHARE", name="master")

@@ -18,6 +18,7 @@ from renzheng.server.parts import ServerParts
 from renzheng.server.readiness import store_trouble
 from renzheng.server.upkeep import Upkeep
 from renzheng.settings import load_settings
+from renzheng.store.engine import AwayError
 from renzheng.store.nodes import JUDGE, Report
 from renzheng.store.sqlite import SqliteTransaction, connect
 from renzheng.store.sweeper import Swept
@@ -98,6 +99,14 @@ async def test_a_server_that_does_not_judge_is_not_ready_and_admits_nobody_while
         assert server.capacity.places(server.clock(), await server.channel._load()) > 0
     finally:
         await server.store.stop()
+
+
+async def test_a_sweep_that_could_not_reach_all_is_told_once_and_its_end_too(house: ServerParts, said: Said) -> None:
+    kept = Upkeep(house)
+    for away in (None, AwayError("gone"), AwayError("gone"), None, None):
+        kept.tell_of_outage(away)
+    assert [values["why"] for values in said.of("sweep_incomplete")] == ["gone"]
+    assert len(said.of("sweep_is_complete")) == 1
 
 
 async def test_a_short_disk_is_told_once_and_its_end_too(house: ServerParts, said: Said) -> None:

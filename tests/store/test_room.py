@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from renzheng.store.engine import AwayError
 from renzheng.store.identities import NewPerson
 from renzheng.store.room import MAX_RESERVE, Room, is_full
 from renzheng.store.sealer import Kind, Subject
@@ -266,6 +267,33 @@ async def test_one_step_that_lacks_room_keeps_no_other_from_being_done(
     swept = await world.store.sweeper.sweep(world.clock() + 4 * DAY)
     assert (swept.expired, swept.evidence, swept.results) == (0, 1, 1)
     assert str(swept.full) == "full"
+
+
+async def test_evidence_that_is_away_keeps_no_result_and_no_key_from_being_erased(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = await judged(world)
+    await world.issue("OLD")
+    away = AwayError("the object store is away")
+    monkeypatch.setattr(world.store.objects, "delete_all", failing(away, 100, _nothing))
+    monkeypatch.setattr(world.store.objects, "entries", failing(away, 100, _nothing))
+    swept = await world.store.sweeper.sweep(world.clock() + 4 * DAY)
+    assert (swept.away, swept.full) == (away, None)
+    assert swept.results == 2
+    for kind in (Kind.SESSION, Kind.EVIDENCE):
+        assert not await world.store.vault.has(Subject(kind, session_id))
+    monkeypatch.undo()
+    assert files(world)
+    swept = await world.store.sweeper.sweep(world.clock() + 4 * DAY)
+    assert swept.away is None
+    assert not files(world)
+
+
+async def test_records_that_are_away_end_the_round(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world.store.sessions, "expire", failing(AwayError("away"), 1, _nothing))
+    monkeypatch.setattr(world.store.database, "trouble", "away")
+    with pytest.raises(AwayError):
+        await world.store.sweeper.sweep(world.clock())
 
 
 async def test_what_is_no_lack_of_room_is_raised(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

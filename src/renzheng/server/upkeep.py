@@ -26,12 +26,14 @@ class Upkeep:
         self._sweeps = sweeps
         self._is_soiled = False
         self._room = ""
+        self._is_away = False
 
     async def run(self) -> None:
         parts, metrics, sessions = self._parts, self._parts.metrics, self._parts.store.sessions
         while True:
             swept = await self._sweep() if parts.membership.leads else Swept()
             self.tell_of_room(swept.full)
+            self.tell_of_outage(swept.away)
             await self.end_abandoned()  # after the sweep, as on a full disk it may fail
             metrics.waiting.set(await sessions.waiting(parts.clock()))
             metrics.longest_wait.set(await sessions.longest_wait(parts.clock()))
@@ -72,6 +74,14 @@ class Upkeep:
         elif self._room and not state:
             log.info("disk_has_room")
         self._room = state
+
+    def tell_of_outage(self, away: BaseException | None) -> None:
+        """Once when it begins and once when it ends: not all that is due can be deleted."""
+        if away is not None and not self._is_away:
+            log.warning("sweep_incomplete", why=str(away))
+        elif away is None and self._is_away:
+            log.info("sweep_is_complete")
+        self._is_away = away is not None
 
     def tell_of_log(self, is_soiled: bool) -> None:
         """Once when it begins and once when it ends: erased keys whose wrapped bytes another process holds up."""

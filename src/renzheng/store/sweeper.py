@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from renzheng.base import defaults
+from renzheng.base.unavailable import UnavailableError
 from renzheng.store import deliveries, evidence_use
 from renzheng.store.audit import Audit
 from renzheng.store.engine import Database, Transaction, numbered
@@ -62,6 +63,7 @@ class Swept:
     orphan_keys: int = 0
     keyless: int = 0
     unused: int = 0
+    away: UnavailableError | None = None  # why evidence or keys could not be reached, if so; the rest was done
     full: BaseException | None = None  # what failed for want of room, if anything did; the rest was done all the same
     soiled: bool = False  # whether erased keys' wrapped bytes are still in the log, as other processes keep it busy
     more: bool = False  # whether a round's bound was reached, so that the next may follow at once
@@ -99,9 +101,12 @@ class Sweeper:
             try:
                 return await work
             except Exception as error:
-                if not is_full(error):
+                if is_full(error):
+                    swept.full = swept.full or error
+                elif isinstance(error, UnavailableError) and self._database.trouble is None:
+                    swept.away = swept.away or error
+                else:
                     raise
-                swept.full = swept.full or error
                 return 0
 
         swept.unused = await step(self._purge_unused(now))

@@ -200,6 +200,14 @@ class Attempts(Context):
         """At a start, before any device is served: `mark_cut_off`. How many."""
         return await self._database.write(mark_cut_off, savepoint=False)
 
+    async def note_unwatched(self, session_id: int, attempt: int) -> None:
+        """That the server is to blame for what becomes of an attempt that is under way."""
+        sql = (
+            "UPDATE attempts SET unwatched = 1 WHERE session_id = :id AND number = :attempt AND counted = 1"
+            f" AND EXISTS (SELECT 1 FROM sessions WHERE {_CURRENT})"
+        )
+        await self._database.write(lambda tx: tx.run(sql, id=session_id, attempt=attempt), savepoint=False)
+
     async def _give_back(self, budget: str, session_id: int, attempt: int, most: int) -> bool:
         given = {"id": session_id, "attempt": attempt, "most": most}
 

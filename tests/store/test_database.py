@@ -14,7 +14,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from renzheng.store import schema
-from renzheng.store.engine import BusyError, StoppedError, StoreError, Transaction
+from renzheng.store.engine import AwayError, BusyError, StoppedError, StoreError, Transaction
 from renzheng.store.migrations import HEAD
 from renzheng.store.open import open_store
 from renzheng.store.sqlite import Database, connect, file_lock
@@ -210,7 +210,7 @@ async def test_the_writers_of_records_and_keys_and_the_list_of_erasures_are_sync
 
 
 async def test_a_reader_can_change_nothing(world: World) -> None:
-    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+    with pytest.raises(AwayError, match="READONLY"):
         await world.store.database.one("DELETE FROM accounts")
 
 
@@ -232,3 +232,19 @@ def test_a_lock_file_is_held_by_one_at_a_time(tmp_path: Path) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(descriptor)
     assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_disk_that_fails_is_away_and_not_the_statements_fault(tmp_path: Path) -> None:
+    database = Database(tmp_path / "things.db")
+    failed = sqlite3.OperationalError("disk I/O error")
+    failed.sqlite_errorcode = sqlite3.SQLITE_IOERR
+    failed.sqlite_errorname = "SQLITE_IOERR"
+
+    async def fail(_: Transaction) -> None:
+        raise failed
+
+    with pytest.raises(AwayError, match="SQLITE_IOERR"):
+        await database.write(fail)
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        await database.one("SELECT 1 FROM missing")
+    await database.stop()

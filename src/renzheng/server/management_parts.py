@@ -12,6 +12,7 @@ import structlog
 from renzheng import __version__
 from renzheng.base.environment import PREFIX
 from renzheng.base.faults import fault_name
+from renzheng.base.unavailable import UnavailableError
 from renzheng.delivery.client import Clients
 from renzheng.delivery.hosts import AllowedHosts
 from renzheng.engine import packs
@@ -42,7 +43,7 @@ FACE_FAULTS = {
     "too_small": "the face is too small",
     "poor": "the face is turned away or blurred, or light or noise has left too little of it",
 }
-BUSY_PAUSE = 0.2
+BUSY_PAUSE, BUSY_TRIES = 0.2, 300
 CALLS_SECONDS = 2.0
 FORGET_TIMES = 20
 """Deletions of a sweep at most, of some thousand notes each: as many as a busy day's calls make between two sweeps."""
@@ -143,13 +144,14 @@ class Management:
     async def _look(self, photo: bytes) -> str | None:
         if packs.faults():
             raise RefusedError("models are missing: run renzheng models install, or send Look as false")
-        while True:
+        for _ in range(BUSY_TRIES):
             try:
                 return await look_at(self._engine, photo)
             except BusyError:  # verifications come first
                 await asyncio.sleep(BUSY_PAUSE)
             except WorkerDiedError:
                 raise RefusedError("the photos cannot be looked at now; try again, or send Look as false") from None
+        raise UnavailableError("the engine had no room for a photo to look at, for a minute")
 
     async def _make_key_pairs(self, store: Store, account_id: int) -> None:
         bits = self._settings.encryption_rsa_bits

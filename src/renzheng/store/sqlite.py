@@ -49,6 +49,8 @@ def _told(error: BaseException) -> BaseException:
         told = NoRoomError("the disk of the records or the keys is full")
         told.__cause__ = error
         return told
+    if isinstance(error, sqlite3.Error) and is_busy(error):
+        return BusyError("another process keeps the database locked")
     if isinstance(error, sqlite3.Error) and is_away(error):
         away = AwayError(f"the records or the keys cannot be used: {fault_name(error)}")
         away.__cause__ = error
@@ -196,10 +198,16 @@ class Database:
     # -- reading: committed rows only, on the loop, a few microseconds a look-up
 
     async def one(self, sql: str, /, **values: Any) -> Row | None:
-        return await self._reading.one(sql, **values)
+        try:
+            return await self._reading.one(sql, **values)
+        except sqlite3.OperationalError as error:
+            raise _told(error) from None
 
     async def all(self, sql: str, /, **values: Any) -> list[Row]:
-        return await self._reading.all(sql, **values)
+        try:
+            return await self._reading.all(sql, **values)
+        except sqlite3.OperationalError as error:
+            raise _told(error) from None
 
     def _data_version(self) -> int:
         """A number that other connections' commits change, and the writer's own do not."""
@@ -300,7 +308,7 @@ class Database:
             loop.call_later(0.002, self._run_batch, loop)
             return
         self._retry_until = None
-        self._finish(loop, batch, BusyError("another process keeps the database locked") if is_busy(error) else error)
+        self._finish(loop, batch, _told(error) if is_busy(error) else error)
 
     def _run_job(self, write: Write) -> None:
         writer = self._writer

@@ -73,7 +73,7 @@ def test_addresses_that_cannot_work_are_refused(given: dict[str, object], said: 
 
 def test_a_database_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
     address = f"postgresql://li:{PASSWORD}@127.0.0.1:9/records"
-    server = Server(tmp_path, database_url=address, keys_url=address.replace("records", "keys"))
+    server = Server(tmp_path, database_url=address, keys_url=address.replace("records", "keys"), start_seconds=0)
     said = server.command("account", "list", check=False)
     with pytest.raises(AssertionError, match=r"PostgreSQL at 127\.0\.0\.1:9/keys cannot be used") as refused:
         server.start()

@@ -137,7 +137,7 @@ SETTINGS: dict[str, str] = {
     "max_seen_frames": "一次核身与该账号以往核身相同的帧数上限；超出视为重放。",
     "evidence_days": "帧、照片和视频的保存天数。",
     "tombstone_days": "数据删除后，Token 仍返回“已过期”的天数。",
-    "start_seconds": "服务或判定进程启动时，等待尚无应答的 PostgreSQL 和对象存储的最长秒数；0 为不等待。",
+    "start_seconds": "服务或判定进程启动时，等待尚无应答的 PostgreSQL、对象存储和 KMS 的最长秒数；0 为不等待。",
     "sweep_seconds": "两轮清理之间的秒数。",
     "bucket_hosts": "允许账号授权的存储桶主机，以逗号分隔：主机名、后缀（如 *.example.com）、地址或网段。非公网地址须列出其网段。",
     "bucket_proxy": "访问客户存储桶的 HTTP 代理；留空则直连。",

@@ -259,7 +259,7 @@ def test_without_postgresql_everybody_is_told_to_come_again(site: Site) -> None:
             assert under_way.closed() == 1012
             assert close_of(server, token) == 1012
             code, page = ask(f"{server.operator_url}/console")
-            assert (code, "cannot be reached" in page or "无法访问" in page) == (503, True)
+            assert (code, "cannot be used" in page or "无法使用" in page) == (503, True)
             for words in (("account", "list"), ("key", "create"), ("vault", "status")):
                 refused = subprocess.run(
                     [sys.executable, "-m", "renzheng", *words],

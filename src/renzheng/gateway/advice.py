@@ -285,8 +285,9 @@ _BY_KIND: tuple[tuple[type[ApiError], tuple[str, str]], ...] = (
         "Too many requests at one time or in one second. Send fewer, or raise RENZHENG_REQUESTS_PER_SECOND.",
         "并发或每秒请求数过多。请降低频率，或调大 RENZHENG_REQUESTS_PER_SECOND。")),
     (errors.ServiceUnavailableError, (
-        "The server holds as many bytes of requests as it may. Send again later.",
-        "服务端正在接收的数据量已达上限，请稍后重试。")),
+        "The server cannot do this now: it holds as many bytes of requests as it may, or its disk, database or object "
+        "store cannot be used. The log has the cause. Send again later.",
+        "服务暂时无法处理：正在接收的数据量已达上限，或者磁盘、数据库、对象存储暂时无法使用（原因见日志）。请稍后重试。")),
     (errors.InvalidRequestError, ("The multipart form is not well-formed.", "multipart 格式错误。")),
     (errors.DecryptSystemError, (
         "A sealed field cannot be opened: it was sealed with another key than this server's, or its Iv or tag is "

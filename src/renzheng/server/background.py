@@ -21,8 +21,7 @@ TOLD_SECONDS = 60.0
 
 async def forever(name: str, run: Callable[[], Awaitable[None]]) -> None:
     """Run a background part; one that fails is logged and begun again a second later. An outage is told once."""
-    told, begun = "", 0.0
-    loop = asyncio.get_running_loop()
+    loop, told = asyncio.get_running_loop(), ""
     while True:
         begun = loop.time()
         try:

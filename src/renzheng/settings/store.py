@@ -76,8 +76,8 @@ class StoreSection(BaseModel):
         60,
         ge=0,
         le=3600,
-        description="Seconds for which a server or judge that starts waits for PostgreSQL and the object store, where "
-        "they do not answer yet; 0 does not wait.",
+        description="Seconds for which a server or judge that starts waits for PostgreSQL, the object store and the "
+        "KMS, where they do not answer yet; 0 does not wait.",
     )
     sweep_seconds: float = Field(10, gt=0, description="Seconds between two rounds of the sweeper.")
 

@@ -25,6 +25,7 @@ from tencentcloud.faceid.v20180301 import faceid_client, models
 from renzheng.store.changes import BALANCES, TENANTS
 from renzheng.store.files import RECORDS_FILE
 from tests.support.commands import run_command
+from tests.support.schema import lay_out
 
 REGION = "ap-guangzhou"
 PATIENCE = 90.0
@@ -45,7 +46,10 @@ def free_port() -> int:
 
 
 class Server:
-    """`renzheng serve` under test. `settings` are RENZHENG_* values by their lower-case names."""
+    """`renzheng serve` under test. `settings` are RENZHENG_* values by their lower-case names.
+
+    Its folders begin with the newest schema: tests/cli/test_newcomers.py is about a start without any.
+    """
 
     def __init__(self, folder: Path, **settings: object) -> None:
         self.folder = folder
@@ -72,6 +76,8 @@ class Server:
 
     def start(self, within: float = PATIENCE) -> Server:
         """Start and wait until it answers. Raises AssertionError with the log's end."""
+        if "RENZHENG_DATABASE_URL" not in self.environment:
+            lay_out(*(Path(self.environment[f"RENZHENG_{name}_DIR"]) for name in ("DATA", "KEYS")))
         with self.log.open("ab") as log:
             limit = [] if self.descriptors is None else ["prlimit", f"--nofile={self.descriptors}"]
             self.process = subprocess.Popen(

@@ -3,8 +3,10 @@ each have words of their own for a kind, and one reading of it. And what is said
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Literal, Protocol
 
+import msgspec
 from msgspec import inspect
 
 Kind = Literal["boolean", "integer", "number", "string", "object", "list", "raw"]
@@ -30,6 +32,14 @@ class ParameterText(Protocol):
     def choices(self) -> tuple[str, ...]: ...
     @property
     def example(self) -> str: ...
+
+
+@cache
+def described(request: type[msgspec.Struct]) -> inspect.StructType:
+    """What a request struct is made of, read once a process: its annotations are texts, which take long to read."""
+    found = inspect.type_info(request)
+    assert isinstance(found, inspect.StructType)
+    return found
 
 
 def present(kind: inspect.Type) -> inspect.Type:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable
-from importlib.metadata import version
 from typing import Annotated, NamedTuple
 
 import typer
@@ -69,6 +68,8 @@ def _refuse_lab(context: typer.Context) -> None:
 
 def _print_version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version
+
         print(f"renzheng {version('renzheng')}")
         raise typer.Exit
 

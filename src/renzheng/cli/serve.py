@@ -17,7 +17,7 @@ import structlog
 import typer
 
 from renzheng.accounts.keys import FIRST_ACCOUNT
-from renzheng.cli import lan, listeners
+from renzheng.cli import listeners
 from renzheng.cli.local import refuse, unusable
 from renzheng.cli.operator import first_link
 from renzheng.cli.waiting import once_there
@@ -64,6 +64,8 @@ def serve(
         with listeners.operator_socket(settings) as operator:
             found: dict[str, object] = {"port": port, "operator_port": operator.getsockname()[1]}
             if on_lan:  # the links of `renzheng token --lan` name them, whatever the public URL is
+                from renzheng.cli import lan
+
                 found["allowed_hosts"] = (*settings.allowed_hosts, *lan.addresses())
             settings = load_settings(**{**given, **found})
             tls = _lan_certificate(settings) if on_lan else None
@@ -100,6 +102,8 @@ def _refuse(sentence: str, settings: Settings) -> NoReturn:
 
 
 def _lan_certificate(settings: Settings) -> tuple[Path, Path]:
+    from renzheng.cli import lan  # certificates take long to import, and most servers make none
+
     found = lan.addresses()
     if not found:
         raise _RefusedError("This machine has no address that others could reach.")

@@ -14,7 +14,7 @@ import pybase64
 from msgspec import inspect
 
 from renzheng.accounts.operators import Operator
-from renzheng.base.parameters import ParameterText, kind_of, present
+from renzheng.base.parameters import ParameterText, described, kind_of, present
 
 
 class Manifest(Protocol):
@@ -123,9 +123,7 @@ def read_action(manifest: Manifest, zone: datetime.tzinfo) -> Action:
 
 
 def _fields(manifest: Manifest, zone: datetime.tzinfo) -> Iterator[Field]:
-    described = inspect.type_info(manifest.request)
-    assert isinstance(described, inspect.StructType)
-    for field in described.fields:
+    for field in described(manifest.request).fields:
         told = manifest.parameters[field.encode_name]
         kind = _kind(field.type)
         if kind == "string" and field.encode_name.endswith("Base64"):
@@ -137,12 +135,12 @@ def _fields(manifest: Manifest, zone: datetime.tzinfo) -> Iterator[Field]:
         yield Field(field.encode_name, kind, field.required, (told.zh, told.en), told.choices, told.example, zone)
 
 
-def _kind(described: inspect.Type) -> str:
-    described = present(described)
-    if isinstance(described, inspect.ListType):
-        item = described.item_type
+def _kind(given: inspect.Type) -> str:
+    given = present(given)
+    if isinstance(given, inspect.ListType):
+        item = given.item_type
         return "object" if isinstance(item, inspect.StructType | inspect.DictType) else "list"
-    kind = kind_of(described) or "object"
+    kind = kind_of(given) or "object"
     return "file" if kind == "raw" else kind
 
 

@@ -10,16 +10,16 @@ import base64
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 import urllib3
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 
 from renzheng.base.threads import OwnThreads
+
+if TYPE_CHECKING:  # imported where a provider speaks, as most servers have none
+    from joserfc.jwk import KeySet
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 """Signatures that a provider may use: those that nobody can make with the client's secret."""
@@ -177,6 +177,9 @@ class Provider:
         return self._decoded(self._ask("POST", published.token_endpoint, urlencode(form).encode(), headers), _Tokens)
 
     def _verified(self, published: _Published, token: str, nonce: str) -> dict[str, Any]:
+        from joserfc import jwt
+        from joserfc.errors import JoseError
+
         client_id = self.settings.client_id
         asked = jwt.JWTClaimsRegistry(
             now=lambda: int(self._clock()),
@@ -201,6 +204,9 @@ class Provider:
 
     def _opened(self, published: _Published, token: str) -> dict[str, Any]:
         """The token's claims. A key that is not known yet may be new: the keys are read again, once."""
+        from joserfc import jwt
+        from joserfc.errors import JoseError
+
         for fresh in (False, True):
             try:
                 return dict(jwt.decode(token, self._read_keys(published, fresh), algorithms=ALGORITHMS).claims)
@@ -210,6 +216,8 @@ class Provider:
         raise AssertionError
 
     def _read_keys(self, published: _Published, fresh: bool) -> KeySet:
+        from joserfc.jwk import KeySet
+
         known = self._keys
         if known is not None and not fresh and self._clock() - known[0] < FRESH_SECONDS:
             return known[1]

@@ -7,17 +7,18 @@ import io
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-import minio
 import urllib3
-from minio.error import InvalidResponseError, MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
 from renzheng.accounts.buckets import Bucket, BucketKey
 from renzheng.delivery.connections import Bounds, checked, proxied
 from renzheng.delivery.hosts import AllowedHosts, HostRefusedError
+
+if TYPE_CHECKING:  # a seventh of a server's start, and most servers have no bucket
+    from minio.error import InvalidResponseError, S3Error
 
 T = TypeVar("T")
 BOUNDS = Bounds(connect=5, read=20, whole=60)
@@ -62,6 +63,8 @@ class BucketClient:
     """One bucket with one key. Blocks: call it from a thread."""
 
     def __init__(self, bucket: Bucket, key: BucketKey, http: urllib3.PoolManager, hosts: AllowedHosts) -> None:
+        import minio
+
         self._bucket = bucket
         self._hosts = hosts
         client: Any = cast(Any, minio.Minio)(
@@ -135,6 +138,8 @@ class BucketClient:
             raise BucketError(Trouble.OTHER, "what comes back is not what was written")
 
     def _call(self, work: Callable[[], T]) -> T:
+        from minio.error import InvalidResponseError, MinioException, S3Error
+
         bucket = self._bucket
         try:
             self._hosts.check(urlsplit(f"//{bucket.host}").hostname or "")

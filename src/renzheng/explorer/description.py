@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 from msgspec import inspect
 
-from renzheng.base.parameters import ParameterText, kind_of, present
+from renzheng.base.parameters import ParameterText, described, kind_of, present
 from renzheng.explorer import texts
 from renzheng.explorer.texts import Sentences
 
@@ -132,9 +132,7 @@ def _action(product: Product, action: Action) -> ActionDescription:
 
 
 def _parameters(action: Action, struct: type[msgspec.Struct], path: str) -> Iterator[Parameter]:
-    described = inspect.type_info(struct)
-    assert isinstance(described, inspect.StructType)
-    for field in described.fields:
+    for field in described(struct).fields:
         name = field.encode_name
         where = f"{path}{name}"
         if where not in action.parameters:

@@ -11,11 +11,12 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from renzheng.base.parameters import Kind, kind_of, present
+from renzheng.base.parameters import Kind, described, kind_of, present
 from renzheng.gateway.errors import (
     ApiError,
     InvalidRequestError,
@@ -137,12 +138,11 @@ class _Shape:
     outline: msgspec.json.Decoder[Any]
 
 
+@cache
 def _shape_of(message: type[msgspec.Struct]) -> _Shape:
     if not message.__struct_config__.forbid_unknown_fields:
         raise TypeError(f"{message.__name__} must forbid unknown fields")
-    info = msgspec.inspect.type_info(message)
-    assert isinstance(info, msgspec.inspect.StructType)
-    fields = {field.encode_name: _field_of(message, field) for field in info.fields}
+    fields = {field.encode_name: _field_of(message, field) for field in described(message).fields}
     outline = msgspec.defstruct(
         f"{message.__name__}Outline",
         [(f"field{index}", msgspec.Raw, _ABSENT) for index in range(len(fields))],

@@ -12,14 +12,14 @@ def main() -> None:
     asked = _completing() or sys.argv[1:2]
     forbid_dumps()  # nearly every command opens keys or sees faces
     try:
-        from renzheng.cli import COMMANDS, build
+        from renzheng.cli import COMMANDS, build, run
 
         app = build(asked if asked and asked[0] in COMMANDS else COMMANDS)
     except ModuleNotFoundError as error:
         if error.name and error.name.startswith("renzheng"):
             raise
         sys.exit(f"The commands need the server's packages ({error.name} is missing): pip install 'renzheng[server]'")
-    app()
+    run(app)
 
 
 def _completing() -> list[str]:

@@ -50,14 +50,39 @@ models stop none
 token --photo FOLDER --no-wait
 token --photo FOLDER/bytes --no-wait
 token --photo FOLDER/none --no-wait
+RENZHENG_MODELS_DIR=FOLDER/bytes models list
+RENZHENG_MODELS_DIR=FOLDER/bytes models verify
+RENZHENG_MODELS_DIR=FOLDER/bytes judge
+RENZHENG_MODELS_DIR=FOLDER/bytes serve
+RENZHENG_MODELS_DIR=FOLDER/damaged models list
+RENZHENG_MODELS_DIR=FOLDER/damaged models stop passive
+RENZHENG_MODELS_DIR=FOLDER/damaged serve
+RENZHENG_DATABASE_URL=nonsense backup records FOLDER/copy
+RENZHENG_DATABASE_URL=nonsense operator add x --role owner
+RENZHENG_DATABASE_URL=nonsense encryption rotate
+RENZHENG_DATABASE_URL=nonsense session show 1
+RENZHENG_DATABASE_URL=nonsense rule create x
+RENZHENG_DATA_DIR=FOLDER/bytes account list
+RENZHENG_DATA_DIR=FOLDER/bytes serve
+RENZHENG_KEYS_DIR=FOLDER/bytes vault status
+RENZHENG_DATA_DIR=FOLDER/broken account list
+RENZHENG_DATA_DIR=FOLDER/broken serve
+RENZHENG_DATA_DIR=FOLDER/folders backup keys FOLDER/copy
+RENZHENG_PORTT=1 account list
 """
+"""Words with `=` before a command are of its environment."""
 
 PROGRAM = """
-import contextlib, io, json, shlex, sys, traceback
+import contextlib, io, itertools, json, os, shlex, sys, traceback
 from renzheng.__main__ import main
+before = dict(os.environ)
 for line in json.loads(sys.argv[1]):
-    sys.argv = ["renzheng", *shlex.split(line)]
-    out, err, code = io.StringIO(), io.StringIO(), "fell"
+    words = shlex.split(line)
+    given = list(itertools.takewhile(lambda word: "=" in word, words))
+    sys.argv = ["renzheng", *words[len(given):]]
+    os.environ.clear()
+    os.environ.update(before, **dict(word.split("=", 1) for word in given))
+    out, err, code = io.StringIO(), io.TextIOWrapper(io.BytesIO(), write_through=True), "fell"
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             main()
@@ -65,7 +90,8 @@ for line in json.loads(sys.argv[1]):
             code = end.code
         except BaseException:
             traceback.print_exc()
-    print(json.dumps([line, code, out.getvalue() + err.getvalue()]), file=sys.__stdout__, flush=True)
+    said = out.getvalue() + err.buffer.getvalue().decode()
+    print(json.dumps([line, code, said]), file=sys.__stdout__, flush=True)
 """
 
 
@@ -73,6 +99,11 @@ for line in json.loads(sys.argv[1]):
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("bad")
     (made / "bytes").write_bytes(bytes(range(256)) * 3)
+    (made / "damaged").mkdir()
+    (made / "damaged" / "active.toml").write_bytes(b"\xff = [")
+    (made / "broken").mkdir()
+    (made / "broken" / "renzheng.db").write_bytes(bytes(range(256)) * 32)
+    (made / "folders" / "renzheng.db").mkdir(parents=True)
     for name in ("a/1.jpg", "a/2.jpg", "b/1.jpg"):
         path = made / "people" / name
         path.parent.mkdir(parents=True, exist_ok=True)

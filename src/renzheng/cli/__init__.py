@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import sqlite3
+import sys
 from collections.abc import Iterable
 from typing import Annotated, NamedTuple
 
@@ -116,3 +118,27 @@ def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
             app.command(name)(found)
     with_endpoint(app, REMOTE)
     return app
+
+
+def run(app: typer.Typer) -> None:
+    """Run the command that was asked for. What it leaves to its user, such as a wrong setting, is a sentence and exit
+    code 2; what nobody foresaw is a traceback."""
+    try:
+        app()
+    except Exception as error:
+        if (sentence := _told(error)) is None:
+            raise
+        typer.echo(sentence, err=True)
+        sys.exit(2)
+
+
+def _told(error: Exception) -> str | None:
+    from renzheng.cli.local import printable, unusable
+    from renzheng.engine.packs import PackError
+    from renzheng.settings import SettingsError
+    from renzheng.store.engine import StoreError
+    from renzheng.verification.records import NoRoomError
+
+    if isinstance(error, PackError | SettingsError | StoreError | NoRoomError):
+        return printable(str(error))
+    return printable(unusable(error)) if isinstance(error, OSError | sqlite3.Error) else None

@@ -119,6 +119,12 @@ def _active(folder: Path) -> dict[str, Any]:
         return tomllib.loads((folder / ACTIVE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise PackError(_unusable(folder, error)) from None
+    except ValueError:  # of TOML, or of its encoding
+        raise PackError(
+            f"{folder / ACTIVE} cannot be read: delete it, and choose packs again by renzheng models use"
+        ) from None
 
 
 def passive(folder: Path | None = None) -> tuple[Pack, bool] | None:

@@ -170,3 +170,25 @@ async def test_fields_open_by_the_keys_of_the_callers_account_alone(algorithm: A
         rooms = build(Key(SECRET_ID, SECRET_KEY, account), key_pairs=lambda asked: KEYS if asked == 7 else None)
         assert (await call(rooms.gateway, **signed_json(content))).code == code
         assert [message.name for _, message in rooms.seen] == (["韦小宝"] if account == 7 else [])
+
+
+@by_algorithm
+async def test_of_a_name_that_is_listed_again_and_again_no_copy_is_made(
+    algorithm: Algorithm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A photo of megabytes, named a hundred thousand times, would be copied as often, on the event loop."""
+    copied: list[int] = []
+
+    def counted(raw: msgspec.Raw) -> memoryview:
+        copied.append(len(raw))
+        return text_of(raw)
+
+    monkeypatch.setattr("renzheng.gateway.sealing.text_of", counted)
+    content = sealed(new_key(algorithm), {"ImageBase64": "QUJD"}, {"CompareLib": "LOCAL"})
+    assert (await call(house().gateway, **signed_json(content))).code == ""
+    assert len(copied) == 1
+    for times in (12, 1000):
+        content["Encryption"] |= {"EncryptList": ["ImageBase64"] * times}
+        answer = await call(house().gateway, **signed_json(content))
+        assert answer.code == "FailedOperation.DecryptSystemError"
+    assert len(copied) == 1

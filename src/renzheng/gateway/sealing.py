@@ -99,7 +99,11 @@ class Sealing:
         return await self._apart(lambda: pairs.open(encryption, values, sealable, keys))
 
     def _sealed_values(self, request: Request, names: list[str]) -> dict[str, str | None]:
+        """What is sealed, by name. DecryptSystemError: more names than there are parameters, of which some are repeated,
+        and each takes a copy of its value."""
         attributes = request.reader.attributes
+        if len(names) > len(attributes):
+            raise DecryptSystemError
         values: dict[str, str | None] = {}
         for name in names:
             value = getattr(request.message, attributes[name], None) if name in attributes else None

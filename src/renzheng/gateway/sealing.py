@@ -99,8 +99,7 @@ class Sealing:
         return await self._apart(lambda: pairs.open(encryption, values, sealable, keys))
 
     def _sealed_values(self, request: Request, names: list[str]) -> dict[str, str | None]:
-        """What is sealed, by name. DecryptSystemError: more names than there are parameters, of which some are repeated,
-        and each takes a copy of its value."""
+        """What is sealed, by name. DecryptSystemError: more names than parameters, each of which takes a copy."""
         attributes = request.reader.attributes
         if len(names) > len(attributes):
             raise DecryptSystemError

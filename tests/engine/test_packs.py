@@ -288,6 +288,23 @@ def test_an_operators_embedding_serves_once_it_is_used(tmp_path: Path) -> None:
     assert packs.pack_for("detection", cache) == packs.pack_for("detection")
 
 
+def test_what_was_added_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, replace = tmp_path / "cache", os.replace
+
+    def killed(source: Path, target: Path) -> None:
+        if target.suffix == ".toml":
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr("renzheng.engine.packs.os.replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        packs.add(custom(tmp_path / "mine", calibrated=True), tmp_path / "mine", cache)
+    monkeypatch.undo()
+    assert [pack.name for pack in packs.known(cache)] == [pack.name for pack in packs.manifest()]
+    packs.add(custom(tmp_path / "mine", calibrated=True), tmp_path / "mine", cache)
+    assert len(packs.known(cache)) == len(packs.manifest()) + 1
+
+
 def test_an_embedding_without_a_calibration_cannot_be_used(tmp_path: Path) -> None:
     packs.add(custom(tmp_path / "mine", calibrated=False), tmp_path / "mine", tmp_path / "cache")
     with pytest.raises(PackError, match="calibration"):

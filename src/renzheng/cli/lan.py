@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import os
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -30,7 +32,7 @@ def certificate(folder: Path, names: list[str]) -> tuple[Path, Path]:
     """A certificate and its private key (mode 600) for these addresses, made again if they do not fit or end soon."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     chain, secret = folder / CERTIFICATE, folder / _SECRET
-    if chain.exists() and secret.exists() and _fits(chain, names):
+    if chain.exists() and secret.exists() and _fits(chain, secret, names):
         chain.chmod(0o600)
         return chain, secret
     key = ec.generate_private_key(ec.SECP256R1())
@@ -60,18 +62,27 @@ def certificate(folder: Path, names: list[str]) -> tuple[Path, Path]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """As everything in the keys folder, for its owner alone: the server starts with nothing else there."""
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
-    path.write_bytes(content)
+    """Whole or not at all, and as everything in the keys folder for its owner alone: the server starts with nothing
+    else there."""
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
 
 
-def _fits(chain: Path, names: list[str]) -> bool:
+def _fits(chain: Path, secret: Path, names: list[str]) -> bool:
+    """Also that the two belong together: they are written one after the other."""
     try:
         known = x509.load_pem_x509_certificate(chain.read_bytes())
-    except ValueError:
+        key = serialization.load_pem_private_key(secret.read_bytes(), None)
+        held = known.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, TypeError, x509.ExtensionNotFound, UnsupportedAlgorithm):
+        return False
+    if key.public_key() != known.public_key():
         return False
     soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=7)
-    held = known.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     covered = {str(address) for address in held.get_values_for_type(x509.IPAddress)}
     return known.not_valid_after_utc > soon and covered >= set(names)

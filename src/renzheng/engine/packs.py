@@ -71,7 +71,9 @@ def add(description: Path, source: Path, folder: Path | None = None) -> list[Pac
             raise PackError(f"{description.name}: a name may hold letters, digits, dots, dashes and underscores")
     install(packs, folder=folder, source=source)
     (folder / ADDED).mkdir(exist_ok=True)
-    (folder / ADDED / f"{packs[0].name}.toml").write_text(text, encoding="utf-8")
+    new = folder / ADDED / f"{packs[0].name}.new"
+    new.write_text(text, encoding="utf-8")
+    os.replace(new, new.with_suffix(".toml"))
     return list(packs)
 
 

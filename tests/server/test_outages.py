@@ -25,6 +25,7 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 
+from renzheng.console.door import SESSION_COOKIE
 from renzheng.evaluation.device import Device, DeviceLimits
 from renzheng.evaluation.performance import Performance
 from renzheng.management.product import SERVICE, VERSION
@@ -106,10 +107,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     made.stop()
 
 
-def ask(url: str) -> tuple[int, str]:
+def ask(url: str, headers: Mapping[str, str] | None = None) -> tuple[int, str]:
     """Status and body; 0 where nothing listens."""
     try:
-        with urllib.request.urlopen(url, timeout=PATIENCE) as reply:
+        request = urllib.request.Request(url, headers=dict(headers or {}))
+        with urllib.request.urlopen(request, timeout=PATIENCE) as reply:
             return reply.status, reply.read().decode()
     except urllib.error.HTTPError as refused:
         return refused.code, refused.read().decode()
@@ -258,7 +260,7 @@ def test_without_postgresql_everybody_is_told_to_come_again(site: Site) -> None:
                 assert code_of(lambda: managing(server, owner)(action, given)) == "ServiceUnavailable"  # noqa: B023
             assert under_way.closed() == 1012
             assert close_of(server, token) == 1012
-            code, page = ask(f"{server.operator_url}/console")
+            code, page = ask(f"{server.operator_url}/console", {"Cookie": f"{SESSION_COOKIE}=whoever-it-is"})
             assert (code, "cannot be used" in page or "无法使用" in page) == (503, True)
             for words in (("account", "list"), ("key", "create"), ("vault", "status")):
                 refused = subprocess.run(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
@@ -43,9 +44,13 @@ from renzheng.store.postgres_session import (
 from renzheng.verification.records import NoRoomError
 
 T = TypeVar("T")
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # it tells of each try; whoever meets an outage tells of that
 
 MAX_RUNS = 8
 """How often a batch is run before the store gives up, where other nodes or a lost connection undo it."""
+RECONNECT_SECONDS = 1.0
+"""After which the pool gives a connection up, and makes a new one for whoever asks: else it tries ever more rarely, and
+after an outage reads would fail for as long again."""
 FIRST_PAUSE = 0.02
 """Seconds before a batch is run again; doubled each time."""
 # What PostgreSQL undoes for the sake of others, and what ends a connection: nothing of the batch took effect.
@@ -160,6 +165,7 @@ class PostgresDatabase:
                         kwargs=keywords,
                         configure=self._configure,
                         timeout=self._settings.connect_seconds,
+                        reconnect_timeout=RECONNECT_SECONDS,
                         name="renzheng-readers",
                     )
                     await pool.open()

@@ -69,6 +69,8 @@ def place(url: str) -> str:
 # By words of the driver's text, where it is in English: that of a connection that was not made has no state.
 _REASONS = {
     "Connection refused": "nothing listens there",
+    "No such file": "nothing listens there",
+    "couldn't get a connection": "no connection in time",
     "timeout": "no answer in time",
     "timed out": "no answer in time",
     "authentication failed": "the user or the password is wrong",

@@ -34,10 +34,12 @@ SKIN = (
     *((204, 136, 169), (424, 365, 394), (199, 200, 175)),  # jaw and chin
 )
 """Regions of bare skin, each some points of the mesh."""
-UPPER = ((69, 104, 108), (299, 333, 337), (118, 119, 120), (347, 348, 349), (6, 197, 195))
+UPPER = np.array([(69, 104, 108), (299, 333, 337), (118, 119, 120), (347, 348, 349), (6, 197, 195)])
 """Forehead, below the eyes and the bridge of the nose: what stays bare above a mask."""
-COVERED = ((4, 5, 1), (13, 14, 0, 17), (199, 200, 175), (204, 136, 169), (424, 365, 394), (164, 167, 393))
-"""Tip of the nose, lips, chin, jaw right and left, and above the lips. A beard leaves the first bare, and lips red."""
+COVERED = np.array([(4, 5, 1), (199, 200, 175), (204, 136, 169), (424, 365, 394), (164, 167, 393)])
+LIPS = np.array([(13, 14, 0, 17)])
+"""Tip of the nose, chin, jaw right and left, and above the lips; and the lips. A beard leaves the first bare, and lips
+red."""
 PATCH = 7
 """Side in pixels of the aligned face that is seen at such a point."""
 SPECTRUM_SIDES = (48, 128)
@@ -113,14 +115,14 @@ def covered_of(face: Image, points: Numbers) -> float:
     Of the aligned face and the mesh's points in it. Chroma only, as with ``occlusion_of``; the second least of the
     jaw's regions counts, as a mask ends somewhere.
     """
-    lab = cv2.cvtColor(cv2.blur(face, (PATCH, PATCH)), cv2.COLOR_BGR2LAB)[..., 1:].astype(np.float32)
+    lab = cv2.cvtColor(cv2.blur(face, (PATCH, PATCH)), cv2.COLOR_BGR2LAB)
     places = np.clip(np.round(points).astype(int), 0, SIDE - 1)
-    upper, lower = (
-        np.array([np.median(lab[places[list(r), 1], places[list(r), 0]], axis=0) for r in regions])
-        for regions in (UPPER, COVERED)
+    upper, lips, lower = (
+        np.median(lab[places[regions, 1], places[regions, 0], 1:].astype(np.float32), axis=1)
+        for regions in (UPPER, LIPS, COVERED)
     )
-    nose, lips, *jaw = np.linalg.norm(lower - np.median(upper, axis=0), axis=1)
-    return float(min(nose, lips, sorted(jaw)[1]))
+    nose, *jaw, mouth = np.linalg.norm(np.concatenate([lower, lips]) - np.median(upper, axis=0), axis=1)
+    return float(min(nose, mouth, sorted(jaw)[1]))
 
 
 def moire_of(luma: Image, mesh: Mesh) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .runtimes import Floats, Image, shrink
+from .runtimes import Floats, Image, averaged, shrink
 
 REFINED_SIDE, REFINED_FACE = 256, 110
 """Pixels of the picture in which a face is refined, and of the longer side of the face in it.
@@ -58,14 +58,14 @@ class Detector:
         scale = min(1.0, side / max(height, width))
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         if size != (width, height):
-            image = shrink(image, size) if quick else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+            image = shrink(image, size) if quick else averaged(image, size)
         if size != self._size:
             self._net.setInputSize(size)
             self._size = size
         _, rows = self._net.detect(image)
         if rows is None:
             return []
-        back = np.array([width / size[0], height / size[1]], dtype=np.float32)
+        back = np.array([width / size[0], height / size[1]] * 7, dtype=np.float32)
         faces = [_face(row, back) for row in rows if np.isfinite(row).all()]
         return sorted(faces, key=lambda face: -face.size)
 
@@ -92,6 +92,6 @@ class Detector:
 
 
 def _face(row: Floats, back: Floats) -> Face:
-    x, y, width, height = (float(v) for v in row[:4] * np.tile(back, 2))
-    points = (row[4:14].reshape(5, 2) * back).astype(np.float32)
-    return Face((x, y, width, height), points, float(row[14]))
+    places = row[:14] * back
+    x, y, width, height = places[:4].tolist()
+    return Face((x, y, width, height), places[4:].reshape(5, 2), float(row[14]))

@@ -36,7 +36,10 @@ CENTRED = [point - MIDDLE for point in _as_complex(TEMPLATE)]
 
 def alignment(points: Floats) -> Floats:
     """2 x 3: the least-squares similarity that takes the 5 x 2 points to the template."""
-    factor, shift = _similarity(points)
+    return _as_matrix(*_similarity(points))
+
+
+def _as_matrix(factor: complex, shift: complex) -> Floats:
     return np.array([[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]])
 
 
@@ -52,18 +55,21 @@ def _similarity(points: Floats) -> tuple[complex, complex]:
 
 def align(image: Image, points: Floats) -> Image:
     """The face at 112 x 112, BGR or grey as the image is, its 5 x 2 points brought to the template."""
-    turn = alignment(points)
-    if np.hypot(turn[0, 0], turn[1, 0]) < 0.5:  # halve first, or a large face would be sampled with gaps
-        near, corner = surroundings(image, points)
+    factor, shift = _similarity(points)
+    if abs(factor) < 0.5:  # halve first, or a large face would be sampled with gaps
+        near, corner = _around(image, factor, shift)
         half = cv2.resize(near, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
         return align(half, ((points - corner) / 2).astype(np.float32))
-    picture: Image = cv2.warpAffine(image, turn, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
+    picture: Image = cv2.warpAffine(image, _as_matrix(factor, shift), (SIDE, SIDE), flags=cv2.INTER_LINEAR)
     return picture
 
 
 def surroundings(image: Image, points: Floats) -> tuple[Image, Floats]:
     """The part of the image that the aligned face is made of, and its upper left corner."""
-    factor, shift = _similarity(points)
+    return _around(image, *_similarity(points))
+
+
+def _around(image: Image, factor: complex, shift: complex) -> tuple[Image, Floats]:
     scale = max(abs(factor), 1e-6)
     corners = [(corner - shift) * factor.conjugate() / scale**2 for corner in (0, SIDE, SIDE * 1j, SIDE * (1 + 1j))]
     x, right = _stretch([corner.real for corner in corners], image.shape[1])

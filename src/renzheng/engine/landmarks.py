@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from .detection import LEFT_EYE, RIGHT_EYE, Face
@@ -28,8 +29,8 @@ RIGHT_EYE_CORNERS, LEFT_EYE_CORNERS = (33, 133), (263, 362)  # outer, inner
 RIGHT_EYE_LIDS = ((160, 144), (159, 145), (158, 153))  # upper, lower
 LEFT_EYE_LIDS = ((387, 373), (386, 374), (385, 380))
 INNER_LIPS, MOUTH_CORNERS = (13, 14), (61, 291)
-ACROSS = ((33, 263), (127, 356), (234, 454), (93, 323), (103, 332), (67, 297), (69, 299), (104, 333), (109, 338))
-"""Pairs of points, right and left, that the skull carries: the face's own axis from right to left."""
+ACROSS = [[33, 127, 234, 93, 103, 67, 69, 104, 109], [263, 356, 454, 323, 332, 297, 299, 333, 338]]
+"""Points right, and left of them, that the skull carries: the face's own axis from right to left."""
 FIVE = [RIGHT_EYE_CORNERS[0], LEFT_EYE_CORNERS[0], NOSE, *MOUTH_CORNERS, RIGHT_EYE_CORNERS[1], LEFT_EYE_CORNERS[1]]
 # The iris model's first 16 points: the lower lid from corner to corner, then the upper lid between them.
 CONTOUR_CORNERS, CONTOUR_LIDS = (0, 8), ((11, 3), (12, 4), (13, 5))
@@ -74,8 +75,8 @@ class Mesh:
         A fit of the whole pose beside the neutral one (``pose``) agrees, but for about two degrees in thirty. The
         proxy ``yaw`` stops growing at 0.5 on some faces while they turn on to 45 degrees; this does not.
         """
-        across = sum(self.points[left] - self.points[right] for right, left in ACROSS)
-        return math.degrees(math.atan2(float(across[2]), math.hypot(float(across[0]), float(across[1]))))
+        x, y, z = (self.points[ACROSS[1]] - self.points[ACROSS[0]]).sum(axis=0).tolist()
+        return math.degrees(math.atan2(z, math.hypot(x, y)))
 
     @cached_property
     def pitch(self) -> float:
@@ -128,7 +129,8 @@ class MeshModel:
     def __call__(self, image: Image, where: Face | Mesh) -> Mesh:
         """The mesh of the face at ``where``: a detected face, or the mesh of the frame before (tracking)."""
         centre, side, angle = _region(where)
-        crop, back = square_crop(image, centre, side, angle, MESH_SIDE)
+        # The same pixels, and OpenCV turns four channels more than twice as fast as three.
+        crop, back = square_crop(cv2.cvtColor(image, cv2.COLOR_BGR2BGRA), centre, side, angle, MESH_SIDE)
         raw, logit = self._model.look(crop)
         points = raw.reshape(468, 3).astype(np.float32)
         flat = points[:, :2] @ back[:, :2].T + back[:, 2]
@@ -138,10 +140,10 @@ class MeshModel:
 
 
 class EyeModel:
-    """Contours of both eyes: finer than the mesh's lids, for blinks."""
+    """Contours of both eyes: finer than the mesh's lids, for blinks. The iris itself is not asked for."""
 
     def __init__(self, path: Path, threads: int = 1) -> None:
-        self._model = TfliteModel(path, threads)
+        self._model = TfliteModel(path, threads, outputs=1)
 
     def __call__(self, image: Image, mesh: Mesh) -> tuple[float, float]:
         """(left, right) eye opening: gap between the lids over the width of the eye."""

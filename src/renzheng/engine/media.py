@@ -76,7 +76,8 @@ class MediaError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """What an image's header says. Width and height are the stored ones, before ``orientation`` (1-8)."""
+    """What an image's header says. Width and height are the stored ones, before ``orientation`` (1-8); ``header``: a
+    JPEG's, so that it is read once."""
 
     format: str
     width: int
@@ -86,6 +87,7 @@ class ImageInfo:
     orientation: int = 1
     animated: bool = False
     progressive: bool = False
+    header: jpeg.Header | None = None
 
     @property
     def pixels(self) -> int:
@@ -153,6 +155,7 @@ def _probe_jpeg(view: memoryview) -> ImageInfo:
         head.bits,
         head.orientation,
         progressive=head.process == jpeg.PROGRESSIVE,
+        header=head,
     )
 
 
@@ -261,7 +264,8 @@ def _decode_jpeg(data: bytes, info: ImageInfo, max_scans: int, side: int, *, qui
 
     ``quick``: the halved colour planes are doubled without smoothing, a third less time for a frame.
     """
-    body = _body(memoryview(data), _header(memoryview(data)), max_scans)
+    view = memoryview(data)
+    body = _body(view, info.header or _header(view), max_scans)
     if body.scans > max_scans:
         raise MediaError("format", f"the JPEG has more than {max_scans} scans")
     if body.end is None and not body.single:

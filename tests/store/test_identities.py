@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,12 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
+async def test_a_name_has_a_length(world: World) -> None:
+    for name, fits in (("x" * 1000, True), ("x" * 1001, False), ("ﷺ" * 2_000_000, False)):
+        with contextlib.nullcontext() if fits else pytest.raises(RefusedError, match="more than 1000 characters"):
+            await world.store.identities.add(world.account.id, NewPerson(ID_CARD, name, None), replace=True)
+
+
 async def test_a_dry_run_says_what_is_wrong_by_row_and_field_and_names_nobody(
     world: World, tmp_path: Path, photos: Path
 ) -> None:
@@ -108,6 +115,7 @@ async def test_a_dry_run_says_what_is_wrong_by_row_and_field_and_names_nobody(
         f"110101199003070011,{NAME},",
         f"110101199003070070,{NAME},good.jpg,more",
         f'110101199003070089,"{NAME}",good.png',
+        f"110101199003070097,{'x' * 1001},",
     ]
     file = tmp_path / "people.csv"
     file.write_text("id_card,name,photo\n" + "\n".join(rows) + "\n", encoding="utf-8")
@@ -123,6 +131,7 @@ async def test_a_dry_run_says_what_is_wrong_by_row_and_field_and_names_nobody(
         Problem(8, "photo", f"the file has more than {len(PHOTO) * 2} bytes"),
         Problem(9, "id_card", "this person is enrolled already"),
         Problem(10, "row", "there are more fields than in the heading"),
+        Problem(12, "name", "it has more than 1000 characters"),
     )
     assert [line.row for line in planned.lines] == [2, 11]
     for hidden in (NAME, ID_CARD, OTHER, "missing.jpg"):

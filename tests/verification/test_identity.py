@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
+from typing import Literal
+
 import pytest
 
 from renzheng.verification import identity, spelling
@@ -120,3 +123,21 @@ def test_a_name_that_is_taken_as_it_is_would_be_spelled_the_same_in_every_charac
         assert spelling.name_as_meant(character) == spelling._as_meant(character), hex(code)
     assert spelling.name_as_meant("黃") == "黄"
     assert spelling.name_as_meant("韦\n") == "韦"
+
+
+def test_no_more_is_folded_than_somebody_may_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A megabyte of a character that stands for eighteen would stop the server for half a minute."""
+    folded: list[int] = []
+
+    def counted(form: Literal["NFKC"], text: str) -> str:
+        folded.append(len(text))
+        return normalize(form, text)
+
+    normalize = unicodedata.normalize
+    monkeypatch.setattr(unicodedata, "normalize", counted)
+    for text in ("ﷺ" * 2_000_000, "ﷺ" * 1001, "\u0301\u0316" * 1_000_000, "１" * 1_000_000, "９" * 201):
+        assert not identity.is_id_card(identity.normal_id_card(text))
+        assert identity.normal_name(text)
+    assert max(folded) == 201
+    assert identity.normal_name("Ａ" * 1000) == "a" * 1000
+    assert identity.is_id_card(identity.normal_id_card("\u200b" * 182 + "１" * 17 + "X"))

@@ -22,9 +22,11 @@ class PasswordsBusyError(Exception):
 
 def fault(password: str, again: str, name: str, min_length: int) -> str | None:
     """Why a new password is not taken: `short`, `long`, `simple`, `different`; None where it is."""
-    plain = normal(password)
     if password != again:
         return "different"
+    if len(password) > 4 * MAX_PASSWORD:  # of which no keyboard's form is short enough; to bring it into one takes long
+        return "long"
+    plain = normal(password)
     if len(plain) < min_length:
         return "short"
     if len(plain) > MAX_PASSWORD:

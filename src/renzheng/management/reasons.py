@@ -84,6 +84,8 @@ CHINESE = {
     "the heading (row 1) lacks {}; it is {}": "表头（第 1 行）缺少 {}，应为 {}",
     "an ID number has 17 digits and a digit or X": "身份证号为 17 位数字加 1 位数字或 X",
     "the name is empty": "姓名为空",
+    "the name has more than {} characters": "姓名超过 {} 个字符",
+    "it has more than {} characters": "超过 {} 个字符",
     "a person with this ID number is enrolled already": "该身份证号已登记",
     "nobody with this ID number is enrolled": "没有登记该身份证号",
     "account {} has no person {}": "账号 {} 没有人员 {}",

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from renzheng.store.accounts import RefusedError
 from renzheng.store.identities import Identities, NewPerson
-from renzheng.verification.identity import is_id_card, normal_id_card, normal_name
+from renzheng.verification.identity import MAX_NAME, is_id_card, normal_id_card, normal_name
 
 FIELDS = ("id_card", "name", "photo")
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
@@ -138,6 +138,9 @@ def _line(row: int, values: dict[str, str], photos: PhotoSource | None) -> Itera
     if not normal_name(name):
         good = False
         yield Problem(row, "name", "it is empty")
+    if len(name) > MAX_NAME:
+        good = False
+        yield Problem(row, "name", f"it has more than {MAX_NAME} characters")
     found: Any | None = None
     if photo:
         found = photos.find(photo) if photos is not None else None

@@ -17,7 +17,7 @@ from renzheng.store.objects import Objects
 from renzheng.store.room import Room
 from renzheng.store.sealer import DamagedError, ErasedError, Kind, Sealer, Subject
 from renzheng.store.vault import Vault
-from renzheng.verification.identity import is_id_card, mask_id_card, mask_name, normal_id_card, normal_name
+from renzheng.verification.identity import MAX_NAME, is_id_card, mask_id_card, mask_name, normal_id_card, normal_name
 from renzheng.verification.records import EnrolledPerson
 
 _DECOY = Subject(Kind.PERSON, 0)
@@ -90,6 +90,8 @@ class Identities:
             raise RefusedError("an ID number has 17 digits and a digit or X")
         if not normal_name(person.name):
             raise RefusedError("the name is empty")
+        if len(person.name) > MAX_NAME:
+            raise RefusedError(f"the name has more than {MAX_NAME} characters")
         known = await self._id_of(account_id, person.id_card)
         if known is not None and not replace:
             raise RefusedError("a person with this ID number is enrolled already")

@@ -102,7 +102,7 @@ class Operators:
     async def named(self, name: str) -> Operator:
         """Raises NotFoundError, TamperedError. What is typed at the sign-in comes here: PostgreSQL takes no NUL."""
         if not _NAME.fullmatch(name):
-            raise NotFoundError("there is no operator of that name")
+            raise NotFoundError(f"there is no operator {name}")
         return await self._one("name", name)
 
     async def _one(self, column: str, value: int | str) -> Operator:

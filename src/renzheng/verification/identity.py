@@ -6,6 +6,9 @@ import re
 
 from renzheng.verification.spelling import folded, name_as_meant
 
+MAX_NAME, MAX_ID_CARD = 1000, 200
+"""Characters that somebody may write a name and a number with. A longer text is neither, and is left as it stands: to
+fold millions of characters takes many seconds."""
 _ID_CARD = re.compile(r"[0-9]{17}[0-9Xx]", re.ASCII)
 _LOOKS_LIKE_X = str.maketrans("ХΧ×✕", "XXXX")
 """A Cyrillic and a Greek letter and two signs that people type for the last character."""
@@ -21,12 +24,14 @@ def is_id_card(text: str) -> bool:
 
 def normal_id_card(text: str) -> str:
     """The spelling under which a number is looked up: narrow digits, upper-case X, nothing that cannot be seen."""
+    if len(text) > MAX_ID_CARD:
+        return text
     return text.upper() if text.isascii() and text.isalnum() else folded(text).upper().translate(_LOOKS_LIKE_X)
 
 
 def normal_name(text: str) -> str:
     """The spelling under which names are compared: see `spelling`."""
-    return name_as_meant(text)
+    return text if len(text) > MAX_NAME else name_as_meant(text)
 
 
 def mask_id_card(text: str) -> str:

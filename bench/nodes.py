@@ -2,15 +2,17 @@
 
     python -m bench nodes
 
-CPU of the servers and of PostgreSQL a token, in interleaved rounds; the statements that PostgreSQL was given a token,
-by its own log, in a run apart, as the log costs too; and the share of moments at which any server waited for a lock,
-as pg_stat_activity shows it. Each of two has as many connections as the one alone: what comes together shares a
-commit. All share the cores of one machine, so two are no faster.
+CPU of the servers and of PostgreSQL a token, in interleaved rounds, where each of two servers has as many connections
+as the one alone, and where both together have as many: what comes together shares a transaction, so that half as much
+at each shares less. The statements and transactions that PostgreSQL was given a token, by its own log, in a run apart,
+as the log costs too; what a server costs that nobody asks; and the share of moments at which any server waited for a
+lock, as pg_stat_activity shows it. All share the cores of one machine, so two are no faster.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import shutil
@@ -18,10 +20,11 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 
@@ -33,39 +36,70 @@ from tests.support.server import Server
 
 ROUNDS, REQUESTS, CONNECTIONS = 7, 1000, 32
 COUNTED = 600
+IDLE_SECONDS = 20.0
 LOOK_SECONDS = 0.01
-STATEMENT = re.compile(r"^(\S+) .*LOG:  (?:statement|execute [^:]*):")
+STATEMENT = re.compile(r"^(\S+) .*LOG:  (?:statement|execute [^:]*): *(\w+)")
 LOG = {"log_line_prefix": "'%d '", "log_destination": "stderr"}
 
 
 @dataclass
 class Setup:
-    """Servers on the same records. `names`: of the databases."""
+    """Servers on the same records. `databases`: their names, that of the records first."""
 
     name: str
     targets: list[Target]
     databases: tuple[str, ...]
+
+    def send(self, count: int, connections: int) -> tuple[float, list[float]]:
+        """Tokens, as many from each server, over so many connections to each; CPU seconds of the servers a token, and
+        the seconds of each."""
+        share = count // len(self.targets)
+        before = self.cpu()
+        with ThreadPoolExecutor(len(self.targets)) as pool:
+            took = list(pool.map(lambda target: send_many(target, share, connections, is_token), self.targets))
+        return (self.cpu() - before) / (share * len(self.targets)), [one for times in took for one in times]
+
+    def cpu(self) -> float:
+        return sum(target.cpu() for target in self.targets)
+
+
+@dataclass
+class Load:
+    """A setup, asked over so many connections to each server; what each round measured of it."""
+
+    name: str
+    setup: Setup
+    connections: int
     cpu: list[float] = field(default_factory=list)
     beside: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
 
-    def send(self, count: int) -> tuple[float, list[float]]:
-        """Tokens, as many from each server; CPU seconds of the servers a token, and the seconds of each."""
-        share = count // len(self.targets)
-        before = sum(target.cpu() for target in self.targets)
-        with ThreadPoolExecutor(len(self.targets)) as pool:
-            took = list(pool.map(lambda target: send_many(target, share, CONNECTIONS, is_token), self.targets))
-        cpu = sum(target.cpu() for target in self.targets) - before
-        return cpu / (share * len(self.targets)), [one for times in took for one in times]
-
     def measure(self) -> None:
         beside, begun = postgres_cpu(), time.perf_counter()
-        cpu, times = self.send(REQUESTS)
+        cpu, times = self.setup.send(REQUESTS, self.connections)
         self.rates.append(len(times) / (time.perf_counter() - begun))
         self.cpu.append(cpu)
         self.beside.append((postgres_cpu() - beside) / len(times))
         self.times += times
+
+    def tell(self, logged: Logged) -> None:
+        p50, p99 = (1e3 * percentile(self.times, share) for share in (0.5, 0.99))
+        print(
+            f"{self.name:<38} {1e6 * statistics.median(self.cpu):5.0f} µs CPU of the servers a token"
+            f" ({1e6 * min(self.cpu):.0f} to {1e6 * max(self.cpu):.0f}), PostgreSQL's processes"
+            f" {1e6 * statistics.median(self.beside):4.0f} µs; {logged.statements:.2f} statements,"
+            f" {1 / logged.transactions:.1f} tokens a transaction; {statistics.median(self.rates):4.0f} tokens a"
+            f" second, p50 {p50:.1f} ms, p99 {p99:.1f} ms"
+        )
+
+
+class Logged(NamedTuple):
+    """By PostgreSQL's log, of everything that the servers do meanwhile: a token, or a second. `transactions`: of the
+    records."""
+
+    statements: float
+    transactions: float
 
 
 @contextlib.contextmanager
@@ -129,50 +163,73 @@ class Waits:
                 self.waits += int(row is not None and row[0] != 0)
 
 
-def statements(cluster: Cluster, setup: Setup) -> float:
-    """Statements a token, by PostgreSQL's log, of everything that the servers do meanwhile."""
+def logged(cluster: Cluster, setup: Setup, work: Callable[[], float]) -> Logged:
+    """For each of what `work` says that it did."""
     log = cluster.folder / "log"
     with cluster.admin() as connection:
         connection.execute("ALTER SYSTEM SET log_statement = 'all'")
         connection.execute("SELECT pg_reload_conf()")
         time.sleep(1)
         start = log.stat().st_size
-        setup.send(COUNTED)
+        count = work()
         time.sleep(0.2)
         with log.open("rb") as file:
             file.seek(start)
             lines = file.read().decode("utf-8", "replace").splitlines()
         connection.execute("ALTER SYSTEM RESET log_statement")
         connection.execute("SELECT pg_reload_conf()")
-    found = (STATEMENT.match(line) for line in lines)
-    return sum(one is not None and one[1] in setup.databases for one in found) / COUNTED
+    found = [one for one in map(STATEMENT.match, lines) if one is not None and one[1] in setup.databases]
+    commits = sum(one[1] == setup.databases[0] and one[2] == "COMMIT" for one in found)
+    return Logged(len(found) / count, commits / count)
+
+
+def idle(cluster: Cluster, setup: Setup) -> str:
+    """What a server costs that nobody asks, in a sentence."""
+    before, beside = setup.cpu(), postgres_cpu()
+    time.sleep(IDLE_SECONDS)
+    count = IDLE_SECONDS * len(setup.targets)
+    cpu, other = (setup.cpu() - before) / count, (postgres_cpu() - beside) / count
+
+    def rest() -> float:
+        time.sleep(IDLE_SECONDS)
+        return count
+
+    by_log = logged(cluster, setup, rest)
+    return f"{1e3 * cpu:.1f} ms CPU a second, PostgreSQL {1e3 * other:.1f} ms, {by_log.statements:.1f} statements"
 
 
 def main() -> None:
     with setups() as (cluster, one, two):
         print(f"{os.cpu_count()} cores, load before {os.getloadavg()[0]:.1f}")
-        for setup in (one, two):
-            setup.send(REQUESTS)
+        alone = Load("one server", one, CONNECTIONS)
+        as_much = Load("two servers, each as many connections", two, CONNECTIONS)
+        half = Load("two servers, half the connections each", two, CONNECTIONS // 2)
+        loads = [alone, as_much, half]
+        for load in loads:
+            load.setup.send(REQUESTS, load.connections)
         with Waits(cluster, two.databases) as waits:
             for number in range(ROUNDS):
-                for setup in (one, two) if number % 2 else (two, one):
-                    setup.measure()
-        counts = {setup.name: statements(cluster, setup) for setup in (one, two)}
-    for setup in (one, two):
-        p50, p99 = (1e3 * percentile(setup.times, share) for share in (0.5, 0.99))
+                for load in loads if number % 2 else reversed(loads):
+                    load.measure()
+        by_log = {}
+        for load in loads:
+            send = functools.partial(load.setup.send, COUNTED, load.connections)
+            by_log[load.name] = logged(cluster, load.setup, lambda send=send: len(send()[1]))  # type: ignore[misc]
+        at_rest = idle(cluster, two)
+    for load in loads:
+        load.tell(by_log[load.name])
+    for load in (as_much, half):
+        servers = statistics.median(b / a for a, b in zip(alone.cpu, load.cpu, strict=True))
+        whole = statistics.median(load.cpu) + statistics.median(load.beside)
+        whole /= statistics.median(alone.cpu) + statistics.median(alone.beside)
+        count = by_log[load.name].statements / by_log[alone.name].statements
         print(
-            f"{setup.name:<12} {1e6 * statistics.median(setup.cpu):5.0f} µs CPU a token"
-            f" ({1e6 * min(setup.cpu):.0f} to {1e6 * max(setup.cpu):.0f}), PostgreSQL's processes"
-            f" {1e6 * statistics.median(setup.beside):4.0f} µs, {counts[setup.name]:.2f} statements;"
-            f" {statistics.median(setup.rates):5.0f} tokens a second, p50 {p50:.1f} ms, p99 {p99:.1f} ms"
+            f"{load.name} : one server, a token    CPU of the servers {servers:.2f}, of all processes {whole:.2f},"
+            f" statements {count:.2f}   (at most 1.1)"
         )
-    whole = [statistics.median(setup.cpu) + statistics.median(setup.beside) for setup in (one, two)]
-    pairs = statistics.median(b / a for a, b in zip(one.cpu, two.cpu, strict=True))
-    print(f"two : one, CPU of the servers            {pairs:.2f}   (at most 1.1)")
-    print(f"two : one, CPU of all processes          {whole[1] / whole[0]:.2f}")
-    print(f"two : one, statements a token            {counts[two.name] / counts[one.name]:.2f}   (at most 1.1)")
     share = 100 * waits.waits / waits.looks
     print(f"moments at which a server waits for a lock    {share:.2f} %   (under 1; {waits.looks} looks)")
+    print(f"a server that nobody asks                     {at_rest}")
     print(
         "Both servers, PostgreSQL and the load share these cores: the throughput of two says nothing of two machines."
     )

@@ -14,6 +14,7 @@ from renzheng.store.engine import AwayError, StoppedError, StoreError, Transacti
 from renzheng.store.postgres import PostgresDatabase
 from renzheng.store.postgres_session import PostgresSettings, connecting, place, spoken
 from tests.support.postgres import Cluster, cluster
+from tests.support.server import PATIENCE
 
 
 @pytest.fixture
@@ -56,6 +57,21 @@ async def test_what_is_written_at_once_is_committed_together_and_read_back(datab
     assert await database.one("SELECT count(*), count(DISTINCT xmin::text) FROM things") in {(50, 1), (50, 2)}
     assert await database.one("SELECT blob FROM things WHERE id = :id", id=7) == (b"\0\xff",)
     assert await database.one("SELECT 1 FROM things WHERE id = :id", id=70) is None
+
+
+async def test_who_writes_again_at_once_shares_the_next_transaction_too(
+    database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "GATHER_PART", 1e9)
+    monkeypatch.setattr(postgres, "MAX_GATHER", PATIENCE)
+
+    async def write_on(who: int) -> None:
+        for number in range(5):
+            await database.write(lambda tx: insert(tx, 100 * who + number))  # noqa: B023 - awaited at once
+            await asyncio.sleep(0.005 * who)  # as over a network, and not all at once
+
+    await asyncio.gather(*(write_on(who) for who in range(8)))
+    assert await database.one("SELECT count(*), count(DISTINCT xmin::text) FROM things") == (40, 5)
 
 
 async def test_a_job_that_fails_undoes_itself_alone(database: PostgresDatabase) -> None:

@@ -67,7 +67,7 @@ class Store:
         self.authenticity = authenticity
         self._lock = lock
         self.is_shared = is_shared
-        self._poll_seconds = poll_seconds
+        self._poll_seconds = 2 * poll_seconds if is_shared else poll_seconds  # a statement over a network
         self._clock = clock
         self._entropy = entropy
         self._retention = retention
@@ -179,6 +179,7 @@ def open_store(
 
     `clock`: unix seconds. `entropy`: gives that many unpredictable bytes. `evidence_url`: such as
     `s3://bucket/prefix`; None or empty keeps evidence in the data folder.
+    `poll_seconds`: how often changes of accounts and keys are looked for; half as often over PostgreSQL.
     `evidence_seconds`: of one request to that. `min_free_bytes`: what is kept free of the
     disks; None: the smaller of 1 GiB and 5 % of each. `adopt`: sign the records as they are. `postgres`: where records
     and keys are; None: in SQLite, in the two folders. `seals`: what opens the master key. Raises StoreError with a

@@ -51,6 +51,9 @@ MAX_RUNS = 8
 RECONNECT_SECONDS = 1.0
 """After which the pool gives a connection up, and makes a new one for whoever asks: else it tries ever more rarely, and
 after an outage reads would fail for as long again."""
+GATHER_PART, MAX_GATHER = 0.25, 0.005
+"""For how long, as a part of what the last batch took and in seconds at most, a batch waits for those who had theirs in
+the last one: they often ask again at once, and what comes together costs less."""
 FIRST_PAUSE = 0.02
 """Seconds before a batch is run again; doubled each time."""
 # What PostgreSQL undoes for the sake of others, and what ends a connection: nothing of the batch took effect.
@@ -121,6 +124,8 @@ class PostgresDatabase:
         self._opening = asyncio.Lock()
         self._writer: AsyncConnection[Row] | None = None
         self._waiting: deque[Write] = deque()
+        self._wanted = 0
+        self._has_wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopped = False
         self.trouble: str | None = None
@@ -185,6 +190,8 @@ class PostgresDatabase:
             raise StoppedError("the store is stopped")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append(Write(job, future, keys, savepoint))
+        if len(self._waiting) == self._wanted:
+            self._has_wanted.set()
         if self._task is None:
             self._task = asyncio.create_task(self._work(), name="renzheng-writer")
         return await future
@@ -192,6 +199,7 @@ class PostgresDatabase:
     async def stop(self) -> None:
         """Finish what was handed in, then close."""
         self._stopped = True
+        self._has_wanted.set()
         await self.news.stop()
         if self._task is not None:
             await self._task
@@ -202,6 +210,7 @@ class PostgresDatabase:
                 await self._pool.close()
 
     async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
         try:
             while self._waiting:
                 before = 0
@@ -210,9 +219,21 @@ class PostgresDatabase:
                     await asyncio.sleep(0)  # a shared transaction is one fsync for all
                 batch = take_batch(self._waiting, self._batch_limit)
                 if batch:
+                    begun = loop.time()
                     await self._run(batch)
+                    await self._gather(len(batch), loop.time() - begun)
         finally:
             self._task = None
+
+    async def _gather(self, answered: int, took: float) -> None:
+        """Where many write at once, let those who were just answered join those who wait already."""
+        if self._stopped or answered == 1 or len(self._waiting) >= self._batch_limit:
+            return
+        self._wanted = min(len(self._waiting) + answered, self._batch_limit)
+        self._has_wanted.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(took * GATHER_PART, MAX_GATHER)):
+                await self._has_wanted.wait()
 
     async def _run(self, batch: list[Write]) -> None:
         """Run a batch until it is committed, or until it is clear that it cannot be."""
@@ -224,7 +245,10 @@ class PostgresDatabase:
                 await self._try(batch, apart=apart)
                 failure = None
                 break
-            except _JobFailedError:
+            except _JobFailedError as failed:
+                if len(batch) == 1:  # all of it is undone, and there is nothing else to run again
+                    batch[0].error, failure = failed.__cause__, None
+                    break
                 apart = True
                 continue
             except _AGAIN as error:
@@ -258,12 +282,11 @@ class PostgresDatabase:
         """One transaction of all. Raises what undid it; a job's own error is noted with the job."""
         connection = await self._connection()
         with_keys = self._keys is not None and any(write.keys for write in batch)
-        alone = apart or len(batch) == 1
         try:
             number = await self._begin(connection, with_keys)
             for write in batch:
                 write.result, write.error = None, None
-                await self._run_job(connection, write, apart=alone)
+                await self._run_job(connection, write, apart=apart)
             if with_keys and self._keys is not None:
                 await self._keys.commit()
         except BaseException:

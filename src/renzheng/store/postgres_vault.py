@@ -128,9 +128,10 @@ class PostgresVault(Vault):
     async def begin(self) -> None:
         if self._writer is None or self._writer.closed or self._writer.broken:
             self._writer = await AsyncConnection.connect(**connecting(self._url, self._settings))
-        await self._writer.execute("BEGIN")
         # Shared, so that a rotation waits: once it has set a new generation, no key is wrapped under the old one.
-        row = await PostgresTransaction(self._writer).one(f"{_META} FOR SHARE", name="master")
+        cursor = await self._writer.execute("BEGIN; SELECT value FROM meta WHERE name = 'master' FOR SHARE")
+        cursor.nextset()
+        row = await cursor.fetchone()
         self._current = self._have_master(int(row[0]) if row else 0)
 
     async def commit(self) -> None:

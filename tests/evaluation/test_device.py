@@ -78,10 +78,13 @@ async def test_a_camera_without_a_face_ends_without_an_outcome_when_time_is_over
             return np.full((480, 640, 3), 90, np.uint8)
 
     told: list[Event] = []
-    limits = DeviceLimits(seconds=3.0)
-    with pytest.raises(NoOutcomeError, match="no outcome within 3 seconds"):
-        await Device(server.url, fetch(merchant, reference), Wall(), limits=limits, tell=told.append).run()
-    assert "no_face" in [event.fields["code"] for event in told if event.kind == "hint"]
+    for seconds in (3, 12, 48):  # a busy machine may not have looked at any picture after three
+        limits, token = DeviceLimits(seconds=seconds), fetch(merchant, reference)
+        with pytest.raises(NoOutcomeError, match=f"no outcome within {seconds} seconds"):
+            await Device(server.url, token, Wall(), limits=limits, tell=told.append).run()
+        if "no_face" in [event.fields["code"] for event in told if event.kind == "hint"]:
+            return
+    raise AssertionError("nobody says that there is no face")
 
 
 async def test_a_lost_connection_is_opened_again_and_the_attempt_goes_on(

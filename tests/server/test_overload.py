@@ -115,7 +115,7 @@ def _loaded(port: int, requests: list[bytes], rate: float, seconds: float, lines
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("overload"), requests_per_second=100_000).start()
+    running = Server(tmp_path_factory.mktemp("overload"), requests_per_second=100_000).start(as_shipped=True)
     yield running
     running.stop()
 
@@ -209,7 +209,7 @@ def rehearsed() -> list[Rehearsal]:
 
 @pytest.fixture
 def open_server(tmp_path: Path) -> Iterator[Server]:
-    running = Server(tmp_path, attempts_a_day=0, captures_per_address=1000).start()
+    running = Server(tmp_path, attempts_a_day=0, captures_per_address=1000).start(as_shipped=True)
     yield running
     running.stop()
 

@@ -49,7 +49,7 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str
     limits = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (limits[1], limits[1]))  # as services of systemd begin
     try:
-        server = Server(tmp_path_factory.mktemp("secrets"), log_level="debug").start()
+        server = Server(tmp_path_factory.mktemp("secrets"), log_level="debug").start(as_shipped=True)
     finally:
         resource.setrlimit(resource.RLIMIT_CORE, limits)
     photo = server.folder / "enrolled.png"

@@ -70,7 +70,7 @@ class Pair:
         self.servers: list[Server] = []
         for name in ("one", "other"):
             (folder / name).mkdir()
-            self.servers.append(Server(folder / name, **given).start())
+            self.servers.append(Server(folder / name, **given).start(as_shipped=True))
 
     def stop(self) -> None:
         for server in self.servers:

@@ -288,8 +288,8 @@ class Installation:
 
 def _starting(server: Server) -> Callable[[], subprocess.Popen[bytes]]:
     def begin() -> subprocess.Popen[bytes]:
-        process = server.start(START_SECONDS).process
-        assert process is not None
+        process = server.start(START_SECONDS, as_shipped=True).process
+        assert isinstance(process, subprocess.Popen)
         return process
 
     return begin

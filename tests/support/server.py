@@ -24,7 +24,7 @@ from tencentcloud.faceid.v20180301 import faceid_client, models
 
 from renzheng.store.changes import BALANCES, TENANTS
 from renzheng.store.files import RECORDS_FILE
-from tests.support.commands import run_command
+from tests.support.commands import Forked, run_command
 from tests.support.schema import lay_out
 
 REGION = "ap-guangzhou"
@@ -48,7 +48,8 @@ def free_port() -> int:
 class Server:
     """`renzheng serve` under test. `settings` are RENZHENG_* values by their lower-case names.
 
-    Its folders begin with the newest schema: tests/cli/test_newcomers.py is about a start without any.
+    Its folders begin with the newest schema, and its process with what a server imports. A test that measures the
+    process starts it `as_shipped`; tests/cli/test_newcomers.py starts servers from nothing, as a shell does.
     """
 
     def __init__(self, folder: Path, **settings: object) -> None:
@@ -70,24 +71,15 @@ class Server:
             "RENZHENG_REQUESTS_PER_SECOND": "100000",  # a fast machine sends a file's requests within one second
             **{f"RENZHENG_{name.upper()}": str(value) for name, value in settings.items()},
         }
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Forked | None = None
         self.descriptors: int | None = None
         """How many file descriptors the server may have; None: as many as this process."""
 
-    def start(self, within: float = PATIENCE) -> Server:
+    def start(self, within: float = PATIENCE, *, as_shipped: bool = False) -> Server:
         """Start and wait until it answers. Raises AssertionError with the log's end."""
         if "RENZHENG_DATABASE_URL" not in self.environment:
             lay_out(*(Path(self.environment[f"RENZHENG_{name}_DIR"]) for name in ("DATA", "KEYS")))
-        with self.log.open("ab") as log:
-            limit = [] if self.descriptors is None else ["prlimit", f"--nofile={self.descriptors}"]
-            self.process = subprocess.Popen(
-                [*limit, sys.executable, "-m", "renzheng", "serve"],
-                env=self.environment,
-                cwd=self.folder,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self.process = self._begin_as_shipped() if as_shipped or self.descriptors else self._begin()
         deadline = time.monotonic() + within
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -99,6 +91,21 @@ class Server:
                 time.sleep(0.1)
         self.kill()
         raise AssertionError("the server did not start:\n" + self.log.read_text(errors="replace")[-4000:])
+
+    def _begin(self) -> Forked:
+        return Forked(("serve",), self.environment, self.folder, self.log)
+
+    def _begin_as_shipped(self) -> subprocess.Popen[bytes]:
+        limit = [] if self.descriptors is None else ["prlimit", f"--nofile={self.descriptors}"]
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [*limit, sys.executable, "-m", "renzheng", "serve"],
+                env=self.environment,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
     def stop(self) -> None:
         """Ask it to end, and wait."""

@@ -177,18 +177,18 @@ def restless() -> list[Moment]:
     ("name", "more"),
     [
         *((name, True) for name in ("speed", "growth", "yaw_speed", "gap", "repeated", "frozen")),
-        *((name, False) for name in ("frontal", "turned")),
+        *((name, False) for name in ("frontal", "turned", "link")),
     ],
 )
 def test_what_is_just_at_its_limit_passes_and_what_is_past_it_is_named(name: str, more: bool) -> None:
     loose = ContinuityLimits(
-        frontal=-1, turned=-1, speed=1e9, growth=1e9, yaw_speed=1e9, gap=1e9, repeated=10**9, frozen=1e9
+        frontal=-1, turned=-1, link=-1, speed=1e9, growth=1e9, yaw_speed=1e9, gap=1e9, repeated=10**9, frozen=1e9
     )
-    value = getattr(measure_continuity(restless(), [0.9, 0.8], [0.7, 0.6], loose), name)
+    value = getattr(measure_continuity(restless(), [0.9, 0.8], [0.7, 0.6], loose, link=0.5), name)
     assert value > 0
     for limit, faults in ((value, ()), (value - 0.001 if more else value + 0.001, (name,))):
         limits = replace(loose, **{name: limit})
-        assert measure_continuity(restless(), [0.9, 0.8], [0.7, 0.6], limits).faults == faults
+        assert measure_continuity(restless(), [0.9, 0.8], [0.7, 0.6], limits, link=0.5).faults == faults
 
 
 def test_silence_of_just_the_limit_counts_as_time_without_a_face_and_longer_is_the_lines() -> None:

@@ -121,12 +121,12 @@ def test_frames_are_fit_up_to_a_share_of_unfit_ones(others: Glance, of: int, und
     judge = judged([*[(0, "neutral", ONE)] * good, *[(0, "neutral", others)] * of])
     for _ in range(undecodable):
         judge.add(None, 0, "neutral", 10.0)
-    assert judge._status() == status
+    assert concluded(judge).frames_status == status
 
 
 @pytest.mark.parametrize(("frames", "status"), [(7, "no_face"), (8, "usable")])
 def test_a_least_number_of_frames_shows_a_whole_face(frames: int, status: str) -> None:
-    assert judged([(0, "neutral", ONE)] * frames)._status() == status
+    assert concluded(judged([(0, "neutral", ONE)] * frames)).frames_status == status
 
 
 def test_a_baseline_is_of_the_neutral_step_alone() -> None:

@@ -58,7 +58,10 @@ def test_a_challenge_without_a_turn_so_far_is_an_action_not_done(measured: Measu
 @pytest.mark.parametrize(
     ("fault", "tag"),
     [
-        *((fault, "05") for fault in ("frontal", "turned", "repeated", "frozen", "disorder", "speed", "growth")),
+        *(
+            (fault, "05")
+            for fault in ("frontal", "turned", "link", "repeated", "frozen", "disorder", "speed", "growth")
+        ),
         ("yaw_speed", "06"),
         ("gap", "11"),
     ],

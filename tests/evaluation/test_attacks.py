@@ -43,7 +43,7 @@ from renzheng.evaluation.suite import (
 )
 from renzheng.evaluation.tables import markdown
 from renzheng.evaluation.texts import Language, Words
-from renzheng.evaluation.thresholds import choose, confirm
+from renzheng.evaluation.thresholds import HEADS, choose, confirm
 
 from .conftest import DATA
 
@@ -338,8 +338,9 @@ def test_no_attack_passes_and_each_is_strong_enough_to_count(folders: list[Path]
     for row in found.attacks:
         assert row.suite is not None
         if row.suite.nature == "uncaught":
-            assert row.presentations >= 100
-            assert row.apcer.errors >= 0.95 * row.presentations
+            if row.name == HEADS:
+                assert row.presentations >= 100
+                assert row.apcer.errors >= 0.95 * row.presentations
             continue
         passed[row.name] = row.apcer.errors
         if row.suite.without is not None:

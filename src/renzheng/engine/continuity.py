@@ -57,9 +57,11 @@ def measure_continuity(
     turned: Sequence[float],
     limits: ContinuityLimits,
     turn: Turn | None = None,
+    link: float | None = None,
 ) -> Continuity:
     """``seen``: all frames in order; ``frontal``: cosines among the compared frames; ``turned``: of the turned
-    frames to the first of them; ``turn``: the course of the turn, where one was asked."""
+    frames to the first of them; ``turn``: the course of the turn, where one was asked; ``link``: the weakest of the
+    chain of faces (see ``identity``), where there is one."""
     found = [(moment.at, moment.glance) for moment in seen if moment.glance.box is not None]
     speed, growth = fastest(found)
     gap = without_face(seen, limits.gap, PAUSE_INTERVALS * mean_interval([moment.at for moment in seen]))
@@ -70,6 +72,7 @@ def measure_continuity(
     faults = {
         "frontal": low_frontal is None or low_frontal < limits.frontal,
         "turned": low_turned is None or low_turned < limits.turned,
+        "link": link is not None and link < limits.link,
         "speed": speed > limits.speed,
         "growth": growth > limits.growth,
         "yaw_speed": turning > limits.yaw_speed,
@@ -93,6 +96,8 @@ def measure_continuity(
         turned_threshold=limits.turned,
         faults=tuple(name for name, wrong in faults.items() if wrong),
         passed=not any(faults.values()),
+        link=link,
+        link_threshold=limits.link,
     )
 
 

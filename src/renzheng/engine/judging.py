@@ -17,7 +17,7 @@ Rules that are chosen here, and nowhere else:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import median
@@ -29,8 +29,10 @@ from .comparison import NO_REFERENCE, Reference, compare, read_reference
 from .continuity import Moment, measure_continuity
 from .depth import brought_to_height, enough, least_relief, measure_depth, reach, solidity_of, spread
 from .doubts import weigh
-from .embedding import align, cosine
+from .embedding import cosine
+from .fitness import count_frames, status_of
 from .frames import FrameMeasurement, followed, measure_frame
+from .identity import Chain, Faces, Looking
 from .landmarks import Mesh
 from .light import COLOURS, flashes_of, is_light, measure_light, waiting
 from .limits import JudgingLimits, MediaLimits
@@ -48,7 +50,6 @@ from .measurement import (
     Continuity,
     Depth,
     Frame,
-    FrameCounts,
     Light,
     Measurement,
     Turn,
@@ -62,9 +63,11 @@ from .runtimes import Floats, Image
 
 AT_ONCE = 8
 """Pictures that are asked for at a time."""
+STATIONS = 3
+"""Views of a turn that the chain of faces goes by (see ``identity``)."""
 
-Asking = Generator[list[int], Sequence[Image | None], Measurement]
-"""Yields indices of frames whose pictures it needs, at most ``AT_ONCE``; is sent them, None where one is unfit."""
+Asking = Looking[Measurement]
+"""Yields indices of at most ``AT_ONCE`` frames."""
 
 
 @dataclass(slots=True)
@@ -97,7 +100,7 @@ class Judge:
         self._seen: list[_Seen] = []
         self._ranked: dict[int, list[FrontalFrame]] = {}
         self._pictures: dict[int, Image] = {}
-        self._aligned: dict[int, Image] = {}
+        self._faces = Faces(models)
         self._undecodable = 0
         self._total = 0
 
@@ -114,7 +117,7 @@ class Judge:
         """Degrees of turn of the neutral pose."""
         return median([mesh.turn for mesh in self._neutral()] or [0.0])
 
-    def _follow(self) -> Generator[list[int], Sequence[Image | None], None]:
+    def _follow(self) -> Looking[None]:
         """Look for a face that was lost where it was a frame before, frame after frame."""
         before: Mesh | None = None
         for seen in self._seen:
@@ -141,20 +144,20 @@ class Judge:
             rows.setdefault(seen.step, []).append(FrontalFrame(seen.index, seen.step, seen.at, score, quality, mesh))
         self._ranked = {step: two_best(row, limits.apart) for step, row in rows.items()}
 
-    def _look_again(self, compared: Sequence[FrontalFrame]) -> Generator[list[int], Sequence[Image | None], None]:
+    def _look_again(self, compared: Sequence[FrontalFrame]) -> Looking[None]:
         """Get the pictures of the frames to compare, and the aligned faces of all of which more than numbers count."""
         meshes = {seen.index: seen.mesh for seen in self._seen}
         whole = {one.index for one in compared}
         views = {one.index for sign, turned in self._turned() for one in self._views(turned, sign)}
         views |= {one.index for one in (*self._least_turned(), *self._lit())}
-        wanted = sorted(whole | views | {one.index for one in self._ahead()})
+        wanted = sorted(whole | views | {one.index for one in (*self._ahead(), *self._best())})
         for start in range(0, len(wanted), AT_ONCE):
             indices = wanted[start : start + AT_ONCE]
             for index, image in zip(indices, (yield indices), strict=True):
                 mesh = meshes[index]
                 if image is None or mesh is None:
                     continue
-                self._aligned[index] = align(image, mesh.five_points)
+                self._faces.keep(index, image, mesh)
                 if index in whole:
                     self._pictures[index] = image.copy()  # it may lie in memory that the next ones are written to
 
@@ -173,18 +176,21 @@ class Judge:
         seconds = self._seen[-1].at - self._seen[0].at if self._seen else 0.0
         best = max(compared, key=lambda one: (one.score, -one.index), default=None)
         looks = [(self._pictures[one.index], one.mesh) for one in compared]
-        found_faces = (self._models.embed(image, mesh) for image, mesh in looks)
-        self.embeddings = embeddings = [one for one in found_faces if one is not None]
-        comparison = compare(embeddings, reference)
+        for one, (image, mesh) in zip(compared, looks, strict=True):
+            if (embedding := self._models.embed(image, mesh)) is not None:
+                self.embeddings.append(embedding)
+                self._faces.know(one.index, embedding)
+        comparison = compare(self.embeddings, reference)
         network = self._models.passive
-        continuity = self._continuity(embeddings, turn)
+        continuity = yield from self._continuity(turn)
         looked = measure_appearance(self._pictures[best.index], best.mesh) if best else None
         signs = [screen_signs(self._pictures[one.index], one.mesh) for one in compared if one is not best]
         signs += [(looked.borders, looked.blur)] if looked else []
         borders, blur = (median(values) for values in zip(*signs, strict=True)) if signs else (None, None)
+        counts = count_frames([seen.frame for seen in self._seen], self._total, self._undecodable, limits)
         found = Measurement(
-            frames_status=self._status(),
-            counts=self._counts(),
+            frames_status=status_of(counts, limits),
+            counts=counts,
             baseline=baseline,
             actions=actions,
             challenge_passed=bool(actions) and all(one.answered and not one.unasked for one in actions),
@@ -297,12 +303,13 @@ class Judge:
 
     def _compared(self, aside: Sequence[_Seen], sign: int) -> list[tuple[float, Planarity]]:
         """Degrees of turn of each of these views, and how it differs from the best neutral one; none without that."""
-        ahead = [one for one in self._ahead() if one.index in self._aligned]
+        aligned = self._faces.aligned
+        ahead = [one for one in self._ahead() if one.index in aligned]
         return [
-            (sign * (seen.mesh.turn - self._rest), compare_views(view, (seen.mesh, self._aligned[seen.index])))
-            for view in [(one.mesh, self._aligned[one.index]) for one in ahead]
+            (sign * (seen.mesh.turn - self._rest), compare_views(view, (seen.mesh, aligned[seen.index])))
+            for view in [(one.mesh, aligned[one.index]) for one in ahead]
             for seen in aside
-            if seen.mesh is not None and seen.index in self._aligned
+            if seen.mesh is not None and seen.index in aligned
         ]
 
     def _turn(self) -> Turn | None:
@@ -313,26 +320,44 @@ class Judge:
         ]
         return min((one for one in courses if one is not None), key=lambda one: one.between, default=None)
 
-    def _continuity(self, frontal: list[Floats], turn: Turn | None) -> Continuity | None:
-        """One person: the compared frames among themselves, and each turn's least turned view with the first of them.
+    def _continuity(self, turn: Turn | None) -> Looking[Continuity | None]:
+        """One person: the compared frames among themselves, the best frontal face of each other step with the first of
+        them, each turn's least turned view as well, and a chain from the first step to the last by way of the turns.
 
         The least turned of those that are turned enough: a profile resembles nobody's frontal view.
 
         Where colours were shown, two of their frames are compared with that one too: tint costs little of a cosine.
         """
-        if len(frontal) < 2:
+        if len(self.embeddings) < 2:
             return None
+        frontal, first = self.embeddings, self.embeddings[0]
+        others = [one.index for one in self._best()] + [one.index for one in self._lit()]
+        link = yield from Chain(self._faces, self._on_the_way(), self._limits.continuity).weakest(self._stations())
         return measure_continuity(
             [Moment(seen.at, seen.glance, seen.frame.picture) for seen in self._seen],
-            [cosine(first, second) for first, second in combinations(frontal, 2)] + self._like(frontal[0], self._lit()),
-            self._like(frontal[0], self._least_turned()),
+            [cosine(one, other) for one, other in combinations(frontal, 2)] + self._faces.like(first, others),
+            self._faces.like(first, (one.index for one in self._least_turned())),
             self._limits.continuity,
             turn,
+            link,
         )
 
-    def _like(self, first: Floats, seen: Sequence[_Seen]) -> list[float]:
-        faces = [self._aligned[one.index] for one in seen if one.index in self._aligned]
-        return [cosine(first, self._models.embedder.embed_aligned(face)) for face in faces]
+    def _best(self) -> list[FrontalFrame]:
+        """The best frontal frame of each step that has one."""
+        return [max(row, key=lambda one: (one.score, -one.index)) for row in self._ranked.values() if row]
+
+    def _stations(self) -> list[int]:
+        """The frames that have to show one person: the best frontal one of each step, and of each turn's views, by
+        which its depth is measured, the first, the middle and the last, so that most of them are the person's."""
+        far = self._limits.continuity.far
+        rows = [self._views(turned, sign) for sign, turned in self._turned()]
+        views = [one for row in rows for one in spread([one for one in row if abs(one.reach) <= far], STATIONS)]
+        return [one.index for one in self._best()] + [one.index for one in (*self._least_turned(), *views)]
+
+    def _on_the_way(self) -> dict[int, Mesh]:
+        """The meshes of all frames by which a person can be followed."""
+        rows = [seen for seen in self._seen if seen.glance.usable and not is_light(seen.action)]
+        return {seen.index: seen.mesh for seen in rows if seen.mesh is not None}
 
     def _light(self) -> Light | None:
         lit = [(seen.step, seen.action, seen.at) for seen in self._seen if seen.action in COLOURS]
@@ -340,37 +365,6 @@ class Judge:
             return None
         samples = [replace(seen.frame.colours, at=seen.at) for seen in self._seen if seen.frame.colours is not None]
         return measure_light(samples, flashes_of(lit), self._limits.light, waiting(lit))
-
-    def _counts(self) -> FrameCounts:
-        seen = self._seen
-        return FrameCounts(
-            total=self._total,
-            undecodable=self._undecodable,
-            no_face=sum(one.glance.faces == 0 for one in seen),
-            searched=sum(not one.frame.is_tracked for one in seen),
-            several=sum(one.glance.faces > 1 for one in seen),
-            cut=sum(one.glance.cut for one in seen),
-            too_small=sum(self._small(one.glance) for one in seen),
-            usable=sum(one.glance.usable for one in seen),
-        )
-
-    def _small(self, glance: Glance) -> bool:
-        low = min(glance.width, glance.height) < self._limits.frame_side
-        return low or (glance.box is not None and min(glance.box[2:]) < self._limits.face_pixels)
-
-    def _status(self) -> str:
-        counts, limits = self._counts(), self._limits
-        with_face = counts.total - counts.undecodable - counts.no_face
-        if counts.too_small > 0.5 * max(with_face, 1):
-            return "too_few_pixels"
-        if counts.several > limits.several_share * max(counts.searched, 1):
-            return "several_faces"
-        if counts.cut > limits.cut_share * max(with_face, 1):
-            return "cut"
-        gone = counts.no_face + counts.undecodable
-        if counts.usable < limits.minimum_frames or gone > limits.no_face_share * counts.total:
-            return "no_face"
-        return "usable"
 
 
 def _is_lost(frame: FrameMeasurement, before: Mesh) -> bool:

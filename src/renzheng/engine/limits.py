@@ -88,14 +88,23 @@ class DepthLimits:
 
 @dataclass(frozen=True)
 class ContinuityLimits:
-    """What no person does. ``frontal``: least cosine between any two of the compared frames; ``turned``: between a
-    frontal and a turned one; ``speed``: face sizes a second that the face's centre may move; ``growth``: factor a
-    second by which its size may change; ``gap``: longest time in seconds in which frames come but show no face (a turn
-    to the profile and a deep nod hide it for a second and more). Speeds are from frame to frame over all the time that
-    may lie between them, at an even pace two intervals (see ``continuity``)."""
+    """What no person does. ``frontal``: least cosine between any two of the compared frames, and of the first of them
+    and any other step's; ``turned``: between a frontal and a turned one; ``link``: of a chain of faces that leads from
+    the first step to the last (see ``identity``); ``speed``: face sizes a second that the face's centre may move;
+    ``growth``: factor a second by which its size may change; ``gap``: longest time in seconds in which frames come but
+    show no face (a turn to the profile and a deep nod hide it for a second and more). Speeds are from frame to frame
+    over all the time that may lie between them, at an even pace two intervals (see ``continuity``)."""
 
     frontal: float = 0.40
     turned: float = 0.30
+    link: float = 0.45
+    """Frames of real people that lie 0.1 s apart reach 0.72 at least, those 0.3 s apart 0.55, in turns up to the
+    profile and faster than life; of two strangers in one pose the most alike were seen at 0.37."""
+    far: float = 1.6
+    """How far a view may be turned, in parts of enough, to be one of the chain's stations: what lies beyond is near
+    the profile, where the five points of a face are guessed."""
+    looks: int = 24
+    """Faces that are looked at between the stations of a chain at most; then two that are not alike count as that."""
     speed: float = 3.0
     growth: float = 3.5
     gap: float = 2.5

@@ -107,7 +107,8 @@ class Continuity:
     factor a second; ``yaw_speed``: the fastest turn, yaw proxy a second; ``gap``: the longest time without a
     face, seconds; ``repeated``: pictures that had been there before, other than just before; ``frozen``: the
     longest time in which the picture did not change at all, seconds; ``disorder``: times that run backwards.
-    ``faults``: which of them decided against the sequence, by name."""
+    ``faults``: which of them decided against the sequence, by name. ``link``: the weakest cosine of a chain of faces
+    through the whole sequence (see ``identity``), None in judgements from before there was such."""
 
     frontal: float | None
     turned: float | None
@@ -122,6 +123,8 @@ class Continuity:
     turned_threshold: float
     faults: tuple[str, ...]
     passed: bool
+    link: float | None = None
+    link_threshold: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,9 @@ def _doubted(m: Measurement, *names: str) -> bool:
 
 
 def _spliced(m: Measurement) -> bool:
-    if _faults(m, "frontal", "repeated", "frozen", "disorder", "speed", "growth") or _doubted(m, "frontal", "turned"):
+    if _faults(m, "frontal", "link", "repeated", "frozen", "disorder", "speed", "growth") or _doubted(
+        m, "frontal", "turned"
+    ):
         return True
     # Without a turned face to compare nothing is known of another person: that is a turn that was not done.
     return m.continuity is not None and m.continuity.turned is not None and _faults(m, "turned")

@@ -22,6 +22,7 @@ def measures_of(measured: Measurement) -> dict[str, float]:
         "continuity.yaw_speed": continuity.yaw_speed if continuity else None,
         "continuity.frontal": continuity.frontal if continuity else None,
         "continuity.turned": continuity.turned if continuity else None,
+        "continuity.link": continuity.link if continuity else None,
         "continuity.gap": continuity.gap if continuity else None,
         "challenge.peak": min((one.peak for one in measured.actions), default=None),
     }

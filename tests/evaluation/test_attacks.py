@@ -30,6 +30,7 @@ from renzheng.evaluation.results import Presentations, Run, read_json, write_jso
 from renzheng.evaluation.sequences import read_sequences
 from renzheng.evaluation.suite import (
     CHOOSE,
+    HALVES,
     REPORT,
     People,
     Plan,
@@ -230,6 +231,14 @@ def test_a_run_that_broke_off_goes_on_and_names_nobody(folders: list[Path], engi
     ]
     for text in ((tmp_path / "results.json").read_text(), render(found), log.read_text()):
         assert not any(name in text for name in names)
+
+
+def test_the_halves_take_turns_and_everybody_meets_another_of_their_own() -> None:
+    people = People([Taking(f"p{n}", "", HALVES[n % 2]) for n in range(6)], 6, {})
+    jobs = list(suite._jobs(people, Plan(people=3, heads=4), ATTACKS[:2]))
+    assert [job.person.name for job in jobs] == [f"p{n}" for n in range(6)]
+    assert [job.other.name for job in jobs] == ["p2", "p3", "p4", "p5", "p0", "p1"]
+    assert [job.index for job in jobs] == [0, 0, 1, 1, 2, 2]
 
 
 def test_an_unknown_type_is_named(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ Rules that are chosen here, and nowhere else:
 - a face that is not found, or beside another one that is found instead of it, is looked for where it was a frame
   before: a profile hides it from the detector, and a bystander may come nearer;
 - the similarity is the median of the compared frames' scores (``choosing`` says which), never the highest, and they
-  must show one person among themselves;
+  must show one person among themselves, whom every other step and every turn shows as well;
 - frames of the light challenge are neither compared with the photo nor taken for an action.
 """
 

@@ -78,6 +78,7 @@ ATTACK_WORDS: dict[str, tuple[str, str]] = {
     "measure.depth.degrees": ("depth: degrees of the turn", "深度：转头的角度"),
     "measure.continuity.frontal": ("continuity: cosine, frontal", "连续性：正面余弦"),
     "measure.continuity.turned": ("continuity: cosine, turned", "连续性：侧面余弦"),
+    "measure.continuity.link": ("continuity: weakest link of the chain of faces", "连续性：人脸链中最弱的一环"),
     "attacks_most": ("Highest of the attacks", "攻击中的最大值"),
     "heads_least": ("98 % of heads reach", "98% 的头部达到"),
     "shipped": ("Shipped", "默认值"),

@@ -198,11 +198,16 @@ class Job(msgspec.Struct, frozen=True):
 
 
 def _jobs(people: People, plan: Plan, attacks: Sequence[Attack]) -> Iterable[Job]:
-    for half in HALVES:
-        members = [person for person in people.taking if person.half == half]
-        wanted = tuple((attack.name, n) for attack in attacks for n in range(plan.times(attack, half)))
-        for index, person in enumerate(members):
-            yield Job(person, members[(index + 1) % len(members)], index, wanted)
+    """The halves in turn, so that a run which is broken off says something of both."""
+    members = {half: [person for person in people.taking if person.half == half] for half in HALVES}
+    wanted = {
+        half: tuple((attack.name, n) for attack in attacks for n in range(plan.times(attack, half))) for half in HALVES
+    }
+    for index in range(max(map(len, members.values()))):
+        for half in HALVES:
+            if index < len(members[half]):
+                person, other = (members[half][k % len(members[half])] for k in (index, index + 1))
+                yield Job(person, other, index, wanted[half])
 
 
 def _carry_out(

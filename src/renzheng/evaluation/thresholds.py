@@ -21,6 +21,7 @@ MEASURES = (
     ("depth.degrees", FLATS),
     ("continuity.frontal", ("spliced",)),
     ("continuity.turned", ("swap",)),
+    ("continuity.link", ("swap", "dropped")),
 )
 """Measures that grow with trust, each with the attacks that it is meant for."""
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import msgspec
 import pytest
 
+from renzheng.engine.measurement import Doubt
 from renzheng.engine.observation import FaceModels
 from renzheng.engine.runtimes import Image
 from renzheng.evaluation.pairs import DataError
 from renzheng.evaluation.presentations import (
     CHALLENGE,
+    CONTINUITY,
     DEPTH,
+    DOUBT,
     EngineJudge,
     Judged,
     evaluate_presentations,
+    measured_layers,
     transcript_holds,
 )
 from renzheng.evaluation.sequences import (
@@ -29,6 +34,7 @@ from renzheng.evaluation.sequences import (
     read_sequences,
     write_sequence,
 )
+from tests.support.measured import continuity, depth, live
 
 STEPS = [Step(0, "neutral", "aa", 0.0, 2.0), Step(1, "blink", "bb", 2.0, 6.0), Step(2, "turn_left", "cc", 6.0, 11.0)]
 
@@ -150,3 +156,21 @@ def test_the_engine_stops_a_still_photo(tmp_path: Path, portrait_photo: Image, e
     assert judged.usable
     assert {CHALLENGE, DEPTH} <= set(judged.stopped_by)
     assert not judged.passed
+
+
+@pytest.mark.parametrize(
+    ("parts", "holds"),
+    [
+        ({"turned": 0.9, "frontal": 0.9}, True),  # another person: continuity alone refuses
+        ({"turned": 0.9, "frontal": 0.9, "solidity": 0.9}, True),  # and depth alone
+        ({"turned": 0.9, "borders": 0.9, "blur": 0.5}, False),  # a screen beside it
+    ],
+)
+def test_what_one_layer_alone_refuses_counts_as_no_second_one(parts: dict[str, float], holds: bool) -> None:
+    found = live(
+        depth=depth(False),
+        continuity=replace(continuity(False), faults=("turned", "frontal")),
+        doubt=Doubt(parts, sum(parts.values()), 1.25, passed=False),
+    )
+    layers = measured_layers(found)
+    assert (layers[DEPTH], layers[CONTINUITY], layers[DOUBT]) == (False, False, holds)

@@ -93,12 +93,12 @@ def measured_layers(measurement: Measurement) -> dict[str, bool]:
 
 
 def _undoubted(measurement: Measurement) -> bool:
-    """Whether weak measures let it through. What depth refuses by itself is not counted here once more."""
-    doubt, depth = measurement.doubt, measurement.depth
+    """Whether weak measures let it through. What depth or continuity alone refuses is not counted here as well."""
+    doubt, depth, continuity = measurement.doubt, measurement.depth, measurement.continuity
     if doubt is None or doubt.passed:
         return True
-    flat = 0.0 if depth is None or depth.passed else sum(doubt.parts.get(name, 0.0) for name in OF_DEPTH)
-    return doubt.total - flat < doubt.limit
+    alone = {*(OF_DEPTH if depth is not None and not depth.passed else ()), *(continuity.faults if continuity else ())}
+    return doubt.total - sum(doubt.parts.get(name, 0.0) for name in alone) < doubt.limit
 
 
 def stopped_by(recorded: Transcript, measurement: Measurement) -> list[str]:

@@ -58,7 +58,7 @@ class Person:
         await self.page.locator(".tiles").wait_for()
 
     async def do(self, action: str, **fields: str) -> None:
-        """Fill in the form of a deed and send it."""
+        """Fill in the form of a button and send it."""
         await self.open(f"/console/do/{action}")
         await self.fill(fields)
         await self.send()
@@ -77,9 +77,9 @@ class Person:
             await self.page.click("main form button[type=submit] >> nth=0")
 
     async def press(self, word: str) -> None:
-        """A way of the page's first row that offers it, and the form that it leads to."""
+        """A way of the page's first row that placed_buttons it, and the form that it leads to."""
         async with self.page.expect_navigation():
-            await self.page.locator(f'td.deed a:text-is("{word}")').first.click()
+            await self.page.locator(f'td.buttons a:text-is("{word}")').first.click()
         await self.page.locator("main form").wait_for()
 
     async def secret(self, name: str = "/welcome/") -> str:

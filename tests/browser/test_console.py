@@ -20,10 +20,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 MAX_BYTES = 150_000
 WIDE = {"width": 1510, "height": 850}
 COVERED = """() => {
-  const [ways, title] = [".ways", "main h1"].map((name) => document.querySelector(name)?.getBoundingClientRect());
-  return Boolean(ways?.width) && ways.right > title.left;
+  const [menu, title] = [".menu", "main h1"].map((name) => document.querySelector(name)?.getBoundingClientRect());
+  return Boolean(menu?.width) && menu.right > title.left;
 }"""
-"""Whether the ways beside the page lie over it."""
+"""Whether the menu beside the page covers it."""
 # Every template, the ones with long words and many columns among them.
 PAGES = (
     "/console", "/console/rules", "/console/do/CreateRule", "/console/identities/import", "/console/do/AuthoriseBucket",

@@ -16,7 +16,7 @@ from renzheng.engine.media import probe
 from renzheng.evaluation.attacks import CAMERA_DISTANCES, PRINT, nearest_turn
 from renzheng.evaluation.performance import Performance
 from renzheng.evaluation.portrait import models
-from renzheng.evaluation.puppet import Flat, Pose
+from renzheng.evaluation.puppet import Flat, PuppetPose
 from renzheng.store.open import open_store
 from tests.browser.conftest import UNHURRIED
 from tests.browser.stage import ARGUMENTS, CHROMIUM, Camera, check_screen, device
@@ -183,7 +183,7 @@ def answering_flat() -> Performance:
     held = Flat(distance=min(CAMERA_DISTANCES), crop=PRINT)
     poses = {
         turn: nearest_turn(
-            sample_puppet(), models(), lambda _: held, lambda side: Pose(shift=(0.05 * side, 0.0)), sign
+            sample_puppet(), models(), lambda _: held, lambda side: PuppetPose(shift=(0.05 * side, 0.0)), sign
         )[1]
         for turn, sign in (("turn_left", 1.0), ("turn_right", -1.0))
     }

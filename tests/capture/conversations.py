@@ -13,7 +13,7 @@ from random import Random
 
 from renzheng.capture.bounds import AttemptPace, ChannelLimits
 from renzheng.capture.conversation import Conversation
-from renzheng.capture.effects import Effect, End, Look, Reveal, Send, Store
+from renzheng.capture.effects import Effect, End, Look, Reveal, Send, StoreFrames
 from renzheng.capture.intake import Intake
 from renzheng.capture.messages import FrameMessage
 from renzheng.capture.sight import FrameHead
@@ -180,7 +180,7 @@ class Play:
                 self._hear(effect)
             elif isinstance(effect, Look):
                 self._look(effect)
-            elif isinstance(effect, Store):
+            elif isinstance(effect, StoreFrames):
                 self._store(effect)
             elif isinstance(effect, Reveal):
                 self._reveal(effect)
@@ -199,7 +199,7 @@ class Play:
 
         self._in(self._server.look(self._random.random()), looked)
 
-    def _store(self, effect: Store) -> None:
+    def _store(self, effect: StoreFrames) -> None:
         assert not self._storing, "one batch at a time"
         assert effect.frames
         self._storing = True

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from renzheng.capture.capacity import Capacity, CapacityLimits, Load
-from renzheng.capture.places import RETURN_SECONDS, Line, NoPlaceError, Patience, Places, Turn
+from renzheng.capture.places import RETURN_SECONDS, Line, NoPlaceError, Patience, Places, QueuePosition
 
 from .inside import SETTINGS, world
 
@@ -97,12 +97,12 @@ class Server:
         self.capacity = Capacity(CapacityLimits())
         self.capacity.places = lambda now, load: self.carries  # type: ignore[method-assign]
         self.places = Places(self.capacity, 8, 1.0, 3, self.none, lambda: 0.0)
-        self.told: list[Turn] = []
+        self.told: list[QueuePosition] = []
 
     async def none(self) -> Load:
         return Load()
 
-    async def tell(self, turn: Turn) -> None:
+    async def tell(self, turn: QueuePosition) -> None:
         self.told.append(turn)
 
     def place(self, session_id: int, seconds: float = 1000.0, is_own: bool = False, **given: Any) -> Any:

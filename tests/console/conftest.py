@@ -22,7 +22,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from renzheng.accounts.buckets import Bucket, BucketKey
-from renzheng.accounts.operators import Credential, Operator, Role
+from renzheng.accounts.operators import Operator, Role, SignInCredential
 from renzheng.actions.ports import Parts as FaceIdParts
 from renzheng.actions.product import make_product as make_faceid
 from renzheng.console.app import Console
@@ -169,7 +169,7 @@ class House:
         self, name: str, role: Role = Role.OWNER, account_id: int | None = None, totp: str | None = None
     ) -> Operator:
         operator = await self.store.operators.add(name, role, self.clock(), account_id)
-        credential = Credential(CHEAP.hash(PASSWORD), totp)
+        credential = SignInCredential(CHEAP.hash(PASSWORD), totp)
         await self.store.sign_in.set_credential(operator.id, credential, self.clock(), "password set")
         return operator
 

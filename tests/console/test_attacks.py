@@ -19,7 +19,7 @@ from renzheng.console.door import SESSION_COOKIE
 from renzheng.console.forms import MULTIPART, URLENCODED, FormError, Pace, read_form
 from renzheng.console.passwords import Passwords
 from renzheng.server.console_parts import console_settings
-from renzheng.server.logs import Trouble
+from renzheng.server.logs import LoggedProblem
 from renzheng.settings import load_settings
 from tests.support.stores import sqlite_of
 
@@ -267,7 +267,7 @@ async def test_no_stored_text_becomes_markup(house: House) -> None:
         reasons={SCRIPT: SCRIPT},
         free={SCRIPT: 1},
         steps={("opened", SCRIPT): 1},
-        troubles=[Trouble(house.clock(), "error", SCRIPT, SCRIPT)],
+        troubles=[LoggedProblem(house.clock(), "error", SCRIPT, SCRIPT)],
     )
     pages = await every_page(house, browser)
     assert not [path for path, body in pages.items() if SCRIPT in body]

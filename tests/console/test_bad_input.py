@@ -72,9 +72,9 @@ async def test_of_reviewers_at_once_one_decides_and_the_others_are_told(house: H
     await author.submit("/console/do/CreateRule", {"Name": "loans"})
     one = {"AccountId": str(account), "RuleId": "1"}
     await author.submit("/console/do/SubmitRule", one)
-    deeds = ["ApproveRule", "RejectRule"] * 2
+    buttons = ["ApproveRule", "RejectRule"] * 2
     replies = await asyncio.gather(
-        *(who.submit(f"/console/do/{deed}", one) for who, deed in zip(reviewers, deeds, strict=True))
+        *(who.submit(f"/console/do/{button}", one) for who, button in zip(reviewers, buttons, strict=True))
     )
     assert sorted(reply.status for reply in replies) == [303, 422, 422, 422]
     for reply in replies:
@@ -112,7 +112,7 @@ TYPED = {
 
 
 async def test_no_route_leads_a_merchants_person_to_another_account(house: House) -> None:
-    """Every page by foreign numbers in path and query, and every deed's form, shown and sent."""
+    """Every page by foreign numbers in path and query, and every button's form, shown and sent."""
     own = (await house.store.accounts.create("shop", house.clock())).id
     things = await foreign(house)
     browser = await house.signed_in("shopkeeper", Role.MERCHANT, own)
@@ -128,16 +128,16 @@ async def test_no_route_leads_a_merchants_person_to_another_account(house: House
             if there == path:
                 break
     before = max(event.id for event in await house.store.audit.newest(1000))
-    deeds = [action.name for action in PRODUCT.actions]
-    for deed in deeds:
-        shown = await browser.get(f"/console/do/{deed}?{query}")
+    buttons = [action.name for action in PRODUCT.actions]
+    for button in buttons:
+        shown = await browser.get(f"/console/do/{button}?{query}")
         if shown.status != 200:
-            assert shown.status in (403, 404), deed
+            assert shown.status in (403, 404), button
             continue
         form = {"token": shown.hidden(), "once": shown.hidden("once"), **TYPED, **things}
-        reply = await browser.post(f"/console/do/{deed}", form)
-        assert reply.status in (403, 404), (deed, reply.status, reply.text)
-        assert not [mark for mark in marks if mark in reply.body], deed
+        reply = await browser.post(f"/console/do/{button}", form)
+        assert reply.status in (403, 404), (button, reply.status, reply.text)
+        assert not [mark for mark in marks if mark in reply.body], button
     denied = [event for event in await house.store.audit.newest(1000) if event.id > before]
     assert {event.verb.partition(":")[0] for event in denied} <= {"denied"}, denied
     assert len(denied) > 10
@@ -161,7 +161,7 @@ async def test_a_table_of_many_faulty_rows_is_told_on_a_small_page(house: House)
     place = re.search(r'action="(/console/identities/import/\d+/\d+)"', reply.body)
     assert place
     # Who sends the button's form all the same enrols nobody.
-    forced = await browser.post(place[1], {"token": token, "deed": "CommitImport"})
+    forced = await browser.post(place[1], {"token": token, "button": "CommitImport"})
     assert forced.status == 303
     for task in house.tasks:
         await task
@@ -273,7 +273,7 @@ async def test_no_text_that_somebody_stored_becomes_markup_anywhere(house: House
 
 
 async def crawl(browser: Browser) -> dict[str, str]:
-    """Every page that links lead to from the overview, deeds' forms among them; of the calls behind pages the first."""
+    """Every page that links lead to from the overview, forms of buttons too; of the calls behind pages the first."""
     waiting, found = ["/console"], dict[str, str]()
     while waiting and len(found) < 150:
         path = waiting.pop()

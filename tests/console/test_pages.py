@@ -38,11 +38,11 @@ def test_every_list_and_deed_names_what_the_api_has() -> None:
         action = ACTIONS[table.action]
         parameters = set(action.parameters)
         assert set(table.filters) | set(table.context) <= parameters, table.path
-        for deed in (*table.first, *table.deeds):
-            assert set(deed.given) | set(deed.asked or ()) <= set(ACTIONS[deed.action].parameters), deed.action
+        for button in (*table.first, *table.buttons):
+            assert set(button.given) | set(button.asked or ()) <= set(ACTIONS[button.action].parameters), button.action
     for record in RECORDS:
-        for deed in record.deeds:
-            assert set(deed.given) <= set(ACTIONS[deed.action].parameters), deed.action
+        for button in record.buttons:
+            assert set(button.given) <= set(ACTIONS[button.action].parameters), button.action
 
 
 async def shop(house: House, name: str = "shop") -> int:
@@ -50,7 +50,7 @@ async def shop(house: House, name: str = "shop") -> int:
 
 
 async def do(browser: Browser, action: str, expected: int = 303, **fields: object) -> str:
-    """Open a deed's form, send it, and go where it leads; the page's text."""
+    """Open a button's form, send it, and go where it leads; the page's text."""
     path = f"/console/do/{action}"
     reply = await browser.submit(path, {name: str(value) for name, value in fields.items()})
     assert reply.status == expected, reply.text
@@ -161,7 +161,7 @@ IMPORT = "/console/identities/import"
 
 async def upload(browser: Browser, files: list[tuple[str, str, bytes]], path: str = IMPORT) -> str:
     token = (await browser.get("/console/me")).hidden()
-    body, kind = multipart({"token": token, **({"deed": "photos"} if path[-1].isdigit() else {})}, files)
+    body, kind = multipart({"token": token, **({"button": "photos"} if path[-1].isdigit() else {})}, files)
     reply = await browser.ask("POST", path, body, {"content-type": kind, "origin": "http://127.0.0.1:8401"})
     return reply.text if reply.status == 200 else f"{reply.status} {reply.text}"
 
@@ -178,13 +178,13 @@ async def test_an_import_shows_every_fault_and_enrols_nobody_before_it_is_told_t
     good = await upload(browser, [("table", "people.csv", TABLE.format(ID_CARD).encode())])
     assert "Enrol 1 people" in good
     page = await browser.get("/console/identities/import/1/2")
-    form = {"token": page.hidden(), "deed": "CommitImport"}
+    form = {"token": page.hidden(), "button": "CommitImport"}
     assert (await browser.post("/console/identities/import/1/2", form)).status == 303
     for task in house.tasks:
         await task
     assert "Enrolled" in (await browser.get("/console/identities/import/1/2")).text
     assert len(await house.store.identities.list(1)) == 1
-    done = await browser.post("/console/identities/import/1/1", form | {"deed": "CancelImport"})
+    done = await browser.post("/console/identities/import/1/1", form | {"button": "CancelImport"})
     assert done.status == 303
     assert "Given up" in (await browser.get("/console/identities/import/1/1")).text
 
@@ -257,7 +257,7 @@ async def test_another_accounts_records_are_as_if_they_were_not_there(house: Hou
 
 @pytest.mark.parametrize("role", list(Role), ids=str)
 async def test_each_role_is_shown_what_it_may_do_and_refused_the_rest(house: House, role: Role) -> None:
-    """Every list, record and deed of the console, against the roles that the API's manifests name."""
+    """Every list, record and button of the console, against the roles that the API's manifests name."""
     own = await shop(house)
     browser = await house.signed_in("p", role, own if role is Role.MERCHANT else None)
     shown = (await browser.get("/console")).body
@@ -267,14 +267,14 @@ async def test_each_role_is_shown_what_it_may_do_and_refused_the_rest(house: Hou
         assert ((await browser.get(table.path + query)).status in (200, 404)) == may, table.path
         if table.above is None:
             assert (f'href="{table.path}"' in shown) == may, table.path
-    deeds = [deed for table in TABLES for deed in (*table.first, *table.deeds)]
-    for deed in [*deeds, *(deed for record in RECORDS for deed in record.deeds)]:
-        may = role.value in ACTIONS[deed.action].roles
-        status = (await browser.get(deed.page.format(Id=1) or f"/console/do/{deed.action}")).status
-        assert status == (200 if may else 403), deed.action
-        if not may and not deed.page:
+    buttons = [button for table in TABLES for button in (*table.first, *table.buttons)]
+    for button in [*buttons, *(button for record in RECORDS for button in record.buttons)]:
+        may = role.value in ACTIONS[button.action].roles
+        status = (await browser.get(button.page.format(Id=1) or f"/console/do/{button.action}")).status
+        assert status == (200 if may else 403), button.action
+        if not may and not button.page:
             token = (await browser.get("/console/me")).hidden()
-            assert (await browser.post(f"/console/do/{deed.action}", {"token": token})).status == 403
+            assert (await browser.post(f"/console/do/{button.action}", {"token": token})).status == 403
     denied = [verb for verb in await house.verbs() if verb.startswith("denied: ")]
     assert denied or role is Role.OWNER
 
@@ -429,12 +429,12 @@ async def test_a_verification_is_fetched_judged_and_erased_by_buttons(house: Hou
     browser = await house.signed_in("li.wei")
     shown = await browser.get(one)
     assert "Deliver again" not in shown.text  # its token was without UseCos
-    for deed, said in (("DescribeResult", "Base64"), ("RejudgeVerification", "The verdict stands")):
-        assert f"/console/do/{deed}?VerificationId={number}" in unescape(shown.body)
-        page = await browser.submit(f"/console/do/{deed}?VerificationId={number}", given, f"/console/do/{deed}")
+    for button, said in (("DescribeResult", "Base64"), ("RejudgeVerification", "The verdict stands")):
+        assert f"/console/do/{button}?VerificationId={number}" in unescape(shown.body)
+        page = await browser.submit(f"/console/do/{button}?VerificationId={number}", given, f"/console/do/{button}")
         assert (page.status, said in page.text) == (200, True), page.text
         calls = [await browser.get(call) for call in calls_of(page.body)]
-        assert any(deed in call.body for call in calls)
+        assert any(button in call.body for call in calls)
     gone = await browser.submit(f"/console/do/EraseVerification?VerificationId={number}", given)
     assert gone.place.startswith("/console/verifications?done=")
     assert (await browser.get(one)).status == 404

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyotp
 
-from renzheng.accounts.operators import Credential, Role
+from renzheng.accounts.operators import Role, SignInCredential
 from tests.support.stores import sqlite_of
 
 from .conftest import PASSWORD, TOTP, Browser, House
@@ -122,7 +122,7 @@ async def test_a_factor_is_set_up_with_its_first_code_and_gives_recovery_codes(h
     form = {"token": page.hidden(), "secret": secret, "code": now, "current": PASSWORD}
     for wrong, status in (({"code": "12"}, 422), ({"current": "wrong"}, 403)):
         assert (await browser.post("/console/me/factor", form | wrong)).status == status
-    assert (await house.store.sign_in.credential(1)) == Credential((await kept(house)).password)
+    assert (await house.store.sign_in.credential(1)) == SignInCredential((await kept(house)).password)
     done = await browser.post("/console/me/factor", form)
     assert done.status == 200
     assert done.body.count("<li><code>") == 10
@@ -133,7 +133,7 @@ async def test_a_factor_is_set_up_with_its_first_code_and_gives_recovery_codes(h
     assert (await browser.submit("/console/code", {"code": now})).status == 401, "used when it was set up"
 
 
-async def kept(house: House) -> Credential:
+async def kept(house: House) -> SignInCredential:
     credential = await house.store.sign_in.credential(1)
     assert credential is not None
     return credential

@@ -12,7 +12,7 @@ import pytest
 from urllib3.exceptions import ReadTimeoutError
 
 from renzheng.accounts.buckets import s3_bucket
-from renzheng.delivery.client import BOUNDS, BucketError, Clients, Trouble
+from renzheng.delivery.client import BOUNDS, BucketError, BucketProblem, Clients
 from renzheng.delivery.connections import MAX_ANSWER, AnswerError, Bounds, checked
 from renzheng.delivery.deliverer import LEASE_SECONDS
 from renzheng.delivery.hosts import AllowedHosts
@@ -155,7 +155,7 @@ def test_whatever_a_bucket_answers_is_a_trouble_of_the_bucket(stranger: Stranger
     bucket = replace(s3_bucket("faces", "https://127.0.0.1"), endpoint=f"127.0.0.1:{stranger.port}", secure=False)
     with pytest.raises(BucketError) as caught:
         Clients(AllowedHosts(["127.0.0.0/8"])).of(bucket, KEY).probe()
-    assert caught.value.trouble in (Trouble.OTHER, Trouble.UNREACHABLE)
+    assert caught.value.trouble in (BucketProblem.OTHER, BucketProblem.UNREACHABLE)
 
 
 @pytest.mark.parametrize("stranger", [redirects], indirect=True)

@@ -10,7 +10,7 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 from renzheng.accounts.buckets import Bucket, BucketKey, s3_bucket
-from renzheng.delivery.client import BucketClient, BucketError, Clients, Trouble
+from renzheng.delivery.client import BucketClient, BucketError, BucketProblem, Clients
 from renzheng.delivery.deliverer import MAX_ERASURE_TRIES, NO_ADDRESSES
 from renzheng.delivery.hosts import AllowedHosts
 from renzheng.store.identities import NewPerson
@@ -60,14 +60,14 @@ async def test_another_accounts_delivery_is_nobodys(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("fault", "trouble"),
     [
-        ("down", Trouble.UNREACHABLE),
-        ("AccessDenied", Trouble.NO_RIGHT),
-        ("SlowDown", Trouble.NO_RIGHT),
-        ("redirect", Trouble.REDIRECTED),
+        ("down", BucketProblem.UNREACHABLE),
+        ("AccessDenied", BucketProblem.NO_RIGHT),
+        ("SlowDown", BucketProblem.NO_RIGHT),
+        ("redirect", BucketProblem.REDIRECTED),
     ],
 )
 async def test_a_bucket_that_fails_loses_nothing_and_one_object_comes_of_many_tries(
-    scene: Scene, fault: str, trouble: Trouble
+    scene: Scene, fault: str, trouble: BucketProblem
 ) -> None:
     number = await scene.judge()
     scene.front.fault = fault
@@ -323,18 +323,18 @@ async def test_a_copy_that_cannot_be_deleted_is_left_after_some_tries_and_told(s
 @pytest.mark.parametrize(
     ("change", "trouble", "words"),
     [
-        ({"name": "other-1250000000"}, Trouble.NO_BUCKET, "there is no bucket other-1250000000"),
-        ({"secret": "wrong"}, Trouble.WRONG_KEY, "the key is not one of"),
-        ({"id": "AKIDother"}, Trouble.WRONG_KEY, "the key is not one of"),
-        ({"fault": "AccessDenied"}, Trouble.NO_RIGHT, "the key may not do this"),
-        ({"style": "path"}, Trouble.PATH_STYLE, "--style virtual"),
-        ({"fault": "down"}, Trouble.UNREACHABLE, "cannot be reached"),
-        ({"fault": "redirect"}, Trouble.REDIRECTED, "redirects (307)"),
-        ({"hosts": "*.example.com"}, Trouble.HOST_REFUSED, "RENZHENG_BUCKET_HOSTS"),
+        ({"name": "other-1250000000"}, BucketProblem.NO_BUCKET, "there is no bucket other-1250000000"),
+        ({"secret": "wrong"}, BucketProblem.WRONG_KEY, "the key is not one of"),
+        ({"id": "AKIDother"}, BucketProblem.WRONG_KEY, "the key is not one of"),
+        ({"fault": "AccessDenied"}, BucketProblem.NO_RIGHT, "the key may not do this"),
+        ({"style": "path"}, BucketProblem.PATH_STYLE, "--style virtual"),
+        ({"fault": "down"}, BucketProblem.UNREACHABLE, "cannot be reached"),
+        ({"fault": "redirect"}, BucketProblem.REDIRECTED, "redirects (307)"),
+        ({"hosts": "*.example.com"}, BucketProblem.HOST_REFUSED, "RENZHENG_BUCKET_HOSTS"),
     ],
 )
 def test_each_trouble_has_a_sentence_of_its_own(
-    front: CosFront, change: dict[str, str], trouble: Trouble, words: str
+    front: CosFront, change: dict[str, str], trouble: BucketProblem, words: str
 ) -> None:
     bucket = replace(plain(), name=change.get("name", NAME), virtual="style" not in change)
     key = BucketKey(change.get("id", KEY_ID), change.get("secret", KEY.secret))
@@ -354,7 +354,7 @@ def test_a_host_that_has_no_address_is_unreachable() -> None:
     clients = Clients(AllowedHosts(["s3.example.com"], nowhere))
     with pytest.raises(BucketError, match="Name or service not known") as caught:
         clients.of(s3_bucket("faces", "https://s3.example.com"), KEY).probe()
-    assert caught.value.trouble is Trouble.UNREACHABLE
+    assert caught.value.trouble is BucketProblem.UNREACHABLE
 
 
 def test_a_probe_leaves_nothing_behind_and_shows_the_address(front: CosFront) -> None:

@@ -23,7 +23,7 @@ from renzheng.engine.reasons import REASONS, reasons
 from renzheng.engine.runtimes import Image, TfliteModel
 from renzheng.evaluation.appearances import find
 from renzheng.evaluation.presentations import judge_key, measured_layers, stopped_by
-from renzheng.evaluation.sequences import FORMAT, Transcript
+from renzheng.evaluation.sequences import FORMAT, SequenceTranscript
 from tests.support.onnx import mean_colour_network
 
 SIDE = 16
@@ -252,7 +252,7 @@ def test_a_network_is_advice_until_the_operator_lets_it_decide(
     assert found.passive.refuses
     assert "04" in found.tags
     assert measured_layers(found)["passive"] is False
-    transcript = Transcript(FORMAT, "attack", "p", [], [])
+    transcript = SequenceTranscript(FORMAT, "attack", "p", [], [])
     assert "passive" in stopped_by(transcript, found)
 
     alive = measure(recording, None, FaceModels())

@@ -13,7 +13,7 @@ from renzheng.engine.limits import DepthLimits
 from renzheng.engine.observation import FaceModels
 from renzheng.engine.planarity import Planarity, compare_views
 from renzheng.engine.runtimes import Image
-from renzheng.evaluation.puppet import Flat, Pose, Puppet
+from renzheng.evaluation.puppet import Flat, Puppet, PuppetPose
 
 LIMITS = DepthLimits()
 View = tuple[Mesh, Image]
@@ -33,8 +33,8 @@ def test_a_plane_explains_a_flat_picture_from_near_and_far_better_than_a_head(
     puppet: Puppet, models: FaceModels, distance: float, bend: float
 ) -> None:
     surface = Flat(bend_radius=bend, distance=distance, crop=0.75)
-    frontal = view(models, puppet.render(Pose(noise=3.0), surface))
-    turned = view(models, puppet.render(Pose(yaw=30, noise=3.0, grain=5), surface))
+    frontal = view(models, puppet.render(PuppetPose(noise=3.0), surface))
+    turned = view(models, puppet.render(PuppetPose(yaw=30, noise=3.0, grain=5), surface))
     found = compare_views(frontal, turned)
     assert 1 - found.plane < LIMITS.relief
     solid = solidity_of([(max(turned[0].turn - frontal[0].turn, 20.0), found)], LIMITS)
@@ -43,9 +43,9 @@ def test_a_plane_explains_a_flat_picture_from_near_and_far_better_than_a_head(
 
 
 def test_a_head_explains_its_turn_better_than_a_plane(puppet: Puppet, models: FaceModels) -> None:
-    frontal = view(models, puppet.render(Pose(noise=3.0)))
+    frontal = view(models, puppet.render(PuppetPose(noise=3.0)))
     for proxy in (0.55, 0.65, -0.55, -0.65):
-        turned = view(models, puppet.render(Pose(yaw=puppet.yaw_for(proxy), noise=3.0, grain=5)))
+        turned = view(models, puppet.render(PuppetPose(yaw=puppet.yaw_for(proxy), noise=3.0, grain=5)))
         found = compare_views(frontal, turned)
         assert 1 - found.plane > 1.2 * LIMITS.relief
         assert found.head > found.plane
@@ -71,7 +71,10 @@ def test_bad_light_makes_no_head_of_a_picture_and_no_picture_of_a_head(
     rows = []
     for surface, yaw in ((None, puppet.yaw_for(0.6)), (flat, 30)):
         frontal, turned = (
-            view(models, puppet.render(Pose(yaw=degrees), surface) if surface else puppet.render(Pose(yaw=degrees)))
+            view(
+                models,
+                puppet.render(PuppetPose(yaw=degrees), surface) if surface else puppet.render(PuppetPose(yaw=degrees)),
+            )
             for degrees in (0, yaw)
         )
         found = compare_views(spoil(frontal), spoil(turned))
@@ -81,8 +84,8 @@ def test_bad_light_makes_no_head_of_a_picture_and_no_picture_of_a_head(
 
 
 def test_light_alone_is_no_relief(puppet: Puppet, models: FaceModels) -> None:
-    frontal = view(models, puppet.render(Pose(noise=2.0)))
-    darker = view(models, puppet.render(Pose(noise=2.0, gain=(0.6, 0.6, 0.6), grain=3)))
+    frontal = view(models, puppet.render(PuppetPose(noise=2.0)))
+    darker = view(models, puppet.render(PuppetPose(noise=2.0, gain=(0.6, 0.6, 0.6), grain=3)))
     found = compare_views(frontal, darker)
     assert 1 - found.plane < 0.3 * LIMITS.relief
     assert found.parallax is not None
@@ -91,8 +94,8 @@ def test_light_alone_is_no_relief(puppet: Puppet, models: FaceModels) -> None:
 
 def test_a_search_leaves_its_beginning_as_it_was(puppet: Puppet, models: FaceModels) -> None:
     """The search writes into the homography that it is given: a worse result must not replace a better beginning."""
-    frontal = view(models, puppet.render(Pose(noise=2.0)))
-    turned = view(models, puppet.render(Pose(yaw=puppet.yaw_for(0.6), noise=2.0)))
+    frontal = view(models, puppet.render(PuppetPose(noise=2.0)))
+    turned = view(models, puppet.render(PuppetPose(yaw=puppet.yaw_for(0.6), noise=2.0)))
     assert compare_views(frontal, turned) == compare_views(frontal, turned)
     assert compare_views(frontal, frontal).plane == pytest.approx(1.0, abs=1e-6)
 

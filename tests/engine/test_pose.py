@@ -9,8 +9,8 @@ from renzheng.engine.landmarks import Mesh
 from renzheng.engine.observation import FaceModels
 from renzheng.engine.pose import Pose, fit_poses, mean_mesh, measure_turn, smooth
 from renzheng.engine.runtimes import Image
-from renzheng.evaluation.puppet import Pose as PuppetPose
 from renzheng.evaluation.puppet import Puppet
+from renzheng.evaluation.puppet import PuppetPose as PuppetPose
 
 from .test_landmarks import mesh_of, turned
 

@@ -11,7 +11,7 @@ import pytest
 
 from renzheng.engine.limits import EngineLimits
 from renzheng.engine.messages import PhotoQuestion
-from renzheng.engine.silence import CHECK_SECONDS, SILENT_CHECKS, Sample, Silence, sample
+from renzheng.engine.silence import CHECK_SECONDS, SILENT_CHECKS, CpuUse, Silence, sample
 from renzheng.engine.supervision import Pool, WorkerDiedError
 from tests.support.images import drawn
 from tests.support.server import PATIENCE
@@ -20,9 +20,9 @@ from tests.support.server import PATIENCE
 def test_it_takes_some_checks_in_a_row_without_any_work() -> None:
     silence = Silence()
     assert CHECK_SECONDS * SILENT_CHECKS <= 3
-    still = Sample(7, at_work=False)
+    still = CpuUse(7, at_work=False)
     assert [silence.lasts(still) for _ in range(SILENT_CHECKS + 1)] == [False] * SILENT_CHECKS + [True]
-    for moved in (Sample(8, at_work=False), Sample(7, at_work=True), None):
+    for moved in (CpuUse(8, at_work=False), CpuUse(7, at_work=True), None):
         silence = Silence()
         for _ in range(SILENT_CHECKS):
             silence.lasts(still)
@@ -34,7 +34,7 @@ def test_it_takes_some_checks_in_a_row_without_any_work() -> None:
 
 def test_a_starved_process_is_at_work_for_all_its_ticks() -> None:
     silence = Silence()
-    assert not any(silence.lasts(Sample(7, at_work=True)) for _ in range(100))
+    assert not any(silence.lasts(CpuUse(7, at_work=True)) for _ in range(100))
 
 
 def test_this_process_works_and_one_that_is_no_more_tells_nothing() -> None:

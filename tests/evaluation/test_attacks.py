@@ -18,7 +18,7 @@ from renzheng.engine.runtimes import Image
 from renzheng.evaluation import clips, outputs, suite
 from renzheng.evaluation.attacks import ATTACKS, Attack, Stage, answered, present
 from renzheng.evaluation.clips import Clip
-from renzheng.evaluation.noticing import Channel
+from renzheng.evaluation.noticing import SimulatedChannel
 from renzheng.evaluation.pairs import DataError
 from renzheng.evaluation.performance import Performance
 from renzheng.evaluation.portrait import UnfitPhotoError
@@ -32,8 +32,8 @@ from renzheng.evaluation.suite import (
     CHOOSE,
     HALVES,
     REPORT,
-    People,
-    Plan,
+    ChosenPeople,
+    SuitePlan,
     Taking,
     Trial,
     choose_people,
@@ -164,7 +164,7 @@ def test_a_presentation_can_be_made_again(puppet: Puppet, another: Puppet, genui
 
 def test_a_step_goes_on_until_its_action_is_noticed_or_its_time_is_over(puppet: Puppet, engine: FaceModels) -> None:
     frames = {"blind": 0, "quick": 0, "channel": 0}
-    channel = Channel(engine)
+    channel = SimulatedChannel(engine)
     for name, noticed in (("blind", lambda *_: False), ("quick", lambda *_: True), ("channel", channel.noticed)):
         scene = Performance(puppet, seed=4)
         clip = clips.film(scene.frame, ("open_mouth",), seed=4, noticed=noticed)
@@ -195,7 +195,7 @@ def test_a_face_that_looks_aside_at_rest_takes_no_part(folders: list[Path], engi
 
 
 def test_a_run_that_broke_off_goes_on_and_names_nobody(folders: list[Path], engine: FaceModels, tmp_path: Path) -> None:
-    plan = Plan(people=2, heads=1, only=("old_nonce", "wrong_actions"), length=2)
+    plan = SuitePlan(people=2, heads=1, only=("old_nonce", "wrong_actions"), length=2)
 
     class BrokenError(Exception):
         pass
@@ -243,7 +243,7 @@ def test_the_halves_take_turns_and_everybody_meets_another_of_their_own() -> Non
 
 def test_an_unknown_type_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="unknown type nonsense; known are"):
-        Plan(only=("nonsense",)).attacks()
+        SuitePlan(only=("nonsense",)).attacks()
     given = ["attack", str(tmp_path), "--out", str(tmp_path / "run"), "--only", "nonsense"]
     assert CliRunner().invoke(build(["attack", "models"]), given).exit_code == 2
 
@@ -272,7 +272,7 @@ def test_what_passes_without_its_target_shows_whether_an_attack_counts() -> None
         trial("complying_head", []),
         trial("still", ["challenge", "depth"]),
     ]
-    people = People([Taking("p0", "a.jpg", CHOOSE), Taking("p1", "b.jpg", REPORT)], 3, {"an eye is shut": 1})
+    people = ChosenPeople([Taking("p0", "a.jpg", CHOOSE), Taking("p1", "b.jpg", REPORT)], 3, {"an eye is shut": 1})
     attacks = [attack for attack in ATTACKS if attack.name in ("swap", "complying_head", "still")]
     found = tabulate(trials, people, attacks, JudgingLimits(), RUN)
     swap, still, head = found.attacks
@@ -296,7 +296,7 @@ def test_what_passes_without_its_target_shows_whether_an_attack_counts() -> None
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 @pytest.mark.parametrize("halves", [(), (CHOOSE,), (REPORT,), (CHOOSE, REPORT)], ids="-".join)
 def test_any_type_alone_makes_a_whole_report(attack: Attack, halves: tuple[str, ...], tmp_path: Path) -> None:
-    people = People([Taking("p0", "a.jpg", CHOOSE), Taking("p1", "b.jpg", REPORT)], 2, {})
+    people = ChosenPeople([Taking("p0", "a.jpg", CHOOSE), Taking("p1", "b.jpg", REPORT)], 2, {})
     found = tabulate([trial(attack.name, [], half) for half in halves], people, [attack], JudgingLimits(), RUN)
     assert [row.name for row in found.attacks] == ([attack.name] if REPORT in halves else [])
     outputs.write_attacks(found, tmp_path / "attacks.csv")
@@ -313,14 +313,14 @@ def test_image_scores_stand_by_type_as_medians_of_the_reported_half() -> None:
 
     trials = [seen(3.0), seen(9.5), seen(20.0), seen(90.0, CHOOSE), trial("complying_head", [])]
     attacks = [attack for attack in ATTACKS if attack.name in ("complying_head", "still")]
-    found = tabulate(trials, People([], 0, {}), attacks, JudgingLimits(), RUN)
+    found = tabulate(trials, ChosenPeople([], 0, {}), attacks, JudgingLimits(), RUN)
     still, head = found.attacks
     assert still.suite is not None
     assert head.suite is not None
     assert (still.suite.looks, head.suite.looks) == ({"moire": 9.5}, {})
     assert "| still photo | 9.5 |" in markdown(found)
     assert "摩尔纹" in render(found, "zh")
-    plain = tabulate([trial("still", ["depth"])], People([], 0, {}), attacks, JudgingLimits(), RUN)
+    plain = tabulate([trial("still", ["depth"])], ChosenPeople([], 0, {}), attacks, JudgingLimits(), RUN)
     assert "moir" not in render(plain)
 
 
@@ -342,7 +342,7 @@ def test_a_threshold_is_kept_where_it_separates_and_moved_where_it_does_not() ->
 @pytest.mark.stress
 @pytest.mark.attacks
 def test_no_attack_passes_and_each_is_strong_enough_to_count(folders: list[Path], tmp_path: Path) -> None:
-    found = run_suite(folders, tmp_path, Plan(), command="c", version="v", clock=lambda: 0.0, processes=2)
+    found = run_suite(folders, tmp_path, SuitePlan(), command="c", version="v", clock=lambda: 0.0, processes=2)
     weak, passed = {}, {}
     for row in found.attacks:
         assert row.suite is not None

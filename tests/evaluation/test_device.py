@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from renzheng.engine.runtimes import Image
-from renzheng.evaluation.device import Device, DeviceError, DeviceLimits, Event, NoOutcomeError, capture_address
+from renzheng.evaluation.device import Device, DeviceError, DeviceEvent, DeviceLimits, NoOutcomeError, capture_address
 from renzheng.evaluation.merchant import Merchant, printable
 from renzheng.evaluation.performance import Actor, Performance
 from renzheng.evaluation.puppet import Puppet
-from renzheng.evaluation.trials import SCENARIOS, Tally, as_jpeg
+from renzheng.evaluation.trials import SCENARIOS, TrialCounts, as_jpeg
 
 from ..support.server import Server
 
@@ -46,7 +46,7 @@ async def test_a_head_that_complies_passes_and_the_merchant_learns_it(
     # One complying head in ten may fail by the accuracy that is promised, three in a row do not.
     for seed in range(3):
         token = fetch(merchant, reference)
-        told: list[Event] = []
+        told: list[DeviceEvent] = []
         outcome = await Device(server.url, token, Performance(puppet, seed=seed), tell=told.append).run()
         result = merchant.result(token).reply
         assert outcome.passed == (result["Result"] == "0"), result
@@ -77,7 +77,7 @@ async def test_a_camera_without_a_face_ends_without_an_outcome_when_time_is_over
         def frame(self, instruction: str, seconds: float, allowed: float) -> Image:
             return np.full((480, 640, 3), 90, np.uint8)
 
-    told: list[Event] = []
+    told: list[DeviceEvent] = []
     for seconds in (3, 12, 48):  # a busy machine may not have looked at any picture after three
         limits, token = DeviceLimits(seconds=seconds), fetch(merchant, reference)
         with pytest.raises(NoOutcomeError, match=f"no outcome within {seconds} seconds"):
@@ -99,10 +99,10 @@ async def test_a_lost_connection_is_opened_again_and_the_attempt_goes_on(
             return "neutral" if self.waiting and action != "neutral" else action
 
     actor = Reluctant()
-    told: list[Event] = []
+    told: list[DeviceEvent] = []
     revealed = asyncio.Event()
 
-    def tell(event: Event) -> None:
+    def tell(event: DeviceEvent) -> None:
         told.append(event)
         if event.kind == "step" and event.fields["index"] == 1:
             revealed.set()
@@ -166,16 +166,16 @@ def test_what_is_printed_holds_no_picture_and_no_token() -> None:
 def test_an_attack_is_shown_if_none_passed_and_nine_of_ten_met_what_they_were_made_for() -> None:
     by_name = {scenario.name: scenario for scenario in SCENARIOS}
     flat, head = by_name["flat"], by_name["head"]
-    assert Tally(flat, runs=10, right=10, judged=10).shown
-    assert not Tally(flat, runs=10, passed=1, right=9, judged=10).shown
-    elsewhere = Tally(flat, runs=10, right=9, judged=10)
+    assert TrialCounts(flat, runs=10, right=10, judged=10).shown
+    assert not TrialCounts(flat, runs=10, passed=1, right=9, judged=10).shown
+    elsewhere = TrialCounts(flat, runs=10, right=9, judged=10)
     assert (elsewhere.shown, elsewhere.elsewhere) == (True, 1)
-    assert Tally(flat, runs=10, right=9, judged=9, unready=1).shown
-    assert not Tally(flat, runs=10, right=8, judged=9, unready=1).shown
-    assert not Tally(flat, runs=10, right=9, judged=9).shown, "the machine failed one, which shows nothing"
-    assert not Tally(flat, runs=1, judged=1).shown
-    assert Tally(head, runs=10, passed=9, right=9, judged=10).shown
-    assert not Tally(head, runs=10, passed=8, right=8, judged=10).shown
+    assert TrialCounts(flat, runs=10, right=9, judged=9, unready=1).shown
+    assert not TrialCounts(flat, runs=10, right=8, judged=9, unready=1).shown
+    assert not TrialCounts(flat, runs=10, right=9, judged=9).shown, "the machine failed one, which shows nothing"
+    assert not TrialCounts(flat, runs=1, judged=1).shown
+    assert TrialCounts(head, runs=10, passed=9, right=9, judged=10).shown
+    assert not TrialCounts(head, runs=10, passed=8, right=8, judged=10).shown
 
 
 def test_every_kind_of_attack_is_among_the_scenarios() -> None:

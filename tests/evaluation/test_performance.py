@@ -14,10 +14,10 @@ from renzheng.evaluation.performance import (
     OtherActions,
     OtherOrder,
     Performance,
-    Shown,
+    ScreenState,
     TooLate,
 )
-from renzheng.evaluation.puppet import Pose, Puppet
+from renzheng.evaluation.puppet import Puppet, PuppetPose
 from renzheng.verification.challenge import OTHERS
 
 from .conftest import data_photo
@@ -76,7 +76,7 @@ def test_a_flat_picture_blinks_but_cannot_turn(puppet: Puppet, engine: FaceModel
 
 
 def test_the_same_seed_plays_the_same(puppet: Puppet) -> None:
-    def played(seed: int) -> list[Pose]:
+    def played(seed: int) -> list[PuppetPose]:
         performance = Performance(puppet, seed=seed)
         return [performance.pose(action, i / 10) for action in ("neutral", "blink", "nod") for i in range(12)]
 
@@ -106,7 +106,7 @@ def done(actor: Actor, actions: Sequence[str]) -> list[str]:
     found = []
     for action in actions:
         actor.begin(action)
-        found.append(actor.doing(Shown(action, 3.0, 6.0)).action)
+        found.append(actor.doing(ScreenState(action, 3.0, 6.0)).action)
     return found
 
 
@@ -130,8 +130,8 @@ def test_the_recording_in_the_other_order_does_first_what_may_come_second(seed: 
 def test_the_late_one_begins_when_the_time_is_as_good_as_over() -> None:
     actor = TooLate(0)
     actor.begin("nod")
-    assert actor.doing(Shown("nod", 5.0, 6.0)).seconds < 0
-    assert actor.doing(Shown("nod", 6.2, 6.0)).seconds > 0
+    assert actor.doing(ScreenState("nod", 5.0, 6.0)).seconds < 0
+    assert actor.doing(ScreenState("nod", 6.2, 6.0)).seconds > 0
 
 
 @pytest.mark.data
@@ -143,7 +143,7 @@ def test_the_person_is_swapped_while_the_head_is_turned(puppet: Puppet, another:
     ended = engine.embed(performance.frame("blink", 1.9))
     assert first is not None
     assert ended is not None
-    own, theirs = (engine.embed(one.render(Pose())) for one in (puppet, another))
+    own, theirs = (engine.embed(one.render(PuppetPose())) for one in (puppet, another))
     assert own is not None
     assert theirs is not None
     assert last.shape == (480, 640, 3)

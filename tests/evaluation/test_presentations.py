@@ -28,8 +28,8 @@ from renzheng.evaluation.sequences import (
     FORMAT,
     FrameEntry,
     Recorded,
+    SequenceTranscript,
     Step,
-    Transcript,
     holds_sequences,
     read_sequences,
     write_sequence,
@@ -39,15 +39,15 @@ from tests.support.measured import continuity, depth, live
 STEPS = [Step(0, "neutral", "aa", 0.0, 2.0), Step(1, "blink", "bb", 2.0, 6.0), Step(2, "turn_left", "cc", 6.0, 11.0)]
 
 
-def transcript(label: str = "genuine", attack: str = "", person: str = "ada", frames: int = 12) -> Transcript:
+def transcript(label: str = "genuine", attack: str = "", person: str = "ada", frames: int = 12) -> SequenceTranscript:
     entries = []
     for k in range(frames):
         step = STEPS[min(k * 3 // frames, 2)]
         entries.append(FrameEntry(f"{k:06d}.jpg", step.index, step.nonce, step.revealed_at + 0.1 + 0.1 * k))
-    return Transcript(FORMAT, label, person, STEPS, entries, attack)  # type: ignore[arg-type]
+    return SequenceTranscript(FORMAT, label, person, STEPS, entries, attack)  # type: ignore[arg-type]
 
 
-def write(folder: Path, found: Transcript, jpeg: bytes = b"jpeg") -> Recorded:
+def write(folder: Path, found: SequenceTranscript, jpeg: bytes = b"jpeg") -> Recorded:
     return write_sequence(folder, found, [jpeg] * len(found.frames))
 
 

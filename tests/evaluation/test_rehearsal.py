@@ -7,7 +7,7 @@ import itertools
 import simplejpeg
 
 from renzheng.evaluation.crowd import Course
-from renzheng.evaluation.device import Event
+from renzheng.evaluation.device import DeviceEvent
 from renzheng.evaluation.puppet import Puppet
 from renzheng.evaluation.rehearsal import COMMENT, FPS, SECONDS, Player, Rehearsal, rehearse
 
@@ -64,5 +64,5 @@ def test_a_course_knows_how_long_it_waited_and_for_what() -> None:
         ("judging", {}),
         ("outcome", {}),
     ):
-        course.hear(Event(float(next(clock)), kind, fields))
+        course.hear(DeviceEvent(float(next(clock)), kind, fields))
     assert (course.position, course.waited, course.verdicts, course.given_back) == (3, 2.0, [1.0, 1.0], 1)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from renzheng.evaluation.device import Device, DeviceLimits, Event
+from renzheng.evaluation.device import Device, DeviceEvent, DeviceLimits
 from renzheng.evaluation.performance import Performance
 from renzheng.evaluation.puppet import Puppet
 from renzheng.evaluation.screen import NoScreen, Screen
@@ -46,7 +46,7 @@ class Verification:
 
     def __init__(self, server: Server, rule: str | None, scene: Performance, cut: bool = False) -> None:
         given = {"RuleId": rule} if rule else {}
-        self.events: list[Event] = []
+        self.events: list[DeviceEvent] = []
         self.token = issue(server.sdk(), CompareLib="LOCAL", ImageBase64=base64_of(sample()), **given)
         self.passed = asyncio.run(self._run(server, scene, cut))
         self.result = result(server.sdk(), self.token)
@@ -55,7 +55,7 @@ class Verification:
     async def _run(self, server: Server, scene: Performance, cut: bool) -> bool:
         lit = asyncio.Event()
 
-        def tell(event: Event) -> None:
+        def tell(event: DeviceEvent) -> None:
             self.events.append(event)
             if "colour" in event.fields:
                 lit.set()

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from renzheng.engine import packs
-from renzheng.evaluation.device import Device, DeviceLimits, Event
+from renzheng.evaluation.device import Device, DeviceEvent, DeviceLimits
 from renzheng.evaluation.performance import Performance
 from tests.engine.test_passive import pack_folder
 from tests.support.images import base64_of, sample
@@ -30,7 +30,7 @@ def test_a_network_that_decides_refuses_a_complying_head_and_its_tag_is_in_the_r
     server.start()
     try:
         token = issue(server.sdk(), CompareLib="LOCAL", ImageBase64=base64_of(sample()))
-        told: list[Event] = []
+        told: list[DeviceEvent] = []
         scene = Performance(sample_puppet())
         device = Device(server.url, token, scene, limits=DeviceLimits(seconds=120), tell=told.append)
         assert asyncio.run(device.run()).passed is False

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from renzheng.evaluation.device import Device, DeviceLimits, Event
+from renzheng.evaluation.device import Device, DeviceEvent, DeviceLimits
 from renzheng.evaluation.performance import Performance
 from renzheng.evaluation.puppet import Puppet
 from renzheng.store.open import open_store
@@ -60,7 +60,7 @@ class Watched:
         except BaseException as error:
             self.error = error
 
-    def _tell(self, event: Event) -> None:
+    def _tell(self, event: DeviceEvent) -> None:
         if event.kind == "ack":
             self.acknowledged.append(event.fields["sequence"])
             self.first_ack.set()

@@ -12,7 +12,7 @@ import pytest
 import simplejpeg
 
 from renzheng.engine.runtimes import Image
-from renzheng.evaluation.device import Device, DeviceError, DeviceLimits, Outcome
+from renzheng.evaluation.device import Device, DeviceError, DeviceLimits, DeviceOutcome
 from renzheng.evaluation.performance import Performance
 from renzheng.evaluation.puppet import Puppet
 from tests.support.images import base64_of, drawn, sample, sample_picture
@@ -39,7 +39,7 @@ def puppet() -> Puppet:
     return sample_puppet()
 
 
-def film(server: Server, puppet: Puppet, token: str, seed: int = 0) -> Outcome:
+def film(server: Server, puppet: Puppet, token: str, seed: int = 0) -> DeviceOutcome:
     """One token's verification by a head that complies."""
     scene = Performance(puppet, "head", seed=seed)
     return asyncio.run(Device(server.url, token, scene, limits=DeviceLimits(reconnects=5, seconds=120)).run())

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from renzheng.store import checkpoints
-from renzheng.store.checkpoints import MAX_CHANGES, MAX_PAGES, MIN_CHANGES, PAGES, Log, move
+from renzheng.store.checkpoints import MAX_CHANGES, MAX_PAGES, MIN_CHANGES, PAGES, WriteAheadLog, move
 from renzheng.store.engine import Transaction
 from renzheng.store.sqlite import Database, connect
 
@@ -77,7 +77,7 @@ def test_it_is_emptied_about_when_it_has_so_many_pages(
 ) -> None:
     path = tmp_path / "notes.db"
     writer = filled(path, 1)
-    log = Log(writer, opened(path))
+    log = WriteAheadLog(writer, opened(path))
     before = log._changes
     monkeypatch.setattr(checkpoints, "move", lambda _: found)
     log._move()
@@ -92,7 +92,7 @@ def test_it_is_emptied_about_when_it_has_so_many_pages(
 def test_a_disk_that_takes_nothing_stops_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "notes.db"
     writer = filled(path, 1)
-    log = Log(writer, opened(path))
+    log = WriteAheadLog(writer, opened(path))
 
     def full(_: sqlite3.Connection) -> int:
         raise sqlite3.OperationalError("database or disk is full")

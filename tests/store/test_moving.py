@@ -19,12 +19,12 @@ from renzheng.cli.store import app
 from renzheng.cli.vault import app as vault_app
 from renzheng.store import moving, table_copy
 from renzheng.store.engine import StoreError
-from renzheng.store.engines import Place, PostgresPlace
+from renzheng.store.engines import PostgresPlace, StoreLocation
 from renzheng.store.identities import NewPerson
 from renzheng.store.open import open_store
 from renzheng.store.sealer import ErasedError, Kind, Subject
 from renzheng.store.sqlite import ServerLock, connect
-from renzheng.store.table_copy import Tally
+from renzheng.store.table_copy import RowDigest
 from renzheng.verification.decision import PASSED, Verdict
 from tests.support.postgres import cluster
 
@@ -52,8 +52,8 @@ async def fill(world: World) -> dict[str, int]:
     return ids
 
 
-def place_of(world: World) -> Place:
-    return Place(world.root / "data", world.root / "keys", world.clock, os.urandom, 0.1, adopt=False)
+def place_of(world: World) -> StoreLocation:
+    return StoreLocation(world.root / "data", world.root / "keys", world.clock, os.urandom, 0.1, adopt=False)
 
 
 def empty() -> PostgresPlace:
@@ -116,13 +116,13 @@ async def test_what_does_not_arrive_is_noticed_and_nothing_is_left_half_done(
     await fill(world)
     await world.store.stop()
     given, where = place_of(world), empty()
-    add = Tally.add
+    add = RowDigest.add
     spoiled = [b"\xff\xd8\xff" * 9]
 
-    def lose(self: Tally, row: tuple[Any, ...]) -> None:
+    def lose(self: RowDigest, row: tuple[Any, ...]) -> None:
         add(self, (*row[:-1], spoiled.pop()) if spoiled and len(row) == 4 else row)
 
-    monkeypatch.setattr(table_copy.Tally, "add", lose)
+    monkeypatch.setattr(table_copy.RowDigest, "add", lose)
     with pytest.raises(StoreError, match="not the same on both sides"):
         moving.move(given, where, actor="test")
     monkeypatch.undo()
@@ -192,10 +192,10 @@ async def test_who_works_on_sqlite_is_waited_out(open_world: OpenWorld) -> None:
 
 def test_a_tally_tells_types_values_and_counts_apart() -> None:
     rows: list[tuple[Any, ...]] = [(1, "a", None), (1.0, "a", None), ("1", "a", None), (1, b"a", None), (1, "a", 0)]
-    digests = {Tally().add_all([row]).of("t").digest for row in rows}
+    digests = {RowDigest().add_all([row]).of("t").digest for row in rows}
     assert len(digests) == len(rows)
-    assert Tally().add_all(rows).of("t") == Tally().add_all(reversed(rows)).of("t")
-    assert Tally().add_all(rows * 2).of("t") != Tally().add_all(rows).of("t")
+    assert RowDigest().add_all(rows).of("t") == RowDigest().add_all(reversed(rows)).of("t")
+    assert RowDigest().add_all(rows * 2).of("t") != RowDigest().add_all(rows).of("t")
 
 
 def test_an_operator_moves_looks_and_removes_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from renzheng.accounts.operators import Credential, Operator, Role
+from renzheng.accounts.operators import Operator, Role, SignInCredential
 from renzheng.store.accounts import NotFoundError, RefusedError
 from renzheng.store.authenticity import TamperedError
 from renzheng.store.sealer import DamagedError
@@ -46,10 +46,12 @@ async def test_an_operators_name_is_its_own_and_a_merchants_person_has_an_accoun
 async def test_no_secret_is_in_the_records(world: World) -> None:
     owner, _ = await operators(world)
     sign_in = world.store.sign_in
-    await sign_in.set_credential(owner.id, Credential("$argon2id$MARKED", "MARKEDTOTP"), world.clock(), "password set")
+    await sign_in.set_credential(
+        owner.id, SignInCredential("$argon2id$MARKED", "MARKEDTOTP"), world.clock(), "password set"
+    )
     await sign_in.set_recovery_codes(owner.id, ["MARKEDCODE"])
     secrets = [await sign_in.begin(owner.id, "whole", "firefox", world.clock()), await sign_in.offer_link(None, 9e9)]
-    assert await sign_in.credential(owner.id) == Credential("$argon2id$MARKED", "MARKEDTOTP")
+    assert await sign_in.credential(owner.id) == SignInCredential("$argon2id$MARKED", "MARKEDTOTP")
     kept = b"".join(path.read_bytes() for path in (world.root / "data").iterdir() if path.is_file())
     assert b"wang.fang" in kept
     for secret in ("MARKED", *secrets, *(secret.partition(".")[2] for secret in secrets)):
@@ -73,7 +75,9 @@ async def test_a_session_is_its_operators_and_of_its_stage_whatever_the_records_
 async def test_a_credential_moved_to_another_operator_opens_for_nobody(world: World) -> None:
     owner, auditor = await operators(world)
     for one in (owner, auditor):
-        await world.store.sign_in.set_credential(one.id, Credential(f"hash {one.id}"), world.clock(), "password set")
+        await world.store.sign_in.set_credential(
+            one.id, SignInCredential(f"hash {one.id}"), world.clock(), "password set"
+        )
     world.force(
         "UPDATE operator_credentials SET sealed = (SELECT sealed FROM operator_credentials WHERE operator_id = ?)"
         " WHERE operator_id = ?",
@@ -95,7 +99,7 @@ async def test_sessions_end_one_by_one_all_at_once_and_by_time(world: World) -> 
     await sign_in.touch((await sign_in.sessions(owner.id))[-1].digest, now + 50)
     await sign_in.forget(now + 10, now - 10, now)
     assert [one.created_at for one in await sign_in.sessions(owner.id)] == [now + 1]
-    await sign_in.set_credential(owner.id, Credential("other"), now, "password set")
+    await sign_in.set_credential(owner.id, SignInCredential("other"), now, "password set")
     assert await sign_in.sessions(owner.id) == []
 
 
@@ -103,7 +107,7 @@ async def test_sessions_end_one_by_one_all_at_once_and_by_time(world: World) -> 
 async def test_what_is_good_once_is_good_for_one_of_many_at_once(world: World, what: str) -> None:
     owner, _ = await operators(world)
     sign_in, now = world.store.sign_in, world.clock()
-    await sign_in.set_credential(owner.id, Credential("hash", "SECRET"), now, "password set")
+    await sign_in.set_credential(owner.id, SignInCredential("hash", "SECRET"), now, "password set")
     await sign_in.set_recovery_codes(owner.id, ["a code"])
     link = await sign_in.offer_link(owner.id, now + 60)
     uses: dict[str, Callable[[], Awaitable[object]]] = {
@@ -116,7 +120,9 @@ async def test_what_is_good_once_is_good_for_one_of_many_at_once(world: World, w
 
 async def test_a_step_of_before_is_used_up_with_a_later_one(world: World) -> None:
     owner, _ = await operators(world)
-    await world.store.sign_in.set_credential(owner.id, Credential("hash", "SECRET"), world.clock(), "password set")
+    await world.store.sign_in.set_credential(
+        owner.id, SignInCredential("hash", "SECRET"), world.clock(), "password set"
+    )
     assert await world.store.sign_in.use_step(owner.id, 8)
     assert not await world.store.sign_in.use_step(owner.id, 7)
 
@@ -138,7 +144,7 @@ async def test_a_reset_leaves_nothing_to_sign_in_with(world: World) -> None:
     owner, _ = await operators(world)
     sign_in, now = world.store.sign_in, world.clock()
     assert not await sign_in.any_credential()
-    await sign_in.set_credential(owner.id, Credential("hash", "SECRET"), now, "password set")
+    await sign_in.set_credential(owner.id, SignInCredential("hash", "SECRET"), now, "password set")
     await sign_in.set_recovery_codes(owner.id, ["a", "b"])
     secret, link = await sign_in.begin(owner.id, "whole", "firefox", now), await sign_in.offer_link(owner.id, now + 9)
     assert await sign_in.any_credential()

@@ -14,7 +14,7 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 from tencentcloud.faceid.v20180301 import faceid_client, models
 
 from renzheng.evaluation.crowd import Course, Member
-from renzheng.evaluation.device import DeviceError, DeviceLimits, Event
+from renzheng.evaluation.device import DeviceError, DeviceEvent, DeviceLimits
 from renzheng.evaluation.rehearsal import FPS, Rehearsal
 from tests.support.images import base64_of
 
@@ -64,7 +64,7 @@ class Journey:
             finally:
                 self.course.ended, self.course.late = time.monotonic(), member.late
 
-    def _hear(self, event: Event) -> None:
+    def _hear(self, event: DeviceEvent) -> None:
         self.lines += event.kind == "reconnect"
         self.course.hear(event)
 

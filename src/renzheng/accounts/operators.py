@@ -28,7 +28,7 @@ class Operator:
 
 
 @dataclass(frozen=True, slots=True)
-class Credential:
+class SignInCredential:
     """`password`: its Argon2 hash. `totp`: the second factor's secret in Base32, None without one."""
 
     password: str = field(repr=False)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 
 from renzheng.capture.bounds import ChannelSettings
 from renzheng.capture.conversation import Conversation
-from renzheng.capture.effects import Effect, End, Look, Recall, Reveal, Send, Store
+from renzheng.capture.effects import Effect, End, Look, Recall, Reveal, Send, StoreFrames
 from renzheng.capture.intake import HeldFrame, ReadHead
 from renzheng.capture.measured import FrameMeasurements
 from renzheng.capture.messages import Close, ClosingError, FrameMessage
@@ -112,7 +112,7 @@ class AttemptRunner:
         for effect in effects:
             if isinstance(effect, Look):
                 self._start(self._look(effect))
-            elif isinstance(effect, Store):
+            elif isinstance(effect, StoreFrames):
                 self._start(self._store(effect.frames))
             else:
                 self._todo.append(effect)

@@ -19,7 +19,7 @@ from renzheng.capture.capacity import Load
 from renzheng.capture.messages import Close, ClosingError
 from renzheng.capture.parts import ChannelParts
 from renzheng.capture.places import Places
-from renzheng.capture.ports import Counter
+from renzheng.capture.ports import FunnelCounter
 from renzheng.capture.socket import DeviceGoneError, DeviceSocket
 from renzheng.capture.socket_counts import OwnSocketCounts
 from renzheng.capture.visit import Visit
@@ -39,7 +39,7 @@ REFUSED_EVERY_SECONDS = 10.0
 class ByBrowser:
     """Counts under the family of one device's browser."""
 
-    def __init__(self, counter: Counter, user_agent: str) -> None:
+    def __init__(self, counter: FunnelCounter, user_agent: str) -> None:
         self._counter = counter
         self._browser = family(user_agent)
 

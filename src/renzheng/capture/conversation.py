@@ -24,7 +24,7 @@ from renzheng.capture.effects import (
     Reveal,
     Send,
     Signal,
-    Store,
+    StoreFrames,
 )
 from renzheng.capture.intake import HeldFrame, Intake, Newest, ReadHead
 from renzheng.capture.messages import FrameMessage
@@ -176,7 +176,7 @@ class Conversation:
                 self._finish(over.value)
         if self._intake.pending and not self._storing and self.end is None:
             self._storing = self._intake.take_pending()
-            self._out.append(Store(self._storing))
+            self._out.append(StoreFrames(self._storing))
         return self._taken()
 
     def _finish(self, end: End) -> None:

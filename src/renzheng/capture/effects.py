@@ -39,7 +39,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class StoreFrames:
     """Store these frames, then say `stored`. One batch at a time."""
 
     frames: Sequence[HeldFrame]
@@ -58,7 +58,7 @@ class Recall:
     """Look at the neutral frames that were stored before a reconnect, then say `recalled`."""
 
 
-Effect = Send | Look | Store | Reveal | Recall
+Effect = Send | Look | StoreFrames | Reveal | Recall
 
 
 # -- what happened --

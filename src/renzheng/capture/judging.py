@@ -19,7 +19,7 @@ import structlog
 from renzheng.base import defaults
 from renzheng.base.unavailable import UnavailableError
 from renzheng.capture.capacity import FIRST_JUDGEMENT, WorkMeter
-from renzheng.capture.ports import Clock, Counter
+from renzheng.capture.ports import Clock, FunnelCounter
 from renzheng.capture.verdicts import Verdicts
 from renzheng.engine.measurement import Comparison, Frame, Measurement
 from renzheng.verification import identity, transcript
@@ -106,7 +106,7 @@ class Judge:
         identities: Identities,
         examiner: Examiner,
         verdicts: Verdicts,
-        counter: Counter,
+        counter: FunnelCounter,
         clock: Clock,
         day: Callable[[float], str],
         lease_seconds: float = 15.0,

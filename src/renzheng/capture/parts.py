@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from renzheng.capture.asker import Accounts
 from renzheng.capture.capacity import NO_OTHER_NODES, Capacity, CapacityLimits, OtherNodes
 from renzheng.capture.photos import PhotoDesk
-from renzheng.capture.ports import Clock, Counter, News, Nodes, OneNode, Verdicts
+from renzheng.capture.ports import Clock, FunnelCounter, News, Nodes, OneNode, Verdicts
 from renzheng.capture.sessions import Sessions
 from renzheng.capture.sight import Lookout
 from renzheng.capture.socket_counts import SocketCounts
@@ -32,7 +32,7 @@ class ChannelParts:
     lookout: Lookout
     photos: PhotoDesk
     verdicts: Verdicts
-    counter: Counter
+    counter: FunnelCounter
     clock: Clock
     entropy: Entropy
     day: Callable[[float], str]

@@ -141,7 +141,7 @@ class _Ticket:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class QueuePosition:
     """Where one who waits stands. `seconds`: until a place can be expected."""
 
     position: int
@@ -155,7 +155,7 @@ class Patience(NamedTuple):
     is_own: bool
 
 
-Tell = Callable[[Turn], Awaitable[None]]
+Tell = Callable[[QueuePosition], Awaitable[None]]
 
 
 class Places:
@@ -245,11 +245,11 @@ class Places:
         finally:
             del self._news[ticket]
 
-    def _turn(self, ticket: int) -> Turn:
+    def _turn(self, ticket: int) -> QueuePosition:
         if ticket not in self._positions:
             self._positions = self._line.positions()
         position = self._positions[ticket]
-        return Turn(position, self._capacity.wait_seconds(position, self._clock(), self._load))
+        return QueuePosition(position, self._capacity.wait_seconds(position, self._clock(), self._load))
 
     async def _look(self) -> None:
         """What waits for a judge, asked of the store once a second at most."""

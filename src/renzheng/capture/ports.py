@@ -44,7 +44,7 @@ class OneNode:
         return False
 
 
-class Counter(Protocol):
+class FunnelCounter(Protocol):
     """Counts steps of the funnel; labels never hold personal data."""
 
     def step(self, name: str, reason: str = "", browser: str = "") -> None: ...

@@ -29,7 +29,7 @@ from renzheng.capture.messages import (
     Start,
 )
 from renzheng.capture.parts import ChannelParts
-from renzheng.capture.places import NoPlaceError, Patience, Place, Places, Turn
+from renzheng.capture.places import NoPlaceError, Patience, Place, Places, QueuePosition
 from renzheng.capture.socket import DeviceSocket
 from renzheng.verification.session import FINISHED, Attempt, EndReason, Session, State
 
@@ -226,7 +226,7 @@ class Visit:
         own, most = session.expires_at - self._parts.clock() - needed, self._settings.limits.place_seconds
         return Patience(min(own, most), own < most)
 
-    async def _tell_turn(self, turn: Turn) -> None:
+    async def _tell_turn(self, turn: QueuePosition) -> None:
         await self._device.send("wait", position=turn.position, seconds=round(turn.seconds))
 
     async def _ease(self, action: str) -> None:

@@ -227,7 +227,7 @@ def own_keys(
 ) -> None:
     """Move an account from the key pairs that all accounts shared to pairs of its own, and print the public keys."""
 
-    async def work(store: Store) -> encryption.Shown:
+    async def work(store: Store) -> encryption.EncryptionView:
         found = await account_of(store, account)
         now, bits = time.time(), load_settings().encryption_rsa_bits
         until = now + overlap_days * DAY_SECONDS

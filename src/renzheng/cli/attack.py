@@ -18,7 +18,7 @@ from renzheng.cli.local import print_whole, unusable
 
 if TYPE_CHECKING:
     from renzheng.evaluation.results import Presentations
-    from renzheng.evaluation.suite import Plan
+    from renzheng.evaluation.suite import SuitePlan
 
 STAGES = {"people": "Choosing people", "attack": "Rendering and judging"}
 
@@ -57,11 +57,11 @@ def attack(
     from renzheng.evaluation.pairs import DataError
     from renzheng.evaluation.report import render
     from renzheng.evaluation.results import write_json
-    from renzheng.evaluation.suite import Plan, run_suite
+    from renzheng.evaluation.suite import SuitePlan, run_suite
 
     console = Console(stderr=True)
     folders = photos or _test_data()
-    plan = Plan(people, heads, seed, tuple(only or ()), skip)
+    plan = SuitePlan(people, heads, seed, tuple(only or ()), skip)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=console) as bar:
@@ -100,7 +100,7 @@ def _test_data() -> list[Path]:
     return [data / "deepface", data / "lfw_fold1"]
 
 
-def _command(folders: list[Path], out: Path, plan: Plan) -> str:
+def _command(folders: list[Path], out: Path, plan: SuitePlan) -> str:
     """The command as it can be given again, without the folders above: a report may be handed on."""
     names = " ".join(folder.name for folder in folders)
     options = f"--people {plan.people} --heads {plan.heads}"

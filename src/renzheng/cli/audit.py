@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from renzheng.cli.local import JsonOption, print_json, print_table, when, with_store
-from renzheng.store.audit import Event
+from renzheng.store.audit import AuditEvent
 from renzheng.store.open import Store
 
 app = typer.Typer(no_args_is_help=True, help="Who did what to which account, key or person.")
@@ -24,7 +24,7 @@ def list_(
 ) -> None:
     """List what operators and the server did, oldest first. Rows are named by id, never by person."""
 
-    async def work(store: Store) -> list[Event]:
+    async def work(store: Store) -> list[AuditEvent]:
         return await store.audit.newest(limit) if after is None else await store.audit.events(after, limit)
 
     events = with_store(work)

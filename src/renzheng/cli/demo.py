@@ -19,15 +19,15 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 
 from renzheng.cli.local import first_key, refuse
 from renzheng.cli.verify import ServerOption, local_server, make_puppet, print_event, read_photo
-from renzheng.evaluation.device import Device, DeviceError, Outcome
-from renzheng.evaluation.merchant import Call, Merchant, printable
+from renzheng.evaluation.device import Device, DeviceError, DeviceOutcome
+from renzheng.evaluation.merchant import Merchant, MerchantCall, printable
 from renzheng.evaluation.performance import Performance
 from renzheng.evaluation.trials import (
     COMPLYING,
     SCENARIOS,
-    Person,
     Scenario,
-    Tally,
+    TrialCounts,
+    TrialPerson,
     as_jpeg,
     find_people,
     run_scenario,
@@ -53,7 +53,7 @@ def demo(
     _check_server(address)
     merchant = _merchant(address)
     photo = read_photo(None)
-    person = Person("sample", make_puppet(photo), as_jpeg(photo))
+    person = TrialPerson("sample", make_puppet(photo), as_jpeg(photo))
     try:
         if attacks or only:
             chosen = _chosen(only)
@@ -91,7 +91,7 @@ def _merchant(server: str) -> Merchant:
 # -- one verification, from both sides --
 
 
-def _walk_through(console: Console, person: Person, server: str, merchant: Merchant) -> bool:
+def _walk_through(console: Console, person: TrialPerson, server: str, merchant: Merchant) -> bool:
     console.rule("1  the merchant asks for a token")
     call = merchant.token(person.photo)
     _print_call(console, call)
@@ -108,14 +108,14 @@ def _walk_through(console: Console, person: Person, server: str, merchant: Merch
     return _print_summary(console, outcome, call.reply)
 
 
-def _print_call(console: Console, call: Call) -> None:
+def _print_call(console: Console, call: MerchantCall) -> None:
     console.print(f"[bold]{call.action}[/bold]")
     console.print_json(json.dumps(printable(call.request), ensure_ascii=False))
     console.print("[bold]reply[/bold]")
     console.print_json(json.dumps(printable(call.reply), ensure_ascii=False))
 
 
-def _print_summary(console: Console, outcome: Outcome, reply: dict[str, Any]) -> bool:
+def _print_summary(console: Console, outcome: DeviceOutcome, reply: dict[str, Any]) -> bool:
     table = Table("", "", show_header=False)
     rows = (
         ("asked", "; ".join(", ".join(actions) for actions in outcome.actions)),
@@ -133,7 +133,7 @@ def _print_summary(console: Console, outcome: Outcome, reply: dict[str, Any]) ->
 # -- many, and those that cheat --
 
 
-def _people(console: Console, first: Person, faces: Path | None) -> list[Person]:
+def _people(console: Console, first: TrialPerson, faces: Path | None) -> list[TrialPerson]:
     folder = faces or Path(os.environ.get("RENZHENG_TEST_DATA", "../shared/data")) / "deepface"
     photos = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
     with console.status("Looking for more people ..."):
@@ -155,12 +155,12 @@ def _chosen(only: Sequence[str] | None) -> tuple[Scenario, ...]:
 async def _play(
     console: Console,
     scenarios: Sequence[Scenario],
-    people: Sequence[Person],
+    people: Sequence[TrialPerson],
     server: str,
     merchant: Merchant,
     runs: int,
     parallel: int,
-) -> tuple[list[Tally], list[Scenario]]:
+) -> tuple[list[TrialCounts], list[Scenario]]:
     skipped = [scenario for scenario in scenarios if scenario.people > len(people)]
     tallies = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -183,7 +183,7 @@ async def _play(
     return tallies, skipped
 
 
-def _print_tallies(console: Console, tallies: Sequence[Tally], skipped: Sequence[Scenario]) -> bool:
+def _print_tallies(console: Console, tallies: Sequence[TrialCounts], skipped: Sequence[Scenario]) -> bool:
     table = Table("", "passed", "stopped by its layer", "elsewhere", "never ready", "Result", "as it must")
     for tally in tallies:
         codes = ", ".join(f"{code} x {count}" for code, count in tally.codes.most_common())

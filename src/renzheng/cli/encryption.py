@@ -38,7 +38,7 @@ faceid/crypto.go. They hold the two texts that Node's init() takes.
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class EncryptionView:
     """`generations`: what opens the account's sealed fields. `pairs`: all that it has or had, newest first.
 
     `shared_until`: when the account's use of the shared pairs ends; None: it uses none. `sharers`: names of the
@@ -105,9 +105,9 @@ def _public(generations: tuple[Generation, ...]) -> PublicKeys:
     return KeyPairs.from_pem(generations[0].pem).public
 
 
-async def shown(store: Store, account: Account) -> Shown:
+async def shown(store: Store, account: Account) -> EncryptionView:
     keys = store.encryption_keys
-    return Shown(
+    return EncryptionView(
         account,
         await keys.usable(account.id),
         await keys.listed(account.id),
@@ -126,7 +126,7 @@ async def make_first(store: Store, account_id: int) -> None:
 def show(account: AccountOption = None, as_json: JsonOption = False) -> None:
     """Print an account's public keys and what each client does with them."""
 
-    async def work(store: Store) -> Shown:
+    async def work(store: Store) -> EncryptionView:
         found = await account_of(store, account)
         await make_first(store, found.id)
         return await shown(store, found)
@@ -144,7 +144,7 @@ def rotate(
 ) -> None:
     """Make new key pairs for an account. The older ones still open fields until they are retired."""
 
-    async def work(store: Store) -> Shown:
+    async def work(store: Store) -> EncryptionView:
         found = await account_of(store, account)
         bits = rsa_bits or load_settings().encryption_rsa_bits
         await store.encryption_keys.add(found.id, KeyPairs.generate(bits).to_pem(), time.time())

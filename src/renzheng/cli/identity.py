@@ -23,7 +23,7 @@ from renzheng.cli.local import (
 )
 from renzheng.cli.photos import look_at
 from renzheng.store.accounts import RefusedError
-from renzheng.store.enrolment import Plan, carry_out, check_photo, plan
+from renzheng.store.enrolment import ImportPlan, carry_out, check_photo, plan
 from renzheng.store.identities import ListedPerson, NewPerson
 from renzheng.store.open import Store
 
@@ -86,7 +86,7 @@ def import_(
     if photos is not None and not photos.is_dir():
         refuse("there is no such folder of photos")
 
-    async def check(store: Store) -> Plan:
+    async def check(store: Store) -> ImportPlan:
         found = await account_of(store, account)
         return await plan(store.identities, found.id, file, photos, replace=replace, most_bytes=PHOTO_BYTES)
 

@@ -29,7 +29,7 @@ HELP = f"Another server, such as https://renzheng.example; the key is in {' and 
 Given = Mapping[str, Any]
 """What a command was given, by the names of its parameters."""
 Act = Callable[["Api", Given], Any]
-"""Carries a command out; what it prints, as it is or in an `Outcome`: an object, a list of objects, or a sentence."""
+"""Carries a command out; what it prints, plain or in a `CommandResult`: an object, a list of objects, or a sentence."""
 
 
 def client_of(endpoint: str, secret_id: str, secret_key: str) -> Client:
@@ -72,7 +72,7 @@ def ask(client: Client, action: str, parameters: Mapping[str, Any]) -> dict[str,
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CommandResult:
     """What a command prints, and the exit code that it ends with."""
 
     shown: Any
@@ -156,8 +156,8 @@ def _made(callback: Callable[..., Any], act: Act) -> Callable[..., Any]:
         if server is None:
             return callback(**given)
         done = act(Api(remote(server)), given)
-        _show(done.shown if isinstance(done, Outcome) else done, bool(given.get("as_json")))
-        raise typer.Exit(done.code if isinstance(done, Outcome) else 0)
+        _show(done.shown if isinstance(done, CommandResult) else done, bool(given.get("as_json")))
+        raise typer.Exit(done.code if isinstance(done, CommandResult) else 0)
 
     either.__signature__ = signature.replace(parameters=[*signature.parameters.values(), option])  # type: ignore[attr-defined]
     hints = {name: one.annotation for name, one in signature.parameters.items()}

@@ -9,7 +9,7 @@ import typer
 
 from renzheng.cli import remote_people
 from renzheng.cli.local import refuse, when
-from renzheng.cli.remote import Act, Api, Given, Outcome
+from renzheng.cli.remote import Act, Api, CommandResult, Given
 
 # -- accounts
 
@@ -275,7 +275,7 @@ def _erase(api: Api, given: Given) -> Any:
 def _rejudge(api: Api, given: Given) -> Any:
     made = api.call("RejudgeVerification", verification_id=given["token"])["rejudgement"]
     del made["verification_id"]
-    return Outcome(made | {"same_numbers": not made["changed"]}, int(not made["stands"]))
+    return CommandResult(made | {"same_numbers": not made["changed"]}, int(not made["stands"]))
 
 
 REMOTE: dict[str, Act] = {

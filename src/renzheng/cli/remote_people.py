@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from renzheng.cli.local import id_number, printable, refuse
-from renzheng.cli.remote import Api, Given, Outcome
+from renzheng.cli.remote import Api, CommandResult, Given
 from renzheng.store.accounts import RefusedError
 from renzheng.store.enrolment import FolderOfPhotos, read_lines
 
@@ -89,7 +89,7 @@ def _carry_out(api: Api, given: Given, one: dict[str, Any]) -> Any:
         lines += ["..."] if checked["total_count"] > len(faults) else []
         wrong = len({fault["row"] for fault in faults})
         told = "\n".join([*lines, f"good rows: {checked['good']}, bad rows: {wrong}, people enrolled: {done}"])
-    return Outcome(told, int(bool(checked["total_count"])))
+    return CommandResult(told, int(bool(checked["total_count"])))
 
 
 def _put_parts(api: Api, given: Given, one: dict[str, Any]) -> None:

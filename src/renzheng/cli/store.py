@@ -14,7 +14,7 @@ from renzheng.cli.local import JsonOption, actor, print_json, refuse, unusable, 
 from renzheng.server.room_settings import databases, seals_of
 from renzheng.settings import Settings, SettingsError, load_settings
 from renzheng.store.engine import StoreError
-from renzheng.store.engines import Place, PostgresPlace
+from renzheng.store.engines import PostgresPlace, StoreLocation
 from renzheng.store.files import EVIDENCE_FOLDER
 
 if TYPE_CHECKING:
@@ -126,8 +126,8 @@ def _postgres(settings: Settings) -> PostgresPlace:
     return where or refuse("set RENZHENG_DATABASE_URL and RENZHENG_KEYS_URL to two databases of PostgreSQL first")
 
 
-def _place(settings: Settings) -> Place:
-    return Place(
+def _place(settings: Settings) -> StoreLocation:
+    return StoreLocation(
         settings.data_dir, settings.keys_dir, time.time, os.urandom, 5.0, False, _told(lambda: seals_of(settings))
     )
 

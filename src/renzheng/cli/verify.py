@@ -14,7 +14,7 @@ import typer
 from renzheng.cli.local import print_json, refuse
 from renzheng.engine import packs
 from renzheng.engine.runtimes import Image
-from renzheng.evaluation.device import Device, DeviceError, DeviceLimits, Event, Outcome
+from renzheng.evaluation.device import Device, DeviceError, DeviceEvent, DeviceLimits, DeviceOutcome
 from renzheng.evaluation.performance import Kind, Performance
 from renzheng.evaluation.puppet import Puppet, UnfitPhotoError
 from renzheng.settings import SettingsError, load_settings
@@ -92,13 +92,13 @@ def make_puppet(photo: Image) -> Puppet:
         refuse(str(error), 2)
 
 
-def print_event(event: Event) -> None:
+def print_event(event: DeviceEvent) -> None:
     """One line for what a person would see; pings and acknowledgements are not shown."""
     if line := describe(event):
         print(f"{event.at:6.1f} s  {line}", flush=True)
 
 
-def describe(event: Event) -> str | None:
+def describe(event: DeviceEvent) -> str | None:
     fields = event.fields
     match event.kind:
         case "welcome":
@@ -121,7 +121,7 @@ def describe(event: Event) -> str | None:
     return None
 
 
-def _as_json(outcome: Outcome) -> dict[str, object]:
+def _as_json(outcome: DeviceOutcome) -> dict[str, object]:
     return {
         "passed": outcome.passed,
         "attempts": outcome.attempts,

@@ -145,14 +145,14 @@ def _kind(given: inspect.Type) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CallReply:
     """What came back: `response` is the object under `Response`, `milliseconds` how long it took."""
 
     response: Mapping[str, Any]
     milliseconds: float
 
 
-Send = Callable[[Operator, str, Mapping[str, Any], str], Awaitable[Answer]]
+Send = Callable[[Operator, str, Mapping[str, Any], str], Awaitable[CallReply]]
 """Signs a call with the operator's own key and hands it to the service: operator, action, parameters, language."""
 
 
@@ -168,7 +168,7 @@ class Service:
 
 ErrorTexts = tuple[str, str, tuple[str, str] | None]
 """An error's message in Chinese and in English, and what to do about it, where its service says so."""
-SendWith = Callable[[Operator, str, str, Mapping[str, Any], str, str], Awaitable[Answer]]
+SendWith = Callable[[Operator, str, str, Mapping[str, Any], str, str], Awaitable[CallReply]]
 """Signs a call with a key that the server keeps: operator, SecretId, action, parameters, language, region.
 
 The audit log notes who called what with which key.

@@ -18,12 +18,12 @@ from starlette.routing import BaseRoute, Route
 from renzheng.base.unavailable import UnavailableError
 from renzheng.console import sign_in
 from renzheng.console.actions import read_action
+from renzheng.console.button_forms import ButtonForms, PlacedButton, placed_buttons
 from renzheng.console.calls import CallError, Calls
-from renzheng.console.deeds import DeedPages, Offer, offers
 from renzheng.console.door import WHOLE, Door, Visitor
 from renzheng.console.explorer import EXPLORER, ExplorerPages
 from renzheng.console.forms import FormError
-from renzheng.console.frame import Frame, Way
+from renzheng.console.frame import MenuItem, PageFrame
 from renzheng.console.imports import ACTIONS, IMPORT, ImportPages
 from renzheng.console.inspector import InspectorPages
 from renzheng.console.listed import RECORDS, TABLES
@@ -35,7 +35,7 @@ from renzheng.console.rendering import LANGUAGE_COOKIE, LANGUAGES, PACKAGE, ROOT
 from renzheng.console.requests import REQUESTS, RequestPages
 from renzheng.console.sign_in import CODE, SIGN_IN, SignInPages
 from renzheng.console.single_sign_on import BACK, BEGIN, SingleSignOnPages
-from renzheng.console.tables import DO, Management, TablePages
+from renzheng.console.tables import DO, ManagementPages, TablePages
 from renzheng.web import files
 
 log = structlog.get_logger("renzheng.console")
@@ -53,9 +53,9 @@ class Console:
         self._door = Door(parts)
         self._foreign_at = -math.inf
         self._management, frame = _management(parts)
-        self._offers: dict[str, Offer] = {}
+        self._placed: dict[str, PlacedButton] = {}
         if self._management is not None and parts.management is not None:
-            self._offers = offers(TABLES, RECORDS, self._management.actions)
+            self._placed = placed_buttons(TABLES, RECORDS, self._management.actions)
             self._inspector = InspectorPages(self._management.calls, frame)
             self._requests = RequestPages(
                 parts.refusals, parts.request_lines, parts.clock, self._management.calls, frame
@@ -64,7 +64,7 @@ class Console:
             self._imports = ImportPages(self._management, self._door, frame, parts.settings.upload_bytes)
             self._links = LinkPages(self._management, parts.people, self._door, frame, parts.reset_link)
             self._tables = TablePages(self._management, self._door, frame)
-            self._deeds = DeedPages(self._management, self._offers, self._door, frame, parts)
+            self._button_forms = ButtonForms(self._management, self._placed, self._door, frame, parts)
         self._outside = SignInPages(parts, self._door)
         self._own = OwnPages(parts, self._door, frame)
         self._overview = OverviewPages(*(parts.counts, parts.health, parts.clock, parts.settings.utc_offset, frame))
@@ -103,7 +103,7 @@ class Console:
             yield Route(BACK, self._open(pages.come_back), methods=["GET"])
 
     def _over_management(self) -> Iterator[BaseRoute]:
-        """Lists, records and deeds: of the actions that the API has."""
+        """Lists, records and buttons: of the actions that the API has."""
         if self._management is None:
             return
         for table in TABLES:
@@ -132,8 +132,8 @@ class Console:
         one = f"{EXPLORER}/{{service}}/{{action}}"
         yield Route(one, self._for_people(self._explorer.ask), methods=["GET"])
         yield Route(one, self._for_people(self._explorer.call), methods=["POST"])
-        yield Route(f"{DO}/{{action}}", self._for_people(self._deeds.ask), methods=["GET"])
-        yield Route(f"{DO}/{{action}}", self._for_people(self._deeds.do), methods=["POST"])
+        yield Route(f"{DO}/{{action}}", self._for_people(self._button_forms.ask), methods=["GET"])
+        yield Route(f"{DO}/{{action}}", self._for_people(self._button_forms.do), methods=["POST"])
 
     async def sweep(self) -> None:
         """Forget the sessions and links that are over, and what was noted of them."""
@@ -215,23 +215,23 @@ async def _with(page: Callable[..., Awaitable[Response]], what: object, request:
     return await page(request, visitor, what)
 
 
-def _management(parts: ConsoleParts) -> tuple[Management | None, Frame]:
-    """The calls, where there is a management API, and the frame with the ways to their pages."""
+def _management(parts: ConsoleParts) -> tuple[ManagementPages | None, PageFrame]:
+    """The calls, where there is a management API, and the frame with their menu."""
     given = parts.management
     if given is None:
-        return None, Frame(parts.settings)
+        return None, PageFrame(parts.settings)
     zone = datetime.timezone(datetime.timedelta(hours=parts.settings.utc_offset))
     actions = {manifest.name: read_action(manifest, zone) for manifest in given.manifests}
     alone = [record.table for record in RECORDS if not record.parameter]
-    ways = [
-        Way(table.path, *table.title, table.icon, actions[table.action].roles)
+    menu = [
+        MenuItem(table.path, *table.title, table.icon, actions[table.action].roles)
         for table in (*TABLES, *alone)
         if table.above is None and table.action in actions
     ]
-    ways.append(Way(EXPLORER, "API Explorer", "API Explorer", "inspect"))
-    frame = Frame(parts.settings, ways)
+    menu.append(MenuItem(EXPLORER, "API Explorer", "API Explorer", "inspect"))
+    frame = PageFrame(parts.settings, menu)
     services = [given.service, *([parts.keyed.service] if parts.keyed else [])]
-    return Management(Calls(given.send, services, parts.notes, parts.clock), actions, parts.record), frame
+    return ManagementPages(Calls(given.send, services, parts.notes, parts.clock), actions, parts.record), frame
 
 
 NAMES = frozenset(files.names(PACKAGE))

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from renzheng.console.actions import Answer, KeyedService, Send, Service
+from renzheng.console.actions import CallReply, KeyedService, Send, Service
 from renzheng.console.door import Visitor
 
 MAX_SHOWN = 300
@@ -119,7 +119,7 @@ class Calls:
         return call
 
     def _shown(
-        self, service: Service, action: str, parameters: Mapping[str, Any], answer: Answer, people: bool
+        self, service: Service, action: str, parameters: Mapping[str, Any], answer: CallReply, people: bool
     ) -> Call:
         """`people`: whether a `Name` is a person's."""
         asked, response = (_covered(masked(part), people) for part in (parameters, answer.response))

@@ -19,10 +19,10 @@ from renzheng.console.actions import Action, ErrorTexts, Field, FieldError, Serv
 from renzheng.console.calls import MASK, Call, CallError
 from renzheng.console.door import Door, Visitor
 from renzheng.console.forms import MAX_UPLOAD, Form, FormError
-from renzheng.console.frame import Frame
+from renzheng.console.frame import PageFrame
 from renzheng.console.parts import ConsoleParts
 from renzheng.console.rendering import ROOT, go, language
-from renzheng.console.tables import Management
+from renzheng.console.tables import ManagementPages
 
 EXPLORER = f"{ROOT}/explorer"
 NEEDED = "CreateKey"
@@ -41,7 +41,7 @@ class Found:
 
 
 class ExplorerPages:
-    def __init__(self, management: Management, parts: ConsoleParts, door: Door, frame: Frame) -> None:
+    def __init__(self, management: ManagementPages, parts: ConsoleParts, door: Door, frame: PageFrame) -> None:
         assert parts.management is not None
         self._management = management
         self._keyed = parts.keyed
@@ -172,7 +172,7 @@ class ExplorerPages:
         except FieldError as wrong:
             return await self._form(request, visitor, service, action, values, wrong)
         if service is self._own:
-            if action.secret:  # what is shown once is shown by the page of the deed
+            if action.secret:  # what is shown once is shown by the page of the button
                 raise FormError(404, "missing")
             request_id = await self._call_own(request, visitor, action, parameters)
         else:

@@ -37,7 +37,7 @@ class Latency(Protocol):
     def most(self) -> float: ...
 
 
-class Trouble(Protocol):
+class LoggedProblem(Protocol):
     """A warning or an error of the server's log."""
 
     @property
@@ -60,4 +60,4 @@ class Health:
     restarts: int
     steps: Mapping[tuple[str, str], int]
     latencies: Mapping[str, Latency]
-    troubles: Sequence[Trouble]
+    troubles: Sequence[LoggedProblem]

@@ -1,4 +1,4 @@
-"""What is around every page of a person who is signed in: the bar, the ways to the other pages, the person."""
+"""What is around every page of a person who is signed in: the bar, the menu, the person."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from renzheng.console.rendering import ROOT, render
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """A way to a page. `roles`: who is shown it; None: everybody."""
+class MenuItem:
+    """A page in the menu. `roles`: who sees it; None: everybody."""
 
     path: str
     english: str
@@ -26,15 +26,15 @@ class Way:
     roles: frozenset[str] | None = None
 
 
-OVERVIEW = Way(ROOT, "Overview", "概览", "overview")
+OVERVIEW = MenuItem(ROOT, "Overview", "概览", "overview")
 
 
-class Frame:
-    """`ways`: beside the overview."""
+class PageFrame:
+    """`menu`: the pages besides the overview."""
 
-    def __init__(self, settings: ConsoleSettings, ways: Sequence[Way] = ()) -> None:
+    def __init__(self, settings: ConsoleSettings, menu: Sequence[MenuItem] = ()) -> None:
         self._settings = settings
-        self._ways = (OVERVIEW, *ways)
+        self._menu = (OVERVIEW, *menu)
 
     def page(
         self,
@@ -47,7 +47,7 @@ class Frame:
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         """A page by its template, inside the frame. `calls`: what was called of late, for the Inspector."""
-        ways = [way for way in self._ways if way.roles is None or visitor.operator.role.value in way.roles]
-        around = {"ways": ways, "operator": visitor.operator, "token": visitor.token, "session": visitor.session}
+        menu = [item for item in self._menu if item.roles is None or visitor.operator.role.value in item.roles]
+        around = {"menu": menu, "operator": visitor.operator, "token": visitor.token, "session": visitor.session}
         around["calls"] = calls
         return render(name, request, self._settings.utc_offset, {**around, **values}, status, headers)

@@ -12,9 +12,9 @@ from starlette.responses import Response
 from renzheng.console.calls import CallError
 from renzheng.console.door import Door, Visitor
 from renzheng.console.forms import Form
-from renzheng.console.frame import Frame
+from renzheng.console.frame import PageFrame
 from renzheng.console.rendering import ROOT, go, language
-from renzheng.console.tables import Management, is_denied
+from renzheng.console.tables import ManagementPages, is_denied
 
 IMPORT = f"{ROOT}/identities/import"
 ACTIONS = ("CreateImport", "PutImportPart", "CheckImport", "CommitImport", "DescribeImport", "CancelImport")
@@ -26,7 +26,7 @@ OPEN = frozenset({"open"})
 class ImportPages:
     """`max_bytes`: of one upload. More photos can be sent in a next one."""
 
-    def __init__(self, management: Management, door: Door, frame: Frame, max_bytes: int) -> None:
+    def __init__(self, management: ManagementPages, door: Door, frame: PageFrame, max_bytes: int) -> None:
         self._management = management
         self._door = door
         self._frame = frame
@@ -130,14 +130,14 @@ class ImportPages:
         await self._management.require(visitor, "CreateImport")
         named = self._named(request)
         form = await self._door.form(request, visitor, files=self._max_bytes)
-        deed = form.get("deed")
+        button = form.get("button")
         try:
-            if deed == "photos":
+            if button == "photos":
                 found = (await self._call(request, visitor, "DescribeImport", named))["Import"]
                 refused = await self._put_photos(request, visitor, named, found["Parts"] + 1, form)
                 return await self._one_page(request, visitor, named, refused=refused)
-            if deed in ("CommitImport", "CancelImport"):
-                await self._call(request, visitor, deed, named)
+            if button in ("CommitImport", "CancelImport"):
+                await self._call(request, visitor, button, named)
         except CallError as error:
             if is_denied(error):
                 raise

@@ -21,7 +21,7 @@ from renzheng.console.actions import Service
 from renzheng.console.calls import MASK, Call, Calls
 from renzheng.console.door import Visitor
 from renzheng.console.forms import FormError
-from renzheng.console.frame import Frame
+from renzheng.console.frame import PageFrame
 
 LANGUAGES = (
     ("python", "Python", "pip install tencentcloud-sdk-python-common"),
@@ -42,7 +42,7 @@ SIGN_HOST = frozenset({"java", "node", "php", "csharp", "cpp", "ruby"})
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class CodeSample:
     """`needs_name`: the SDK signs right only where the host's first label is the service's name, or a loopback one."""
 
     name: str
@@ -59,7 +59,7 @@ class Inspected:
     call: Call
     request: str
     reply: str
-    samples: Sequence[Sample]
+    samples: Sequence[CodeSample]
     covered: bool
 
 
@@ -117,7 +117,7 @@ def inspect(call: Call) -> Inspected:
     host = service.host.rpartition(":")[0] or service.host
     needs = not is_loopback(host) and not host.startswith(f"{service.name}.")
     samples = [
-        Sample(
+        CodeSample(
             name,
             label,
             install,
@@ -135,7 +135,7 @@ def inspect(call: Call) -> Inspected:
 class InspectorPages:
     """One call of the person's own session: request, reply and code."""
 
-    def __init__(self, calls: Calls, frame: Frame) -> None:
+    def __init__(self, calls: Calls, frame: PageFrame) -> None:
         self._calls = calls
         self._frame = frame
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from renzheng.console.nouns import Column, Deed, Record, Table
+from renzheng.console.nouns import Button, Column, Record, Table
 from renzheng.console.rendering import ROOT
 from renzheng.console.words import ROLES
 
@@ -46,13 +46,13 @@ RULES = Table(
         Column("ChangedAt", ("Changed", "更新时间"), "time"),
     ),
     filters=("AccountId", "State", "Name"),
-    first=(Deed("CreateRule", ("New rule", "新建规则")),),
-    deeds=(
-        Deed("SubmitRule", ("Submit", "提交审核"), OF_RULE, (), {"State": OPEN_RULE}),
-        Deed("ApproveRule", ("Approve", "通过"), SEEN_RULE, ("Note",), {"State": frozenset({"submitted"})}),
-        Deed("RejectRule", ("Reject", "驳回"), SEEN_RULE, ("Note",), {"State": frozenset({"submitted"})}, "danger"),
-        Deed("ModifyRule", ("Change", "修改"), OF_RULE, None, {"State": OPEN_RULE}),
-        Deed(
+    first=(Button("CreateRule", ("New rule", "新建规则")),),
+    buttons=(
+        Button("SubmitRule", ("Submit", "提交审核"), OF_RULE, (), {"State": OPEN_RULE}),
+        Button("ApproveRule", ("Approve", "通过"), SEEN_RULE, ("Note",), {"State": frozenset({"submitted"})}),
+        Button("RejectRule", ("Reject", "驳回"), SEEN_RULE, ("Note",), {"State": frozenset({"submitted"})}, "danger"),
+        Button("ModifyRule", ("Change", "修改"), OF_RULE, None, {"State": OPEN_RULE}),
+        Button(
             "DisableRule", ("Disable", "停用"), OF_RULE, ("Note",),
             {"State": frozenset({"draft", "submitted", "approved"})}, "danger",
         ),
@@ -105,15 +105,15 @@ KEYS = Table(
     ),
     filters=("AccountId", "Enabled"),
     first=(
-        Deed("CreateKey", ("New key", "新建密钥")),
-        Deed("CreateTemporaryKey", ("Temporary key", "临时密钥")),
+        Button("CreateKey", ("New key", "新建密钥")),
+        Button("CreateTemporaryKey", ("Temporary key", "临时密钥")),
     ),
-    deeds=(
-        Deed("DisableKey", ("Disable", "停用"), OF_KEY, (), {"Enabled": frozenset({True})}, "danger"),
-        Deed("EnableKey", ("Enable", "启用"), OF_KEY, (), {"Enabled": frozenset({False})}),
-        Deed("ModifyKey", ("Limit", "限制"), OF_KEY),
-        Deed("ModifyKeyScope", ("Services", "产品"), OF_KEY),
-        Deed(
+    buttons=(
+        Button("DisableKey", ("Disable", "停用"), OF_KEY, (), {"Enabled": frozenset({True})}, "danger"),
+        Button("EnableKey", ("Enable", "启用"), OF_KEY, (), {"Enabled": frozenset({False})}),
+        Button("ModifyKey", ("Limit", "限制"), OF_KEY),
+        Button("ModifyKeyScope", ("Services", "产品"), OF_KEY),
+        Button(
             "DeleteKey", ("Delete", "删除"), OF_KEY, (), {"Enabled": frozenset({False})}, "danger",
             ("Programs that still use this key are refused for good.", "仍在使用该密钥的程序将永久被拒绝。"),
         ),
@@ -137,7 +137,7 @@ ACCOUNTS = Table(
         CREATED,
     ),
     filters=("Name",),
-    first=(Deed("CreateAccount", ("New account", "新建账号")),),
+    first=(Button("CreateAccount", ("New account", "新建账号")),),
     link=f"{ROOT}/accounts/{{Id}}",
 )
 ACCOUNT_PAGE = Record(
@@ -160,11 +160,11 @@ ACCOUNT_PAGE = Record(
         Column("Origins", ("Origins", "网页来源"), "list"),
         CREATED,
     ),
-    deeds=(
-        Deed("ModifyAccount", ("Change", "修改"), OF_ACCOUNT),
-        Deed("ModifyAccountBilling", ("Activation and billing", "开通与计费"), OF_ACCOUNT),
-        Deed("TopUpAccount", ("Top up", "充值"), OF_ACCOUNT),
-        Deed("ModifyAccountLimit", ("Limits", "限额"), OF_ACCOUNT),
+    buttons=(
+        Button("ModifyAccount", ("Change", "修改"), OF_ACCOUNT),
+        Button("ModifyAccountBilling", ("Activation and billing", "开通与计费"), OF_ACCOUNT),
+        Button("TopUpAccount", ("Top up", "充值"), OF_ACCOUNT),
+        Button("ModifyAccountLimit", ("Limits", "限额"), OF_ACCOUNT),
     ),
 )
 OPERATORS = Table(
@@ -184,11 +184,11 @@ OPERATORS = Table(
         CREATED,
     ),
     filters=("Role",),
-    first=(Deed("CreateOperator", ("Add a person", "添加人员"),),),
-    deeds=(
-        Deed("ModifyOperator", ("Change", "修改"), {"OperatorId": "Id"}),
-        Deed("RenewOperatorKey", ("New key", "换发密钥"), {"OperatorId": "Id"}, ()),
-        Deed(
+    first=(Button("CreateOperator", ("Add a person", "添加人员"),),),
+    buttons=(
+        Button("ModifyOperator", ("Change", "修改"), {"OperatorId": "Id"}),
+        Button("RenewOperatorKey", ("New key", "换发密钥"), {"OperatorId": "Id"}, ()),
+        Button(
             "RenewOperatorKey", ("New sign-in", "重设登录"), when={"Disabled": frozenset({False})},
             page=f"{ROOT}/people/{{Id}}/link",
         ),
@@ -264,34 +264,34 @@ VERIFICATION_PAGE = Record(
         CREATED,
         Column("ExpiresAt", ("Token ends", "Token 到期"), "time"),
     ),
-    deeds=(
-        Deed(
+    buttons=(
+        Button(
             "DescribeEvidence", ("See the frames", "查看画面"), OF_VERIFICATION, ("Reason", "Attempt"),
             shows="evidence.html", warning=SEES_A_FACE,
         ),
-        Deed(
+        Button(
             "DescribeEvidenceVideo", ("Play the video", "播放视频"), OF_VERIFICATION, ("Reason",), DECIDED,
             shows="video.html", warning=SEES_A_FACE,
         ),
-        Deed(
+        Button(
             "DescribeResult", ("Fetch again", "重新查询"), OF_VERIFICATION, (),
             shows="result.html",
             warning=("You see what the merchant would get now, masked. It does not count as a fetch.",
                      "显示商户此刻查询会得到的内容（已脱敏），不计为一次查询。"),
         ),
-        Deed(
+        Button(
             "DeliverVerification", ("Deliver again", "重新投递"), OF_VERIFICATION, (),
             {"Delivery": frozenset({"waiting", "delivered", "nothing"})},
             warning=("Video and best frame are put into the customer's bucket again, under the same keys.",
                      "视频和最佳帧将以相同的对象键再次写入客户存储桶。"),
         ),
-        Deed(
+        Button(
             "RejudgeVerification", ("Judge again", "重新判定"), OF_VERIFICATION, (), DECIDED,
             shows="rejudged.html",
             warning=("The stored frames are measured again, which takes some seconds. The verdict stays as it is.",
                      "将重新测量保存的画面，需数秒。原结论不会改变。"),
         ),
-        Deed(
+        Button(
             "EraseVerification", ("Erase", "删除"), OF_VERIFICATION, (), {}, "danger",
             ("Its result and all evidence are deleted permanently, also what was delivered to the customer's bucket.",
              "结果与全部证据将永久删除，包括已投递到客户存储桶的内容。"),
@@ -320,11 +320,11 @@ IDENTITIES = Table(
     filters=("AccountId",),
     private_filter="IdCard",
     first=(
-        Deed("PutIdentity", ("Enrol a person", "登记人员")),
-        Deed("CreateImport", ("Import", "批量导入"), page=f"{ROOT}/identities/import"),
+        Button("PutIdentity", ("Enrol a person", "登记人员")),
+        Button("CreateImport", ("Import", "批量导入"), page=f"{ROOT}/identities/import"),
     ),
-    deeds=(
-        Deed(
+    buttons=(
+        Button(
             "DeleteIdentity", ("Erase", "删除"), {"IdentityId": "Id", "AccountId": "@AccountId"}, (), {}, "danger",
             ("The key to this person's data is destroyed. It cannot be undone.", "将销毁此人的数据密钥，不可恢复。"),
         ),
@@ -350,10 +350,10 @@ BUCKETS = Table(
         Column("AuthorisedAt", ("Authorised", "授权时间"), "time"),
     ),
     filters=("AccountId",),
-    first=(Deed("AuthoriseBucket", ("Authorise a bucket", "授权存储桶")),),
-    deeds=(
-        Deed("CheckBucket", ("Test", "测试"), {"AccountId": "AccountId"}, ()),
-        Deed(
+    first=(Button("AuthoriseBucket", ("Authorise a bucket", "授权存储桶")),),
+    buttons=(
+        Button("CheckBucket", ("Test", "测试"), {"AccountId": "AccountId"}, ()),
+        Button(
             "RevokeBucket", ("Revoke", "取消授权"), {"AccountId": "AccountId"}, (), {}, "danger",
             ("Tokens with UseCos are refused from then on, and what waits is not delivered.",
              "此后带 UseCos 的 Token 将被拒绝，等待中的投递不再进行。"),
@@ -412,7 +412,7 @@ SETTINGS = Record(
     item="Settings",
     heading="",
     columns=(),
-    deeds=(),
+    buttons=(),
     template="settings.html",
 )  # fmt: skip
 TABLES = (VERIFICATIONS, RULES, RULE_VERSIONS, IDENTITIES, BUCKETS, KEYS, ACCOUNTS, USAGE, OPERATORS, AUDIT)

@@ -26,7 +26,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class Button:
     """An action that a person takes. `given`: parameters from the row, by its fields. `asked`: parameters in the order
     in which they are asked for; None: all but the given ones. `when`: fields of the row and the values that it admits.
 
@@ -53,9 +53,9 @@ class Deed:
 @dataclass(frozen=True, slots=True)
 class Table:
     """`action` lists; `items`: its reply's list. `filters`: parameters that the person may set. `private_filter`: one
-    more that says who a person is: it is sent in a form and stands in no address, history or log. `deeds`: to a row;
+    more that says who a person is: it is sent in a form and stands in no address, history or log. `buttons`: to a row;
     `first`: those that need no row. `link`: the path of a row's own page, with `{Field}` in it. `context`: parameters
-    that the address brings along. `above`: the list that it belongs to; without one, it is among the ways.
+    that the address brings along. `above`: the list that it belongs to; without one, it is in the menu.
     `needs_account`: its action is of one account; the first is shown where none was chosen.
     """
 
@@ -68,8 +68,8 @@ class Table:
     columns: tuple[Column, ...]
     filters: tuple[str, ...] = ()
     private_filter: str = ""
-    first: tuple[Deed, ...] = ()
-    deeds: tuple[Deed, ...] = ()
+    first: tuple[Button, ...] = ()
+    buttons: tuple[Button, ...] = ()
     link: str = ""
     context: tuple[str, ...] = ()
     above: Table | None = None
@@ -80,7 +80,7 @@ class Table:
 class Record:
     """A row's own page: what `action` says of the one that `parameter` names, under `item`. `heading`: a field.
 
-    Without a parameter it is the only one of its kind, and among the ways.
+    Without a parameter it is the only one of its kind, and in the menu.
     """
 
     path: str
@@ -90,5 +90,5 @@ class Record:
     item: str
     heading: str
     columns: tuple[Column, ...]
-    deeds: tuple[Deed, ...]
+    buttons: tuple[Button, ...]
     template: str = "record.html"

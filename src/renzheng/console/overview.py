@@ -13,7 +13,7 @@ from starlette.responses import Response
 from renzheng.accounts.operators import Role
 from renzheng.console.door import Visitor
 from renzheng.console.figures import Count, Counts, Health
-from renzheng.console.frame import Frame
+from renzheng.console.frame import PageFrame
 from renzheng.console.plots import Bar, bars
 from renzheng.console.rendering import Words, language
 
@@ -41,7 +41,7 @@ class OverviewPages:
         health: Callable[[], Awaitable[Health]],
         clock: Callable[[], float],
         utc_offset: float,
-        frame: Frame,
+        frame: PageFrame,
     ) -> None:
         self._counts = counts
         self._health = health

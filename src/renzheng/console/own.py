@@ -9,10 +9,10 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from renzheng.accounts.operators import Credential
+from renzheng.accounts.operators import SignInCredential
 from renzheng.console import codes, passwords
 from renzheng.console.door import WHOLE, Door, Visitor
-from renzheng.console.frame import Frame
+from renzheng.console.frame import PageFrame
 from renzheng.console.parts import ConsoleParts
 from renzheng.console.passwords import PasswordsBusyError
 from renzheng.console.rendering import ROOT, go
@@ -25,7 +25,7 @@ OWN, FACTOR = f"{ROOT}/me", f"{ROOT}/me/factor"
 class OwnPages:
     """What proves a person is changed only by whoever types the password again."""
 
-    def __init__(self, parts: ConsoleParts, door: Door, frame: Frame) -> None:
+    def __init__(self, parts: ConsoleParts, door: Door, frame: PageFrame) -> None:
         self._parts = parts
         self._door = door
         self._frame = frame
@@ -52,7 +52,7 @@ class OwnPages:
         }
         return self._frame.page("me.html", request, visitor, shown, status)
 
-    async def _proved(self, visitor: Visitor, password: str) -> tuple[Credential | None, dict[str, Any]]:
+    async def _proved(self, visitor: Visitor, password: str) -> tuple[SignInCredential | None, dict[str, Any]]:
         """The person's credential where the password is right; else what the page says instead."""
         name = str(visitor.operator.id)
         wait = await self._tries.take(name, "anywhere", self._parts.clock())
@@ -83,7 +83,7 @@ class OwnPages:
         if credential is None:
             return await self.show(request, visitor, **refusal)
         hashed = await self._parts.passwords.hash(fields["password"])
-        changed = Credential(hashed, credential.totp)
+        changed = SignInCredential(hashed, credential.totp)
         await self._parts.sign_in.set_credential(operator.id, changed, self._parts.clock(), "password changed")
         # All sessions have ended; this browser goes on in a new one.
         return await self._door.let_in(request, go(f"{OWN}?done=password"), operator)
@@ -115,7 +115,7 @@ class OwnPages:
         if credential is None:
             return self._factor_page(request, visitor, secret, **refusal)
         operator, sign_in = visitor.operator, self._parts.sign_in
-        changed = Credential(credential.password, secret)
+        changed = SignInCredential(credential.password, secret)
         await sign_in.set_credential(operator.id, changed, self._parts.clock(), "second factor set")
         await sign_in.use_step(operator.id, step)
         # All sessions have ended; this browser goes on in a new one.
@@ -141,7 +141,7 @@ class OwnPages:
         if credential is None:
             return await self.show(request, visitor, **refusal)
         operator = visitor.operator
-        changed = Credential(credential.password)
+        changed = SignInCredential(credential.password)
         await self._parts.sign_in.set_credential(operator.id, changed, self._parts.clock(), "second factor removed")
         return await self._door.let_in(request, go(f"{OWN}?done=factor"), operator)
 

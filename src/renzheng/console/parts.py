@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from renzheng.accounts.operators import ConsoleSession, Credential, Operator
+from renzheng.accounts.operators import ConsoleSession, Operator, SignInCredential
 from renzheng.console.actions import ErrorTexts, KeyedService, Manifest, Send, Service
 from renzheng.console.figures import Counts, Health
 from renzheng.console.forms import USUAL_PACE, Pace
@@ -31,9 +31,9 @@ class People(Protocol):
 class SignIn(Protocol):
     """As `store.sign_in` has it."""
 
-    async def credential(self, operator_id: int) -> Credential | None: ...
+    async def credential(self, operator_id: int) -> SignInCredential | None: ...
     async def any_credential(self) -> bool: ...
-    async def set_credential(self, operator_id: int, credential: Credential, now: float, verb: str) -> None: ...
+    async def set_credential(self, operator_id: int, credential: SignInCredential, now: float, verb: str) -> None: ...
     async def use_step(self, operator_id: int, step: int) -> bool: ...
     async def set_recovery_codes(self, operator_id: int, codes: Iterable[str]) -> None: ...
     async def use_recovery_code(self, operator_id: int, code: str) -> bool: ...
@@ -120,7 +120,7 @@ class RequestLine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ConsoleParts:
-    """`clock`: unix seconds. `record`: notes a deed and its subject in the audit log.
+    """`clock`: unix seconds. `record`: notes a button and its subject in the audit log.
 
     `tried`: counts a try to sign in, by outcome.
     `family`: of a browser by its name.

@@ -1,4 +1,4 @@
-"""A new way in for somebody who has lost password or phone, or never had them: a link that is good once."""
+"""A sign-in link for a person without a password or second factor; it works once."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from starlette.responses import Response
 from renzheng.accounts.operators import Operator
 from renzheng.console.door import Door, Visitor
 from renzheng.console.forms import FormError
-from renzheng.console.frame import Frame
+from renzheng.console.frame import PageFrame
 from renzheng.console.parts import People
 from renzheng.console.rendering import ROOT
-from renzheng.console.tables import Management
+from renzheng.console.tables import ManagementPages
 
 LINK = f"{ROOT}/people/{{operator_id:number}}/link"
 ResetLink = Callable[[Operator, int], Awaitable[str]]
@@ -23,7 +23,9 @@ ResetLink = Callable[[Operator, int], Awaitable[str]]
 class LinkPages:
     """For whoever may give people new keys: a link lets its holder in as that person."""
 
-    def __init__(self, management: Management, people: People, door: Door, frame: Frame, reset_link: ResetLink) -> None:
+    def __init__(
+        self, management: ManagementPages, people: People, door: Door, frame: PageFrame, reset_link: ResetLink
+    ) -> None:
         self._management = management
         self._people = people
         self._door = door

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from renzheng.accounts.operators import Role
 from renzheng.console.calls import Calls
 from renzheng.console.door import Visitor
-from renzheng.console.frame import Frame
+from renzheng.console.frame import PageFrame
 from renzheng.console.parts import Refusal, RequestLine
 from renzheng.console.rendering import ROOT, language
 
@@ -33,7 +33,7 @@ class RequestPages:
         lines: Callable[[], Sequence[RequestLine]],
         clock: Callable[[], float],
         calls: Calls,
-        frame: Frame,
+        frame: PageFrame,
     ) -> None:
         self._refusals = refusals
         self._lines = lines

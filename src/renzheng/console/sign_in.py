@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from renzheng.accounts.operators import Credential, Operator
+from renzheng.accounts.operators import Operator, SignInCredential
 from renzheng.console import codes, passwords
 from renzheng.console.door import PASSWORD, WHOLE, Door, Visitor
 from renzheng.console.parts import ConsoleParts
@@ -19,7 +19,7 @@ SIGN_IN, CODE = f"{ROOT}/sign-in", f"{ROOT}/code"
 
 
 class SignInPages:
-    """Pages for whoever has no session yet, and the way out."""
+    """Pages for people without a session, and the sign-out."""
 
     def __init__(self, parts: ConsoleParts, door: Door) -> None:
         self._parts = parts
@@ -158,7 +158,7 @@ class SignInPages:
         if await parts.sign_in.use_link(secret, now) is None:
             return self._page(request, "link_over.html", 404)
         operator = invited or await parts.people.add_owner(name, now)
-        await parts.sign_in.set_credential(operator.id, Credential(hashed), now, "password set by a link")
+        await parts.sign_in.set_credential(operator.id, SignInCredential(hashed), now, "password set by a link")
         return await self._door.let_in(request, go(ROOT), operator, WHOLE)
 
 

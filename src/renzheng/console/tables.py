@@ -14,8 +14,8 @@ from renzheng.console.actions import Action, Field, FieldError
 from renzheng.console.calls import CallError, Calls
 from renzheng.console.door import Door, Visitor
 from renzheng.console.forms import FormError
-from renzheng.console.frame import Frame
-from renzheng.console.nouns import Deed, Record, Table
+from renzheng.console.frame import PageFrame
+from renzheng.console.nouns import Button, Record, Table
 from renzheng.console.rendering import ROOT, language
 
 ROWS = 50
@@ -23,7 +23,7 @@ MAX_PAGE = 200
 DO = f"{ROOT}/do"
 
 
-class Management:
+class ManagementPages:
     """What all pages over the management API share: its actions by name, and the calls. `record`: for the audit."""
 
     def __init__(
@@ -51,21 +51,23 @@ class Management:
         return {one["Id"]: one["Name"] for one in reply["Accounts"]}
 
     def offered(
-        self, visitor: Visitor, deeds: Sequence[Deed], row: Mapping[str, Any], chosen: Mapping[str, Any]
-    ) -> list[tuple[Deed, str]]:
+        self, visitor: Visitor, buttons: Sequence[Button], row: Mapping[str, Any], chosen: Mapping[str, Any]
+    ) -> list[tuple[Button, str]]:
         """What this person may do to this row now, with the address of its form."""
         return [
             (
-                deed,
-                deed.page.format(**row) if deed.page else f"{DO}/{deed.action}?{urlencode(given(deed, row, chosen))}",
+                button,
+                button.page.format(**row)
+                if button.page
+                else f"{DO}/{button.action}?{urlencode(given(button, row, chosen))}",
             )
-            for deed in deeds
-            if self.allows(visitor, deed.action) and deed.suits(row)
+            for button in buttons
+            if self.allows(visitor, button.action) and button.suits(row)
         ]
 
 
 class TablePages:
-    def __init__(self, management: Management, door: Door, frame: Frame) -> None:
+    def __init__(self, management: ManagementPages, door: Door, frame: PageFrame) -> None:
         self._management = management
         self._door = door
         self._frame = frame
@@ -107,8 +109,8 @@ class TablePages:
             texts["AccountId"] = str(chosen.get("AccountId", ""))
         shown = {
             "table": table,
-            "rows": [(row, management.offered(visitor, table.deeds, row, chosen)) for row in rows],
-            "first": [deed for deed in table.first if management.allows(visitor, deed.action)],
+            "rows": [(row, management.offered(visitor, table.buttons, row, chosen)) for row in rows],
+            "first": [button for button in table.first if management.allows(visitor, button.action)],
             "filters": [one for one in filters if _is_asked(one, table, accounts)],
             "private": action.fields.get(table.private_filter),
             "chosen": texts,
@@ -135,7 +137,7 @@ class TablePages:
         shown = {
             "record": record,
             "row": row,
-            "deeds": management.offered(visitor, record.deeds, row, {}),
+            "buttons": management.offered(visitor, record.buttons, row, {}),
             "accounts": await management.accounts(visitor, spoken) if shows_account else {},
             "done": management.actions.get(request.query_params.get("done", "")),
         }
@@ -164,10 +166,10 @@ def _names_accounts(table: Table) -> bool:
     return "AccountId" in table.filters or any(column.kind == "account" for column in table.columns)
 
 
-def given(deed: Deed, row: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, str]:
-    """The parameters of a deed that come from its row, and from what the list was asked for, as texts."""
+def given(button: Button, row: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters of a button that come from its row, and from what the list was asked for, as texts."""
     found = {}
-    for parameter, name in deed.given.items():
+    for parameter, name in button.given.items():
         value = chosen.get(name[1:]) if name.startswith("@") else row.get(name)
         if value is not None:
             found[parameter] = str(value).lower() if isinstance(value, bool) else str(value)

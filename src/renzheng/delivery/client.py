@@ -26,7 +26,7 @@ MIN_PART = 5 << 20
 """The library's own bound for a part, bytes."""
 
 
-class Trouble(enum.StrEnum):
+class BucketProblem(enum.StrEnum):
     """What can be wrong with a bucket, told apart as an operator mends each in another place."""
 
     NO_BUCKET = "no_bucket"
@@ -43,20 +43,20 @@ class Trouble(enum.StrEnum):
 class BucketError(Exception):
     """A request to the bucket failed. `trouble` says what to mend; the text is a sentence for the operator."""
 
-    def __init__(self, trouble: Trouble, sentence: str) -> None:
+    def __init__(self, trouble: BucketProblem, sentence: str) -> None:
         super().__init__(sentence)
         self.trouble = trouble
 
 
 _BY_CODE = {
-    "NoSuchBucket": Trouble.NO_BUCKET,
-    "InvalidAccessKeyId": Trouble.WRONG_KEY,
-    "SignatureDoesNotMatch": Trouble.WRONG_KEY,
-    "InvalidSecretId": Trouble.WRONG_KEY,
-    "AccessDenied": Trouble.NO_RIGHT,
-    "PathStyleDomainForbidden": Trouble.PATH_STYLE,
+    "NoSuchBucket": BucketProblem.NO_BUCKET,
+    "InvalidAccessKeyId": BucketProblem.WRONG_KEY,
+    "SignatureDoesNotMatch": BucketProblem.WRONG_KEY,
+    "InvalidSecretId": BucketProblem.WRONG_KEY,
+    "AccessDenied": BucketProblem.NO_RIGHT,
+    "PathStyleDomainForbidden": BucketProblem.PATH_STYLE,
 }
-_BY_STATUS = {401: Trouble.WRONG_KEY, 403: Trouble.NO_RIGHT}
+_BY_STATUS = {401: BucketProblem.WRONG_KEY, 403: BucketProblem.NO_RIGHT}
 
 
 class BucketClient:
@@ -135,7 +135,7 @@ class BucketClient:
 
     def _check_read(self, key: str, content: bytes) -> None:
         if self.get(key) != content:
-            raise BucketError(Trouble.OTHER, "what comes back is not what was written")
+            raise BucketError(BucketProblem.OTHER, "what comes back is not what was written")
 
     def _call(self, work: Callable[[], T]) -> T:
         from minio.error import InvalidResponseError, MinioException, S3Error
@@ -145,17 +145,17 @@ class BucketClient:
             self._hosts.check(urlsplit(f"//{bucket.host}").hostname or "")
             return work()
         except HostRefusedError as error:
-            raise BucketError(Trouble.HOST_REFUSED, str(error)) from None
+            raise BucketError(BucketProblem.HOST_REFUSED, str(error)) from None
         except S3Error as error:
             raise self._s3_error(error) from None
         except InvalidResponseError as error:
             raise self._odd_answer(error) from None
         except MinioException as error:
-            raise BucketError(Trouble.OTHER, f"{bucket.host} answers unusably: {_plain(error)}") from None
+            raise BucketError(BucketProblem.OTHER, f"{bucket.host} answers unusably: {_plain(error)}") from None
         except (ValueError, SyntaxError):  # of a body that is no text, or no XML; the library lets both through
-            raise BucketError(Trouble.OTHER, f"{bucket.host} answers unusably: is this an S3 endpoint?") from None
+            raise BucketError(BucketProblem.OTHER, f"{bucket.host} answers unusably: is this an S3 endpoint?") from None
         except (HTTPError, OSError) as error:
-            raise BucketError(Trouble.UNREACHABLE, f"{bucket.host} cannot be reached: {_cause(error)}") from None
+            raise BucketError(BucketProblem.UNREACHABLE, f"{bucket.host} cannot be reached: {_cause(error)}") from None
 
     def _s3_error(self, error: S3Error) -> Exception:
         code, name = str(error.code), self._bucket.name
@@ -164,12 +164,12 @@ class BucketClient:
             return _MissingObjectError(code)
         if 300 <= status < 400:
             return self._redirect(status)
-        trouble = _BY_CODE.get(code) or _BY_STATUS.get(status, Trouble.OTHER)
+        trouble = _BY_CODE.get(code) or _BY_STATUS.get(status, BucketProblem.OTHER)
         sentence = {
-            Trouble.NO_BUCKET: f"there is no bucket {name} at {self._bucket.endpoint}",
-            Trouble.WRONG_KEY: f"the key is not one of {self._bucket.endpoint} ({code})",
-            Trouble.NO_RIGHT: f"the key may not do this in the bucket {name} ({code})",
-            Trouble.PATH_STYLE: f"the bucket {name} is reached with its name in the host only: use --style virtual",
+            BucketProblem.NO_BUCKET: f"there is no bucket {name} at {self._bucket.endpoint}",
+            BucketProblem.WRONG_KEY: f"the key is not one of {self._bucket.endpoint} ({code})",
+            BucketProblem.NO_RIGHT: f"the key may not do this in the bucket {name} ({code})",
+            BucketProblem.PATH_STYLE: f"the bucket {name} needs its name in the host: use --style virtual",
         }.get(trouble, f"{self._bucket.host} answers {status} {_plain(code)}")
         return BucketError(trouble, sentence)
 
@@ -177,12 +177,12 @@ class BucketClient:
         status = int(getattr(error, "_code", 0) or 0)
         if 300 <= status < 400:
             return self._redirect(status)
-        trouble = _BY_STATUS.get(status, Trouble.OTHER)
+        trouble = _BY_STATUS.get(status, BucketProblem.OTHER)
         return BucketError(trouble, f"{self._bucket.host} answers {status} and no S3 error: is this an S3 endpoint?")
 
     def _redirect(self, status: int) -> BucketError:
         return BucketError(
-            Trouble.REDIRECTED,
+            BucketProblem.REDIRECTED,
             f"{self._bucket.host} redirects ({status}), which is not followed: check the region and the endpoint",
         )
 

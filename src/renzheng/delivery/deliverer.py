@@ -18,7 +18,7 @@ import structlog
 from renzheng.accounts.buckets import BEST_FRAME, VIDEO, Bucket, BucketKey
 from renzheng.accounts.deliveries import Delivery, DeliveryState
 from renzheng.base.unavailable import UnavailableError
-from renzheng.delivery.client import BucketClient, BucketError, Clients, Trouble
+from renzheng.delivery.client import BucketClient, BucketError, BucketProblem, Clients
 
 log = structlog.get_logger("renzheng.delivery")
 
@@ -67,7 +67,7 @@ class Shelf(Protocol):
     async def video(self, session_id: int, attempt: int) -> bytes | None: ...
 
 
-class Counter(Protocol):
+class DeliveryCounter(Protocol):
     def delivery(self, outcome: str) -> None: ...
 
 
@@ -91,7 +91,7 @@ class DeliveryParts:
     buckets: Callable[[], Mapping[int, AuthorisedBucket]]
     has_frames: Callable[[int, int], Awaitable[bool]]
     clients: Clients
-    counter: Counter
+    counter: DeliveryCounter
     clock: Callable[[], float]
     entropy: Callable[[int], bytes]
 
@@ -142,10 +142,10 @@ class Deliverer:
         except BucketError as error:
             await self._put_off(taken, error, begin)
         except UnavailableError as error:  # what is to be delivered cannot be read
-            await self._put_off(taken, BucketError(Trouble.OTHER, str(error)), begin)
+            await self._put_off(taken, BucketError(BucketProblem.OTHER, str(error)), begin)
         except Exception:
             log.exception("delivery_failed", session=taken.session_id, account=taken.account_id)
-            await self._put_off(taken, BucketError(Trouble.OTHER, "a fault of the server's own"), begin)
+            await self._put_off(taken, BucketError(BucketProblem.OTHER, "a fault of the server's own"), begin)
         async with self._finished:
             self._finished.notify_all()
 
@@ -185,7 +185,7 @@ class Deliverer:
             frame = await shelf.best_frame(session_id, taken.attempt, taken.best_frame)
         video = await shelf.video(session_id, taken.attempt)
         if video is None and taken.tries <= MAX_VIDEO_TRIES and await self._has_frames(taken):
-            raise BucketError(Trouble.OTHER, "the video cannot be made now")
+            raise BucketError(BucketProblem.OTHER, "the video cannot be made now")
         bucket = taken.place or authorised.bucket  # delivered again: what is there is written over
         client = self._parts.clients.of(bucket, authorised.key)
         video_key = await self._put(client, bucket.key(taken.folder, VIDEO), video, "video/mp4")
@@ -230,7 +230,7 @@ class Deliverer:
     def _authorised(self, account_id: int) -> AuthorisedBucket:
         found = self._parts.buckets().get(account_id)
         if found is None:
-            raise BucketError(Trouble.NOT_AUTHORISED, "the account has no bucket authorised now")
+            raise BucketError(BucketProblem.NOT_AUTHORISED, "the account has no bucket authorised now")
         return found
 
     async def _put_off(self, taken: Delivery, error: BucketError, begin: float) -> None:

@@ -17,21 +17,21 @@ AT_WORK = frozenset("RD")
 """States of a thread that runs, may run, or waits for a disk."""
 
 
-class Sample(NamedTuple):
+class CpuUse(NamedTuple):
     """`ticks`: of processor time used. `at_work`: whether a thread of it runs, may run, or waits for the disk."""
 
     ticks: int
     at_work: bool
 
 
-def sample(pid: int) -> Sample | None:
+def sample(pid: int) -> CpuUse | None:
     """The process now; None where it is gone, or the system tells nothing of it."""
     try:
         fields = _stat(f"/proc/{pid}/stat")
         threads = [_stat(f"/proc/{pid}/task/{thread}/stat")[0] for thread in os.listdir(f"/proc/{pid}/task")]
     except (OSError, IndexError):
         return None
-    return Sample(int(fields[11]) + int(fields[12]), any(state in AT_WORK for state in threads))
+    return CpuUse(int(fields[11]) + int(fields[12]), any(state in AT_WORK for state in threads))
 
 
 def _stat(path: str) -> list[str]:
@@ -51,7 +51,7 @@ class Silence:
         """It has nothing to do any more."""
         self._ticks, self._checks = -1, 0
 
-    def lasts(self, seen: Sample | None) -> bool:
+    def lasts(self, seen: CpuUse | None) -> bool:
         """Take in a check of a process that has work; True once it has done nothing for so many of them."""
         if seen is None or seen.at_work or seen.ticks != self._ticks:
             self._ticks, self._checks = -1 if seen is None else seen.ticks, 0

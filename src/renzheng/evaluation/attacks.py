@@ -20,12 +20,12 @@ from renzheng.engine.limits import DepthLimits
 from renzheng.engine.observation import FaceModels
 from renzheng.evaluation import clips
 from renzheng.evaluation.clips import Clip, film
-from renzheng.evaluation.noticing import Channel
-from renzheng.evaluation.performance import Actor, Doing, Performance, Shown
+from renzheng.evaluation.noticing import SimulatedChannel
+from renzheng.evaluation.performance import Actor, Doing, Performance, ScreenState
 from renzheng.evaluation.portrait import find_mesh
 from renzheng.evaluation.presentations import CHALLENGE, CONTINUITY, DEPTH, FRAMES, TRANSCRIPT
-from renzheng.evaluation.puppet import Flat, Pose, Puppet
-from renzheng.evaluation.sequences import Transcript
+from renzheng.evaluation.puppet import Flat, Puppet, PuppetPose
+from renzheng.evaluation.sequences import SequenceTranscript
 from renzheng.verification.challenge import OTHERS, TURNS, Entropy, draw
 
 Nature = Literal["targeted", "exempt", "uncaught"]
@@ -102,7 +102,7 @@ class Attack:
     nature: Nature = "targeted"
 
 
-def present(attack: Attack, stage: Stage, *, person: str, half: str) -> tuple[Transcript, list[bytes]]:
+def present(attack: Attack, stage: Stage, *, person: str, half: str) -> tuple[SequenceTranscript, list[bytes]]:
     """Render one presentation of this type: its transcript, and its frames as JPEG."""
     made = attack.make(stage)
     nonces = stage.nonces(len(made.clip))
@@ -120,7 +120,7 @@ def _complying(stage: Stage) -> Presented:
     chance = stage.draw
     light = float(chance.uniform(0.65, 1.25))
     tint = chance.uniform(0.92, 1.08, size=3)
-    base = Pose(
+    base = PuppetPose(
         gain=(light * float(tint[0]), light * float(tint[1]), light * float(tint[2])),
         noise=float(chance.uniform(0.5, 6.0)),
         scale=float(chance.uniform(0.75, 1.25)),
@@ -128,7 +128,7 @@ def _complying(stage: Stage) -> Presented:
     )
     quality = int(chance.integers(55, 93))
     scene = Performance(stage.person, seed=stage.seed, base=base)
-    channel = Channel(stage.engine)
+    channel = SimulatedChannel(stage.engine)
     clip = film(scene.frame, stage.challenge(), seed=stage.seed, quality=quality, noticed=channel.noticed)
     return Presented(clip)
 
@@ -144,7 +144,9 @@ def _frozen(stage: Stage) -> Presented:
 # -- flat pictures that answer -----------------------------------------------------------------------------------
 
 
-def _flat(stage: Stage, surface: Callable[[float], Flat], add: Callable[[float], Pose], note: str = "") -> Presented:
+def _flat(
+    stage: Stage, surface: Callable[[float], Flat], add: Callable[[float], PuppetPose], note: str = ""
+) -> Presented:
     """A flat picture whose eyes and mouth answer, and which is turned before a near camera where a turn is asked.
 
     Seen from near, a plane that is turned shows the perspective of a head that turns: so it answers, and only its
@@ -163,17 +165,21 @@ def _flat(stage: Stage, surface: Callable[[float], Flat], add: Callable[[float],
 
 
 def nearest_turn(
-    puppet: Puppet, engine: FaceModels, surface: Callable[[float], Flat], add: Callable[[float], Pose], sign: float
-) -> tuple[Flat, Pose]:
+    puppet: Puppet,
+    engine: FaceModels,
+    surface: Callable[[float], Flat],
+    add: Callable[[float], PuppetPose],
+    sign: float,
+) -> tuple[Flat, PuppetPose]:
     """The mildest way to hold a flat picture that the engine takes for the asked turn, or the one that comes nearest.
 
     A cheat can try this at home: the program is free. `surface(distance)` is the picture before a camera at that
     distance, `add(side)` what is done to it beside the turn, tried towards both sides.
     """
-    best, most = (surface(CAMERA_DISTANCES[0]), Pose()), -1.0
+    best, most = (surface(CAMERA_DISTANCES[0]), PuppetPose()), -1.0
     for distance, side in product(CAMERA_DISTANCES, (sign, -sign)):
         held = surface(distance)
-        mesh = find_mesh(puppet.render(Pose(), held), engine)
+        mesh = find_mesh(puppet.render(PuppetPose(), held), engine)
         closed, rest = mesh.mouth_opening, mesh.turn
         for degrees in FLAT_YAWS:
             pose = replace(add(side), yaw=sign * degrees)
@@ -192,23 +198,25 @@ def nearest_turn(
 
 def _flat_moved(stage: Stage) -> Presented:
     """Turned, and pushed to the side by the hand that turns it."""
-    return _flat(stage, lambda near: Flat(distance=near, crop=PRINT), lambda sign: Pose(shift=(0.05 * sign, 0.0)))
+    return _flat(stage, lambda near: Flat(distance=near, crop=PRINT), lambda sign: PuppetPose(shift=(0.05 * sign, 0.0)))
 
 
 def _flat_tilted(stage: Stage) -> Presented:
     """Turned about an axis that is aslant."""
-    return _flat(stage, lambda near: Flat(distance=near, crop=PRINT), lambda sign: Pose(pitch=-6.0, roll=6.0 * sign))
+    return _flat(
+        stage, lambda near: Flat(distance=near, crop=PRINT), lambda sign: PuppetPose(pitch=-6.0, roll=6.0 * sign)
+    )
 
 
 def _flat_bent(stage: Stage) -> Presented:
     """Bent to a cylinder of three to five face widths, and turned."""
     radius = 3.0 + 2.0 * stage.draw.random()
-    return _flat(stage, lambda near: Flat(bend_radius=radius, distance=near, crop=PRINT), lambda sign: Pose())
+    return _flat(stage, lambda near: Flat(bend_radius=radius, distance=near, crop=PRINT), lambda sign: PuppetPose())
 
 
 def _cut_out(stage: Stage) -> Presented:
     """Eyes and mouth are holes, and somebody's own eyes and mouth move behind them."""
-    return _flat(stage, lambda near: Flat(distance=near, holes=0.06, crop=PRINT), lambda sign: Pose())
+    return _flat(stage, lambda near: Flat(distance=near, holes=0.06, crop=PRINT), lambda sign: PuppetPose())
 
 
 # -- recordings that answer something else -----------------------------------------------------------------------
@@ -236,7 +244,7 @@ class _Late(Actor):
         super().__init__(seed)
         self._late = late
 
-    def doing(self, shown: Shown) -> Doing:
+    def doing(self, shown: ScreenState) -> Doing:
         if shown.action != self._late:
             return super().doing(shown)
         return Doing(shown.action, shown.seconds - (shown.allowed - 0.3))
@@ -276,9 +284,9 @@ def _spliced(stage: Stage) -> Presented:
     return Presented(clips.joined(parts))
 
 
-def _exchange(stage: Stage, back: bool) -> clips.Exchange:
+def _exchange(stage: Stage, back: bool) -> clips.PersonSwap:
     first, second = (Performance(puppet, seed=stage.seed) for puppet in (stage.person, stage.other))
-    return clips.Exchange((first, second), (stage.person, stage.other), back)
+    return clips.PersonSwap((first, second), (stage.person, stage.other), back)
 
 
 def _swap(stage: Stage) -> Presented:
@@ -318,7 +326,7 @@ def _two_photos(stage: Stage) -> Presented:
 
 def _morph(stage: Stage) -> Presented:
     """A photo that looks ahead dissolves into one that looks aside, in the half second that a head would take."""
-    scene = clips.Morph(Performance(stage.person, seed=stage.seed, base=Pose(noise=2.0)), stage.person)
+    scene = clips.Morph(Performance(stage.person, seed=stage.seed, base=PuppetPose(noise=2.0)), stage.person)
     return Presented(film(scene, stage.challenge(), seed=stage.seed))
 
 
@@ -331,14 +339,14 @@ SMALL_CAMERA = (480, 360)  # pixels, width and height: the face of such a print 
 def _small_face(stage: Stage) -> Presented:
     """A print that answers everything, too small, before somebody's body."""
     head = Performance(stage.person, seed=stage.seed).frame
-    scene = clips.held_before(head, stage.other.render(Pose()), SMALL, SMALL_CAMERA)
+    scene = clips.held_before(head, stage.other.render(PuppetPose()), SMALL, SMALL_CAMERA)
     return Presented(film(scene, stage.challenge(), seed=stage.seed, quality=90))
 
 
 def _two_faces(stage: Stage) -> Presented:
     """The one who answers, and somebody else beside them, a little smaller."""
-    scene = Performance(stage.person, seed=stage.seed, base=Pose(noise=2.0, scale=0.85))
-    bystander = stage.other.render(Pose(noise=2.0, scale=0.65))
+    scene = Performance(stage.person, seed=stage.seed, base=PuppetPose(noise=2.0, scale=0.85))
+    bystander = stage.other.render(PuppetPose(noise=2.0, scale=0.65))
     return Presented(film(clips.beside(scene.frame, bystander), stage.challenge(), seed=stage.seed))
 
 

@@ -34,7 +34,7 @@ class CalibrationPoint(msgspec.Struct, frozen=True):
     errors: int
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class UnwrittenPoint(msgspec.Struct, frozen=True):
     """A point that was not written: it would rest on `expected` errors; `needed` impostor comparisons bear it."""
 
     score: float
@@ -53,7 +53,7 @@ class CalibrationTable(msgspec.Struct, frozen=True):
     """What the data bears. `usable`: the lowest anchor is among the points, so the table may go into a model pack."""
 
     points: list[CalibrationPoint]
-    refused: list[Refusal]
+    refused: list[UnwrittenPoint]
 
     @property
     def usable(self) -> bool:
@@ -63,14 +63,14 @@ class CalibrationTable(msgspec.Struct, frozen=True):
 def calibrate(comparisons: Comparisons, expected_errors: int = EXPECTED_ERRORS) -> CalibrationTable:
     """Every point of SCORES that rests on `expected_errors` and more; the others with what they would need."""
     points: list[CalibrationPoint] = []
-    refused: list[Refusal] = []
+    refused: list[UnwrittenPoint] = []
     descending = np.sort(comparisons.impostor)[::-1]
     for score in SCORES:
         fmr = promised_fmr(score)
         expected = fmr * comparisons.impostor_count
         # A hair of tolerance: 0.0001 x 300,000 must count as 30.
         if expected < expected_errors * (1 - 1e-9):
-            refused.append(Refusal(score, fmr, expected, math.ceil(expected_errors / fmr * (1 - 1e-9))))
+            refused.append(UnwrittenPoint(score, fmr, expected, math.ceil(expected_errors / fmr * (1 - 1e-9))))
             continue
         allowed = int(expected * (1 + 1e-9))
         cosine = _cosine_of(comparisons, descending, allowed)

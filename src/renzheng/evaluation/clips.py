@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from renzheng.engine.runtimes import Image
 from renzheng.evaluation.performance import MOTIONS, Performance
-from renzheng.evaluation.puppet import Pose, Puppet
-from renzheng.evaluation.sequences import FORMAT, FrameEntry, Step, Transcript
+from renzheng.evaluation.puppet import Puppet, PuppetPose
+from renzheng.evaluation.sequences import FORMAT, FrameEntry, SequenceTranscript, Step
 from renzheng.verification.challenge import NEUTRAL, TURNS
 
 Scene = Callable[[str, float, float], Image]
@@ -48,7 +48,7 @@ class Shot:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ClipStep:
     """One step of a clip: the action that is asked, since when, and the frames that are sent for it."""
 
     action: str
@@ -56,7 +56,7 @@ class Part:
     shots: tuple[Shot, ...]
     deadline: float = STEP_DEADLINE
 
-    def moved(self, seconds: float) -> Part:
+    def moved(self, seconds: float) -> ClipStep:
         """The same step, later by `seconds`."""
         shots = tuple(Shot(shot.at + seconds, shot.jpeg) for shot in self.shots)
         return replace(self, revealed_at=self.revealed_at + seconds, shots=shots)
@@ -66,7 +66,7 @@ class Part:
         return self.shots[-1].at
 
 
-Clip = tuple[Part, ...]
+Clip = tuple[ClipStep, ...]
 
 
 def movement_seconds(action: str) -> float:
@@ -103,7 +103,7 @@ def film(
             enough = count + 1 >= round(least * FRAMES_PER_SECOND)
             if enough and noticed(step, action, [(shot.at, shot.jpeg) for shot in shots]):
                 break
-        parts.append(Part(action, revealed, tuple(shots), allowed))
+        parts.append(ClipStep(action, revealed, tuple(shots), allowed))
         now = max(shots[-1].at + 0.02, revealed + shown + 1 / FRAMES_PER_SECOND - TRAVEL)
     return tuple(parts)
 
@@ -113,7 +113,7 @@ def as_jpeg(image: Image, quality: int = 80) -> bytes:
 
 
 @dataclass
-class Exchange:
+class PersonSwap:
     """Another person while the head is turned, in the same place and pose; `back`: the first returns after it.
 
     `puppets` are those of the `performances`, which have to play with one seed, so that they move alike. `shown` says
@@ -179,7 +179,7 @@ class Morph:
 
 def _two_photos(puppet: Puppet, degrees: float) -> tuple[Image, Image, Flow, Flow]:
     """Both photos, and the flow from each to the other."""
-    ahead, aside = puppet.render(Pose()), puppet.render(Pose(yaw=degrees))
+    ahead, aside = puppet.render(PuppetPose()), puppet.render(PuppetPose(yaw=degrees))
     greys = [cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY) for photo in (ahead, aside)]
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     still = np.zeros((*greys[0].shape, 2), np.float32)
@@ -245,7 +245,7 @@ def still(puppet: Puppet, actions: Sequence[str], *, seed: int, quality: int = 8
 
     def scene(action: str, seconds: float, allowed: float) -> Image:
         count[0] += 1
-        return puppet.render(Pose(noise=2.0, grain=count[0]))
+        return puppet.render(PuppetPose(noise=2.0, grain=count[0]))
 
     return film(scene, actions, seed=seed, quality=quality)
 
@@ -255,16 +255,16 @@ def relabelled(clip: Clip, actions: Sequence[str]) -> Clip:
     return tuple(replace(part, action=action) for part, action in zip(clip, (NEUTRAL, *actions), strict=True))
 
 
-def joined(parts: Sequence[Part]) -> Clip:
+def joined(parts: Sequence[ClipStep]) -> Clip:
     """Steps of several recordings one after another, without a pause between them."""
-    clip: list[Part] = []
+    clip: list[ClipStep] = []
     for part in parts:
         now = clip[-1].ends_at + 1 / FRAMES_PER_SECOND - TRAVEL if clip else 0.0
         clip.append(part.moved(now - part.revealed_at))
     return tuple(clip)
 
 
-def with_shots(clip: Clip, change: Callable[[int, Part], Sequence[Shot]]) -> Clip:
+def with_shots(clip: Clip, change: Callable[[int, ClipStep], Sequence[Shot]]) -> Clip:
     """The clip with other frames in each step; `change` gets the step's index and the step."""
     return tuple(replace(part, shots=tuple(change(index, part))) for index, part in enumerate(clip))
 
@@ -278,7 +278,7 @@ def frozen(clip: Clip) -> Clip:
 def looped(clip: Clip, frames: int = 4) -> Clip:
     """The first `frames` of looking straight are played again and again until the first action is asked."""
 
-    def again(index: int, part: Part) -> list[Shot]:
+    def again(index: int, part: ClipStep) -> list[Shot]:
         return [Shot(shot.at, part.shots[k % frames if index == 0 else k].jpeg) for k, shot in enumerate(part.shots)]
 
     return with_shots(clip, again)
@@ -287,7 +287,7 @@ def looped(clip: Clip, frames: int = 4) -> Clip:
 def to_and_fro(clip: Clip) -> Clip:
     """The neutral part runs forwards to its middle and backwards again, so that its end fits any beginning."""
 
-    def turned(index: int, part: Part) -> list[Shot]:
+    def turned(index: int, part: ClipStep) -> list[Shot]:
         last = len(part.shots) - 1
         return [
             Shot(s.at, part.shots[k if index or 2 * k <= last else last - k].jpeg) for k, s in enumerate(part.shots)
@@ -315,7 +315,7 @@ def as_transcript(
     nonces: Sequence[str],
     sent_nonces: Sequence[str] | None = None,
     note: str = "",
-) -> tuple[Transcript, list[bytes]]:
+) -> tuple[SequenceTranscript, list[bytes]]:
     """What the server has of a clip: the steps that it revealed with `nonces`, and the frames as they came.
 
     `sent_nonces`: those that the frames carry, where they are not the ones that were revealed.
@@ -330,4 +330,4 @@ def as_transcript(
         for shot in part.shots:
             frames.append(FrameEntry(f"{len(frames):06d}.jpg", index, nonce, round(shot.at, 4)))
             jpegs.append(shot.jpeg)
-    return Transcript(FORMAT, "attack", person, steps, frames, attack, half, note=note), jpegs
+    return SequenceTranscript(FORMAT, "attack", person, steps, frames, attack, half, note=note), jpegs

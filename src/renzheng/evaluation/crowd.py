@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from renzheng.evaluation.device import Device, DeviceError, DeviceLimits, Event, Outcome
+from renzheng.evaluation.device import Device, DeviceError, DeviceEvent, DeviceLimits, DeviceOutcome
 from renzheng.evaluation.rehearsal import FPS, Player, Rehearsal
 
 LIMITS = DeviceLimits(fps=FPS, seconds=400, silence=120, reconnects=20)
@@ -24,7 +24,7 @@ class Member(Device):
         server: str,
         token: str,
         rehearsal: Rehearsal,
-        tell: Callable[[Event], None],
+        tell: Callable[[DeviceEvent], None],
         limits: DeviceLimits = LIMITS,
     ) -> None:
         super().__init__(server, token, None, limits=limits, tell=tell)
@@ -43,7 +43,7 @@ class Course:
     token: str
     began: float
     ended: float = 0.0
-    outcome: Outcome | None = None
+    outcome: DeviceOutcome | None = None
     close: int | None = None
     waited: float = 0.0
     position: int = 0
@@ -59,7 +59,7 @@ class Course:
         """Whether this machine was too slow to play the person."""
         return self.late > LATE_SECONDS
 
-    def hear(self, event: Event) -> None:
+    def hear(self, event: DeviceEvent) -> None:
         """Take in a message of the server."""
         if event.kind == "wait":
             self._waits_since = event.at if self._waits_since is None else self._waits_since

@@ -44,7 +44,7 @@ class NoOutcomeError(DeviceError):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class DeviceEvent:
     """One thing that happened on the device, `at` seconds after it began: a message's type and its fields."""
 
     at: float
@@ -53,7 +53,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DeviceOutcome:
     """How a verification ended for the device, which learns no more than `passed`.
 
     `actions`: what was asked, attempt by attempt, without `neutral`; `frames`: sent in all; `acknowledged`: the last
@@ -120,7 +120,7 @@ class Device:
         scene: Scene | None,
         *,
         limits: DeviceLimits | None = None,
-        tell: Callable[[Event], None] = lambda event: None,
+        tell: Callable[[DeviceEvent], None] = lambda event: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._address = capture_address(server)
@@ -137,7 +137,7 @@ class Device:
         """Seconds by which a frame was taken later than it was due, at most: that is this machine's fault."""
         return self._state.late
 
-    async def run(self) -> Outcome:
+    async def run(self) -> DeviceOutcome:
         """To the outcome. DeviceError where the server refuses or the line breaks, NoOutcomeError at the time limit."""
         self._state = _State(self._clock())
         try:
@@ -151,7 +151,7 @@ class Device:
         if self._socket is not None:
             self._socket.transport.abort()
 
-    async def _until_outcome(self) -> Outcome:
+    async def _until_outcome(self) -> DeviceOutcome:
         left = self._limits.reconnects
         while True:
             try:
@@ -269,11 +269,11 @@ class Device:
         return bytes(simplejpeg.encode_jpeg(frame, quality=self._limits.quality, colorspace="BGR"))
 
     def _say(self, kind: str, fields: dict[str, Any]) -> None:
-        self._tell(Event(self._clock() - self._state.began, kind, fields))
+        self._tell(DeviceEvent(self._clock() - self._state.began, kind, fields))
 
-    def _outcome(self, passed: bool) -> Outcome:
+    def _outcome(self, passed: bool) -> DeviceOutcome:
         state = self._state
-        return Outcome(
+        return DeviceOutcome(
             passed=passed,
             attempts=len(state.actions),
             actions=tuple(tuple(attempt) for attempt in state.actions),

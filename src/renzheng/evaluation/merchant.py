@@ -17,7 +17,7 @@ REGION = "ap-guangzhou"
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class MerchantCall:
     """One call: the action's name, its request and its reply as the wire's JSON."""
 
     action: str
@@ -34,19 +34,19 @@ class Merchant:
         keys = credential.Credential(secret_id, secret_key)
         self._client = faceid_client.FaceidClient(keys, REGION, ClientProfile(httpProfile=profile))
 
-    def token(self, photo: bytes, extra: str = "renzheng demo") -> Call:
+    def token(self, photo: bytes, extra: str = "renzheng demo") -> MerchantCall:
         """GetFaceIdToken that compares with a photo, JPEG or PNG bytes."""
         fields = {"CompareLib": "LOCAL", "ImageBase64": pybase64.b64encode(photo).decode(), "Extra": extra}
         request = models.GetFaceIdTokenRequest()
         request.from_json_string(json.dumps(fields))
-        return Call("GetFaceIdToken", fields, _reply(self._client.GetFaceIdToken(request)))
+        return MerchantCall("GetFaceIdToken", fields, _reply(self._client.GetFaceIdToken(request)))
 
-    def result(self, token: str, *, video: bool = False, best_frame: bool = False) -> Call:
+    def result(self, token: str, *, video: bool = False, best_frame: bool = False) -> MerchantCall:
         """GetFaceIdResult."""
         fields = {"FaceIdToken": token, "IsNeedVideo": video, "IsNeedBestFrame": best_frame}
         request = models.GetFaceIdResultRequest()
         request.from_json_string(json.dumps(fields))
-        return Call("GetFaceIdResult", fields, _reply(self._client.GetFaceIdResult(request)))
+        return MerchantCall("GetFaceIdResult", fields, _reply(self._client.GetFaceIdResult(request)))
 
 
 def _reply(response: Any) -> dict[str, Any]:

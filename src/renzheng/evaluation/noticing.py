@@ -9,7 +9,7 @@ from renzheng.engine.liveness import NEUTRAL, ActionWatcher, Baseline, Glance
 from renzheng.engine.observation import FaceModels
 
 
-class Channel:
+class SimulatedChannel:
     """Looks at the frames of one clip as the channel does: each by itself, with the live thresholds.
 
     A step goes on until its action has been noticed or its time is over, and the person, who sees that it goes on,

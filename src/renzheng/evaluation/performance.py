@@ -14,7 +14,7 @@ import numpy as np
 
 from renzheng.engine.runtimes import Image
 from renzheng.evaluation.anatomy import smoothstep
-from renzheng.evaluation.puppet import HEAD, Flat, Pose, Puppet
+from renzheng.evaluation.puppet import HEAD, Flat, Puppet, PuppetPose
 from renzheng.evaluation.screen import Screen
 from renzheng.verification.challenge import NEUTRAL, OTHERS, TURNS
 
@@ -27,7 +27,7 @@ FLAT_DEGREES = 38.0  # how far a flat picture is turned; beyond that little of t
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ScreenState:
     """What is on the screen: `action` as in the challenge, `seconds` since it is shown, `allowed` in all."""
 
     action: str
@@ -62,7 +62,7 @@ class Actor:
         """The action that will be done for the one that is asked: a person who complies does that one."""
         return action
 
-    def doing(self, shown: Shown) -> Doing:
+    def doing(self, shown: ScreenState) -> Doing:
         return Doing(self._choice, shown.seconds - self._reaction)
 
 
@@ -94,7 +94,7 @@ class OtherOrder(Actor):
 class TooLate(Actor):
     """Does what was asked, but begins only when the time for it is as good as over."""
 
-    def doing(self, shown: Shown) -> Doing:
+    def doing(self, shown: ScreenState) -> Doing:
         if shown.action == NEUTRAL:
             return Doing(NEUTRAL, shown.seconds)
         return Doing(shown.action, shown.seconds - (shown.allowed - 0.05))
@@ -160,8 +160,8 @@ class Performance:
         flat: Flat | None = None,
         noise: float = 2.0,
         gain: tuple[float, float, float] = (1.0, 1.0, 1.0),
-        base: Pose | None = None,
-        turned: Callable[[str], Pose] | None = None,
+        base: PuppetPose | None = None,
+        turned: Callable[[str], PuppetPose] | None = None,
         screen: Screen | None = None,
     ) -> None:
         self._puppet = self._first = puppet
@@ -169,13 +169,13 @@ class Performance:
         self._actor = actor or Actor(seed)
         self._swap_to = swap_to
         self._tremor = _Tremor(seed)
-        self._light = base or Pose(noise=noise, gain=gain)
+        self._light = base or PuppetPose(noise=noise, gain=gain)
         self._turned = turned
         self._screen = screen or Screen()
         self._yaw = self._turns(puppet)
-        self._shown = Shown("", 0.0, 0.0)
-        self._left_over = Pose()
-        self._last = Pose()
+        self._shown = ScreenState("", 0.0, 0.0)
+        self._left_over = PuppetPose()
+        self._last = PuppetPose()
         self._time = 0.0
         self._frames = 0
 
@@ -203,9 +203,9 @@ class Performance:
         pose = self.pose(instruction, seconds, allowed)
         return self._puppet.render(pose, self._surface)
 
-    def pose(self, instruction: str, seconds: float, allowed: float = 6.0) -> Pose:
+    def pose(self, instruction: str, seconds: float, allowed: float = 6.0) -> PuppetPose:
         """How the puppet stands at that moment; times must not run backwards within one instruction."""
-        shown = Shown(instruction, seconds, allowed)
+        shown = ScreenState(instruction, seconds, allowed)
         self._follow(shown)
         doing = self._actor.doing(shown)
         moved = self._move(doing)
@@ -217,7 +217,7 @@ class Performance:
         lit = replace(self._last, grain=self._frames, screen=self._screen.light(instruction, self._time))
         return self._tremor.at(self._time, lit)
 
-    def _follow(self, shown: Shown) -> None:
+    def _follow(self, shown: ScreenState) -> None:
         if shown.action != self._shown.action or shown.seconds < self._shown.seconds:
             self._left_over = self._last
             self._actor.begin(shown.action)
@@ -226,7 +226,7 @@ class Performance:
             self._time += shown.seconds - self._shown.seconds
         self._shown = shown
 
-    def _move(self, doing: Doing) -> Pose:
+    def _move(self, doing: Doing) -> PuppetPose:
         if doing.action not in MOTIONS:
             return self._light
         extent = MOTIONS[doing.action].at(doing.seconds)
@@ -242,7 +242,7 @@ class Performance:
             return self._part_of(self._turned(doing.action), extent)
         return replace(self._light, yaw=self._yaw[doing.action] * extent)
 
-    def _part_of(self, turned: Pose, extent: float) -> Pose:
+    def _part_of(self, turned: PuppetPose, extent: float) -> PuppetPose:
         """The way from rest to a turned pose; the angles, the size and the place move together."""
         rest = self._light
         return replace(
@@ -282,7 +282,7 @@ class _Tremor:
         self._rates = draw.uniform(0.15, 0.9, size=(6, 3))
         self._phases = draw.uniform(0, 2 * np.pi, size=(6, 3))
 
-    def at(self, seconds: float, pose: Pose) -> Pose:
+    def at(self, seconds: float, pose: PuppetPose) -> PuppetPose:
         waves = np.sin(2 * np.pi * self._rates * seconds + self._phases).mean(axis=1)
         across, down, nearer, yaw, pitch, roll = (float(wave) for wave in waves)
         return replace(
@@ -296,7 +296,7 @@ class _Tremor:
 
 
 @dataclass(frozen=True, slots=True)
-class Attack:
+class AttackScript:
     """One way to cheat: how it is played, and which layer it is meant to meet."""
 
     name: str
@@ -307,26 +307,28 @@ class Attack:
 
 
 ATTACKS = (
-    Attack("flat", "a flat picture that answers", "depth", lambda who, _, seed: Performance(who, "flat", seed=seed)),
-    Attack(
+    AttackScript(
+        "flat", "a flat picture that answers", "depth", lambda who, _, seed: Performance(who, "flat", seed=seed)
+    ),
+    AttackScript(
         "other_actions",
         "other actions than asked",
         "challenge",
         lambda who, _, seed: Performance(who, seed=seed, actor=OtherActions(seed)),
     ),
-    Attack(
+    AttackScript(
         "other_order",
         "the actions in the other order",
         "challenge",
         lambda who, _, seed: Performance(who, seed=seed, actor=OtherOrder(seed)),
     ),
-    Attack(
+    AttackScript(
         "too_late",
         "every answer too late",
         "challenge",
         lambda who, _, seed: Performance(who, seed=seed, actor=TooLate(seed)),
     ),
-    Attack(
+    AttackScript(
         "swap",
         "another person from the turn on",
         "continuity",

@@ -26,7 +26,7 @@ from renzheng.evaluation import bootstrap
 from renzheng.evaluation.rates import CONFIDENCE, Rate, rate
 from renzheng.evaluation.recognition import timing
 from renzheng.evaluation.results import FORMAT, AttackType, Presentations, Run
-from renzheng.evaluation.sequences import Recorded, Transcript
+from renzheng.evaluation.sequences import Recorded, SequenceTranscript
 from renzheng.verification import transcript
 from renzheng.verification.session import FrameRecord, StepRecord
 
@@ -64,7 +64,7 @@ class Judge(Protocol):
     def __call__(self, recorded: Recorded) -> Judged: ...
 
 
-def transcript_holds(recorded: Transcript) -> bool:
+def transcript_holds(recorded: SequenceTranscript) -> bool:
     """Whether the server's own check lets a recorded presentation through: nonces, times, order."""
     steps = [
         StepRecord(step.index, step.action, step.nonce.encode(), step.revealed_at, step.deadline)
@@ -101,7 +101,7 @@ def _undoubted(measurement: Measurement) -> bool:
     return doubt.total - sum(doubt.parts.get(name, 0.0) for name in alone) < doubt.limit
 
 
-def stopped_by(recorded: Transcript, measurement: Measurement) -> list[str]:
+def stopped_by(recorded: SequenceTranscript, measurement: Measurement) -> list[str]:
     """The layers that refuse a measured presentation."""
     holds = {TRANSCRIPT: transcript_holds(recorded), **measured_layers(measurement)}
     return [layer for layer in LAYERS if not holds.get(layer, True)]

@@ -20,14 +20,14 @@ from renzheng.evaluation.anatomy import Points
 from renzheng.evaluation.portrait import LID_LEVELS, MARGIN, Fitness, UnfitPhotoError, find_mesh, models, portrait
 from renzheng.evaluation.scene import INTERIOR, Map, Net, Rasteriser, atlas, lay_net
 
-__all__ = ["HEAD", "Fitness", "Flat", "Head", "Pose", "Puppet", "UnfitPhotoError"]
+__all__ = ["HEAD", "Fitness", "Flat", "Head", "Puppet", "PuppetPose", "UnfitPhotoError"]
 
 OWN_PROXY = 0.74  # the yaw proxy that a head's own mesh has to reach; some 0.1 of it is lost to the mesh model
 NOISE_SEED = 1  # the same grain in every run: a sequence can be rendered again, bit for bit
 
 
 @dataclass(frozen=True, slots=True)
-class Pose:
+class PuppetPose:
     """How the person, or the print, stands before the camera in one frame.
 
     Angles are in degrees: yaw above 0 turns to the person's own left (the nose moves to the image's right),
@@ -116,7 +116,7 @@ class Puppet:
         self._net = self._deep_enough()
         self._facing = _facing(self._net)
         self._yaws: dict[float, float] = {}
-        if abs(find_mesh(self.render(Pose()), self._engine).yaw) > (fitness or Fitness()).straight:
+        if abs(find_mesh(self.render(PuppetPose()), self._engine).yaw) > (fitness or Fitness()).straight:
             raise UnfitPhotoError("the face looks aside even at rest")
 
     @property
@@ -144,7 +144,7 @@ class Puppet:
         best, most = 0.0, -1.0
         for degrees in range(16, 46, 3):
             try:
-                seen = sign * find_mesh(self.render(Pose(yaw=sign * degrees)), self._engine).yaw
+                seen = sign * find_mesh(self.render(PuppetPose(yaw=sign * degrees)), self._engine).yaw
             except UnfitPhotoError:  # turned so far that no face is found
                 break
             if seen > most:
@@ -153,14 +153,14 @@ class Puppet:
                 break
         return best
 
-    def render(self, pose: Pose, surface: Surface = HEAD) -> Image:
+    def render(self, pose: PuppetPose, surface: Surface = HEAD) -> Image:
         """One camera frame, (H, W, 3) uint8 BGR, unmirrored, of the puppet in this pose."""
         across, down, light = self._draw(pose, surface)
         level = round(np.clip(pose.eyes_closed, 0.0, 1.0) * LID_LEVELS)
         frame = cv2.remap(self._atlases[level], across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return self._expose(frame, light, pose)
 
-    def _draw(self, pose: Pose, surface: Surface) -> tuple[Map, Map, Map]:
+    def _draw(self, pose: PuppetPose, surface: Surface) -> tuple[Map, Map, Map]:
         """Where in the atlas each pixel of the frame is found, and how much it faces the screen."""
         net, canvas = self._net, self._rasteriser
         texture_at = net.texture_at
@@ -195,7 +195,7 @@ class Puppet:
         moved[:, 2] += 0.25 * drop  # the jaw turns about its joint, so the chin goes back as it goes down
         return moved
 
-    def _turn_head(self, shape: Points, pose: Pose, depth: float) -> Points:
+    def _turn_head(self, shape: Points, pose: PuppetPose, depth: float) -> Points:
         """The head turned about its pivot; the rest of the picture follows by its share."""
         deep = shape * np.array([1.0, 1.0, depth])
         pivot = self._pivot
@@ -208,7 +208,7 @@ class Puppet:
         share = self._net.follow[:, None]
         return np.asarray(deep + (turned - deep) * share)
 
-    def _turn_print(self, shape: Points, pose: Pose, surface: Flat) -> Points:
+    def _turn_print(self, shape: Points, pose: PuppetPose, surface: Flat) -> Points:
         """The picture, bent and turned about its middle."""
         middle = np.array([*self._middle, 0.0])
         sheet = shape - middle
@@ -223,7 +223,7 @@ class Puppet:
         turned[:, 2] /= surface.distance
         return np.asarray(turned + middle)
 
-    def _expose(self, frame: Image, light: Floats, pose: Pose) -> Image:
+    def _expose(self, frame: Image, light: Floats, pose: PuppetPose) -> Image:
         """Light and grain of the camera's picture."""
         if pose.gain != (1.0, 1.0, 1.0):
             frame = cv2.LUT(frame, _gain_table(pose.gain))
@@ -265,7 +265,7 @@ class Puppet:
         return self._net
 
     def _own_proxy(self, yaw: float) -> float:
-        return anatomy.yaw_proxy(self._project(self._turn_head(self._net.rest, Pose(yaw=yaw), 1.0)))
+        return anatomy.yaw_proxy(self._project(self._turn_head(self._net.rest, PuppetPose(yaw=yaw), 1.0)))
 
     def _project(self, points: Points) -> Points:
         middle = np.array(self._middle)

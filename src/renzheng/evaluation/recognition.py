@@ -37,7 +37,7 @@ from renzheng.evaluation.rates import (
 )
 from renzheng.evaluation.results import (
     FORMAT,
-    Best,
+    BestThreshold,
     Curve,
     Data,
     EqualError,
@@ -279,12 +279,12 @@ def _equal_error(exact: ErrorCounts, replicates: bootstrap.Replicates, scale: Ca
     return EqualError(value, low, high, round(cosine, 6), round(similarity(cosine, scale), 2))
 
 
-def _best(exact: ErrorCounts, scale: Calibration) -> Best | None:
+def _best(exact: ErrorCounts, scale: Calibration) -> BestThreshold | None:
     if not exact.genuines or not exact.impostors:
         return None
     errors, cosine = best_accuracy(exact)
     accuracy = rate(errors, exact.genuines + exact.impostors).complement
-    return Best(accuracy, round(cosine, 6), round(similarity(cosine, scale), 2))
+    return BestThreshold(accuracy, round(cosine, 6), round(similarity(cosine, scale), 2))
 
 
 def _curve(thresholds: Reals, fmr: list[Rate], fnmr: list[Rate], scale: Calibration) -> Curve:

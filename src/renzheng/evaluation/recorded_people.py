@@ -34,7 +34,7 @@ from renzheng.evaluation.presentations import (
 )
 from renzheng.evaluation.rates import CONFIDENCE, rate
 from renzheng.evaluation.results import ActionFound, Filmed, Listed, Presentations, Run
-from renzheng.evaluation.sequences import Recorded, Transcript
+from renzheng.evaluation.sequences import Recorded, SequenceTranscript
 from renzheng.evaluation.takes import Take, compose, sample, single_actions, takes_of
 
 MOMENTS = (0.0, 0.05)
@@ -53,7 +53,7 @@ class Sent:
     """One presentation as it was sent, and what it is made of."""
 
     take: Take
-    transcript: Transcript
+    transcript: SequenceTranscript
     jpegs: Sequence[bytes]
 
     def frames(self) -> list[Frame]:
@@ -79,8 +79,8 @@ def evaluate_people(
     models, bounds = engine or FaceModels(), limits or JudgingLimits()
     began = time.monotonic()
     listed: list[Listed] = []
-    judged: list[tuple[Transcript, Judged]] = []
-    done: list[tuple[str, Transcript, bool]] = []
+    judged: list[tuple[SequenceTranscript, Judged]] = []
+    done: list[tuple[str, SequenceTranscript, bool]] = []
 
     def by_engine(frames: Sequence[Frame]) -> Measurement:
         return measure(frames, None, models, bounds)
@@ -150,7 +150,7 @@ def _listed(sent: Sent, verdict: str, stopped: list[str], why: list[str], values
     return Listed(transcript.note, transcript.person, transcript.attack, verdict, stopped, why, values)
 
 
-def _found(done: Sequence[tuple[str, Transcript, bool]]) -> list[ActionFound]:
+def _found(done: Sequence[tuple[str, SequenceTranscript, bool]]) -> list[ActionFound]:
     rows = []
     for action in sorted({name for name, _, _ in done}):
         of = [(transcript, found) for name, transcript, found in done if name == action]

@@ -20,7 +20,7 @@ from renzheng.evaluation.pairs import DataError
 from renzheng.evaluation.puppet import Puppet
 from renzheng.evaluation.rates import Rate, rate
 from renzheng.evaluation.replay import Actions, Odds, Recording, answers, as_sent, record, try_tokens
-from renzheng.evaluation.suite import FACE_SHARE, SIZE, People, Taking, choose_people, find_photos
+from renzheng.evaluation.suite import FACE_SHARE, SIZE, ChosenPeople, Taking, choose_people, find_photos
 from renzheng.verification import challenge
 from renzheng.verification.challenge import MAX_LENGTH
 from renzheng.verification.policy import Policy
@@ -85,7 +85,7 @@ def replay_all(
     folders: Sequence[Path], plan: ReplayPlan, engine: FaceModels, progress: Progress = lambda done, total: None
 ) -> list[Replayed]:
     """Every recording of everybody, tried. Raises DataError where there are too few people."""
-    chosen: People = choose_people(find_photos(folders), (plan.people + 1) // 2, engine, lambda *_: None)
+    chosen: ChosenPeople = choose_people(find_photos(folders), (plan.people + 1) // 2, engine, lambda *_: None)
     taking = chosen.taking[: plan.people]
     found: list[Replayed] = []
     for person in taking:

@@ -97,7 +97,7 @@ class EqualError(msgspec.Struct, frozen=True):
     score: float
 
 
-class Best(msgspec.Struct, frozen=True):
+class BestThreshold(msgspec.Struct, frozen=True):
     """Accuracy at the threshold that suits this data best: optimistic, as it was chosen on the data."""
 
     accuracy: Rate
@@ -132,7 +132,7 @@ class Recognition(msgspec.Struct, frozen=True, tag="recognition", tag_field="kin
     timings: dict[str, Timing]
     points: list[Point]
     equal_error: EqualError | None
-    best: Best | None
+    best: BestThreshold | None
     area: float | None
     curve: Curve
     histogram: Histogram

@@ -45,7 +45,7 @@ class FrameEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     received_at: float
 
 
-class Transcript(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SequenceTranscript(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`label` is the truth; `attack` names the type of an attack, and is empty for a genuine presentation.
 
     `person` says who was presented; `half` is free for a split of the people; `note` is for people.
@@ -66,7 +66,7 @@ class Recorded(msgspec.Struct, frozen=True):
     """A sequence in its folder. Frames are read when they are asked for."""
 
     folder: Path
-    transcript: Transcript
+    transcript: SequenceTranscript
 
     def jpegs(self) -> Iterator[bytes]:
         for frame in self.transcript.frames:
@@ -105,7 +105,7 @@ def read_sequence(folder: Path) -> Recorded:
     """One sequence, checked: format, labels, steps that exist, rising times, files that are there."""
     path = folder / TRANSCRIPT
     try:
-        transcript = msgspec.json.decode(path.read_bytes(), type=Transcript)
+        transcript = msgspec.json.decode(path.read_bytes(), type=SequenceTranscript)
     except (OSError, msgspec.MsgspecError) as error:
         raise DataError(f"{path}: {error}") from error
     if fault := _fault(transcript, folder):
@@ -113,7 +113,7 @@ def read_sequence(folder: Path) -> Recorded:
     return Recorded(folder, transcript)
 
 
-def _fault(transcript: Transcript, folder: Path) -> str | None:
+def _fault(transcript: SequenceTranscript, folder: Path) -> str | None:
     steps = {step.index for step in transcript.steps}
     times = [frame.received_at for frame in transcript.frames]
     files = [frame.file for frame in transcript.frames] + ([transcript.photo] if transcript.photo else [])
@@ -136,7 +136,7 @@ def _fault(transcript: Transcript, folder: Path) -> str | None:
 
 
 def write_sequence(
-    folder: Path, transcript: Transcript, jpegs: Sequence[bytes], photo: bytes | None = None
+    folder: Path, transcript: SequenceTranscript, jpegs: Sequence[bytes], photo: bytes | None = None
 ) -> Recorded:
     """Write a sequence; the transcript last, so that a folder without one is an unfinished write.
 

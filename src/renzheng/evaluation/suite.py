@@ -44,7 +44,7 @@ from renzheng.evaluation.presentations import (
 from renzheng.evaluation.puppet import Puppet
 from renzheng.evaluation.rates import CONFIDENCE, Rate, rate
 from renzheng.evaluation.results import InSuite, Presentations, Run, Suite
-from renzheng.evaluation.sequences import FORMAT, Recorded, Transcript, write_sequence
+from renzheng.evaluation.sequences import FORMAT, Recorded, SequenceTranscript, write_sequence
 from renzheng.evaluation.thresholds import HEADS, confirm
 
 HALVES = CHOOSE, REPORT = "choose", "report"
@@ -54,7 +54,7 @@ STRANGERS = 0.35  # cosine from which two photos may show one person; the second
 Progress = Callable[[str, int, int], None]
 
 
-class Plan(msgspec.Struct, frozen=True):
+class SuitePlan(msgspec.Struct, frozen=True):
     """How large a run is. `people`: in each half; `heads`: complying heads of one person in the reported half, a
     quarter of them in the other; `only`: these types, all where it is empty; `skip`: so many fit people are passed
     over first, as they took part in an earlier run; `length`: actions of a challenge, as many as the server asks."""
@@ -88,7 +88,7 @@ class Taking(msgspec.Struct, frozen=True):
     half: str
 
 
-class People(msgspec.Struct, frozen=True):
+class ChosenPeople(msgspec.Struct, frozen=True):
     """The choice of people: made before the run, by the rule for photos alone."""
 
     taking: list[Taking]
@@ -135,7 +135,9 @@ def find_photos(folders: Sequence[Path]) -> list[Path]:
     return found
 
 
-def choose_people(photos: Iterable[Path], count: int, engine: FaceModels, progress: Progress, skip: int = 0) -> People:
+def choose_people(
+    photos: Iterable[Path], count: int, engine: FaceModels, progress: Progress, skip: int = 0
+) -> ChosenPeople:
     """The first `count` people in each half of whom there is a fit photo; each photo that is examined is counted.
 
     One photo a person: files named Name_0001 show Name, and a face like an earlier one is left out. The first `skip`
@@ -167,7 +169,7 @@ def choose_people(photos: Iterable[Path], count: int, engine: FaceModels, progre
             progress("people", len(taking), 2 * count)
     if len(taking) < 4:
         raise DataError(f"{len(taking)} of {examined} photos are fit; four people are the least")
-    return People(taking, examined, dict(+unfit))
+    return ChosenPeople(taking, examined, dict(+unfit))
 
 
 def _fit(photo: Image, known: Sequence[Floats], engine: FaceModels) -> Floats:
@@ -197,7 +199,7 @@ class Job(msgspec.Struct, frozen=True):
         return [(name, self.person.name, number) for name, number in self.wanted]
 
 
-def _jobs(people: People, plan: Plan, attacks: Sequence[Attack]) -> Iterable[Job]:
+def _jobs(people: ChosenPeople, plan: SuitePlan, attacks: Sequence[Attack]) -> Iterable[Job]:
     """The halves in turn, so that a run which is broken off says something of both."""
     members = {half: [person for person in people.taking if person.half == half] for half in HALVES}
     wanted = {
@@ -211,7 +213,7 @@ def _jobs(people: People, plan: Plan, attacks: Sequence[Attack]) -> Iterable[Job
 
 
 def _carry_out(
-    jobs: Sequence[Job], plan: Plan, limits: JudgingLimits, engine: FaceModels, keep: Path | None, processes: int
+    jobs: Sequence[Job], plan: SuitePlan, limits: JudgingLimits, engine: FaceModels, keep: Path | None, processes: int
 ) -> Iterable[Trial]:
     if processes == 1 or len(jobs) < 2:
         for job in jobs:
@@ -223,13 +225,13 @@ def _carry_out(
             yield from trials
 
 
-def _alone(job: Job, plan: Plan, limits: JudgingLimits, keep: Path | None) -> list[Trial]:
+def _alone(job: Job, plan: SuitePlan, limits: JudgingLimits, keep: Path | None) -> list[Trial]:
     """One person in a process of its own."""
     return list(run_person(job, plan, limits, models(), keep))
 
 
 def run_person(
-    job: Job, plan: Plan, limits: JudgingLimits, engine: FaceModels, keep: Path | None = None
+    job: Job, plan: SuitePlan, limits: JudgingLimits, engine: FaceModels, keep: Path | None = None
 ) -> Iterable[Trial]:
     """Render and judge what is wanted of one person."""
     person = job.person
@@ -258,7 +260,7 @@ def _seed(*parts: object) -> int:
 
 
 def judge(
-    transcript: Transcript, jpegs: Sequence[bytes], number: int, limits: JudgingLimits, engine: FaceModels
+    transcript: SequenceTranscript, jpegs: Sequence[bytes], number: int, limits: JudgingLimits, engine: FaceModels
 ) -> Trial:
     """The engine's measurement of one presentation, with the server's limits, as a trial."""
     actions = {step.index: step.action for step in transcript.steps}
@@ -287,7 +289,7 @@ def judge(
 def run_suite(
     folders: Sequence[Path],
     out: Path,
-    plan: Plan,
+    plan: SuitePlan,
     *,
     command: str,
     version: str,
@@ -327,18 +329,20 @@ def run_suite(
     return tabulate(trials, people, attacks, limits, run)
 
 
-def _people(folders: Sequence[Path], out: Path, plan: Plan, engine: FaceModels, progress: Progress) -> People:
+def _people(
+    folders: Sequence[Path], out: Path, plan: SuitePlan, engine: FaceModels, progress: Progress
+) -> ChosenPeople:
     """The choice that an earlier start of this run made, or a new one."""
     path = out / f"people-{plan.people}{f'-after-{plan.skip}' if plan.skip else ''}.json"
     if path.is_file():
-        return msgspec.json.decode(path.read_bytes(), type=People)
+        return msgspec.json.decode(path.read_bytes(), type=ChosenPeople)
     people = choose_people(find_photos(folders), plan.people, engine, progress, plan.skip)
     path.write_bytes(msgspec.json.encode(people))
     path.chmod(0o600)
     return people
 
 
-def _key(plan: Plan, limits: JudgingLimits) -> str:
+def _key(plan: SuitePlan, limits: JudgingLimits) -> str:
     """Lines of other models, limits or seeds are not taken for this run's."""
     return hashlib.sha256(f"{judge_key(limits)} {plan.seed} {plan.length} {SIZE}".encode()).hexdigest()[:16]
 
@@ -358,7 +362,7 @@ def _lines(path: Path) -> list[Trial]:
 
 
 def tabulate(
-    trials: Sequence[Trial], people: People, attacks: Sequence[Attack], limits: JudgingLimits, run: Run
+    trials: Sequence[Trial], people: ChosenPeople, attacks: Sequence[Attack], limits: JudgingLimits, run: Run
 ) -> Presentations:
     """The reported half by type, with what would pass without the target, and the thresholds on the other half."""
     reported = [trial for trial in trials if trial.half == REPORT]
@@ -393,7 +397,9 @@ def _looks(attack: Attack, trials: Sequence[Trial]) -> dict[str, float]:
 
 def _recorded(trial: Trial) -> Recorded:
     """A trial's label and person, which is all that rates are made of."""
-    return Recorded(Path(trial.person), Transcript(FORMAT, "attack", trial.person, [], [], trial.attack, trial.half))
+    return Recorded(
+        Path(trial.person), SequenceTranscript(FORMAT, "attack", trial.person, [], [], trial.attack, trial.half)
+    )
 
 
 def _judged(trial: Trial) -> Judged:

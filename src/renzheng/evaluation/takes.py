@@ -18,7 +18,7 @@ import simplejpeg
 
 from renzheng.evaluation.labels import Item, LabelledClip
 from renzheng.evaluation.pairs import DataError
-from renzheng.evaluation.sequences import FORMAT, FrameEntry, Step, Transcript
+from renzheng.evaluation.sequences import FORMAT, FrameEntry, SequenceTranscript, Step
 from renzheng.verification.challenge import NEUTRAL, TURNS
 
 PACE = 0.1  # seconds between two frames of a device
@@ -149,7 +149,7 @@ def _neutral(clip: LabelledClip, first: Item, seconds: float) -> tuple[float, fl
 
 def compose(
     take: Take, shots: Sequence[Shot], clip: LabelledClip, mirrored: bool = False
-) -> tuple[Transcript, list[bytes]]:
+) -> tuple[SequenceTranscript, list[bytes]]:
     """The transcript and the frames of one presentation. Mirrored, left is right."""
     asked = [OTHER_SIDE.get(name, name) if mirrored else name for name in take.asked]
     steps: list[Step] = []
@@ -167,7 +167,7 @@ def compose(
             jpegs.append(shot.jpeg)
         now += PACE + (part[-1].at - part[0].at if part else 0.0)
     note = f"{clip.path.stem}: {take.name}{' (mirrored)' if mirrored else ''}"
-    return Transcript(
+    return SequenceTranscript(
         FORMAT, "attack" if clip.attack else "genuine", clip.person, steps, frames, clip.attack, note=note
     ), jpegs
 

@@ -23,7 +23,7 @@ from renzheng.evaluation.device import Device, DeviceError, DeviceLimits, NoOutc
 from renzheng.evaluation.merchant import Merchant
 from renzheng.evaluation.performance import ATTACKS, Performance
 from renzheng.evaluation.portrait import models
-from renzheng.evaluation.puppet import HEAD, Flat, Pose, Puppet, Surface, UnfitPhotoError
+from renzheng.evaluation.puppet import HEAD, Flat, Puppet, PuppetPose, Surface, UnfitPhotoError
 
 PASSED = "0"
 NOT_LIVE = "1005"
@@ -37,7 +37,7 @@ STRANGERS = 0.25  # cosine below which two photos are certainly of different peo
 
 
 @dataclass(frozen=True)
-class Person:
+class TrialPerson:
     """Somebody who can be shown, with the photo a merchant would hand in (JPEG bytes)."""
 
     name: str
@@ -56,7 +56,7 @@ class Scenario:
     title: str
     layer: str
     right: frozenset[str]
-    stage: Callable[[Sequence[Person], int, int], tuple[Performance, bytes]]
+    stage: Callable[[Sequence[TrialPerson], int, int], tuple[Performance, bytes]]
     people: int = 1
 
     @property
@@ -65,7 +65,7 @@ class Scenario:
 
 
 @dataclass
-class Tally:
+class TrialCounts:
     """What came of a scenario's trials. `codes`: Results, or what kept a trial from having one.
 
     `right`: with the only Results that are right; `judged`: with any Result; `unready`: never found ready to be judged;
@@ -99,12 +99,12 @@ class Tally:
         return self.judged - self.right - (self.passed if self.scenario.is_attack else 0)
 
 
-def _comply(people: Sequence[Person], number: int, seed: int) -> tuple[Performance, bytes]:
+def _comply(people: Sequence[TrialPerson], number: int, seed: int) -> tuple[Performance, bytes]:
     person = people[number % len(people)]
     return Performance(person.puppet, seed=seed), person.photo
 
 
-def _another_reference(people: Sequence[Person], number: int, seed: int) -> tuple[Performance, bytes]:
+def _another_reference(people: Sequence[TrialPerson], number: int, seed: int) -> tuple[Performance, bytes]:
     person, stranger = people[number % len(people)], people[(number + 1) % len(people)]
     return Performance(person.puppet, seed=seed), stranger.photo
 
@@ -113,7 +113,7 @@ def _attacks() -> Iterable[Scenario]:
     for attack in ATTACKS:
 
         def stage(
-            people: Sequence[Person],
+            people: Sequence[TrialPerson],
             number: int,
             seed: int,
             play: Callable[[Puppet, Puppet | None, int], Performance] = attack.stage,
@@ -142,7 +142,7 @@ SCENARIOS: tuple[Scenario, ...] = (
 
 async def run_scenario(
     scenario: Scenario,
-    people: Sequence[Person],
+    people: Sequence[TrialPerson],
     *,
     server: str,
     merchant: Merchant,
@@ -151,9 +151,9 @@ async def run_scenario(
     seed: int,
     progress: Callable[[], None] = lambda: None,
     limits: DeviceLimits | None = None,
-) -> Tally:
+) -> TrialCounts:
     """Run `runs` trials, `parallel` at a time, each with a fresh token and so a fresh challenge."""
-    tally = Tally(scenario)
+    tally = TrialCounts(scenario)
     room = asyncio.Semaphore(parallel)
 
     async def one(number: int) -> None:
@@ -180,7 +180,7 @@ async def run_scenario(
 
 async def _trial(
     scenario: Scenario,
-    people: Sequence[Person],
+    people: Sequence[TrialPerson],
     server: str,
     merchant: Merchant,
     number: int,
@@ -203,7 +203,7 @@ async def _trial(
     return str(result.reply["Result"]), outcome.rate
 
 
-def find_people(photos: Iterable[Path], first: Person, count: int) -> list[Person]:
+def find_people(photos: Iterable[Path], first: TrialPerson, count: int) -> list[TrialPerson]:
     """`first` and up to `count` - 1 others out of photos, all certainly different; unfit photos are left out, and whom
     the server would not find ready at rest."""
     people = [first]
@@ -222,18 +222,18 @@ def find_people(photos: Iterable[Path], first: Person, count: int) -> list[Perso
             continue
         face = _embedding(puppet)
         if all(cosine(face, other) < STRANGERS for other in known):
-            people.append(Person(path.stem, puppet, as_jpeg(photo)))
+            people.append(TrialPerson(path.stem, puppet, as_jpeg(photo)))
             known.append(face)
     return people
 
 
 def _ready(puppet: Puppet, surface: Surface) -> bool:
     """Whether the server would begin with this at rest, and not ask it for something that it cannot do."""
-    return hint(models().observe(puppet.render(Pose(), surface), eyes=False, covered=True).glance) is None
+    return hint(models().observe(puppet.render(PuppetPose(), surface), eyes=False, covered=True).glance) is None
 
 
 def _embedding(puppet: Puppet) -> Floats:
-    face = models().embed(puppet.render(Pose()))
+    face = models().embed(puppet.render(PuppetPose()))
     if face is None:
         raise UnfitPhotoError("no face is found in the puppet's own frame")
     return face

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from renzheng.store.accounts import RefusedError
-from renzheng.store.enrolment import MAGIC, Line, Plan, Problem, plan_of, read_lines
+from renzheng.store.enrolment import MAGIC, ImportPlan, ImportRow, Problem, plan_of, read_lines
 from renzheng.store.identities import NewPerson
 from renzheng.store.imports import TAKES_PARTS, Import, ImportState, Part, PartKind
 from renzheng.store.open import Store
@@ -91,7 +91,7 @@ class _Photos:
         return None  # seen when it was put
 
 
-async def check(store: Store, account_id: int, import_id: int, look: Look | None = None) -> Plan:
+async def check(store: Store, account_id: int, import_id: int, look: Look | None = None) -> ImportPlan:
     """All faults, by row; nothing is stored. `look`: also look at every photo, which takes a while for many.
 
     Raises NotFoundError; RefusedError where there is no table, or it is none.
@@ -104,7 +104,7 @@ async def check(store: Store, account_id: int, import_id: int, look: Look | None
     if not tables:
         raise RefusedError("there is no table yet: put a part of the kind table")
     content = b"".join([await store.imports.data(account_id, import_id, part) for part in tables])
-    lines: list[Line | Problem] = await asyncio.to_thread(lambda: list(read_lines(content, _Photos(parts))))
+    lines: list[ImportRow | Problem] = await asyncio.to_thread(lambda: list(read_lines(content, _Photos(parts))))
     # Once enrolling had begun, the row after the last that was counted may be enrolled too.
     done = found.done + int(found.total > 0)
     plan = await plan_of(store.identities, account_id, lines, replace=found.replaces, done=done)
@@ -150,7 +150,7 @@ async def enrol(store: Store, account_id: int, import_id: int, look: Look | None
     return await store.imports.move(account_id, import_id, committing, ImportState.DONE)
 
 
-async def _enrol_one(store: Store, found: Import, line: Line, may_be_enrolled: bool) -> None:
+async def _enrol_one(store: Store, found: Import, line: ImportRow, may_be_enrolled: bool) -> None:
     photo = None if line.photo is None else await store.imports.data(found.account_id, found.id, line.photo)
     replace = found.replaces or may_be_enrolled
     await store.identities.add(found.account_id, NewPerson(line.id_card, line.name, photo), replace=replace)

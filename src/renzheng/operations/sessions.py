@@ -31,7 +31,7 @@ class VerificationLine(msgspec.Struct, rename="pascal", frozen=True):
     billed: bool | None
 
 
-class EventView(msgspec.Struct, rename="pascal", frozen=True):
+class TimelinePoint(msgspec.Struct, rename="pascal", frozen=True):
     """One point of a timeline. `attempt` and `step` are 0 for what is of the whole. `detail`: such as an action,
     or the SecretId and RequestId of a call."""
 
@@ -64,7 +64,7 @@ class VerificationView(msgspec.Struct, rename="pascal", frozen=True):
     billed: bool | None
     liveness_tags: list[str]
     delivery: str | None
-    timeline: list[EventView]
+    timeline: list[TimelinePoint]
     measurement: dict[str, Any] | None
 
 
@@ -112,26 +112,26 @@ async def describe(store: Store, outcome: SessionOutcome, now: float) -> Verific
     )
 
 
-async def _timeline(store: Store, outcome: SessionOutcome) -> list[EventView]:
+async def _timeline(store: Store, outcome: SessionOutcome) -> list[TimelinePoint]:
     session, verdict = outcome.session, outcome.verdict
     calls = await store.calls.of_session(session.id)
     issuing = next((call for call in calls if call.action == ISSUES), None)
-    events = [EventView(session.created_at, "issued", detail=_caller(issuing) if issuing else "")]
+    events = [TimelinePoint(session.created_at, "issued", detail=_caller(issuing) if issuing else "")]
     if (opened_at := await store.search.opened_at(session.id)) is not None:
-        events.append(EventView(opened_at, "opened"))
+        events.append(TimelinePoint(opened_at, "opened"))
     for number in range(1, session.attempt + 1):
         attempt = await store.sessions.attempt(session.id, number)
         if attempt is None:
             continue
-        events.append(EventView(attempt.started_at, "attempt begun", number))
+        events.append(TimelinePoint(attempt.started_at, "attempt begun", number))
         frames = await store.search.frames_by_step(session.id, number)
         events += [
-            EventView(step.revealed_at, "step shown", number, step.index, frames.get(step.index, 0), step.action)
+            TimelinePoint(step.revealed_at, "step shown", number, step.index, frames.get(step.index, 0), step.action)
             for step in attempt.steps
         ]
-    events += [EventView(call.at, "fetched", detail=_caller(call)) for call in calls if call.action != ISSUES]
+    events += [TimelinePoint(call.at, "fetched", detail=_caller(call)) for call in calls if call.action != ISSUES]
     if verdict is not None:
-        events.append(EventView(verdict.judged_at, "judged", verdict.attempt, detail=verdict.result))
+        events.append(TimelinePoint(verdict.judged_at, "judged", verdict.attempt, detail=verdict.result))
     return sorted(events, key=lambda event: event.at)
 
 

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from renzheng.actions.common import MAX_IMAGE_BASE64
 from renzheng.capture import pages
 from renzheng.console.app import Console
-from renzheng.console.figures import Trouble
+from renzheng.console.figures import LoggedProblem
 from renzheng.console.parts import RequestLine
 from renzheng.explorer import pages as explorer
 from renzheng.explorer.description import Limits, describe
@@ -58,7 +58,7 @@ class App:
         clock: Clock | None = None,
         entropy: Callable[[int], bytes] = os.urandom,
         request_log: Log | None = None,
-        troubles: Callable[[], Sequence[Trouble]] = tuple,
+        troubles: Callable[[], Sequence[LoggedProblem]] = tuple,
         request_lines: Callable[[], Sequence[RequestLine]] = tuple,
     ) -> None:
         """`troubles`, `request_lines`: what the log remembers, for the console."""
@@ -127,7 +127,7 @@ class App:
         return BoundedQueries(pages, self.settings.query_bytes, self.settings.max_pairs)
 
     def _make_console(
-        self, troubles: Callable[[], Sequence[Trouble]], request_lines: Callable[[], Sequence[RequestLine]]
+        self, troubles: Callable[[], Sequence[LoggedProblem]], request_lines: Callable[[], Sequence[RequestLine]]
     ) -> Console:
         parts, services, settings = self.parts, self._services, self.settings
         return make_console(

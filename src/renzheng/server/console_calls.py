@@ -10,7 +10,7 @@ import msgspec
 
 from renzheng.accounts.keys import Key
 from renzheng.accounts.operators import Operator
-from renzheng.console.actions import Answer, ErrorTexts, KeyedService, Service
+from renzheng.console.actions import CallReply, ErrorTexts, KeyedService, Service
 from renzheng.console.parts import ManagementService
 from renzheng.gateway.manifest import Product
 from renzheng.gateway.signature import sign_tc3
@@ -48,7 +48,7 @@ class SignedCalls:
             self.send, product.actions, Service(product.service, product.version, scheme, host)
         )
 
-    async def send(self, operator: Operator, action: str, parameters: Mapping[str, Any], language: str) -> Answer:
+    async def send(self, operator: Operator, action: str, parameters: Mapping[str, Any], language: str) -> CallReply:
         key = await self._key(operator)
         return await ask(self._gateway, self.service.service, key, action, parameters, language, int(self._wall()))
 
@@ -90,7 +90,7 @@ class KeyedCalls:
         parameters: Mapping[str, Any],
         language: str,
         region: str,
-    ) -> Answer:
+    ) -> CallReply:
         acting = self._store.acting(actor_of(operator))
         await acting.audit.record(f"called {action} in the console", f"key {secret_id}")
         key = self._store.keys.find(secret_id)
@@ -109,7 +109,7 @@ async def ask(
     language: str,
     now: int,
     region: str = "",
-) -> Answer:
+) -> CallReply:
     """One signed call, handed to the gateway as a listener does. `now`: unix seconds that the signature is dated by."""
     body = msgspec.json.encode(parameters)
     authorization = sign_tc3(
@@ -129,7 +129,7 @@ async def ask(
     }
     begun = time.perf_counter()
     answered = await _hand_over(gateway, body, headers)
-    return Answer(msgspec.json.decode(answered)["Response"], 1000 * (time.perf_counter() - begun))
+    return CallReply(msgspec.json.decode(answered)["Response"], 1000 * (time.perf_counter() - begun))
 
 
 async def _hand_over(gateway: Gateway, body: bytes, headers: Mapping[str, str]) -> bytes:

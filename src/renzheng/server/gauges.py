@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from renzheng.console.figures import Health, Trouble
+from renzheng.console.figures import Health, LoggedProblem
 from renzheng.server.parts import ServerParts
 
 
@@ -23,7 +23,7 @@ async def metrics_page(parts: ServerParts) -> bytes:
     return metrics.page()
 
 
-def health_of(parts: ServerParts, troubles: Callable[[], Sequence[Trouble]]) -> Callable[[], Awaitable[Health]]:
+def health_of(parts: ServerParts, troubles: Callable[[], Sequence[LoggedProblem]]) -> Callable[[], Awaitable[Health]]:
     """How the server is, as the console's overview shows it. `troubles`: what the log warned of lately."""
 
     async def health() -> Health:

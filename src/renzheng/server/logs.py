@@ -57,7 +57,7 @@ def configure_logs(level: str, as_json: bool) -> RequestLog:
     return RequestLog(lines, LEVELS[level])
 
 
-class Trouble(NamedTuple):
+class LoggedProblem(NamedTuple):
     """A warning or an error of the log. `at`: unix seconds. `text`: what the line says beside its event."""
 
     at: float
@@ -120,7 +120,7 @@ class _Lines:
         self._waiting: deque[Entry] = deque()
         self._wake = threading.Event()
         self._lock = threading.Lock()
-        self.troubles: deque[Trouble] = deque(maxlen=MAX_TROUBLES)
+        self.troubles: deque[LoggedProblem] = deque(maxlen=MAX_TROUBLES)
         self.of_accounts: deque[Entry] = deque(maxlen=MAX_REQUEST_LINES)
         self.of_people: deque[Entry] = deque(maxlen=MAX_REQUEST_LINES)
         self.of_strangers: deque[Entry] = deque(maxlen=MAX_REQUEST_LINES)
@@ -167,7 +167,7 @@ class _Lines:
         name = str(told.pop("event", "")).translate(_ONE_LINE)
         kind = str(told.pop("exception", "")).strip().partition("\n")[0]
         text = " ".join([*(f"{key}={value}" for key, value in told.items()), *filter(None, [kind])])
-        self.troubles.append(Trouble(time.time(), level, name, text.translate(_ONE_LINE)[:MAX_TROUBLE_TEXT]))
+        self.troubles.append(LoggedProblem(time.time(), level, name, text.translate(_ONE_LINE)[:MAX_TROUBLE_TEXT]))
 
     critical = exception = error
 
@@ -195,7 +195,7 @@ class RequestLog:
         self._lines = lines
         self._tells = least <= LEVELS["info"]
 
-    def troubles(self) -> list[Trouble]:
+    def troubles(self) -> list[LoggedProblem]:
         """The newest first."""
         return list(reversed(self._lines.troubles))
 

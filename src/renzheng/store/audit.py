@@ -8,7 +8,7 @@ from typing import NamedTuple
 from renzheng.store.engine import Database, Transaction
 
 
-class Event(NamedTuple):
+class AuditEvent(NamedTuple):
     """`subject`: such as `account 1`, `key AKID...`, `person 1785...`. `at`: unix seconds."""
 
     id: int
@@ -40,18 +40,18 @@ class Audit:
         """For a deed that is no write to this database, such as one on the keys; once it is done."""
         await self._database.write(lambda tx: self.add(tx, verb, subject))
 
-    async def newest(self, limit: int = 100) -> list[Event]:
+    async def newest(self, limit: int = 100) -> list[AuditEvent]:
         """The last events, by rising id."""
         rows = await self._database.all(
             "SELECT id, at, actor, verb, subject FROM audit ORDER BY id DESC LIMIT :limit", limit=limit
         )
-        return [Event(*row) for row in reversed(rows)]
+        return [AuditEvent(*row) for row in reversed(rows)]
 
-    async def events(self, after: int = 0, limit: int = 1000) -> list[Event]:
+    async def events(self, after: int = 0, limit: int = 1000) -> list[AuditEvent]:
         """Events by rising id, those above the id `after`."""
         rows = await self._database.all(
             "SELECT id, at, actor, verb, subject FROM audit WHERE id > :after ORDER BY id LIMIT :limit",
             after=after,
             limit=limit,
         )
-        return [Event(*row) for row in rows]
+        return [AuditEvent(*row) for row in rows]

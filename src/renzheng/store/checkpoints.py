@@ -16,7 +16,7 @@ MAX_PAGES = 16_000
 MIN_CHANGES, MAX_CHANGES = 32, 8192
 
 
-class Log:
+class WriteAheadLog:
     """The log of one database; `committed` is called after each commit of `writer`, from one thread at a time.
 
     `own`: a second connection to the same database, for this alone; it is closed with the log.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # its driver is an extra
     from renzheng.store.postgres_session import PostgresSettings
 
 
-class Place(NamedTuple):
+class StoreLocation(NamedTuple):
     """The folders, and what opening needs besides. `adopt`: sign the rows as they are. `seals`: of the master key.
 
     `may_be_moved`: open SQLite's files although their records were moved to PostgreSQL.
@@ -93,7 +93,7 @@ class NoLock:
         pass
 
 
-def open_sqlite(given: Place) -> Opened:
+def open_sqlite(given: StoreLocation) -> Opened:
     """Raises StoreError with a sentence."""
     path = given.data / RECORDS_FILE
     if path.exists() and not (given.keys / KEYS_FILE).exists():
@@ -123,7 +123,7 @@ def _check_not_moved(tx: Transaction, path: Path) -> None:
         )
 
 
-def open_postgres(given: Place, where: PostgresPlace) -> Opened:
+def open_postgres(given: StoreLocation, where: PostgresPlace) -> Opened:
     """Raises StoreError with a sentence."""
     try:
         from renzheng.store import postgres_sync

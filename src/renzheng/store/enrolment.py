@@ -32,7 +32,7 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ImportRow:
     """`photo`: a path, or whatever the source of photos finds them by."""
 
     row: int
@@ -42,18 +42,18 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ImportPlan:
     """What an import would do: the lines to enrol, and what is wrong; it is carried out only if nothing is."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[ImportRow, ...]
     problems: tuple[Problem, ...]
     replaced: int
 
-    def without(self, faults: Mapping[int, str]) -> Plan:
+    def without(self, faults: Mapping[int, str]) -> ImportPlan:
         """The plan in which the photos of these rows have been found wrong as well."""
         lines = tuple(line for line in self.lines if line.row not in faults)
         problems = (*self.problems, *(Problem(row, "photo", reason) for row, reason in faults.items()))
-        return Plan(lines, tuple(sorted(problems, key=lambda p: (p.row, p.field))), self.replaced)
+        return ImportPlan(lines, tuple(sorted(problems, key=lambda p: (p.row, p.field))), self.replaced)
 
 
 class PhotoSource(Protocol):
@@ -111,7 +111,7 @@ def check_photo(path: Path, most_bytes: int) -> str | None:
     return None
 
 
-def read_lines(content: bytes, photos: PhotoSource | None) -> Iterator[Line | Problem]:
+def read_lines(content: bytes, photos: PhotoSource | None) -> Iterator[ImportRow | Problem]:
     """The rows of a CSV file and what is wrong with them. Raises RefusedError for a file that is none."""
     reader = csv.DictReader(io.StringIO(_decoded(content), newline=""), restkey="", restval="", strict=True)
     try:
@@ -126,7 +126,7 @@ def read_lines(content: bytes, photos: PhotoSource | None) -> Iterator[Line | Pr
         yield Problem(reader.line_num, "row", "the row is no CSV")
 
 
-def _line(row: int, values: dict[str, str], photos: PhotoSource | None) -> Iterator[Line | Problem]:
+def _line(row: int, values: dict[str, str], photos: PhotoSource | None) -> Iterator[ImportRow | Problem]:
     if values.get(""):
         yield Problem(row, "row", "there are more fields than in the heading")
         return
@@ -151,7 +151,7 @@ def _line(row: int, values: dict[str, str], photos: PhotoSource | None) -> Itera
             good = False
             yield Problem(row, "photo", reason)
     if good:
-        yield Line(row, normal_id_card(id_card), name, found)
+        yield ImportRow(row, normal_id_card(id_card), name, found)
 
 
 def _inside(folder: Path, name: str) -> Path | None:
@@ -171,7 +171,7 @@ async def plan(
     *,
     replace: bool = False,
     most_bytes: int = 8 * 1024 * 1024,
-) -> Plan:
+) -> ImportPlan:
     """Check every row; store nothing. Raises RefusedError where the file as a whole cannot be used."""
     source = None if photos is None else FolderOfPhotos(photos, most_bytes)
     found = await asyncio.to_thread(lambda: list(read_lines(_read(path), source)))
@@ -179,10 +179,15 @@ async def plan(
 
 
 async def plan_of(
-    identities: Identities, account_id: int, found: Sequence[Line | Problem], *, replace: bool = False, done: int = 0
-) -> Plan:
+    identities: Identities,
+    account_id: int,
+    found: Sequence[ImportRow | Problem],
+    *,
+    replace: bool = False,
+    done: int = 0,
+) -> ImportPlan:
     """What enrolling these rows would do. `done`: so many good rows are enrolled already, by this same import."""
-    lines: list[Line] = []
+    lines: list[ImportRow] = []
     problems = [item for item in found if isinstance(item, Problem)]
     first: dict[str, int] = {}
     replaced = 0
@@ -201,10 +206,10 @@ async def plan_of(
                 continue
             replaced += 1
         lines.append(line)
-    return Plan(tuple(lines), tuple(sorted(problems, key=lambda p: (p.row, p.field))), replaced)
+    return ImportPlan(tuple(lines), tuple(sorted(problems, key=lambda p: (p.row, p.field))), replaced)
 
 
-async def carry_out(identities: Identities, account_id: int, planned: Plan, *, replace: bool = False) -> int:
+async def carry_out(identities: Identities, account_id: int, planned: ImportPlan, *, replace: bool = False) -> int:
     """Enrol the lines of a plan without problems. Returns how many; each is durable before the next begins.
 
     After a crash or a Refused in between, the same import with `replace` completes it.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from renzheng.store.engine import Database, Transaction
 
 
-class Entry(NamedTuple):
+class LedgerEntry(NamedTuple):
     """`result`: the business code. `at`: unix seconds. `charged`: whether it was taken from a prepaid balance."""
 
     id: int
@@ -47,7 +47,7 @@ class Ledger:
 
     async def entries(
         self, account_id: int, since: float = 0, until: float = float("inf"), after: int = 0, limit: int = 1000
-    ) -> list[Entry]:
+    ) -> list[LedgerEntry]:
         """An account's rows by rising id, those with `since <= at < until` and above the id `after`."""
         rows = await self._database.all(
             "SELECT id, account_id, session_id, result, billed, at, charged FROM ledger"
@@ -58,7 +58,7 @@ class Ledger:
             after=after,
             limit=limit,
         )
-        return [Entry(row[0], row[1], row[2], row[3], bool(row[4]), row[5], bool(row[6])) for row in rows]
+        return [LedgerEntry(row[0], row[1], row[2], row[3], bool(row[4]), row[5], bool(row[6])) for row in rows]
 
     async def billed(self, account_id: int, since: float = 0, until: float = float("inf")) -> int:
         """How many verifications an account has to pay for."""

@@ -21,7 +21,7 @@ import psycopg
 from renzheng.store import postgres_sync
 from renzheng.store.authenticity import TABLES, Authenticity, selected
 from renzheng.store.engine import Row, StoreError, run_to_end
-from renzheng.store.engines import MOVED, Place, PostgresPlace, open_sqlite
+from renzheng.store.engines import MOVED, PostgresPlace, StoreLocation, open_sqlite
 from renzheng.store.files import ERASURES_FILE, KEYS_FILE, RECORDS_FILE
 from renzheng.store.nodes import DEAD_SECONDS
 from renzheng.store.postgres_session import PostgresSettings, place, trouble_of
@@ -29,19 +29,21 @@ from renzheng.store.postgres_vault import HALF_COPIED, SCHEMA
 from renzheng.store.schema import migrate_postgres
 from renzheng.store.sealer import Kind, Subject
 from renzheng.store.sqlite import ServerLock, connect, file_lock, is_busy
-from renzheng.store.table_copy import CopiedTable, Table, copy_table, go_on_counting, rows_of, tables_in_order
+from renzheng.store.table_copy import CopiedTable, TableSource, copy_table, go_on_counting, rows_of, tables_in_order
 from renzheng.store.vault import Vault
 
 _COPYING = 0x72656E7C  # of PostgreSQL's advisory locks: one copy at a time
 # What SQLite notes of its own log; `vault` and marks go along.
-_META = Table("meta", ("name", "value"), "SELECT name, CAST(value AS TEXT) FROM meta WHERE name NOT IN "
+_META = TableSource("meta", ("name", "value"), "SELECT name, CAST(value AS TEXT) FROM meta WHERE name NOT IN "
               "('replayed', 'log_soiled', 'log_cleaned')")  # fmt: skip
-_DATA_KEYS = Table(
+_DATA_KEYS = TableSource(
     "data_keys",
     ("kind", "id", "master", "wrapped", "created_at"),
     "SELECT kind, id, master, wrapped, created_at FROM data_keys",
 )
-_ERASURES = Table("erasures", ("number", "kind", "id", "erased_at"), "SELECT number, kind, id, erased_at FROM erasures")
+_ERASURES = TableSource(
+    "erasures", ("number", "kind", "id", "erased_at"), "SELECT number, kind, id, erased_at FROM erasures"
+)
 
 
 class Moved(NamedTuple):
@@ -64,7 +66,7 @@ class _Source(NamedTuple):
 
 
 def move(
-    given: Place,
+    given: StoreLocation,
     where: PostgresPlace,
     *,
     actor: str,
@@ -112,7 +114,7 @@ def _release(keys: psycopg.Connection[Row], records: psycopg.Connection[Row]) ->
 
 
 @contextlib.contextmanager
-def _locked(given: Place) -> Iterator[_Source]:
+def _locked(given: StoreLocation) -> Iterator[_Source]:
     """The SQLite side, brought up to date and then locked against everybody's writes."""
     if not (given.data / RECORDS_FILE).exists():
         raise StoreError(f"there are no records in {given.data / RECORDS_FILE}")
@@ -243,13 +245,13 @@ def _check_signatures(source: _Source, records: psycopg.Connection[Row]) -> tupl
 # -- what becomes of the files
 
 
-def reopen(given: Place) -> None:
+def reopen(given: StoreLocation) -> None:
     """Let servers work on the SQLite files again. Raises StoreError where they were not moved."""
     with contextlib.closing(connect(moved_path(given), busy_timeout=given.busy_timeout)) as connection:
         connection.execute("DELETE FROM meta WHERE name = ?", (MOVED,))
 
 
-def discard(given: Place, vault_id: str) -> list[Path]:
+def discard(given: StoreLocation, vault_id: str) -> list[Path]:
     """Remove the SQLite files of an installation that was moved; the keys are written over first.
 
     `vault_id`: of the keys in PostgreSQL. Raises StoreError where they were not moved, or not there.
@@ -273,7 +275,7 @@ def discard(given: Place, vault_id: str) -> list[Path]:
     return removed
 
 
-def moved_path(given: Place) -> Path:
+def moved_path(given: StoreLocation) -> Path:
     """SQLite's file of records that were moved. Raises StoreError where there is none."""
     path = given.data / RECORDS_FILE
     if path.exists():

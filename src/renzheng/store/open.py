@@ -17,7 +17,7 @@ from renzheng.store.customer_buckets import Buckets
 from renzheng.store.deliveries import Deliveries
 from renzheng.store.encryption_keys import EncryptionKeys
 from renzheng.store.engine import Database, StoreError
-from renzheng.store.engines import Lock, Place, PostgresPlace, open_postgres, open_sqlite
+from renzheng.store.engines import Lock, PostgresPlace, StoreLocation, open_postgres, open_sqlite
 from renzheng.store.files import EVIDENCE_FOLDER
 from renzheng.store.identities import Identities
 from renzheng.store.imports import Imports
@@ -188,7 +188,7 @@ def open_store(
     """
     _check_apart(data_dir, keys_dir)
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    place = Place(data_dir, keys_dir, clock, entropy, busy_timeout, adopt, seals)
+    place = StoreLocation(data_dir, keys_dir, clock, entropy, busy_timeout, adopt, seals)
     opened = open_sqlite(place) if postgres is None else open_postgres(place, postgres)
     objects: Objects = (
         BucketObjects(evidence_url, evidence_options, evidence_seconds)

@@ -9,7 +9,7 @@ import datetime
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from renzheng.store.audit import Event
+from renzheng.store.audit import AuditEvent
 from renzheng.store.engine import Database
 from renzheng.store.listing import ListedSession
 
@@ -89,7 +89,9 @@ class Search:
         row = await self._database.one(f"SELECT count(*) FROM {tables} WHERE {condition}", **values)
         return int(row[0]) if row else 0
 
-    async def events(self, limit: int, offset: int = 0, before: int | None = None, subject: str = "") -> list[Event]:
+    async def events(
+        self, limit: int, offset: int = 0, before: int | None = None, subject: str = ""
+    ) -> list[AuditEvent]:
         """The newest first. `subject`: what the subject begins with."""
         rows = await self._database.all(
             "SELECT id, at, actor, verb, subject FROM audit WHERE (CAST(:before AS BIGINT) IS NULL OR id < :before)"
@@ -99,7 +101,7 @@ class Search:
             limit=limit,
             offset=offset,
         )
-        return [Event(*row) for row in rows]
+        return [AuditEvent(*row) for row in rows]
 
     async def count_events(self, subject: str = "") -> int:
         row = await self._database.one(

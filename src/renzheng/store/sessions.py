@@ -15,7 +15,7 @@ from renzheng.store.engine import ConflictError, Transaction
 from renzheng.store.judgements import Judgements
 from renzheng.store.records import COLUMNS, moved, moves, pack_details, policy_text, session_folder
 from renzheng.store.sealer import ErasedError, Kind, Sealer, Subject
-from renzheng.store.transcript import Transcript
+from renzheng.store.transcript import Transcripts
 from renzheng.verification.identity import normal_id_card
 from renzheng.verification.policy import Policy
 from renzheng.verification.records import SessionOutcome, StoredVerdict, Tombstone
@@ -35,7 +35,7 @@ def _photo_of(session_id: int) -> str:
     return f"{session_folder(session_id)}/photo"
 
 
-class Sessions(Devices, Transcript, Judgements):
+class Sessions(Devices, Transcripts, Judgements):
     """All moves are single compare-and-set statements made from `verification.session.MOVES`."""
 
     async def create(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 import pybase64
 
-from renzheng.accounts.operators import ConsoleSession, Credential
+from renzheng.accounts.operators import ConsoleSession, SignInCredential
 from renzheng.store.audit import Audit
 from renzheng.store.engine import Database, Transaction
 from renzheng.store.sealer import Kind, Subject
@@ -43,7 +43,7 @@ class SignIn:
 
     # -- what proves a person
 
-    async def credential(self, operator_id: int) -> Credential | None:
+    async def credential(self, operator_id: int) -> SignInCredential | None:
         """None before the operator has chosen a password. Raises DamagedError for one that others have changed."""
         row = await self._database.one(
             "SELECT sealed FROM operator_credentials WHERE operator_id = :operator_id", operator_id=operator_id
@@ -51,7 +51,7 @@ class SignIn:
         if row is None:
             return None
         content = (await self._vault.of(Subject(Kind.OPERATOR, operator_id))).open(_FIELD, row[0])
-        return msgspec.msgpack.decode(content, type=Credential)
+        return msgspec.msgpack.decode(content, type=SignInCredential)
 
     async def any_credential(self) -> bool:
         """Whether anybody can sign in."""
@@ -60,7 +60,7 @@ class SignIn:
         )
         return await self._database.one(sql) is not None
 
-    async def set_credential(self, operator_id: int, credential: Credential, now: float, verb: str) -> None:
+    async def set_credential(self, operator_id: int, credential: SignInCredential, now: float, verb: str) -> None:
         """Keep it in place of the one before. Every session of the operator ends. `verb`: for the audit."""
         sealer, is_new = await self._vault.of_or_draw(Subject(Kind.OPERATOR, operator_id))
         sealed = sealer.seal(_FIELD, msgspec.msgpack.encode(credential))

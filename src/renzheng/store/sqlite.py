@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from renzheng.base.faults import fault_name
-from renzheng.store.checkpoints import Log
+from renzheng.store.checkpoints import WriteAheadLog
 from renzheng.store.engine import (
     AwayError,
     BusyError,
@@ -178,7 +178,7 @@ class Database:
         self._writer = connect(path, busy_timeout=0)
         self._reader = connect(path, busy_timeout=busy_timeout)
         set_pragma(self._reader, "query_only", "ON", 1)
-        self._log = Log(self._writer, connect(path, busy_timeout=0))
+        self._log = WriteAheadLog(self._writer, connect(path, busy_timeout=0))
         self._reading = SqliteTransaction(self._reader)
         self._writing = SqliteTransaction(self._writer)
         self._loop: asyncio.AbstractEventLoop | None = None

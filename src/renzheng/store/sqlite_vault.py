@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from renzheng.store.checkpoints import Log
+from renzheng.store.checkpoints import WriteAheadLog
 from renzheng.store.engine import StoreError
 from renzheng.store.erasures import SqliteErasures, soil, truncate
 from renzheng.store.files import ERASURES_FILE, KEYS_FILE
@@ -57,7 +57,7 @@ class SqliteVault(Vault):
         self._reader = connect(folder / KEYS_FILE, busy_timeout=busy_timeout)
         beside = connect(folder / KEYS_FILE, busy_timeout=0)
         self._writer = connect(folder / KEYS_FILE, busy_timeout=0, secure_delete=True)
-        self._log = Log(self._writer, beside)
+        self._log = WriteAheadLog(self._writer, beside)
         self._current = self._read_current(self._reader)
         wrapped, generation = self._select(self._reader, LOOKUP) or (b"", 0)
         self._lookup = self._unwrap(LOOKUP, wrapped, generation)

@@ -8,7 +8,7 @@ from renzheng.store.engine import Database
 
 
 @dataclass(frozen=True, slots=True)
-class Verdicts:
+class VerdictCount:
     """`start`: unix seconds at which the bucket begins. `result`: the business code."""
 
     start: float
@@ -24,7 +24,7 @@ class Statistics:
 
     async def verdicts(
         self, since: float, width: float, utc_offset: float, account_id: int | None = None
-    ) -> list[Verdicts]:
+    ) -> list[VerdictCount]:
         """Verdicts from the ledger, which is kept for good: by bucket of `width` seconds and by result.
 
         `utc_offset`: hours, so that a bucket of a day begins at midnight there.
@@ -38,7 +38,7 @@ class Statistics:
             offset=utc_offset * 3600,
             account=account_id,
         )
-        return [Verdicts(row[0] * width - utc_offset * 3600, row[1], int(row[2])) for row in rows]
+        return [VerdictCount(row[0] * width - utc_offset * 3600, row[1], int(row[2])) for row in rows]
 
     async def states(self, since: float, account_id: int | None = None) -> dict[str, int]:
         """How many of the tokens that were issued since then are in which state. Their ids rise with time."""

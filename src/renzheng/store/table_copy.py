@@ -16,7 +16,7 @@ FETCHED = 2000
 """Rows that are fetched from PostgreSQL at once."""
 
 
-class Table(NamedTuple):
+class TableSource(NamedTuple):
     """`rows`: the statement that reads them from SQLite, in the order of `columns`."""
 
     name: str
@@ -32,7 +32,7 @@ class CopiedTable(NamedTuple):
     digest: str
 
 
-class Tally:
+class RowDigest:
     """Counts rows, and adds up their hashes: no side has to sort, and two collations need not agree."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Tally:
         self._sum += int.from_bytes(hashlib.sha256(repr(row).encode()).digest(), "big")
         self.rows += 1
 
-    def add_all(self, rows: Iterable[Row]) -> Tally:
+    def add_all(self, rows: Iterable[Row]) -> RowDigest:
         for row in rows:
             self.add(row)
         return self
@@ -53,7 +53,7 @@ class Tally:
         return CopiedTable(table, self.rows, f"{self._sum % (1 << 256):064x}")
 
 
-def tables_in_order(target: psycopg.Connection[Row]) -> list[Table]:
+def tables_in_order(target: psycopg.Connection[Row]) -> list[TableSource]:
     """The tables of the target's schema, each behind those that it refers to."""
     columns: dict[str, list[str]] = {}
     for table, column in target.execute(
@@ -68,17 +68,17 @@ def tables_in_order(target: psycopg.Connection[Row]) -> list[Table]:
     ):
         needs[table].add(other)
     return [
-        Table(name, tuple(columns[name]), f"SELECT {', '.join(columns[name])} FROM {name}")
+        TableSource(name, tuple(columns[name]), f"SELECT {', '.join(columns[name])} FROM {name}")
         for name in TopologicalSorter(needs).static_order()
     ]
 
 
-def copy_table(source: sqlite3.Connection, target: psycopg.Connection[Row], table: Table) -> CopiedTable:
+def copy_table(source: sqlite3.Connection, target: psycopg.Connection[Row], table: TableSource) -> CopiedTable:
     """Copy every row inside the target's transaction, read back what it holds then, and compare.
 
     Raises StoreError where SQLite holds what PostgreSQL does not take, or where the two differ.
     """
-    sent = Tally()
+    sent = RowDigest()
     try:
         with target.cursor().copy(f"COPY {table.name} ({', '.join(table.columns)}) FROM STDIN") as copy:
             for row in source.execute(table.rows):
@@ -89,7 +89,7 @@ def copy_table(source: sqlite3.Connection, target: psycopg.Connection[Row], tabl
             f"PostgreSQL does not take row {sent.rows} of {table.name} or one before it: "
             f"{type(error).__name__} ({error.sqlstate})"
         ) from None
-    found = Tally().add_all(rows_of(target, table)).of(table.name)
+    found = RowDigest().add_all(rows_of(target, table)).of(table.name)
     if found != sent.of(table.name):
         raise StoreError(
             f"{table.name} is not the same on both sides: {sent.of(table.name)} was read from SQLite, "
@@ -98,7 +98,7 @@ def copy_table(source: sqlite3.Connection, target: psycopg.Connection[Row], tabl
     return found
 
 
-def rows_of(target: psycopg.Connection[Row], table: Table) -> Iterator[Row]:
+def rows_of(target: psycopg.Connection[Row], table: TableSource) -> Iterator[Row]:
     with target.cursor(name="copied") as cursor:
         cursor.itersize = FETCHED
         cursor.execute(f"SELECT {', '.join(table.columns)} FROM {table.name}")

@@ -54,7 +54,7 @@ def _open_frames(
     return opened
 
 
-class Transcript(Context):
+class Transcripts(Context):
     """Objects are written, and durable, before the rows that name them; what a crash leaves over is swept."""
 
     async def store_frames(

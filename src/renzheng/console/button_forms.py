@@ -13,11 +13,11 @@ from renzheng.console.actions import Action, Field, FieldError
 from renzheng.console.calls import CallError
 from renzheng.console.door import Door, Visitor
 from renzheng.console.forms import MAX_UPLOAD, Form, FormError, fresh_mark, take_once
-from renzheng.console.frame import Frame
-from renzheng.console.nouns import Deed, Record, Table
+from renzheng.console.frame import PageFrame
+from renzheng.console.nouns import Button, Record, Table
 from renzheng.console.parts import ConsoleParts
 from renzheng.console.rendering import WITH_FRAMES, go, language
-from renzheng.console.tables import Management, is_denied
+from renzheng.console.tables import ManagementPages, is_denied
 
 MAX_GIVEN = 200
 UNSEEN = frozenset({"ChangedAt"})
@@ -25,46 +25,53 @@ UNSEEN = frozenset({"ChangedAt"})
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """A deed, and the page that it belongs to. `back`: where a person goes afterwards, with `{Parameter}` in it."""
+class PlacedButton:
+    """A button, and the page that it belongs to. `back`: where a person goes afterwards, with `{Parameter}` in it."""
 
-    deed: Deed
+    button: Button
     action: Action
     table: Table
     back: str
 
 
-def offers(tables: Iterable[Table], records: Iterable[Record], actions: Mapping[str, Action]) -> dict[str, Offer]:
+def placed_buttons(
+    tables: Iterable[Table], records: Iterable[Record], actions: Mapping[str, Action]
+) -> dict[str, PlacedButton]:
     """By action. One without its action is not offered."""
     found = {}
     for table in tables:
-        for deed in (*table.first, *table.deeds):
-            if deed.action in actions and not deed.page:
-                found[deed.action] = Offer(deed, actions[deed.action], table, deed.back or table.path)
+        for button in (*table.first, *table.buttons):
+            if button.action in actions and not button.page:
+                found[button.action] = PlacedButton(button, actions[button.action], table, button.back or table.path)
     for record in records:
-        for deed in record.deeds:
-            if deed.action in actions:
+        for button in record.buttons:
+            if button.action in actions:
                 back = record.path.replace("{id}", f"{{{record.parameter}}}")
-                found[deed.action] = Offer(deed, actions[deed.action], record.table, deed.back or back)
+                found[button.action] = PlacedButton(button, actions[button.action], record.table, button.back or back)
     return found
 
 
-class DeedPages:
+class ButtonForms:
     def __init__(
-        self, management: Management, offered: Mapping[str, Offer], door: Door, frame: Frame, parts: ConsoleParts
+        self,
+        management: ManagementPages,
+        offered: Mapping[str, PlacedButton],
+        door: Door,
+        frame: PageFrame,
+        parts: ConsoleParts,
     ) -> None:
         self._management = management
-        self._offers = offered
+        self._placed = offered
         self._door = door
         self._frame = frame
         self._parts = parts
 
-    async def _find(self, request: Request, visitor: Visitor) -> Offer:
+    async def _find(self, request: Request, visitor: Visitor) -> PlacedButton:
         """Raises FormError for one that is not there, or not for this role."""
-        found = self._offers.get(request.path_params["action"])
+        found = self._placed.get(request.path_params["action"])
         if found is None:
             raise FormError(404, "missing")
-        await self._management.require(visitor, found.deed.action)
+        await self._management.require(visitor, found.button.action)
         return found
 
     async def ask(self, request: Request, visitor: Visitor) -> Response:
@@ -76,24 +83,24 @@ class DeedPages:
         self,
         request: Request,
         visitor: Visitor,
-        offer: Offer,
+        offer: PlacedButton,
         values: Mapping[str, str],
         status: int = 200,
         **more: Any,
     ) -> Response:
-        deed, action = offer.deed, offer.action
+        button, action = offer.button, offer.action
         accounts = {}
-        if "AccountId" in action.fields and "AccountId" not in deed.given:
+        if "AccountId" in action.fields and "AccountId" not in button.given:
             accounts = await self._management.accounts(visitor, language(request))
         shown = {
-            "deed": deed,
+            "button": button,
             "table": offer.table,
             "action": action,
             "back": _back(offer, values),
             "once": fresh_mark(),
             "unseen": UNSEEN,
-            "given": [action.fields[name] for name in deed.given if name in action.fields and values.get(name)],
-            "asked": [one for one in asked(deed, action) if one.name != "AccountId" or len(accounts) > 1],
+            "given": [action.fields[name] for name in button.given if name in action.fields and values.get(name)],
+            "asked": [one for one in asked(button, action) if one.name != "AccountId" or len(accounts) > 1],
             "values": values,
             "accounts": accounts,
             "problem": None,
@@ -101,15 +108,15 @@ class DeedPages:
             **more,
         }
         made = await self._management.calls.made(visitor)
-        return self._frame.page("deed.html", request, visitor, shown, status, calls=made)
+        return self._frame.page("button_form.html", request, visitor, shown, status, calls=made)
 
     async def do(self, request: Request, visitor: Visitor) -> Response:
         offer = await self._find(request, visitor)
-        deed, action = offer.deed, offer.action
-        form = await self._door.form(request, visitor, files=MAX_UPLOAD if _has_files(deed, action) else 0)
+        button, action = offer.button, offer.action
+        form = await self._door.form(request, visitor, files=MAX_UPLOAD if _has_files(button, action) else 0)
         values = {name: form.get(name) for name in action.fields}
         try:
-            parameters = read(deed, action, form)
+            parameters = read(button, action, form)
             await take_once(self._parts.notes, visitor.session.digest, form, self._parts.clock())
             reply = await self._management.calls.call(visitor, action.name, parameters, language(request))
         except FieldError as wrong:
@@ -118,42 +125,48 @@ class DeedPages:
             if is_denied(refused):
                 raise
             return await self._page(request, visitor, offer, values, 422, problem=refused)
-        if deed.shows:
+        if button.shows:
             made = await self._management.calls.made(visitor)
-            shown = {"deed": deed, "table": offer.table, "back": _back(offer, values), "reply": reply, "values": values}
-            return self._frame.page(deed.shows, request, visitor, shown, calls=made, headers=WITH_FRAMES)
+            shown = {
+                "button": button,
+                "table": offer.table,
+                "back": _back(offer, values),
+                "reply": reply,
+                "values": values,
+            }
+            return self._frame.page(button.shows, request, visitor, shown, calls=made, headers=WITH_FRAMES)
         if not action.secret:
             return go(f"{_back(offer, values)}?done={action.name}")
         secrets = {**reply.get("Key", {}), **reply}
-        shown = {"deed": deed, "back": _back(offer, values), "link": reply.get("SignInLink"), "reply": secrets}
+        shown = {"button": button, "back": _back(offer, values), "link": reply.get("SignInLink"), "reply": secrets}
         made = await self._management.calls.made(visitor)
         return self._frame.page("shown_once.html", request, visitor, shown, calls=made)
 
 
-def _back(offer: Offer, values: Mapping[str, str]) -> str:
-    """Where the deed belongs; of a record's, only digits and letters go into the address."""
+def _back(offer: PlacedButton, values: Mapping[str, str]) -> str:
+    """Where the button belongs; of a record's, only digits and letters go into the address."""
     back = offer.back
     for name, value in values.items():
         back = back.replace(f"{{{name}}}", value if value.isalnum() and value.isascii() else "0")
     return back
 
 
-def _has_files(deed: Deed, action: Action) -> bool:
-    return any(one.kind == "file" for one in asked(deed, action))
+def _has_files(button: Button, action: Action) -> bool:
+    return any(one.kind == "file" for one in asked(button, action))
 
 
-def asked(deed: Deed, action: Action) -> list[Field]:
-    """The fields of a deed's form, in order: what is needed first."""
-    if deed.asked is not None:
-        return [action.fields[name] for name in deed.asked if name in action.fields]
-    rest = [one for name, one in action.fields.items() if name not in deed.given]
+def asked(button: Button, action: Action) -> list[Field]:
+    """The fields of a button's form, in order: what is needed first."""
+    if button.asked is not None:
+        return [action.fields[name] for name in button.asked if name in action.fields]
+    rest = [one for name, one in action.fields.items() if name not in button.given]
     return sorted(rest, key=lambda one: (one.name != "AccountId", not one.required))
 
 
-def read(deed: Deed, action: Action, form: Form) -> dict[str, Any]:
+def read(button: Button, action: Action, form: Form) -> dict[str, Any]:
     """What is sent. Raises FieldError."""
     parameters: dict[str, Any] = {}
-    for one in (*(action.fields[name] for name in deed.given if name in action.fields), *asked(deed, action)):
+    for one in (*(action.fields[name] for name in button.given if name in action.fields), *asked(button, action)):
         file = form.files.get(one.name)
         value = one.value(file.content if file else form.get(one.name))
         if value is not None:

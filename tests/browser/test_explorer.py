@@ -158,7 +158,7 @@ def run(command: list[str], key: tuple[str, str], folder: Path) -> str:
 
 
 async def awkwardly_filled(page: Explorer, folder: Path) -> None:
-    """A photo, a text that a literal might stumble on, and a word that is no shell's."""
+    """A photo, a text that a literal might stumble on, and a word that is not a shell's."""
     photo = folder / "it's a photo.jpg"
     photo.write_bytes(drawn())
     await page.enter(CompareLib="LOCAL", Name="韦 \"小\" '宝' $HOME `x` \\ #{y}")

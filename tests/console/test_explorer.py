@@ -85,7 +85,7 @@ async def test_a_refusal_of_the_service_is_shown_as_its_reply(house: House) -> N
     sent = await owner.submit("/console/explorer/renzheng/DescribeAccount", {"AccountId": "999"})
     assert "ResourceNotFound" in (await owner.get(sent.place)).text
     wrong = await owner.submit("/console/explorer/renzheng/DescribeAccount", {"AccountId": "many"})
-    assert (wrong.status, "AccountId is no integer" in wrong.text) == (422, True)
+    assert (wrong.status, "AccountId is not a valid integer" in wrong.text) == (422, True)
 
 
 async def test_only_keys_that_the_person_sees_are_called_with(house: House) -> None:

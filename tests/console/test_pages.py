@@ -111,7 +111,7 @@ async def test_what_is_missing_or_wrong_is_said_beside_the_form_which_keeps_what
     await shop(house)
     browser = await house.signed_in("li.wei")
     for fields, said in (
-        ({"Name": ""}, "Name is needed"), ({"Name": "kept", "Threshold": "much"}, "Threshold is no number"),
+        ({"Name": ""}, "Name is needed"), ({"Name": "kept", "Threshold": "much"}, "Threshold is not a valid number"),
         ({"Name": "kept", "Threshold": "40"}, "60 to 100"),
     ):  # fmt: skip
         reply = await browser.submit("/console/do/CreateRule", fields)

@@ -89,7 +89,7 @@ def test_a_models_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) ->
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(PackError, match=r"cannot be used: .*RENZHENG_MODELS_DIR"):
         packs.install([small_pack()], folder=tmp_path / "file" / "cache", source=tmp_path)
-    with pytest.raises(PackError, match="is no folder"):
+    with pytest.raises(PackError, match="is not a folder"):
         packs.install([small_pack()], folder=tmp_path / "cache", source=tmp_path / "nowhere")
 
 

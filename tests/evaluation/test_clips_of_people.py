@@ -160,7 +160,7 @@ def test_a_video_is_sampled_ten_times_a_second_and_mirrored(tmp_path: Path) -> N
     assert first[:, :300].mean() > 150 > first[:, 340:].mean()
     assert other[:, :300].mean() < 50 < other[:, 340:].mean()
     path.write_bytes(b"no video")
-    with pytest.raises(DataError, match=r"a\.mp4 is no video"):
+    with pytest.raises(DataError, match=r"a\.mp4 is not a video"):
         sample(path)
 
 

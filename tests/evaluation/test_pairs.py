@@ -52,7 +52,7 @@ def test_labels_that_contradict_each_other_are_counted(tmp_path: Path) -> None:
     ("text", "sentence"),
     [
         ("a,b,same\nx.jpg,gone.jpg,1\n", "names 1 images that are not there"),
-        ("a,b,same\nx.jpg,x.jpg,perhaps\n", "line 2: 'perhaps' is no label"),
+        ("a,b,same\nx.jpg,x.jpg,perhaps\n", "line 2: 'perhaps' is not a label"),
         ("a,b\nx.jpg,x.jpg\n", "has the header 'a,b'"),
         ("a,b,same\n", "no pair"),
     ],

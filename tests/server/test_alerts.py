@@ -48,7 +48,7 @@ def check(expression: str) -> int:
     count = 0
     for one in selectors(promql_parser.parse(plain)):
         count += 1
-        assert one.name in known(), f"{one.name} is no metric"
+        assert one.name in known(), f"{one.name} is not a metric"
         for matcher in one.matchers.matchers:
             assert matcher.name in known()[one.name] | OWN_LABELS, f"{one.name} has no label {matcher.name}"
     assert count == len(re.findall(r"renzheng_\w+|\bup\{", plain)), "the walk missed a vector"

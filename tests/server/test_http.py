@@ -497,7 +497,7 @@ LONG = bytes(4 * 1024 * 1024)
 @pytest.mark.parametrize("asks", [1, 5])
 def test_a_client_that_takes_nothing_of_its_answers_is_let_go_of(path: str, asks: int) -> None:
     """It would keep its connection for ever: one that is closed stays until all is taken, and one that waits to write
-    is no idle one, so none that may go when there are too many."""
+    is not an idle one, so none that may go when there are too many."""
     with serving(long, 0.1, 1) as server, socket.socket() as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         line.connect(("127.0.0.1", port_of(server)))

@@ -180,7 +180,7 @@ def test_a_keys_networks_and_its_unsigned_bodies_follow_commands(server: Server)
     server.follow()
     assert token(client, **BUSINESS)
     assert server.json("key", "addresses", made["secret_id"], "--clear")["addresses"] == []
-    assert "is no network" in refused(server, "key", "addresses", made["secret_id"], "everywhere")
+    assert "is not a network" in refused(server, "key", "addresses", made["secret_id"], "everywhere")
     assert server.json("key", "unsigned-payload", made["secret_id"], "--allow")["unsigned_payload"] is True
     assert server.json("key", "unsigned-payload", made["secret_id"], "--forbid")["unsigned_payload"] is False
 

@@ -107,4 +107,4 @@ def test_a_misspelt_setting_stops_the_server(tmp_path: Path, name: str) -> None:
     environment = {**Server(tmp_path).environment, name: "80"}
     command = [sys.executable, "-m", "renzheng", "serve"]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
-    assert (done.returncode, done.stderr) == (2, f"{name} is no setting; the nearest is RENZHENG_THRESHOLD\n")
+    assert (done.returncode, done.stderr) == (2, f"{name} is not a setting; the nearest is RENZHENG_THRESHOLD\n")

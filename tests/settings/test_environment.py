@@ -35,13 +35,13 @@ def test_a_misspelt_setting_stops_the_start_and_names_the_nearest(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RENZHENG_TRESHOLD", "80")
-    assert refusal() == "RENZHENG_TRESHOLD is no setting; the nearest is RENZHENG_THRESHOLD"
+    assert refusal() == "RENZHENG_TRESHOLD is not a setting; the nearest is RENZHENG_THRESHOLD"
 
 
 def test_a_misspelt_setting_in_the_file_stops_the_start_too(folder: Path) -> None:
     (folder / ".env").write_text("RENZHENG_THRESHOLDS=80\n")
     (folder / ".env").chmod(0o600)
-    assert "RENZHENG_THRESHOLDS is no setting; the nearest is RENZHENG_THRESHOLD" in refusal()
+    assert "RENZHENG_THRESHOLDS is not a setting; the nearest is RENZHENG_THRESHOLD" in refusal()
 
 
 @pytest.mark.parametrize(("old", "new"), sorted(environment.RENAMED.items()))
@@ -111,7 +111,7 @@ def test_a_file_of_another_user_is_not_read(folder: Path, monkeypatch: pytest.Mo
 def test_a_file_that_is_no_text_is_a_sentence(folder: Path) -> None:
     (folder / ".env").write_bytes(b"RENZHENG_PORT=\xff\n")
     (folder / ".env").chmod(0o600)
-    assert "is no text in UTF-8" in refusal()
+    assert "is not text in UTF-8" in refusal()
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_no_time_is_endless(folder: Path, monkeypatch: pytest.MonkeyPatch, value
 @pytest.mark.parametrize("proxies", ["nginx", "127.0.0.1;10.0.0.1", "*", "10.0.0.0/33", "http://127.0.0.1"])
 def test_a_proxy_is_an_address(folder: Path, monkeypatch: pytest.MonkeyPatch, proxies: str) -> None:
     monkeypatch.setenv("RENZHENG_TRUSTED_PROXIES", proxies)
-    assert "is no address or network" in refusal()
+    assert "is not an address or network" in refusal()
 
 
 def test_a_network_of_proxies_is_named_by_its_first_address(folder: Path) -> None:

@@ -123,7 +123,7 @@ async def test_a_dry_run_says_what_is_wrong_by_row_and_field_and_names_nobody(
     assert planned.problems == (
         Problem(3, "id_card", "it has to be 17 digits and a digit or X"),
         Problem(4, "name", "it is empty"),
-        Problem(4, "photo", "the file is no JPEG or PNG"),
+        Problem(4, "photo", "the file is not a JPEG or PNG"),
         Problem(5, "id_card", "it is empty"),
         Problem(5, "photo", "the file is not in the folder of photos"),
         Problem(6, "photo", "the file is not in the folder of photos"),

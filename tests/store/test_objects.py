@@ -187,12 +187,12 @@ async def test_a_large_sealed_photo_is_kept_byte_for_byte(world: World) -> None:
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ("bucket", "is no address of an object store"),
-        ("s3://", "is no address of an object store"),
-        ("s3:///prefix", "is no address of an object store"),
-        ("memory://", "is no address of an object store"),
-        ("file:///tmp", "is no address of an object store"),
-        ("http://bucket", "is no address of an object store"),
+        ("bucket", "is not an address of an object store"),
+        ("s3://", "is not an address of an object store"),
+        ("s3:///prefix", "is not an address of an object store"),
+        ("memory://", "is not an address of an object store"),
+        ("file:///tmp", "is not an address of an object store"),
+        ("http://bucket", "is not an address of an object store"),
     ],
 )
 def test_an_address_that_keeps_nothing_is_refused_in_one_line(address: str, said: str) -> None:

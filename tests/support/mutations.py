@@ -373,10 +373,10 @@ MUTATIONS: dict[str, Mutation] = {
     "come back as another": Mutation(frozenset({4409}), line="stranger"),
     "twice at once": Mutation(ANY, line="twice"),
     "closed in good order": Mutation(frozenset({GONE}), line="close"),
-    "bytes that are no WebSocket": Mutation(frozenset({1002}), line="garbage"),
+    "bytes that are not WebSocket": Mutation(frozenset({1002}), line="garbage"),
     "an unmasked frame": Mutation(frozenset({1002}), line="unmasked"),
     "a reserved opcode": Mutation(frozenset({1002}), line="opcode"),
-    "text that is no UTF-8": Mutation(frozenset({1007}), line="utf8"),
+    "text that is not UTF-8": Mutation(frozenset({1007}), line="utf8"),
     "a message in a thousand parts": Mutation(frozenset({4400}), line="fragments"),
     "pings without end": Mutation(ANY | {4429}, line="pings"),
 }

@@ -77,7 +77,7 @@ def cos_bucket(name: str, region: str, prefix: str = "", public_base: str = "", 
     Raises BucketRefusedError, also for a name without its APPID.
     """
     if not _COS_NAME.fullmatch(name):
-        raise BucketRefusedError(f"{name!r} is no COS bucket: its name ends in the APPID, such as faces-1250000000")
+        raise BucketRefusedError(f"{name!r} is not a COS bucket name: it ends in the APPID, such as faces-1250000000")
     return Bucket(name, region, f"cos.{region}.myqcloud.com", prefix, public_base=public_base, link_hours=link_hours)
 
 
@@ -94,7 +94,7 @@ def s3_bucket(
     parts = urlsplit(endpoint)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
         raise BucketRefusedError(
-            f"{endpoint!r} is no endpoint; it looks like https://s3.example.com or http://host:9000"
+            f"{endpoint!r} is not an endpoint; it looks like https://s3.example.com or http://host:9000"
         )
     if parts.username or parts.password:
         raise BucketRefusedError("an endpoint holds no user or password: the key is given apart")
@@ -105,20 +105,20 @@ def s3_bucket(
 def _check(bucket: Bucket) -> None:
     if not _NAME.fullmatch(bucket.name):
         raise BucketRefusedError(
-            f"{bucket.name!r} is no bucket's name: 3 to 63 lower-case letters, digits, dots, hyphens"
+            f"{bucket.name!r} is not a bucket name: 3 to 63 lower-case letters, digits, dots, hyphens"
         )
     if not _REGION.fullmatch(bucket.region):
-        raise BucketRefusedError(f"{bucket.region!r} is no region; it looks like ap-guangzhou")
+        raise BucketRefusedError(f"{bucket.region!r} is not a region; it looks like ap-guangzhou")
     if bucket.prefix and (len(bucket.prefix) > MAX_PREFIX or not _is_prefix(bucket.prefix)):
         raise BucketRefusedError(
-            f"{bucket.prefix!r} is no prefix: up to {MAX_PREFIX} letters, digits, dots, hyphens and underscores,"
+            f"{bucket.prefix!r} is not a prefix: up to {MAX_PREFIX} letters, digits, dots, hyphens and underscores,"
             " with single slashes between"
         )
     if bucket.public_base:
         base = urlsplit(bucket.public_base)
         if base.scheme not in ("http", "https") or not base.hostname or base.query or base.fragment:
             raise BucketRefusedError(
-                f"{bucket.public_base!r} is no base address; it looks like https://faces.example.com"
+                f"{bucket.public_base!r} is not a base address; it looks like https://faces.example.com"
             )
         if bucket.link_hours:
             raise BucketRefusedError("signed addresses are of the bucket's own host: leave out the base or the hours")

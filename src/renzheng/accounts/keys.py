@@ -50,7 +50,7 @@ class Key:
 
     `unsigned_payload`: whether requests may leave their body out of the signature.
     `addresses`: networks the key may be used from; empty is anywhere. `services`: those that it signs for.
-    `operator_id`: the person whose own key it is, where it is no account's; `account_id` is then its negative.
+    `operator_id`: the person whose own key it is, where it is not an account's; `account_id` is then its negative.
     """
 
     secret_id: str

@@ -32,7 +32,7 @@ class BizTokenIllegalError(InvalidParameterValueError):
         "There is no such token, or it belongs to another account. Check that no character is missing.",
     )
     why = (
-        "The token was not issued here, or not to this key's account.",
+        "This server did not issue the token, or not to this key's account.",
         "该 Token 不是本服务签发的，或不属于该密钥的账号。",
     )
 
@@ -43,7 +43,7 @@ class BizTokenExpiredError(InvalidParameterValueError):
     en = ""
     advice = (
         "该 Token 的结果已过保存期，或数据已删除。请重新发起核身。",
-        "The result of this token has expired or was erased. Begin a new verification.",
+        "The result of this token has expired or was erased. Start a new verification.",
     )
     why = (
         "The token is older than three days: its result can no longer be fetched.",

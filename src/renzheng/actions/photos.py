@@ -9,7 +9,7 @@ import pybase64
 from renzheng.gateway.errors import InvalidParameterError
 
 FAULTS: dict[str, tuple[str, str]] = {
-    "format": ("不是可用的 JPEG 或 PNG 图片", "it is no JPEG or PNG that can be used"),
+    "format": ("不是可用的 JPEG 或 PNG 图片", "it is not a JPEG or PNG that can be used"),
     "foreign": ("内容为 {name}，请使用普通的 JPEG 或 PNG 图片", "it is {name}; send an ordinary JPEG or PNG"),
     "corrupt": ("图片已损坏，无法解码", "the image is damaged and cannot be decoded"),
     "truncated": ("图片不完整，文件被截断", "the image is cut off: a part of the file is missing"),
@@ -28,7 +28,7 @@ FAULTS: dict[str, tuple[str, str]] = {
     ),
     "padding": (
         "Base64 长度不是 4 的倍数，可能被截断或缺少填充",
-        "its Base64 is cut off or not padded: its length is no multiple of 4",
+        "its Base64 is cut off or not padded: its length is not a multiple of 4",
     ),
     "location": ("是一个网址或路径，请传图片内容的 Base64", "it is an address; send the picture itself in Base64"),
     "percent": (

@@ -59,7 +59,7 @@ def read_file(path: Path = FILE) -> dict[str, str]:
     except OSError as error:
         raise BadEnvironmentError(f"{path.absolute()} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise BadEnvironmentError(f"{path.absolute()} is no text in UTF-8") from None
+        raise BadEnvironmentError(f"{path.absolute()} is not text in UTF-8") from None
     values = dotenv_values(stream=StringIO(text))
     return {name: value for name, value in values.items() if value is not None}
 
@@ -119,5 +119,5 @@ def faults(given: Mapping[str, str], settings: Collection[str]) -> list[str]:
             sentences.append(f"{name} is now called {RENAMED[upper]}")
         elif upper not in settings and not is_address:
             nearest = difflib.get_close_matches(upper, known, n=1, cutoff=0.0)[0]
-            sentences.append(f"{name} is no setting; the nearest is {nearest}")
+            sentences.append(f"{name} is not a setting; the nearest is {nearest}")
     return sentences

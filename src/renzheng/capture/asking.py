@@ -19,7 +19,7 @@ async def steps_of_next_attempt(
 
 
 async def _asked_already(session: Session, sessions: Sessions) -> tuple[str, ...] | None:
-    """The last attempt's actions where it did not count: given back, it is no further chance for a recording.
+    """The last attempt's actions where it did not count: given back, it is not a further chance for a recording.
 
     None where there is none, or where somebody asked since to be spared one of them.
     """

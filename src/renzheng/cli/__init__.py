@@ -39,7 +39,7 @@ COMMANDS = {
     "vault": Command("vault", "app", "The keys that everything at rest is sealed under: rotate, replay erasures."),
     "operator": Command("operator", "app", "The people who sign in to the console."),
     "call": Command("call", "call"),
-    "audit": Command("audit", "app", "Who did what to which account, key or person."),
+    "audit": Command("audit", "app", "The audit log: who did what to which account, key or person."),
     "session": Command("session", "app", "One verification: what was measured, and why it ended as it did."),
     "rejudge": Command("session", "rejudge"),
     "explain": Command("explain", "explain"),

@@ -199,7 +199,7 @@ def rename(
 def set_(
     account: AccountOption = None,
     display_name: DisplayNameOption = None,
-    privacy_url: Annotated[str | None, typer.Option(help="Your privacy notice, an address; empty: none.")] = None,
+    privacy_url: Annotated[str | None, typer.Option(help="URL of your privacy notice; empty: none.")] = None,
     contact: Annotated[
         str | None, typer.Option(help="How a person can reach you, such as a phone number; empty: none.")
     ] = None,

@@ -36,7 +36,7 @@ def attack(
         int, typer.Option(min=2, help="People in each half, one presentation of each type by each.")
     ] = 26,
     heads: Annotated[int, typer.Option(min=1, help="Complying heads of each person in the reported half.")] = 8,
-    only: Annotated[list[str] | None, typer.Option("--only", help="Only this type; may be given again.")] = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Only this type; can be repeated.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep every sequence, frames and transcript, in the folder.")] = (
         False
     ),
@@ -48,9 +48,9 @@ def attack(
     ] = 0,
     language: Annotated[Literal["zh", "en"], typer.Option(help="Language of the report.")] = "en",
 ) -> None:
-    """Attack the engine by every known type, and write results.json, attacks.csv and report.html.
+    """Attack the engine with every known type, and write results.json, attacks.csv and report.html.
 
-    Exit code 0 where no attack passed in the reported half (complying heads apart), 1 where one did.
+    Exit code 0 if no attack passed in the reported half (not counting complying heads), else 1.
     """
     from renzheng.engine.packs import PackError
     from renzheng.evaluation import outputs

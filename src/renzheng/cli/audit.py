@@ -10,7 +10,7 @@ from renzheng.cli.local import JsonOption, print_json, print_table, when, with_s
 from renzheng.store.audit import AuditEvent
 from renzheng.store.open import Store
 
-app = typer.Typer(no_args_is_help=True, help="Who did what to which account, key or person.")
+app = typer.Typer(no_args_is_help=True, help="The audit log: who did what to which account, key or person.")
 app.callback()(lambda: None)  # a group of one command would be that command itself
 
 

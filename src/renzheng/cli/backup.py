@@ -41,7 +41,7 @@ def records(target: Target, as_json: JsonOption = False) -> None:
 
 @app.command()
 def keys(target: Target, as_json: JsonOption = False) -> None:
-    """Copy the keys and the list of erasures. Whoever has this and the records can read everything."""
+    """Copy the keys and the list of erasures. Anybody who has this and the records can read everything."""
 
     _check_engine()
 

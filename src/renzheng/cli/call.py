@@ -47,13 +47,13 @@ def call(
         typer.Option(help=HELP),
     ] = None,
     person: Annotated[
-        str | None, typer.Option("--as", help="On this machine: whose key signs; left out: the first owner's.")
+        str | None, typer.Option("--as", help="On this machine: the person whose key signs; default: the first owner.")
     ] = None,
     help_of: Annotated[
         bool, typer.Option("--parameters", help="Show the action's parameters and call nothing.")
     ] = False,
 ) -> None:
-    """Call an action of the management service and print its reply as JSON. Exit code 1 where it is refused."""
+    """Call an action of the management service and print its reply as JSON. Exit code 1 if it is refused."""
     if action == "list":
         for one in ACTIONS.values():
             print(f"{one.name:<22} {one.text[1]}")

@@ -44,7 +44,7 @@ def demo(
         Path | None,
         typer.Option("--faces", help="Folder with photos of more people; by default that of RENZHENG_TEST_DATA."),
     ] = None,
-    only: Annotated[list[str] | None, typer.Option("--only", help="Only this kind; may be given again.")] = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Only this kind; can be repeated.")] = None,
     server: ServerOption = None,
 ) -> None:
     """Show one verification from both sides. Exit code 0: every result was as expected."""

@@ -21,7 +21,7 @@ app = typer.Typer(no_args_is_help=True, help="Judging on a Ray cluster, which RE
 @app.command()
 def deploy(
     replicas: Annotated[
-        int | None, typer.Option(min=1, help="How many judge at once; unset: RENZHENG_ENGINE_REPLICAS.")
+        int | None, typer.Option(min=1, help="Number of replicas; default: RENZHENG_ENGINE_REPLICAS.")
     ] = None,
 ) -> None:
     """Start the engine on the cluster, or replace what runs there, and wait until all replicas run."""

@@ -60,9 +60,13 @@ def evaluate(
     ] = False,
     face: Annotated[
         Literal["central", "largest", "only"],
-        typer.Option(help="Which face of a photo is meant. Only: a photo with several is a failure to acquire."),
+        typer.Option(
+            help="Which face of a photo to use. With only, a photo with several faces is a failure to acquire."
+        ),
     ] = "central",
-    most: Annotated[int | None, typer.Option("--most", min=2, help="Images of one person at most (all pairs).")] = None,
+    most: Annotated[
+        int | None, typer.Option("--most", min=2, help="Maximum images of one person (with --all-pairs).")
+    ] = None,
     processes: Annotated[int, typer.Option(min=1, help="Processes that find and embed faces.")] = 2,
     refusals: Annotated[
         int,
@@ -72,8 +76,10 @@ def evaluate(
             "many turned and tilted; 0: none.",
         ),
     ] = REFUSALS,
-    replicates: Annotated[int, typer.Option(min=100, help="How often people are drawn for the intervals.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Seed of those draws.")] = 0,
+    replicates: Annotated[
+        int, typer.Option(min=100, help="How many times people are resampled for the intervals.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of the resampling.")] = 0,
     forget: Annotated[
         bool, typer.Option("--forget", help="Delete the kept embeddings at the end: they are biometric data.")
     ] = False,
@@ -104,7 +110,7 @@ def evaluate(
     except (DataError, PackError, OSError, ValueError) as error:
         said = printable(unusable(error) if isinstance(error, OSError) else str(error))
         if isinstance(error, UnicodeDecodeError):
-            said = f"{target} holds a list that is no text in UTF-8"
+            said = f"{target} holds a list that is not text in UTF-8"
         console.print(f"[red]error:[/red] {escape(said)}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
     _print(results, out, language)

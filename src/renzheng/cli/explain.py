@@ -74,7 +74,7 @@ def read_captured(content: bytes) -> CapturedRequest:
     lines = head.strip().split(separator)
     words = lines[0].split()
     if len(words) < 2 or not words[0].isalpha():
-        raise ValueError("the first line is no request line, as in: POST / HTTP/1.1")
+        raise ValueError("the first line is not a request line, as in: POST / HTTP/1.1")
     headers = []
     for line in lines[1:]:
         name, colon, value = line.partition(b":")

@@ -99,7 +99,7 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
 
 @app.command()
 def verify() -> None:
-    """Compute every digest again; exit code 1 and the file's name where one is missing or wrong."""
+    """Compute every digest again; exit code 1 and the file's name if one is missing or wrong."""
     bad = [(pack, found) for pack in packs.known() if (found := packs.state(pack)) != "ok"]
     for pack, found in bad:
         print(f"{pack.filename}: {found}")
@@ -120,7 +120,7 @@ def add(
     except OSError as error:
         raise _refused(unusable(error)) from error
     except UnicodeDecodeError as error:
-        raise _refused(f"{manifest} is no text in UTF-8") from error
+        raise _refused(f"{manifest} is not text in UTF-8") from error
     except packs.PackError as error:
         raise _refused(error) from error
 
@@ -130,7 +130,9 @@ def use(
     name: Annotated[str, typer.Argument(help="The pack's name, as `models list` shows it.")],
     decides: Annotated[
         bool,
-        typer.Option("--decides", help="A passive network may refuse people; without it, its score is advice only."),
+        typer.Option(
+            "--decides", help="Let a passive network refuse people; without this option, its score is advice only."
+        ),
     ] = False,
 ) -> None:
     """Use a pack for its part, from the next start of the server."""

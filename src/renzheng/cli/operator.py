@@ -97,10 +97,10 @@ def modify(
     name: NameArgument,
     role: Annotated[Role | None, typer.Option(help="Another role.")] = None,
     disabled: Annotated[
-        bool | None, typer.Option("--disable/--enable", help="Shut the person out, or let them in again.")
+        bool | None, typer.Option("--disable/--enable", help="Block the person, or allow the person again.")
     ] = None,
 ) -> None:
-    """Change a person's role, or shut them out; a running server follows within a second."""
+    """Change a person's role, or block the person; a running server follows within a second."""
 
     async def work(store: Store) -> Operator:
         operator = await store.operators.named(name)

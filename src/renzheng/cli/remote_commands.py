@@ -327,7 +327,7 @@ REMOTE: dict[str, Act] = {
 KEYS_HERE = "it reads or makes keys, which leave no server"
 FILES_HERE = "it works on the server's own folders"
 PROCESS_HERE = "it is a process of this machine"
-CLUSTER = "it speaks to the Ray cluster, whose token is no key of ours"
+CLUSTER = "it speaks to the Ray cluster, whose token is not one of our keys"
 WAY_BACK = "the way back for whoever is locked out stands open on the server's machine alone"
 LOCAL_ONLY: dict[str, str] = {
     "serve": PROCESS_HERE,

@@ -39,15 +39,15 @@ def replay(
     ] = None,
     people: Annotated[int, typer.Option(min=4, help="People who are recorded.")] = 13,
     first: Annotated[int, typer.Option(min=1, help="Recordings of a first challenge by each person.")] = 6,
-    tokens: Annotated[int, typer.Option(min=1, help="Fresh tokens that each recording is tried with.")] = 2000,
+    tokens: Annotated[int, typer.Option(min=1, help="New tokens that each recording is tried with.")] = 2000,
     checked: Annotated[
-        int, typer.Option(min=0, help="Answered challenges of each recording that the whole judge is given as well.")
+        int, typer.Option(min=0, help="Answered challenges of each recording that are also given to the whole judge.")
     ] = 1,
     seed: Annotated[int, typer.Option(help="Seed of challenges, movements and blinks.")] = 0,
 ) -> None:
-    """Try how many fresh tokens a recording of a genuine verification passes, by this server's settings.
+    """Measure how many new tokens a recording of a genuine verification passes, with this server's settings.
 
-    Exit code 0 where those of each kind pass at most 1 token in 100 in the mean.
+    Exit code 0 if the recordings of each kind pass at most 1 token in 100 on average, else 1.
     """
     from renzheng.engine.packs import PackError
     from renzheng.evaluation.pairs import DataError

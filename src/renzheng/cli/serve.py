@@ -38,7 +38,9 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - what --lan asks for
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
-    workers: Annotated[int, typer.Option(help="Server processes; only one, as more are started by themselves.")] = 1,
+    workers: Annotated[
+        int, typer.Option(help="Number of server processes. Only 1 works; to have more, start more servers.")
+    ] = 1,
     on_lan: Annotated[
         bool,
         typer.Option("--lan", help="Let phones on this network connect: https, with a self-signed certificate."),

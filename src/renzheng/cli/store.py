@@ -26,12 +26,12 @@ T = TypeVar("T")
 
 @app.command()
 def copy(
-    replace: Annotated[bool, typer.Option("--replace", help="Throw away a copy that did not end, and begin.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Discard an unfinished copy, and start again.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Copy records, keys and the list of erasures into PostgreSQL, and prove each table by its count and digest.
 
-    The server has to be stopped. RENZHENG_DATABASE_URL and RENZHENG_KEYS_URL name two empty databases.
+    Stop the server first. RENZHENG_DATABASE_URL and RENZHENG_KEYS_URL name two empty databases.
     """
     settings = _load()
     where = _postgres(settings)
@@ -60,10 +60,13 @@ def copy(
 @app.command()
 def migrate(
     beside: Annotated[
-        bool, typer.Option("--beside", help="While processes of another version work on it, if they can go on.")
+        bool,
+        typer.Option(
+            "--beside", help="Also while processes of another version use them, if these work with the new schema."
+        ),
     ] = False,
 ) -> None:
-    """Bring the records in PostgreSQL to this version's schema, as a start does where nobody works on them."""
+    """Migrate the records in PostgreSQL to this version's schema. A start does this if no other process uses them."""
     settings = _load()
     where = _postgres(settings)
     from renzheng.store.migrations import HEAD
@@ -77,7 +80,7 @@ def migrate(
 
 @app.command()
 def discard(as_json: JsonOption = False) -> None:
-    """After a copy: remove SQLite's files of records and keys, from which erased data could still be opened."""
+    """After a copy: delete the SQLite files of records and keys, which still open erased data."""
     settings = _load()
     _postgres(settings)
     from renzheng.store.moving import discard as remove
@@ -100,9 +103,9 @@ def discard(as_json: JsonOption = False) -> None:
 
 @app.command()
 def reopen(
-    sure: Annotated[bool, typer.Option("--yes", help="Give up what was written to PostgreSQL since.")] = False,
+    sure: Annotated[bool, typer.Option("--yes", help="Discard what was written to PostgreSQL since.")] = False,
 ) -> None:
-    """Go back to SQLite's files after a copy. Its sweeper erases the evidence of what PostgreSQL alone knows."""
+    """Go back to the SQLite files after a copy. The sweeper then erases evidence that only PostgreSQL knows."""
     settings = _load()
     if settings.database_url.get_secret_value():
         refuse("RENZHENG_DATABASE_URL is set: take both addresses away first")

@@ -46,7 +46,7 @@ def token(
 ) -> None:
     """Get a token as a merchant would, show the link for a browser or a phone, and fetch the verdict.
 
-    Exit code 0 where the person passed, or with --no-wait; 1 where not; 2 where there is no token or no verdict.
+    Exit code 0 if the person passed, or with --no-wait; 1 if not; 2 if there is no token or no verdict.
     """
     if (photo is None) == (id_card is None or name is None):
         refuse("say whom to compare with: --photo FILE, or --id-card NUMBER and --name NAME", 2)

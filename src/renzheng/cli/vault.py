@@ -58,9 +58,9 @@ def status(as_json: JsonOption = False) -> None:
 
 @app.command()
 def adopt(as_json: JsonOption = False) -> None:
-    """Vouch for the records as they are: after a restore from before rows were signed, or once you have looked at each.
+    """Accept the records as they are, after a restore from before rows were signed or after you checked each change.
 
-    Rows that decide (accounts, keys, rules, verdicts) are signed; one that was changed by other means is not trusted.
+    Rows that decide (accounts, keys, rules, verdicts) are signed; a row that something else changed is not trusted.
     """
 
     async def work(store: Store) -> int:
@@ -89,16 +89,19 @@ async def _check_here(store: Store) -> None:
 @app.command()
 def rotate(
     after_days: Annotated[
-        float, typer.Option("--after-days", min=0, help="Only where the master key is older; for a timer.")
+        float, typer.Option("--after-days", min=0, help="Only if the master key is older than this; for a timer.")
     ] = 0,
     prepare: Annotated[
-        bool, typer.Option("--prepare", help="Only make the file of the new one, to be copied to other machines first.")
+        bool,
+        typer.Option(
+            "--prepare", help="Only make the file of the next master key, to copy it to other machines first."
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a new master key, wrap every data key under it, and delete the old one. The server may run meanwhile.
+    """Make a new master key, wrap every data key under it, and delete the old one. The server may keep running.
 
-    The new one is sealed as the settings say now, so this is also the way from one seal to another.
+    The new key is sealed according to the current settings, so this command also changes the seal.
     """
 
     async def work(store: Store) -> tuple[int, int, str]:

@@ -33,7 +33,7 @@ def verify(
     server: ServerOption = None,
     fps: Annotated[float, typer.Option(min=1, max=30, help="Frames a second.")] = 10.0,
     seed: Annotated[int | None, typer.Option(help="Repeat a performance: reactions, tremor, grain.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print only the outcome, as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only the result, as JSON.")] = False,
 ) -> None:
     """Run one verification with a puppet: exit code 0 passed, 1 failed, 2 refused or not possible."""
     puppet = make_puppet(read_photo(photo))
@@ -78,7 +78,7 @@ def read_photo(path: Path | None) -> Image:
             refuse(str(error), 2)
     photo: Image | None = cv2.imread(str(path)) if path.is_file() else None
     if photo is None:
-        refuse(f"{path} is no photo that can be read", 2)
+        refuse(f"{path} is not a photo that can be read", 2)
     return photo
 
 

@@ -77,5 +77,5 @@ def _parent(content: dict[str, Any], path: str) -> tuple[Any, Any]:
         value = value[int(step) if isinstance(value, list) else step]
     last = int(steps[-1]) if isinstance(value, list) else steps[-1]
     if not isinstance(value, dict | list):
-        raise TypeError("a step into something that is no container")
+        raise TypeError("a step into something that is not a container")
     return value, last

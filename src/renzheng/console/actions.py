@@ -43,7 +43,7 @@ SECRETS = frozenset({"KeySecret"})
 
 
 class FieldError(Exception):
-    """What was typed is no value of this kind. `name`: the field's."""
+    """What was typed is not a value of this kind. `name`: the field's."""
 
     def __init__(self, name: str, kind: str) -> None:
         super().__init__(name)

@@ -37,7 +37,7 @@ class Bounds(NamedTuple):
 
 
 class _Deadline:
-    """Cuts the connections of a request that takes too long: a bound for each wait alone is no bound for many."""
+    """Cuts the connections of a request that takes too long: a bound for each wait alone is not a bound for many."""
 
     def __init__(self, seconds: float) -> None:
         self._held: list[socket.socket] = []

@@ -72,14 +72,14 @@ class FailureAnswer(Answer, frozen=True):
 
 
 class FramesAnswer(Answer, frozen=True):
-    """``places``: None for what is no picture; ``seconds``: of CPU time."""
+    """``places``: None for what is not a picture; ``seconds``: of CPU time."""
 
     places: list[Pixels | None]
     seconds: float
 
 
 class FramesQuestion(Question[FramesAnswer], frozen=True):
-    """JPEGs into a slot, from ``offset`` on. ``strict``: one that is no picture is refused."""
+    """JPEGs into a slot, from ``offset`` on. ``strict``: one that is not a picture is refused."""
 
     slot: int
     lengths: list[int]
@@ -176,7 +176,7 @@ class ConclusionQuestion(Question[ConclusionAnswer], frozen=True):
 
 
 class PicturesQuestion(Question[ConclusionAnswer], frozen=True):
-    """What was wanted: None for a frame that is no picture."""
+    """What was wanted: None for a frame that is not a picture."""
 
     slot: int
     places: list[Pixels | None]

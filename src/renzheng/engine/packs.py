@@ -233,7 +233,7 @@ def install(
     if all(state(pack, folder) == "ok" for pack in packs):
         return []
     if source is not None and not source.is_dir():
-        raise PackNotFoundError(f"{source} is no folder that can be read")
+        raise PackNotFoundError(f"{source} is not a folder that can be read")
     try:
         with _only_one(folder), tempfile.TemporaryDirectory(prefix=".install-", dir=folder) as temporary:
             done = []

@@ -80,7 +80,7 @@ class PassiveNetwork:
             )
         value = _activated(out.reshape(-1).astype(np.float64), self._activation)[self._live]
         if not -1e-6 <= value <= 1 + 1e-6:
-            raise ValueError("the output is no probability: say which activation it needs")
+            raise ValueError("the output is not a probability: say which activation it needs")
         return float(np.clip(1 - value if self._attack else value, 0.0, 1.0))
 
     def measure(self, frames: Iterable[tuple[Image, Mesh]]) -> Passive:

@@ -304,7 +304,7 @@ class EngineWorkers:
     async def _decode(
         self, jpegs: Sequence[bytes], slot: int, *, urgent: bool = False, strict: bool = False, offset: int = 0
     ) -> tuple[list[m.Pixels | None], float]:
-        """Places of the pixels, None for what is no picture (MediaError where ``strict``), and seconds of CPU time."""
+        """Places of the pixels, None for what is not a picture (``strict``: MediaError), and seconds of CPU time."""
         request = m.FramesQuestion(slot, lengths_of(jpegs), strict=strict, offset=offset)
         seconds = self.limits.workers.decode_seconds
         async with self._pool("decode").lease(urgent=urgent) as worker:

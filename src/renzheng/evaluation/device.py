@@ -286,7 +286,7 @@ class Device:
 
 
 def capture_address(server: str) -> str:
-    """The WebSocket's address for a server's. Raises ValueError for what is no http(s) or ws(s) address."""
+    """The WebSocket's address for a server's. Raises ValueError for what is not a http(s) or ws(s) address."""
     parts = urlsplit(server if "//" in server else f"http://{server}")
     scheme = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}.get(parts.scheme)
     if scheme is None or not parts.netloc:

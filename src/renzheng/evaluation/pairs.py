@@ -115,7 +115,7 @@ def _label(text: str, path: Path, line: int) -> bool:
         return True
     if text.lower() in DIFFERENT:
         return False
-    raise DataError(f"{path.name}, line {line}: {text!r} is no label; 1 or 0, yes or no is expected")
+    raise DataError(f"{path.name}, line {line}: {text!r} is not a label; 1 or 0, yes or no is expected")
 
 
 def _people(images: list[Path], first: Indices, second: Indices, same: np.ndarray) -> tuple[Indices, int]:

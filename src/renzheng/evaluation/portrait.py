@@ -151,7 +151,7 @@ def _upright(photo: Image, mesh: Mesh, size: tuple[int, int], face_share: float)
 
 
 def _extend(texture: Image, valid: Image) -> Image:
-    """Blur what lies beyond the photo's edge, so that its repeated last row is no pattern of stripes."""
+    """Blur what lies beyond the photo's edge, so that its repeated last row is not a pattern of stripes."""
     if valid.min() == 255:
         return texture
     side = max(texture.shape[:2]) / 40

@@ -1,7 +1,7 @@
 """`renzheng evaluate` on recorded presentations: APCER by type of attack, BPCER, and by which layer others fell.
 
 Definitions by ISO/IEC 30107-3: a presentation is classified as a live person (bona fide) or as an attack, or there
-is no response. APCER is the share of one type's classified attacks that passed; it is never averaged over types,
+is not a response. APCER is the share of one type's classified attacks that passed; it is never averaged over types,
 as the worst one counts. BPCER is the share of classified genuine presentations that were refused.
 """
 

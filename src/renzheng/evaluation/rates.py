@@ -70,7 +70,7 @@ def rate(
 ) -> Rate:
     """A proportion with its interval. `bootstrap`: the ends of an interval over people, where one was drawn."""
     if not 0 <= errors <= trials:
-        raise ValueError(f"{errors} errors of {trials} trials are no proportion")
+        raise ValueError(f"{errors} errors of {trials} trials are not a proportion")
     if trials == 0:
         return Rate(0, 0, None, None, None)
     if errors == 0:

@@ -107,7 +107,7 @@ def _lit(image: Image, light: float) -> Image:
 
 
 def tilted(image: Image, degrees: float) -> Image:
-    """Turned counter-clockwise; a tilt that is no quarter turn within a larger, grey picture."""
+    """Turned counter-clockwise; a tilt that is not a quarter turn within a larger, grey picture."""
     if degrees % 90 == 0:
         return np.ascontiguousarray(np.rot90(image, round(degrees / 90)))
     height, width = image.shape[:2]

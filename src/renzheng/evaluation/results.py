@@ -257,11 +257,11 @@ def write_json(results: Results, path: Path) -> None:
 
 
 def read_json(path: Path) -> Results:
-    """Raises ValueError where the file is no evaluation, or of another format."""
+    """Raises ValueError where the file is not an evaluation, or of another format."""
     try:
         results: Results = msgspec.json.decode(path.read_bytes(), type=Recognition | Presentations)
     except msgspec.DecodeError as error:
-        raise ValueError(f"{path.name} is no results.json of an evaluation: {error}") from error
+        raise ValueError(f"{path.name} is not a results.json of an evaluation: {error}") from error
     if results.format != FORMAT:
         raise ValueError(f"{path.name} has the format {results.format!r}; this version reads {FORMAT!r}")
     return results

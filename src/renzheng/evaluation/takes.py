@@ -67,7 +67,7 @@ def sample(path: Path, moment: float = 0.0, mirrored: bool = False) -> list[Shot
                 due += PACE * (1 + int((at + 1e-6 - due) / PACE))
                 shots.append(Shot(at, _jpeg(frame.to_ndarray(format="bgr24"), mirrored)))
     except (OSError, av.FFmpegError, IndexError) as error:
-        raise DataError(f"{path.name} is no video that can be read: {error}") from error
+        raise DataError(f"{path.name} is not a video that can be read: {error}") from error
     if not shots:
         raise DataError(f"{path.name} has no frame")
     return shots

@@ -35,7 +35,7 @@ ADVICE: dict[str, Sentences] = {
         "该密钥没有此操作的权限。",
         "This key may not do this.",
     ),
-    "FailedOperation": ("操作未完成，请重试。", "It could not be done. Try again."),
+    "FailedOperation": ("操作未完成，请重试。", "The operation failed. Try again."),
     "FailedOperation.DecryptSystemError": (
         "加密参数无法解密：公钥、算法、Iv 与 Tag 不匹配。",
         "The encrypted parameters cannot be decrypted: public key, algorithm, Iv and tags do not match.",
@@ -83,7 +83,7 @@ ADVICE: dict[str, Sentences] = {
     ),
     "NoSuchVersion": (
         "X-TC-Version 应为 {version}。",
-        "X-TC-Version has to be {version}.",
+        "X-TC-Version must be {version}.",
     ),
     "RequestLimitExceeded": (
         "请求频率超限。请降低频率，或用 renzheng account limit 提高上限。",
@@ -110,7 +110,7 @@ ADVICE: dict[str, Sentences] = {
         "请求中含有该接口不支持的参数，错误信息中指出了是哪个参数。参数名区分大小写。",
         "The request has a parameter that this action does not know; the message names it. Case matters.",
     ),
-    "UnsupportedOperation": ("不支持这种操作。", "This is not supported."),
+    "UnsupportedOperation": ("不支持这种操作。", "This operation is not supported."),
     "UnsupportedProtocol": ("只接受 GET 和 POST。", "Only GET and POST are accepted."),
     "UnsupportedRegion": (
         "该接口不支持所填地域，请从列表中选择。",

@@ -118,7 +118,7 @@ def _clock(request: Request) -> tuple[str, str]:
         en += f" That looks like a time zone of {hours:+g} h: unix seconds count in UTC, whatever the local time is."
         zh += f"看起来是 {hours:+g} 小时的时区差：Unix 时间戳以 UTC 计，与本地时区无关。"
     else:
-        en += " Set the client's clock by NTP, sign each request when you send it, and do not send an old one again."
+        en += " Set the client's clock by NTP, sign each request just before you send it, and do not resend an old one."
         zh += "请用 NTP 同步客户端时钟；每次请求都应重新签名，不要重发旧请求。"
     return en, zh
 
@@ -161,7 +161,7 @@ def _missing(request: Request, error: ApiError) -> tuple[str, str]:
     if name in ("Timestamp", "Version", "Action"):
         if request.is_tc3 and b"authorization" in request.headers:
             return (
-                f"Authorization arrived, and the header X-TC-{name} did not: a proxy drops it, or it is not set.",
+                f"Authorization arrived, but the header X-TC-{name} did not: it is not set, or a proxy drops it.",
                 f"收到了 Authorization，但没有收到请求头 X-TC-{name}：可能未设置，或被代理丢弃。",
             )
         if request.is_tc3 and request.content_type == b"application/json":
@@ -197,15 +197,15 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "SecretId 不存在。可用 `renzheng key list` 查看现有的 SecretId；腾讯云的密钥在这里无效。",
     ),
     "no-authorization": (
-        "There are headers of TC3-HMAC-SHA256, and no Authorization: a proxy drops it, or the request was not signed.",
+        "There are headers of TC3-HMAC-SHA256 but no Authorization: the request is not signed, or a proxy drops it.",
         "带有 TC3-HMAC-SHA256 的请求头，但没有 Authorization：可能未签名，或被代理丢弃。",
     ),
     "skip": (
-        "The client sent Authorization: SKIP, which asks to go unsigned. No action here may.",
+        "The client sent Authorization: SKIP, which means no signature. Every action here needs a signature.",
         "客户端发送了 Authorization: SKIP，即不签名。这里的接口都必须签名。",
     ),
     "scheme": (
-        "Authorization is of another scheme than TC3-HMAC-SHA256, as a proxy or an HTTP library may set it.",
+        "Authorization uses another scheme than TC3-HMAC-SHA256; a proxy or an HTTP library may have set it.",
         "Authorization 不是 TC3-HMAC-SHA256，可能由代理或 HTTP 库设置。",
     ),
     "json-unsigned": (
@@ -222,7 +222,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "GET 请求使用 application/x-www-form-urlencoded。",
     ),
     "region": (
-        "{action} needs a region, such as {region}; RENZHENG_REGION_REQUIRED=false relaxes that.",
+        "{action} needs a region, such as {region}. RENZHENG_REGION_REQUIRED=false makes it optional.",
         "{action} 必须传地域，例如 {region}；设置 RENZHENG_REGION_REQUIRED=false 可放宽。",
     ),
     "action": (
@@ -234,11 +234,11 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "产品 {service} 没有该接口，接口名区分大小写。",
     ),
     "token-ended": (
-        "The temporary credentials have ended. Ask for new ones.",
+        "The temporary credentials have expired. Request new ones.",
         "临时密钥已过期，请重新申请。",
     ),
     "token-of-permanent": (
-        "A Token came with a permanent key, which has none. Leave it out.",
+        "A Token was sent with a permanent key, which has none. Leave it out.",
         "永久密钥不应携带 Token，请去掉。",
     ),
     "token-missing": (
@@ -261,7 +261,7 @@ _BY_KIND: tuple[tuple[type[ApiError], tuple[str, str]], ...] = (
         "地域未知或为空。.NET SDK 不指定地域时会发送空值：请指定，例如 {region}。")),
     (errors.UnsupportedRegionError, (
         "{action} is offered in {regions} only.", "{action} 只支持 {regions}。")),
-    (errors.UnsupportedProtocolError, ("Only GET and POST are taken.", "只支持 GET 和 POST 请求。")),
+    (errors.UnsupportedProtocolError, ("Only GET and POST are accepted.", "只支持 GET 和 POST 请求。")),
     (errors.UnsupportedOperationError, (
         "No action here takes application/octet-stream.", "这里的接口不支持 application/octet-stream。")),
     (errors.FormTooLargeError, (
@@ -269,7 +269,7 @@ _BY_KIND: tuple[tuple[type[ApiError], tuple[str, str]], ...] = (
         "HmacSHA1 和 HmacSHA256 的表单最大 1 MB。上传照片请使用 TC3-HMAC-SHA256。")),
     (errors.BodyTooSlowError, ("The body did not arrive in time.", "请求体未能按时到达。")),
     (errors.MalformedJsonError, (
-        "The body is no JSON object: see its encoding, its quotes and whether it is a text in JSON.",
+        "The body is not a JSON object: check its encoding, its quotes, and whether it is JSON at all.",
         "请求体不是 JSON 对象：请检查编码、引号，以及是否被序列化了两次。")),
     (errors.MalformedEncodingError, ("The text is not UTF-8.", "文本不是 UTF-8 编码。")),
     (errors.MalformedPairError, (
@@ -307,7 +307,7 @@ _NAMED: dict[type[ApiError], tuple[str, str]] = {
     errors.RepeatedParameterError: ("{name} is given more than once.", "{name} 出现了多次。"),
     errors.CommonParameterTypeError: ("{name} is not a whole number.", "{name} 不是整数。"),
     errors.InvalidParameterValueError: (
-        "The value of {name} is none that is known here.",
+        "The value of {name} is not one of the allowed values.",
         "{name} 的取值无效。",
     ),
 }

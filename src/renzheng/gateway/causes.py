@@ -182,7 +182,7 @@ NONE_OF_THESE = "none-of-these"
 NONE_BEHIND_PROXY = "none-behind-proxy"
 OTHERS: dict[str, tuple[str, str]] = {
     VALID: ("The signature is right.", "签名正确。"),
-    MALFORMED: ("The request is no signed request in a form that can be read.", "请求不是可识别的已签名请求。"),
+    MALFORMED: ("The request is not a signed request in a form that can be read.", "请求不是可识别的已签名请求。"),
     UNKNOWN_KEY: (
         "The SecretId is not known here. `renzheng key list` shows those that are.",
         "SecretId 不存在。可用 `renzheng key list` 查看现有的 SecretId。",

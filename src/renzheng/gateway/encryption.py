@@ -403,7 +403,7 @@ def _cbc_encrypt(key: bytes, iv: bytes, plaintext: bytes) -> Buffer:
 
 
 def _cbc_decrypt(key: bytes, iv: bytes, ciphertext: bytes) -> Buffer:
-    """ValueError when the ciphertext is no whole number of blocks, or the padding is wrong."""
+    """ValueError when the ciphertext is not a whole number of blocks, or the padding is wrong."""
     if not ciphertext or len(ciphertext) % _BLOCK:
         raise ValueError("not whole blocks")
     decryptor = Cipher(AES(key), CBC(iv)).decryptor()

@@ -243,7 +243,7 @@ class ParameterTypeError(InvalidParameterError):
 
 
 class CommonParameterTypeError(InvalidParameterError):
-    """A common parameter that is no number, as the v1 methods put it."""
+    """A common parameter that is not a number, as the v1 methods put it."""
 
     zh = "参数 `{name}` 取值类型错误。"
     en = "Parameter `{name}` type error."

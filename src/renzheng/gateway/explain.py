@@ -143,7 +143,7 @@ def _explain_tc3(
 def _no_seconds(timestamp: str) -> str:
     if timestamp.isascii() and timestamp.isdigit():
         return "X-TC-Timestamp is in milliseconds or finer; it counts seconds."
-    return "X-TC-Timestamp is no number of seconds." if timestamp else "X-TC-Timestamp did not arrive."
+    return "X-TC-Timestamp is not a number of seconds." if timestamp else "X-TC-Timestamp did not arrive."
 
 
 def unknown_id(secret_id: str, keys: Mapping[str, str]) -> str:

@@ -196,4 +196,4 @@ def read_failures(path: Path) -> list[RefusedRequest]:
     except FileNotFoundError:
         return []
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no list of refused requests") from error
+        raise ValueError(f"{path} is not a list of refused requests") from error

@@ -1,4 +1,4 @@
-"""What a body is that is no JSON object, told by its first and last bytes: a sentence in English and Chinese.
+"""What a body is that is not a JSON object, told by its first and last bytes: a sentence in English and Chinese.
 
 The work does not grow with the body, and the sentences hold nothing of it.
 """
@@ -45,11 +45,11 @@ _OTHER: Sentences = (
     "请求体首尾像 JSON 对象，但内容有误。请检查是否为 UTF-8（而非 GBK）、引号和括号是否配对，"
     "以及字符串中是否有未转义的换行。",
 )
-_NONE: Sentences = ("The body is no JSON object.", "请求体不是 JSON 对象。")
+_NONE: Sentences = ("The body is not a JSON object.", "请求体不是 JSON 对象。")
 
 
 def what_it_is(body: bytes | bytearray | memoryview) -> Sentences:
-    """The first of these that fits; at the end, that it is no JSON object."""
+    """The first of these that fits; at the end, that it is not a JSON object."""
     head, tail = bytes(body[:64]).lstrip(b" \t\r\n"), bytes(body[-64:]).rstrip(b" \t\r\n")
     for beginning, sentences in _BEGINNINGS:
         if head.startswith(beginning):

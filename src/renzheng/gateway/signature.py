@@ -38,7 +38,7 @@ _SCOPE = re.compile(
 
 
 class MalformedAuthorizationError(ValueError):
-    """An Authorization header that is no TC3 one; the argument is a sentence that says where."""
+    """An Authorization header that is not a TC3 one; the argument is a sentence that says where."""
 
 
 class Authorization(NamedTuple):

@@ -220,7 +220,7 @@ MANIFESTS = (
         TENANTS,
         (
             "修改账号的名称、来源和用户看到的信息；不填的不变。",
-            "Changes an account's names and origins; what is left out stays.",
+            "Changes an account's names and origins; omitted fields stay unchanged.",
         ),
         {**ACCOUNT, **_NAME, **_SHOWN},
         order=113,
@@ -231,7 +231,7 @@ MANIFESTS = (
         BillingRequest,
         AccountReply,
         WORKERS,
-        ("开通或停用账号，或改变计费方式。", "Activates an account or not, and sets how it pays."),
+        ("开通或停用账号，或改变计费方式。", "Activates or deactivates an account, and sets how it is billed."),
         {
             **ACCOUNT,
             **_ACTIVE,
@@ -264,7 +264,7 @@ MANIFESTS = (
         WORKERS,
         (
             "设置账号的限额：某个接口每秒的请求数，或保存的证据字节数。",
-            "Sets a limit of an account: requests a second of an action, or bytes of evidence.",
+            "Sets a limit of an account: requests per second of an action, or bytes of evidence.",
         ),
         {
             **ACCOUNT,

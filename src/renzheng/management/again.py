@@ -126,7 +126,7 @@ MANIFESTS = (
         EVERYBODY,
         (
             "查看商户此刻查询该核身会得到什么，号码和姓名已脱敏，不含画面；此操作记入审计。",
-            "Shows what its merchant would get now, masked and without pictures. The audit notes it.",
+            "Shows what the merchant would get now, masked and without pictures. The audit log notes it.",
         ),
         ONE,
         order=184,
@@ -139,7 +139,7 @@ MANIFESTS = (
         TENANTS,
         (
             "使用 UseCos 的核身：把视频和最佳帧再次投递到客户的存储桶。",
-            "Of a token with UseCos: delivers video and best frame to the customer’s bucket again.",
+            "Delivers video and best frame of a token with UseCos to the customer’s bucket again.",
         ),
         ONE,
         order=185,
@@ -152,7 +152,7 @@ MANIFESTS = (
         WORKERS | REVIEWERS,
         (
             "用保存的画面重新判定，说明原结论是否仍然成立；不改变任何结果，需数秒。",
-            "Judges the stored frames again: does the verdict stand? It changes nothing and takes some seconds.",
+            "Judges the stored frames again and says whether the verdict stands. Changes nothing; takes a few seconds.",
         ),
         ONE,
         order=186,

@@ -156,7 +156,7 @@ MANIFESTS = (
         OneRequest,
         RevokeReply,
         TENANTS,
-        ("取消授权，并删除存储桶的密钥。", "Takes the authorisation back, and the bucket's key with it."),
+        ("取消授权，并删除存储桶的密钥。", "Revokes the authorisation and deletes the bucket's key."),
         ACCOUNT,
         order=173,
     ),

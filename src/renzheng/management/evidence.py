@@ -98,7 +98,7 @@ MANIFESTS = (
         WORKERS | REVIEWERS,
         (
             "查看一次核身的若干帧画面，须写明原因；查看人与原因记入审计。",
-            "Shows frames of one verification. A reason has to be given; the audit keeps it with who looked.",
+            "Shows frames of one verification. A reason is required; the audit log keeps it with the person's name.",
         ),
         {
             **_NAMED,

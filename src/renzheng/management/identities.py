@@ -125,7 +125,7 @@ MANIFESTS = (
         DescribeRequest,
         DescribeReply,
         EVERYBODY,
-        ("列出已登记的人，号码和姓名已脱敏，按编号排序。", "Lists the enrolled, masked, by number."),
+        ("列出已登记的人，号码和姓名已脱敏，按编号排序。", "Lists enrolled people, masked, by number."),
         {**ACCOUNT, **LIST, "IdCard": Parameter("只查询该身份证号。", "Only the one with this ID number.")},
         order=151,
     ),

@@ -134,7 +134,7 @@ MANIFESTS = (
         TENANTS,
         (
             "开始批量导入人员。之后用 PutImportPart 上传表格和照片。",
-            "Begins an import of people. Table and photos follow by PutImportPart.",
+            "Starts an import of people. Upload the table and photos with PutImportPart.",
         ),
         {**ACCOUNT, "Replace": Parameter("已登记的人是否替换。", "Whether to replace who is enrolled already.")},
         order=160,
@@ -147,7 +147,7 @@ MANIFESTS = (
         TENANTS,
         (
             "上传导入的一部分：表格或一张照片。同一序号可以重复上传，以最后一次为准。",
-            "Puts one part of an import: the table, or a photo. A number may be put again; the last one counts.",
+            "Uploads one part of an import: the table, or a photo. A number can be sent again; the last one counts.",
         ),
         {
             **_ONE,
@@ -207,7 +207,7 @@ MANIFESTS = (
         OneRequest,
         ImportReply,
         TENANTS,
-        ("放弃导入，并销毁已上传的内容。", "Gives an import up, and destroys what was put."),
+        ("放弃导入，并销毁已上传的内容。", "Cancels an import and destroys its parts."),
         _ONE,
         order=165,
     ),

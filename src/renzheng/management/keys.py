@@ -153,7 +153,10 @@ MANIFESTS = (
         CreateRequest,
         SecretReply,
         TENANTS,
-        ("为账号创建密钥。SecretKey 只显示这一次。", "Makes a key for an account. Its SecretKey is shown this once."),
+        (
+            "为账号创建密钥。SecretKey 只显示这一次。",
+            "Makes a key for an account. Its SecretKey is shown only this once.",
+        ),
         {**ACCOUNT, **_MORE},
         order=120,
         secret=True,
@@ -222,7 +225,7 @@ MANIFESTS = (
         ModifyRequest,
         KeyReply,
         TENANTS,
-        ("修改密钥的使用限制；不填的不变。", "Changes what a key is bound to; what is left out stays."),
+        ("修改密钥的使用限制；不填的不变。", "Changes the limits of a key's use; omitted fields stay unchanged."),
         {**_ONE, **_MORE},
         order=126,
     ),
@@ -234,7 +237,7 @@ MANIFESTS = (
         WORKERS,
         (
             "设置密钥可用于哪些产品。新密钥只能用于 faceid；授予 renzheng 后可以管理自己的账号。",
-            "Sets what a key signs for. A new one is for faceid alone; renzheng lets it manage its own account.",
+            "Sets the services that a key signs for: faceid, and renzheng to manage its own account. New keys: faceid.",
         ),
         {
             **_ONE,

@@ -114,7 +114,7 @@ MANIFESTS = (
         OWNERS,
         (
             "添加人员，为其创建密钥，并返回设置控制台密码的一次性链接。SecretKey 只显示这一次。",
-            "Adds a person; gives a key, and a link that works once, to choose a password. Both are shown this once.",
+            "Adds a person with a key, and a link to choose a password that works once. Both are shown only this once.",
         ),
         {
             **_ROLE,
@@ -146,7 +146,7 @@ MANIFESTS = (
         ModifyRequest,
         OperatorReply,
         OWNERS,
-        ("修改人员的角色，或停用、恢复。", "Changes a person's role, or whether they may work at all."),
+        ("修改人员的角色，或停用、恢复。", "Changes a person's role, or disables the person."),
         {**_ONE, **_ROLE, "Disabled": Parameter("是否停用。", "Whether the person is shut out.")},
         order=132,
     ),
@@ -156,7 +156,7 @@ MANIFESTS = (
         OneRequest,
         SecretReply,
         OWNERS,
-        ("为人员换发密钥，旧密钥立即失效。", "Gives a person a new key; the old one ends."),
+        ("为人员换发密钥，旧密钥立即失效。", "Gives a person a new key; the old one stops working."),
         _ONE,
         order=133,
         secret=True,

@@ -8,18 +8,18 @@ from __future__ import annotations
 import re
 
 CHINESE = {
-    "{} is no COS bucket: its name ends in the APPID, such as faces-1250000000":
+    "{} is not a COS bucket name: it ends in the APPID, such as faces-1250000000":
         "{} 不是 COS 存储桶名，桶名应以 APPID 结尾，例如 faces-1250000000",
-    "{} is no endpoint; it looks like https://s3.example.com or http://host:9000":
+    "{} is not an endpoint; it looks like https://s3.example.com or http://host:9000":
         "{} 不是有效的访问地址，格式如 https://s3.example.com 或 http://host:9000",
     "an endpoint holds no user or password: the key is given apart": "访问地址中不能含用户名或密码，密钥须单独填写",
-    "{} is no bucket's name: 3 to 63 lower-case letters, digits, dots, hyphens":
+    "{} is not a bucket name: 3 to 63 lower-case letters, digits, dots, hyphens":
         "{} 不是有效的桶名，应为 3 至 63 个小写字母、数字、点或连字符",
-    "{} is no region; it looks like ap-guangzhou": "{} 不是有效的地域，格式如 ap-guangzhou",
-    "{} is no prefix: up to {} letters, digits, dots, hyphens and underscores, with single slashes between":
+    "{} is not a region; it looks like ap-guangzhou": "{} 不是有效的地域，格式如 ap-guangzhou",
+    "{} is not a prefix: up to {} letters, digits, dots, hyphens and underscores, with single slashes between":
         "{} 不是有效的前缀，最多 {} 个字母、数字、点、连字符或下划线，以单个斜杠分隔",
     "signed addresses are good for 0 to {} hours, not {}": "签名地址的有效期为 0 至 {} 小时，不能是 {}",
-    "{} is no base address; it looks like https://faces.example.com":
+    "{} is not a base address; it looks like https://faces.example.com":
         "{} 不是有效的公开地址，格式如 https://faces.example.com",
     "signed addresses are of the bucket's own host: leave out the base or the hours":
         "签名地址只能使用存储桶自身的域名，公开地址与签名地址的小时数不能同时填写",
@@ -49,7 +49,7 @@ CHINESE = {
     "there is no table yet: put a part of the kind table": "还没有表格，请先上传 Kind 为 table 的分片",
     "a photo has the name by which the table knows it, of at most 255 characters":
         "照片须有名称，与表格中的一致，最长 255 个字符",
-    "the photo is no JPEG or PNG": "照片不是 JPEG 或 PNG",
+    "the photo is not a JPEG or PNG": "照片不是 JPEG 或 PNG",
     "a part's number is 1 to {}": "分片编号为 1 至 {}",
     "part {} has to be sent again: it was not kept whole": "分片 {} 未完整保存，请重新上传",
     "account {} has no import {}": "账号 {} 没有导入 {}",
@@ -62,9 +62,9 @@ CHINESE = {
     "the account already has a rule named {}": "该账号已有名为 {} 的规则",
     "account {} has no rule {}": "账号 {} 没有规则 {}",
     "a note has up to {} characters": "备注最长 {} 个字符",
-    "{} is no web origin; it looks like https://shop.example or http://localhost:3000":
+    "{} is not a web origin; it looks like https://shop.example or http://localhost:3000":
         "{} 不是有效的网页来源，格式如 https://shop.example 或 http://localhost:3000",
-    "{} is no network; it looks like 203.0.113.7, 10.0.0.0/8 or 2001:db8::/32":
+    "{} is not a network; it looks like 203.0.113.7, 10.0.0.0/8 or 2001:db8::/32":
         "{} 不是有效的网段，格式如 203.0.113.7、10.0.0.0/8 或 2001:db8::/32",
     "an account's name has 1 to 64 letters, digits, blanks, dots, hyphens or underscores":
         "账号名称为 1 至 64 个字母、数字、空格、点、连字符或下划线",

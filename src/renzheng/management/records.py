@@ -175,7 +175,7 @@ MANIFESTS = (
         EventsRequest,
         EventsReply,
         AUDITORS,
-        ("查询审计记录，最新的在前。", "Shows who did what, the newest first."),
+        ("查询审计记录，最新的在前。", "Shows the audit log: who did what, newest first."),
         {
             **LIST,
             "Subject": Parameter(
@@ -202,7 +202,7 @@ MANIFESTS = (
         NothingRequest,
         SettingsReply,
         STAFF,
-        ("查询生效的设置，不含密码。", "Shows the settings in force, without secrets."),
+        ("查询生效的设置，不含密码。", "Shows the current settings, without secrets."),
         order=193,
     ),
 )

@@ -200,7 +200,7 @@ MANIFESTS = (
         TENANTS,
         (
             "创建规则草稿；不填的取服务当前的设置。",
-            "Makes a draft; what is left out is as the server's settings are now.",
+            "Creates a draft; omitted fields get the server's current settings.",
         ),
         {**ACCOUNT, **_NAME, **_TERMS},
         order=140,
@@ -213,7 +213,7 @@ MANIFESTS = (
         TENANTS,
         (
             "修改草稿、被驳回或已停用的规则，形成新版本，须重新审核；不填的不变。",
-            "A new version of a draft, rejected or disabled rule, to be reviewed again; what is left out stays.",
+            "Makes a new version of a draft, rejected or disabled rule, to review again; omitted fields stay the same.",
         ),
         {**_ONE, **_NAME, **_TERMS},
         order=141,
@@ -236,7 +236,7 @@ MANIFESTS = (
         REVIEWERS,
         (
             "审核通过，一秒内即可用于 Token。作者不能审核自己的规则，除非没有其他人能审核。",
-            "Approves a rule, so that tokens may name it. Not by its author, unless nobody else could.",
+            "Approves a rule, so that tokens can use it. Its author cannot do this, unless there is nobody else.",
         ),
         _REVIEW,
         order=143,

@@ -117,7 +117,7 @@ MANIFESTS = (
         DescribeRequest,
         DescribeReply,
         EVERYBODY,
-        ("列出核身，最新的在前，不含个人信息。", "Lists verifications, the newest first; nothing of a person."),
+        ("列出核身，最新的在前，不含个人信息。", "Lists verifications, newest first, without personal data."),
         {
             **ACCOUNT_FILTER,
             **LIST,
@@ -143,7 +143,7 @@ MANIFESTS = (
         EVERYBODY,
         (
             "查询一次核身：时间线、结论和各项测量值，号码和姓名已脱敏；此操作记入审计。",
-            "Shows one verification: timeline, verdict and measurements, masked. The audit notes it.",
+            "Shows one verification: timeline, verdict and measurements, masked. The audit log notes it.",
         ),
         ONE,
         order=181,

@@ -74,7 +74,7 @@ async def put(
         if not name or len(name) > 255:
             raise RefusedError("a photo has the name by which the table knows it, of at most 255 characters")
         if not data.startswith(MAGIC):
-            raise RefusedError("the photo is no JPEG or PNG")
+            raise RefusedError("the photo is not a JPEG or PNG")
     return await store.imports.put(account_id, import_id, number, kind, name if kind is PartKind.PHOTO else "", data)
 
 

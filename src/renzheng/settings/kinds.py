@@ -41,19 +41,19 @@ def _network(given: str) -> str:
     try:
         network = ipaddress.ip_network(given, strict=False)
     except ValueError:
-        raise ValueError(f"{given!r} is no address or network, such as 127.0.0.1 or 10.0.0.0/8") from None
+        raise ValueError(f"{given!r} is not an address or network, such as 127.0.0.1 or 10.0.0.0/8") from None
     return str(network) if "/" in given else str(network.network_address)
 
 
 def _host_name(given: str) -> str:
     if not _HOST.fullmatch(given):
-        raise ValueError(f"{given!r} is no name or address alone, such as faceid.example.com")
+        raise ValueError(f"{given!r} is not a single name or address, such as faceid.example.com")
     return given
 
 
 def _bucket_host(given: str) -> str:
     if not _BUCKET_HOST.fullmatch(given):
-        raise ValueError(f"{given!r} is no name, ending, address or network, such as *.example.com or 10.0.0.0/8")
+        raise ValueError(f"{given!r} is not a name, ending, address or network, such as *.example.com or 10.0.0.0/8")
     return given
 
 

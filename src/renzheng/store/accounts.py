@@ -47,7 +47,7 @@ def checked_origin(text: str) -> str:
     """Scheme, host and port as a browser sends them. Raises RefusedError."""
     origin = text.strip().lower().rstrip("/")
     if not _ORIGIN.fullmatch(origin):
-        raise RefusedError(f"{text} is no web origin; it looks like https://shop.example or http://localhost:3000")
+        raise RefusedError(f"{text} is not a web origin; it looks like https://shop.example or http://localhost:3000")
     return origin
 
 
@@ -56,7 +56,7 @@ def checked_network(text: str) -> str:
     try:
         return str(ip_network(text.strip(), strict=False))
     except ValueError:
-        raise RefusedError(f"{text} is no network; it looks like 203.0.113.7, 10.0.0.0/8 or 2001:db8::/32") from None
+        raise RefusedError(f"{text} is not a network; it looks like 203.0.113.7, 10.0.0.0/8 or 2001:db8::/32") from None
 
 
 def _check_name(name: str) -> None:
@@ -196,7 +196,7 @@ class Accounts:
     async def create_key(
         self, account_id: int, now: float, *, unsigned_payload: bool = False, addresses: tuple[str, ...] = ()
     ) -> Key:
-        """A new SecretId and SecretKey of an account. NotFoundError; RefusedError for an address that is no network."""
+        """A new SecretId and SecretKey. Raises NotFoundError; RefusedError for an address that is not a network."""
         await self.get(account_id)
         key = Key(
             secret_id=new_secret_id(self._entropy),

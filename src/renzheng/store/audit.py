@@ -1,4 +1,4 @@
-"""Who did what to which account, key or person. Names operators and row ids, never people's data."""
+"""The audit log: who did what to which account, key or person. Names operators and row ids, never people's data."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Audit:
         )
 
     async def record(self, verb: str, subject: str) -> None:
-        """For a deed that is no write to this database, such as one on the keys; once it is done."""
+        """For a deed that is not a write to this database, such as one on the keys; once it is done."""
         await self._database.write(lambda tx: self.add(tx, verb, subject))
 
     async def newest(self, limit: int = 100) -> list[AuditEvent]:

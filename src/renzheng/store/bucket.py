@@ -47,13 +47,13 @@ class BucketObjects:
         self._errors: tuple[type[Exception], ...] = (BaseError, FileNotFoundError)
         scheme, _, rest = url.partition("://")
         if scheme not in SCHEMES or not rest.strip("/"):
-            raise StoreError(f"{url} is no address of an object store, such as s3://bucket/prefix")
+            raise StoreError(f"{url} is not an address of an object store, such as s3://bucket/prefix")
         given: dict[str, Any] = dict(options or {})
         allow_http = given.pop("allow_http", "") == "true" or os.environ.get("AWS_ALLOW_HTTP", "") == "true"
         try:
             self._store: Any = from_url(url, **_bounds(answer_seconds, allow_http), **given)
         except (BaseError, ValueError) as error:
-            raise StoreError(f"{url} is no address of an object store: {_first_line(error)}") from None
+            raise StoreError(f"{url} is not an address of an object store: {_first_line(error)}") from None
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:

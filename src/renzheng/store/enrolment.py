@@ -107,7 +107,7 @@ def check_photo(path: Path, most_bytes: int) -> str | None:
     if size > most_bytes:
         return f"the file has more than {most_bytes} bytes"
     if not head.startswith(MAGIC):
-        return "the file is no JPEG or PNG"
+        return "the file is not a JPEG or PNG"
     return None
 
 
@@ -123,7 +123,7 @@ def read_lines(content: bytes, photos: PhotoSource | None) -> Iterator[ImportRow
         for values in reader:
             yield from _line(reader.line_num, values, photos)
     except csv.Error:
-        yield Problem(reader.line_num, "row", "the row is no CSV")
+        yield Problem(reader.line_num, "row", "the row is not CSV")
 
 
 def _line(row: int, values: dict[str, str], photos: PhotoSource | None) -> Iterator[ImportRow | Problem]:

@@ -102,7 +102,7 @@ class Judgements(Attempts):
         return await self._set_lease(session_id, epoch, until)
 
     async def release_judging(self, session_id: int, epoch: int) -> bool:
-        """Give the session back, as at a shutdown; this is no lost lease."""
+        """Give the session back, as at a shutdown; this is not a lost lease."""
         return await self._set_lease(session_id, epoch, None)
 
     async def _set_lease(self, session_id: int, epoch: int, until: float | None) -> bool:

@@ -119,7 +119,7 @@ def master_seal(folder: Path, generation: int) -> str:
 
 
 def read_master(folder: Path, generation: int, seals: Sequence[MasterSeal] = ()) -> bytes:
-    """Raises KeysRefusedError where the file is missing or is no master key, MasterSealError where nothing opens it."""
+    """Raises KeysRefusedError if the file is missing or not a master key, MasterSealError if nothing opens it."""
     path = master_path(folder, generation)
     try:
         key = opened_text(seals, path.read_text("ascii"), generation)

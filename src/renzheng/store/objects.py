@@ -188,7 +188,7 @@ class FolderObjects:
             sync_folder(path.parent)
 
     def _put(self, path: Path, content: Content) -> None:
-        # A leading dot is no object's name, so a file that a crash leaves behind is seen only by the sweeper.
+        # A leading dot is not an object's name, so a file that a crash leaves behind is seen only by the sweeper.
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         for _ in range(3):
             self._make_folder(path.parent)

@@ -138,7 +138,7 @@ class PostgresDatabase:
         return rows[0] if rows else None
 
     async def all(self, sql: str, /, **values: Any) -> list[Row]:
-        """A read changes nothing, so a lost connection is no reason to fail: it is read again on another, until none
+        """A read changes nothing, so a lost connection is not a reason to fail: it is read again on another, until none
         of those that were open before is left."""
         for left in range(self._settings.readers, -1, -1):
             try:

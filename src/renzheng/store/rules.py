@@ -47,7 +47,7 @@ class Rules:
         self._audit = audit
 
     async def create(self, account_id: int, name: str, terms: RuleTerms, now: float) -> Rule:
-        """A draft. Raises RefusedError for a name that the account has already, or that is no name."""
+        """A draft. Raises RefusedError for a name that the account has already, or that is not a name."""
         _check_name(name)
         values = {
             "account_id": account_id,

@@ -46,7 +46,7 @@ LABELS = {
     "DurationSeconds": ("Good for, seconds", "有效秒数"),
     "Enabled": ("Enabled", "启用"),
     "Endpoint": ("Endpoint", "访问地址"),
-    "EvidenceDays": ("Days of evidence", "证据天数"),
+    "EvidenceDays": ("Days of evidence", "影像天数"),
     "IdCard": ("ID number", "身份证号"),
     "ImageBase64": ("Photo", "照片"),
     "KeyId": ("Id of the bucket's key", "存储桶密钥 ID"),

@@ -263,7 +263,7 @@ MANIFESTS = (
         AccountReply,
         WORKERS,
         (
-            "设置账号的限额：某个接口每秒的请求数，或保存的证据字节数。",
+            "设置账号的限额：某个接口每秒的请求数，或保存的影像字节数。",
             "Sets a limit of an account: requests per second of an action, or bytes of evidence.",
         ),
         {

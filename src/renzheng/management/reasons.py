@@ -35,7 +35,7 @@ CHINESE = {
     "what was delivered of this verification is erased": "该核身已投递的内容已被删除",
     "it was delivered to another bucket than the account has authorised now":
         "它曾投递到另一个存储桶，不是账号当前授权的存储桶",
-    "its evidence is no longer kept": "该核身的证据已不再保存",
+    "its evidence is no longer kept": "该核身的影像已不再保存",
     "this verification has no verdict yet": "该核身尚无结论",
     "models are missing: run renzheng models install": "缺少模型：请运行 renzheng models install",
     "models are missing: run renzheng models install, or send Look as false":
@@ -78,7 +78,7 @@ CHINESE = {
     "a top-up is not 0 and at most {} verifications": "充值次数不能为 0，最多 {} 次",
     "account {} has an unlimited balance; make it prepaid first": "账号 {} 不限次数，请先改为预付",
     "a limit is 0 to 1000000 requests a second, not {}": "限额为每秒 0 至 1000000 次请求，不能是 {}",
-    "evidence is limited to 0 to {} bytes, not {}": "存证限额为 0 至 {} 字节，不能是 {}",
+    "evidence is limited to 0 to {} bytes, not {}": "影像限额为 0 至 {} 字节，不能是 {}",
     "the CSV file is neither UTF-8 nor GB 18030": "CSV 文件既不是 UTF-8 也不是 GB 18030 编码",
     "the import has problems; nothing was stored": "导入内容有误，未登记任何人",
     "the heading (row 1) lacks {}; it is {}": "表头（第 1 行）缺少 {}，应为 {}",

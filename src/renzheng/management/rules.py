@@ -187,7 +187,7 @@ _TERMS = {
     "AttemptsADay": Parameter(
         "同一身份证号每天的尝试次数，0 为不限。", "Attempts a day for one ID number; 0: no limit."
     ),
-    "EvidenceDays": Parameter("证据保存天数，0 到 3650。", "Days that evidence is kept, 0 to 3650."),
+    "EvidenceDays": Parameter("影像保存天数，0 到 3650。", "Days that evidence is kept, 0 to 3650."),
     "Light": Parameter("是否加入光线活体检测。", "Whether the light challenge is added."),
 }
 _NAME = {"Name": Parameter("规则名称，在账号内唯一。", "A name of its own in the account.")}

@@ -155,7 +155,7 @@ MANIFESTS = (
         EraseReply,
         TENANTS,
         (
-            "立即删除一次核身的结果和全部证据，不能恢复。",
+            "立即删除一次核身的结果和全部影像，不能恢复。",
             "Erases one verification at once, its result and all evidence, permanently.",
         ),
         ONE,

@@ -214,7 +214,7 @@ class WorkerLimits:
     """Address space of a process that decodes strangers' bytes (RLIMIT_AS)."""
     model_memory: int = 1536 * MEBIBYTE
     """Resident bytes above which a process with models is replaced once it is idle."""
-    start_seconds: float = 90.0
+    boot_seconds: float = 90.0
     """For a process to load its models; beside busy neighbours that takes many times the usual second."""
     decode_seconds: float = defaults.DECODE_SECONDS
     attempt_decode_seconds: float = defaults.ATTEMPT_DECODE_SECONDS

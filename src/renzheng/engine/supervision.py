@@ -71,7 +71,7 @@ class Worker:
         """Start the process and wait until it is ready. Raises WorkerDiedError."""
         self._spawn()
         try:
-            async with asyncio.timeout(self._limits.workers.start_seconds):
+            async with asyncio.timeout(self._limits.workers.boot_seconds):
                 await self._receive(ReadyAnswer)
         except TimeoutError:
             self.kill()

@@ -111,7 +111,7 @@ class Link:
         """Start a courier, and wait until it has reached the cluster. Raises EngineUnusableError."""
         self._reader, self._writer = await asyncio.open_connection(sock=self._spawn())
         try:
-            async with asyncio.timeout(self._limits.workers.start_seconds):
+            async with asyncio.timeout(self._limits.workers.boot_seconds):
                 _, content = await stream.read(self._reader, MAX_REPLY_BYTES)
         except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
             raise EngineUnusableError(f"Ray at {self.address} was not reached") from None

@@ -29,6 +29,7 @@ CHINESE = {
     "there is no account {}": "没有账号 {}",
     "there is no key {}": "没有密钥 {}",
     "there is no operator {}": "没有人员 {}",
+    "there is no operator of that name": "没有该名称的人员",
     "there is no such verification, or it is erased": "没有该核身记录，或已被删除",
     "this verification has no delivery: its token was without UseCos, or it is not judged yet":
         "该核身没有需要投递的内容：Token 未使用 UseCos，或尚未判定",

@@ -34,7 +34,7 @@ READ_ELSEWHERE = {
         "keep_alive_seconds",
     ),
     *("min_free_descriptors", "trusted_proxies", "log_json", "log_level", "models_dir"),
-    *("console_link_minutes", "encryption_rsa_bits", "import_hours", "sweep_seconds"),
+    *("console_link_minutes", "encryption_rsa_bits", "import_hours", "start_seconds", "sweep_seconds"),
     *("engine_replicas", "engine_seconds"),
     *("oidc_claim", "oidc_client_id", "oidc_client_secret", "oidc_title"),
 }

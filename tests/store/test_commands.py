@@ -147,7 +147,7 @@ def test_a_photo_that_is_none_and_keys_that_others_can_read_end_a_command_with_a
     run(account, "create", "shop")
     (tmp_path / "text.jpg").write_text("text")
     added = ("--id-card", ID_CARD, "--name", NAME, "--photo", str(tmp_path / "text.jpg"))
-    assert "no JPEG or PNG" in run(identity, "add", *added, code=1)
+    assert "not a JPEG or PNG" in run(identity, "add", *added, code=1)
     (tmp_path / "keys" / "master-1.key").chmod(0o644)
     assert "group or others can reach the keys" in run(account, "list", code=1)
 

@@ -27,7 +27,7 @@ class Request(Message, forbid_unknown_fields=True, frozen=True, rename="pascal")
     encryption: Encryption | None = None
 
     def check(self) -> None:
-        """Who asks for a sealed reply and sends no key must not get a plain one. Raises InvalidParameterError."""
+        """A caller that wants a sealed reply and sends no key must not get a plain one. Raises InvalidParameterError."""
         sent = self.encryption
         if sent is not None and sent.ciphertext_blob:
             return

@@ -1,4 +1,4 @@
-"""Who asks for a verification, and whose pages may run it."""
+"""The account that asks for a verification, and the origins whose pages may run it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks for a verification, as people read it. `names`: by language."""
+    """The account that asks for a verification, as people see it. `names`: by language."""
 
     names: Mapping[str, str]
     privacy_url: str = ""

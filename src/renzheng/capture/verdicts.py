@@ -1,4 +1,4 @@
-"""Who waits for whom: judges for work, and sockets and callers for a verdict, in this process and in others."""
+"""Waiting and waking: judges wait for work, sockets and callers wait for a verdict, in this process and in others."""
 
 from __future__ import annotations
 

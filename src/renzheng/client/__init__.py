@@ -1,4 +1,4 @@
-"""The client's side of FaceID: sign, seal, mint, fetch, open. Needs none of the server's packages."""
+"""A FaceID client: sign, seal, call, open. Needs none of the server's packages."""
 
 from renzheng.client.client import DEFAULT_ENDPOINT, Client
 from renzheng.client.errors import ApiError, ClientError, ReplyError, RequestTooLargeError, TransportError

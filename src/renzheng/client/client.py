@@ -1,4 +1,4 @@
-"""A client of FaceID's API, for renzheng and for Tencent Cloud alike."""
+"""A client of FaceID's API, for both renzheng and Tencent Cloud."""
 
 import secrets
 import time
@@ -23,21 +23,21 @@ Reply = TypeVar("Reply", bound=msgspec.Struct)
 
 
 class Client:
-    """Calls FaceID. One client may be used by many threads.
+    """Calls FaceID. Several threads may share one client.
 
-    secret_id, secret_key, token: the account's key; the token belongs to temporary keys.
+    secret_id, secret_key, token: the account's key; `token` is for temporary keys only.
     endpoint: scheme, host and port; without a scheme it is https.
     region: such as ap-guangzhou; GetFaceIdToken needs one.
     language: of error messages, zh-CN or en-US.
-    service, version: of the product; a server of renzheng also has `renzheng`, its management.
-    signature_method, http_method: TC3-HMAC-SHA256 over JSON unless said otherwise.
+    service, version: of the product; a renzheng server also has the service `renzheng`, for management.
+    signature_method, http_method: TC3-HMAC-SHA256 over JSON by default.
     public_key: seals `sealed_fields` in requests and has results sealed; any form that load_public_key reads.
     timeout: seconds to connect, and again for each read.
-    max_reply_bytes: a larger reply is a ReplyError; a result with its video is some megabytes.
+    max_reply_bytes: a larger reply raises ReplyError; a result with its video has a few megabytes.
     ca_file: PEM certificates to trust in place of the system's.
     clock, randomness: unix seconds; that many random bytes.
 
-    ValueError for an endpoint or a public key that is none.
+    Raises ValueError if the endpoint or the public key is not valid.
     """
 
     def __init__(
@@ -94,9 +94,11 @@ class Client:
         rule_id: str | None = None,
         use_cos: bool | None = None,
     ) -> FaceIdToken:
-        """A token for one verification, against `image` (a JPEG's or PNG's bytes) or against name and id_card.
+        """A token for one verification.
 
-        compare_lib: LOCAL with an image and BUSINESS without, unless given. extra: up to 1000 characters that come
+        The face is compared with `image` (bytes of a JPEG or PNG) or with the person enrolled under name and id_card.
+
+        compare_lib: by default LOCAL with an image and BUSINESS without. extra: up to 1000 characters that come
         back with the result.
         """
         parameters = {
@@ -122,9 +124,9 @@ class Client:
         best_frame: bool = False,
         whole_body: bool = False,
     ) -> FaceIdResult:
-        """The outcome of a verification, for three days after its token was made.
+        """The result of a verification, available for three days after its token was issued.
 
-        video, best_frame: have them in the reply. whole_body: have the reply sealed as one, and not field by field;
+        video, best_frame: include them in the reply. whole_body: seal the reply as a whole, not field by field;
         ValueError without a public key.
         """
         parameters: dict[str, Any] = {"FaceIdToken": str(token)}
@@ -139,7 +141,7 @@ class Client:
         return _typed(content if key is None else open_reply(content, key), FaceIdResult)
 
     def call(self, action: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Any action of the product: the content of `Response`, as it came.
+        """Calls any action of the product. Returns the content of `Response` as it arrived.
 
         ApiError when that is an error; TransportError, ReplyError and RequestTooLargeError when it does not come to
         that. Nothing is sent twice.

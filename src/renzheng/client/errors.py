@@ -1,15 +1,15 @@
-"""What a call can end in, other than a reply."""
+"""The exceptions that a call can raise."""
 
 
 class ClientError(Exception):
-    """The base of everything that this client raises about a call."""
+    """The base class of all exceptions that this client raises for a call."""
 
 
 class ApiError(ClientError):
     """The server answered with an error.
 
     `code`: such as `AuthFailure.SignatureFailure`. `message`: the server's sentence, in the client's language.
-    `request_id`: what the server's operator finds the request by.
+    `request_id`: with it, the server's operator can find the request.
     """
 
     def __init__(self, code: str, message: str, request_id: str) -> None:
@@ -27,8 +27,8 @@ class TransportError(ClientError):
 
 
 class ReplyError(ClientError):
-    """What came is not a reply of this API, is larger than allowed, or is sealed under another key."""
+    """The response is not a reply of this API, is larger than allowed, or is sealed under another key."""
 
 
 class RequestTooLargeError(ClientError):
-    """The request is larger than its signature method may carry, and was not sent."""
+    """The request is too large for its signature method and was not sent."""

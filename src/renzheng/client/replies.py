@@ -1,4 +1,4 @@
-"""The replies that the client hands out, typed. A field that the server left out, or sent as null, is None."""
+"""The typed replies of the client. A field that the server left out or sent as null is None."""
 
 import msgspec
 
@@ -22,7 +22,7 @@ class FaceIdResult(msgspec.Struct, rename="pascal", frozen=True, kw_only=True):
 
     result: the business code, "0" for a passed verification. similarity: 0 … 100. video_base64 and
     best_frame_base64: Base64, or the address of an object in COS. The tags are None where the server does not judge
-    devices. A `result` other than "0" is no error: it is the outcome.
+    devices. A `result` other than "0" is not an error; it is the result of the verification.
     """
 
     result: str
@@ -42,7 +42,7 @@ class FaceIdResult(msgspec.Struct, rename="pascal", frozen=True, kw_only=True):
 
     @property
     def passed(self) -> bool:
-        """Whether a living person was seen and is the person asked for."""
+        """Whether a live person was seen who matches the reference photo."""
         return self.result == "0"
 
     def __repr__(self) -> str:

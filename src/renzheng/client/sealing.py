@@ -1,4 +1,4 @@
-"""Sealed fields from the caller's side, for this client and beside any other."""
+"""Sealed fields on the caller's side, for this client or any other."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ def seal_request(
 ) -> tuple[dict[str, Any], SealingKey]:
     """The parameters with `fields` sealed and Encryption added, and the key that opens the reply.
 
-    A field that is absent or None is passed over; with none left the request asks for a sealed reply only. Each call
+    A field that is absent or None is skipped; if none is left, the request only asks for a sealed reply. Each call
     makes a new key. public_key: AES-256-CBC for an RSA key, SM4-GCM for an SM2 key; text in any form that
     load_public_key reads. TypeError when a field is not text.
     """

@@ -26,7 +26,7 @@ from renzheng.console.tables import ManagementPages
 
 EXPLORER = f"{ROOT}/explorer"
 NEEDED = "CreateKey"
-"""Who may make a key of an account may also call with one that is there."""
+"""A role that may create keys of an account may also call with an existing one."""
 MAX_WORDS = 100
 FIRST_REGION = "ap-guangzhou"
 

@@ -16,7 +16,7 @@ _UNTOUCHED = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 
 
 class BodyBuffers:
-    """Buffers of whole MiB. What is in one is of whoever used it before: only what was read anew may be looked at."""
+    """Buffers of whole MiB. It still holds the bytes of its last user: only what was read anew may be looked at."""
 
     def __init__(self) -> None:
         self._kept: list[mmap.mmap] = []

@@ -1,4 +1,4 @@
-"""Who sits at the desk: the person behind a key, what the role admits, and whose records that person sees."""
+"""The person behind a key, what the role allows, and which accounts' records that person sees."""
 
 from __future__ import annotations
 

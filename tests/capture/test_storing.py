@@ -32,7 +32,7 @@ async def test_a_step_is_revealed_and_an_attempt_handed_in_when_its_frames_are_s
             return stored
 
         async def revealing(*given: Any) -> bool:
-            seen.append((given[2].index, under_way[0], (await sessions.kept(session_id, 1))[0] > 0))
+            seen.append((given[2].index, under_way[0], (await sessions.stored_frames(session_id, 1))[0] > 0))
             return await reveal(*given)
 
         async def submitting(*given: Any) -> bool:

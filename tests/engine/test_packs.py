@@ -300,9 +300,9 @@ def test_what_was_added_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch
     with pytest.raises(KeyboardInterrupt):
         packs.add(custom(tmp_path / "mine", calibrated=True), tmp_path / "mine", cache)
     monkeypatch.undo()
-    assert [pack.name for pack in packs.known(cache)] == [pack.name for pack in packs.manifest()]
+    assert [pack.name for pack in packs.known_packs(cache)] == [pack.name for pack in packs.manifest()]
     packs.add(custom(tmp_path / "mine", calibrated=True), tmp_path / "mine", cache)
-    assert len(packs.known(cache)) == len(packs.manifest()) + 1
+    assert len(packs.known_packs(cache)) == len(packs.manifest()) + 1
 
 
 def test_an_embedding_without_a_calibration_cannot_be_used(tmp_path: Path) -> None:

@@ -306,7 +306,7 @@ def test_a_fault_of_the_network_is_named_and_ends_no_judgement(tmp_path: Path, s
     found = net.measure([(selfie, mesh)])
     assert (found.score, found.refuses) == (None, False)
     assert found.fault is not None
-    assert "no probability" in found.fault
+    assert "not a probability" in found.fault
 
 
 def test_every_tag_value_is_known_with_its_reason() -> None:

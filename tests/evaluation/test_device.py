@@ -145,7 +145,7 @@ def test_verify_says_by_its_exit_code_what_came_of_it(server: Server, merchant: 
     assert "4411" in again.stderr
     unfit = verify(token, "--puppet", __file__)
     assert unfit.returncode == 2
-    assert "no photo" in unfit.stderr
+    assert "not a photo" in unfit.stderr
 
 
 def test_addresses_of_the_capture_channel() -> None:
@@ -166,16 +166,16 @@ def test_what_is_printed_holds_no_picture_and_no_token() -> None:
 def test_an_attack_is_shown_if_none_passed_and_nine_of_ten_met_what_they_were_made_for() -> None:
     by_name = {scenario.name: scenario for scenario in SCENARIOS}
     flat, head = by_name["flat"], by_name["head"]
-    assert TrialCounts(flat, runs=10, right=10, judged=10).shown
-    assert not TrialCounts(flat, runs=10, passed=1, right=9, judged=10).shown
+    assert TrialCounts(flat, runs=10, right=10, judged=10).is_as_expected
+    assert not TrialCounts(flat, runs=10, passed=1, right=9, judged=10).is_as_expected
     elsewhere = TrialCounts(flat, runs=10, right=9, judged=10)
-    assert (elsewhere.shown, elsewhere.elsewhere) == (True, 1)
-    assert TrialCounts(flat, runs=10, right=9, judged=9, unready=1).shown
-    assert not TrialCounts(flat, runs=10, right=8, judged=9, unready=1).shown
-    assert not TrialCounts(flat, runs=10, right=9, judged=9).shown, "the machine failed one, which shows nothing"
-    assert not TrialCounts(flat, runs=1, judged=1).shown
-    assert TrialCounts(head, runs=10, passed=9, right=9, judged=10).shown
-    assert not TrialCounts(head, runs=10, passed=8, right=8, judged=10).shown
+    assert (elsewhere.is_as_expected, elsewhere.elsewhere) == (True, 1)
+    assert TrialCounts(flat, runs=10, right=9, judged=9, unready=1).is_as_expected
+    assert not TrialCounts(flat, runs=10, right=8, judged=9, unready=1).is_as_expected
+    assert not TrialCounts(flat, runs=10, right=9, judged=9).is_as_expected, "the machine failed one"
+    assert not TrialCounts(flat, runs=1, judged=1).is_as_expected
+    assert TrialCounts(head, runs=10, passed=9, right=9, judged=10).is_as_expected
+    assert not TrialCounts(head, runs=10, passed=8, right=8, judged=10).is_as_expected
 
 
 def test_every_kind_of_attack_is_among_the_scenarios() -> None:

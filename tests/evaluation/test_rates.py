@@ -63,7 +63,7 @@ def test_nothing_but_errors_is_bounded_from_below() -> None:
 def test_without_a_trial_there_is_no_rate() -> None:
     found = rate(0, 0)
     assert (found.value, found.low, found.high) == (None, None, None)
-    with pytest.raises(ValueError, match="no proportion"):
+    with pytest.raises(ValueError, match="not a proportion"):
         rate(3, 2)
 
 

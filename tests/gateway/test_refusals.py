@@ -81,7 +81,7 @@ REFUSED: list[tuple[str, str, str, Request]] = [
     ("InvalidParameter", "is missing", "不完整", local_json(b'{"CompareLib": "BUSINESS"')),
     ("InvalidParameter", "not GBK", "而非 GBK", local_json(
         json.dumps(BUSINESS, ensure_ascii=False).encode("gbk"))),
-    ("InvalidParameter", "no JSON object", "不是 JSON", local_json(b"7")),
+    ("InvalidParameter", "not a JSON object", "不是 JSON", local_json(b"7")),
     ("InvalidParameterValue", "multipart/form-data", "multipart/form-data", local_json(
         BUSINESS, content_type="text/plain")),
     ("InvalidParameter", "no `=`", "缺少", form(**V1) | {"body": b"Region&Action=x"}),

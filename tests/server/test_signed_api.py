@@ -112,7 +112,7 @@ def test_unusual_photos_are_taken(server: Server, key: tuple[str, str], photo: b
         ),
         (base64_of(base64_of(JPEG).encode()), "编码了两次", "twice"),
         (base64_of(f"data:image/jpeg;base64,{base64_of(JPEG)}".encode()), "编码了两次", "twice"),
-        (base64_of(b"no image at all"), "不是可用的 JPEG 或 PNG", "no JPEG or PNG"),
+        (base64_of(b"no image at all"), "不是可用的 JPEG 或 PNG", "not a JPEG or PNG"),
         (base64_of(JPEG[:-2000]), "图片不完整", "cut off"),
         (base64_of(drawn()[:120]), "图片不完整", "cut off"),
         (base64_of(drawn()[:-12]), "图片不完整", "cut off"),

@@ -142,7 +142,7 @@ async def test_origins_are_kept_as_browsers_send_them_and_reach_the_cache(world:
     assert found is not None
     assert found.origins == ("https://shop.example", "http://localhost:3000")
     for odd in ("shop.example", "https://shop.example/path", "null", "*", "ftp://shop.example"):
-        with pytest.raises(RefusedError, match="no web origin"):
+        with pytest.raises(RefusedError, match="not a web origin"):
             await world.store.accounts.set_origins(world.account.id, (odd,))
 
 

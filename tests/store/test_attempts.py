@@ -116,8 +116,8 @@ async def test_frames_of_an_attempt_that_never_counted_go_when_the_next_begins(w
 async def test_what_a_device_that_comes_back_needs_is_told_without_opening_all_frames(world: World) -> None:
     sessions = world.store.sessions
     session_id = await world.capture(frames=4)
-    assert (await sessions.kept(session_id, 1))[:2] == (4, 3)
-    assert (await sessions.kept(session_id, 2))[:2] == (0, -1)
+    assert (await sessions.stored_frames(session_id, 1))[:2] == (4, 3)
+    assert (await sessions.stored_frames(session_id, 2))[:2] == (0, -1)
     newest = await sessions.newest_frames(session_id, 1, step=1, most=2)
     assert [(record.sequence, content) for record, content in newest] == [(2, jpeg(2)), (3, jpeg(3))]
     assert await sessions.newest_frames(session_id, 1, step=0, most=2) == []
@@ -212,8 +212,8 @@ async def test_frames_of_attempts_before_the_one_that_never_counted_stay(world: 
     assert await sessions.reveal(session_id, 2, world.step(0), False, None)
     assert await sessions.store_frames(session_id, 2, [world.frame(0)])
     assert await sessions.begin_attempt(session_id, 2, ("blink",), world.clock()) == 3
-    assert (await sessions.kept(session_id, 1))[:2] == (3, 2)
-    assert (await sessions.kept(session_id, 2))[:2] == (0, -1)
+    assert (await sessions.stored_frames(session_id, 1))[:2] == (3, 2)
+    assert (await sessions.stored_frames(session_id, 2))[:2] == (0, -1)
 
 
 async def test_the_newest_frames_are_of_one_step_and_the_frames_of_one_attempt(world: World) -> None:

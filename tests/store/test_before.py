@@ -14,13 +14,13 @@ async def test_rows_name_no_object_that_was_not_written(world: World, monkeypatc
     put = sessions._objects.put
 
     async def counting(path: str, content: object) -> None:
-        seen.append((await sessions.kept(session_id, 1))[0])
+        seen.append((await sessions.stored_frames(session_id, 1))[0])
         await put(path, content)  # type: ignore[arg-type]
 
     monkeypatch.setattr(sessions._objects, "put", counting)
     assert await sessions.store_frames(session_id, 1, [world.frame(5), world.frame(6)])
     assert seen == [1]  # when the object was written there was no row of these frames yet
-    assert (await sessions.kept(session_id, 1))[0] == 3
+    assert (await sessions.stored_frames(session_id, 1))[0] == 3
 
     async def failing(path: str, content: object) -> None:
         raise OSError("no disk")
@@ -28,7 +28,7 @@ async def test_rows_name_no_object_that_was_not_written(world: World, monkeypatc
     monkeypatch.setattr(sessions._objects, "put", failing)
     with pytest.raises(OSError, match="no disk"):
         await sessions.store_frames(session_id, 1, [world.frame(7)])
-    assert (await sessions.kept(session_id, 1))[0] == 3
+    assert (await sessions.stored_frames(session_id, 1))[0] == 3
 
 
 async def test_frames_are_read_in_their_order_however_many_objects_hold_them(world: World) -> None:
@@ -42,6 +42,6 @@ async def test_frames_are_read_in_their_order_however_many_objects_hold_them(wor
     assert all(jpeg == world.frame(record.sequence)[1] for record, jpeg in found)
     newest = await sessions.newest_frames(session_id, 1, step=1, most=4)
     assert [record.sequence for record, _ in newest] == [162, 180, 181, 182]
-    kept = await sessions.kept(session_id, 1)
+    kept = await sessions.stored_frames(session_id, 1)
     assert kept[:2] == (30, 182)
     assert kept[2] >= sum(len(jpeg) for _, jpeg in found)

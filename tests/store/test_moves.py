@@ -108,11 +108,13 @@ async def test_a_live_token_is_not_expired_and_a_dead_one_is_in_bounded_portions
 @pytest.mark.sqlite
 async def test_expiry_and_claims_read_an_index_and_not_the_whole_table(world: World) -> None:
     from renzheng.store.judgements import _CLAIMABLE
-    from renzheng.store.records import moves
+    from renzheng.store.records import move_where
 
     queries = {
-        f"SELECT id FROM sessions WHERE {moves('expire')} AND expires_at <= 1 ORDER BY expires_at LIMIT 9": "_open",
-        f"SELECT id FROM sessions WHERE {moves('lapse')} AND judged > 0 AND expires_at <= 1 ORDER BY expires_at": (
+        f"SELECT id FROM sessions WHERE {move_where('expire')} AND expires_at <= 1 ORDER BY expires_at LIMIT 9": (
+            "_open"
+        ),
+        f"SELECT id FROM sessions WHERE {move_where('lapse')} AND judged > 0 AND expires_at <= 1 ORDER BY expires_at": (
             "_lapsing"
         ),
         f"SELECT id FROM sessions WHERE {_CLAIMABLE} ORDER BY submitted_at, id LIMIT 1": "_judging",

@@ -12,7 +12,7 @@ import pytest
 from renzheng.store import postgres
 from renzheng.store.engine import AwayError, StoppedError, StoreError, Transaction
 from renzheng.store.postgres import PostgresDatabase
-from renzheng.store.postgres_session import PostgresSettings, connecting, place, spoken
+from renzheng.store.postgres_session import PostgresSettings, connecting, place, to_psycopg
 from tests.support.postgres import Cluster, cluster
 from tests.support.server import PATIENCE
 
@@ -45,7 +45,7 @@ async def insert(tx: Transaction, number: int, name: str = "x") -> None:
     ],
 )
 def test_one_text_serves_both_engines(sql: str, said: str) -> None:
-    assert spoken(sql) == said
+    assert to_psycopg(sql) == said
 
 
 def test_sentences_name_the_place_and_no_secret() -> None:

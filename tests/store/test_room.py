@@ -156,7 +156,7 @@ async def test_frames_of_what_has_begun_may_use_half_of_the_reserve_and_a_video_
     disk.free = 24 * MIB
     with pytest.raises(NoRoomError):
         await world.store.sessions.store_frames(session_id, 1, [world.frame(11)])
-    assert (await world.store.sessions.kept(session_id, 1))[:2] == (4, 10)
+    assert (await world.store.sessions.stored_frames(session_id, 1))[:2] == (4, 10)
 
 
 async def test_the_photo_of_a_token_that_expired_unused_goes_at_once_and_one_in_use_stays(world: World) -> None:

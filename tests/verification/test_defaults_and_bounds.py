@@ -110,9 +110,9 @@ def test_a_session_of_which_nothing_is_known_has_used_and_was_given_nothing() ->
     new = SESSION
     assert (new.spared, new.excused, new.judged, new.device_mismatch, new.to_bucket) == (0, 0, 0, False, False)
     assert (new.ending, new.device_hash, new.id_hash, new.evidence_until, new.eased, new.node) == (None,) * 6
-    assert replace(new, counted=2, spared=3, excused=5).shown == 2  # what did not count asked the same
-    assert [replace(new, spared=one, excused=2 - one).shown for one in (0, 1, 2)] == [1, 1, 1]
-    assert [replace(new, counted=counted).shown for counted in (0, 1)] == [0, 1]
+    assert replace(new, counted=2, spared=3, excused=5).challenges_shown == 2  # what did not count asked the same
+    assert [replace(new, spared=one, excused=2 - one).challenges_shown for one in (0, 1, 2)] == [1, 1, 1]
+    assert [replace(new, counted=counted).challenges_shown for counted in (0, 1)] == [0, 1]
 
 
 @pytest.mark.parametrize(

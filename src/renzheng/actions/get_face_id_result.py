@@ -27,7 +27,7 @@ class Request(Message, forbid_unknown_fields=True, frozen=True, rename="pascal")
     encryption: Encryption | None = None
 
     def check(self) -> None:
-        """A caller that wants a sealed reply and sends no key must not get a plain one. Raises InvalidParameterError."""
+        """Refuses a request for a sealed reply without a key. Raises InvalidParameterError."""
         sent = self.encryption
         if sent is not None and sent.ciphertext_blob:
             return

@@ -82,7 +82,7 @@ def take(name: str) -> None:
         _taken[name] = os.environ.pop(given)
 
 
-def taken(name: str) -> str | None:
+def taken_secret(name: str) -> str | None:
     """A secret that was moved out of the environment; None where there was none."""
     return _taken.get(name)
 

@@ -14,7 +14,7 @@ async def steps_of_next_attempt(
     """The actions of a new attempt, and where the policy asks for them so many colours, which are always new."""
     actions = await _asked_already(session, sessions)
     if actions is None:
-        actions = challenge.draw(entropy, *session.policy.next_challenge(session.shown, session.eased))
+        actions = challenge.draw(entropy, *session.policy.next_challenge(session.challenges_shown, session.eased))
     return actions + challenge.draw_light(entropy, colours) if session.policy.light else actions
 
 
@@ -28,5 +28,5 @@ async def _asked_already(session: Session, sessions: Sessions) -> tuple[str, ...
     if last is None or last.counts:
         return None
     actions = tuple(action for action in last.actions if not challenge.is_light(action))
-    _, kinds = session.policy.next_challenge(session.shown, session.eased)
+    _, kinds = session.policy.next_challenge(session.challenges_shown, session.eased)
     return actions if actions and set(actions) <= set(kinds) else None

@@ -193,7 +193,7 @@ class Places:
     def waiting(self) -> int:
         return self._line.waiting
 
-    def carried(self) -> int:
+    def capacity(self) -> int:
         """How many attempts the server carries at once, by the newest measurements."""
         return min(self._capacity.places(self._clock(), self._load), self._most)
 
@@ -260,7 +260,7 @@ class Places:
 
     def _move_on(self) -> None:
         """Let in whom the server carries."""
-        admitted = self._line.admit(self.carried())
+        admitted = self._line.admit(self.capacity())
         if admitted:
             self._positions = {}
         for ticket in admitted:

@@ -221,7 +221,7 @@ class Visit:
     def _patience(self, session: Session) -> Patience:
         """How long it is of use to wait: what is left of the token's life has to be enough for an attempt."""
         pace = self._settings.pace
-        actions, _ = session.policy.next_challenge(session.shown, session.eased)
+        actions, _ = session.policy.next_challenge(session.challenges_shown, session.eased)
         needed = SPARE_SECONDS + pace.neutral_seconds + actions * pace.for_one_action(session, actions)
         own, most = session.expires_at - self._parts.clock() - needed, self._settings.limits.place_seconds
         return Patience(min(own, most), own < most)
@@ -326,7 +326,7 @@ class Visit:
         return await self._finish(session, number, EndReason.PHOTO_UNUSABLE)
 
     async def _run_attempt(self, session: Session, attempt: Attempt) -> End:
-        self._device.intake.new_attempt(*await self._parts.sessions.kept(session.id, attempt.number))
+        self._device.intake.new_attempt(*await self._parts.sessions.stored_frames(session.id, attempt.number))
         crowded = lambda: self._places.waiting > 0  # noqa: E731
         runner = AttemptRunner(session, attempt, self._device, self._parts, self._settings, self._socket, crowded)
         self._running, self.under_way = runner, attempt

@@ -126,13 +126,13 @@ def run(app: typer.Typer) -> None:
     try:
         app()
     except Exception as error:
-        if (sentence := _told(error)) is None:
+        if (sentence := _sentence(error)) is None:
             raise
         typer.echo(sentence, err=True)
         sys.exit(2)
 
 
-def _told(error: Exception) -> str | None:
+def _sentence(error: Exception) -> str | None:
     from renzheng.cli.local import printable, unusable
     from renzheng.engine.packs import PackError
     from renzheng.settings import SettingsError

@@ -232,7 +232,7 @@ def own_keys(
         now, bits = time.time(), load_settings().encryption_rsa_bits
         until = now + overlap_days * DAY_SECONDS
         await move_to_own_key_pairs(store.encryption_keys, found.id, until, bits, os.urandom, now)
-        return await encryption.shown(store, found)
+        return await encryption.view_of(store, found)
 
     shown = with_store(work)
     shown.print(as_json)

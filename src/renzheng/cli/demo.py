@@ -196,7 +196,7 @@ def _print_tallies(console: Console, tallies: Sequence[TrialCounts], skipped: Se
             *stopped,
             f"{tally.unready}",
             codes,
-            "yes" if tally.shown else "[red]no[/red]",
+            "yes" if tally.is_as_expected else "[red]no[/red]",
         )
     for scenario in skipped:
         table.add_row(scenario.title, "skipped", scenario.layer, "-", "-", "needs a second face", "-")
@@ -216,4 +216,4 @@ def _print_tallies(console: Console, tallies: Sequence[TrialCounts], skipped: Se
         console.print("Some kinds were skipped, so this run is not complete: set --faces or RENZHENG_TEST_DATA.")
     if COMPLYING in (tally.scenario for tally in tallies):
         console.print("The head that complies shows what is not caught: a program that renders the right answer.")
-    return all(tally.shown for tally in tallies)
+    return all(tally.is_as_expected for tally in tallies)

@@ -105,7 +105,7 @@ def _public(generations: tuple[Generation, ...]) -> PublicKeys:
     return KeyPairs.from_pem(generations[0].pem).public
 
 
-async def shown(store: Store, account: Account) -> EncryptionView:
+async def view_of(store: Store, account: Account) -> EncryptionView:
     keys = store.encryption_keys
     return EncryptionView(
         account,
@@ -129,7 +129,7 @@ def show(account: AccountOption = None, as_json: JsonOption = False) -> None:
     async def work(store: Store) -> EncryptionView:
         found = await account_of(store, account)
         await make_first(store, found.id)
-        return await shown(store, found)
+        return await view_of(store, found)
 
     with_store(work).print(as_json)
 
@@ -148,7 +148,7 @@ def rotate(
         found = await account_of(store, account)
         bits = rsa_bits or load_settings().encryption_rsa_bits
         await store.encryption_keys.add(found.id, KeyPairs.generate(bits).to_pem(), time.time())
-        return await shown(store, found)
+        return await view_of(store, found)
 
     with_store(work).print(as_json)
 

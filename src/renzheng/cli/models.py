@@ -81,7 +81,7 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
             "decides": pack.part != packs.PASSIVE or passive == (pack, True),
             "rates": asdict(pack.rates) if pack.rates else None,
         }
-        for pack in packs.known()
+        for pack in packs.known_packs()
     ]
     if as_json:
         print_json(rows)
@@ -100,12 +100,12 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
 @app.command()
 def verify() -> None:
     """Compute every digest again; exit code 1 and the file's name if one is missing or wrong."""
-    bad = [(pack, found) for pack in packs.known() if (found := packs.state(pack)) != "ok"]
+    bad = [(pack, found) for pack in packs.known_packs() if (found := packs.state(pack)) != "ok"]
     for pack, found in bad:
         print(f"{pack.filename}: {found}")
     if bad:
         raise typer.Exit(1)
-    print(f"{len(packs.known())} files, all as the manifest says")
+    print(f"{len(packs.known_packs())} files, all as the manifest says")
 
 
 @app.command()
@@ -151,7 +151,7 @@ def _try_passive(name: str) -> None:
     """Run a passive network once, so that one that cannot be run is refused here and not at a verification."""
     from renzheng.engine.passive import PassiveNetwork
 
-    for pack in packs.known():
+    for pack in packs.known_packs():
         if pack.name == name and pack.part == packs.PASSIVE and packs.state(pack) == "ok":
             PassiveNetwork(pack, pack.path())
 

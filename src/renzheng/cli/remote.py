@@ -75,7 +75,7 @@ def ask(client: Client, action: str, parameters: Mapping[str, Any]) -> dict[str,
 class CommandResult:
     """What a command prints, and the exit code that it ends with."""
 
-    shown: Any
+    output: Any
     code: int
 
 
@@ -156,7 +156,7 @@ def _made(callback: Callable[..., Any], act: Act) -> Callable[..., Any]:
         if server is None:
             return callback(**given)
         done = act(Api(remote(server)), given)
-        _show(done.shown if isinstance(done, CommandResult) else done, bool(given.get("as_json")))
+        _show(done.output if isinstance(done, CommandResult) else done, bool(given.get("as_json")))
         raise typer.Exit(done.code if isinstance(done, CommandResult) else 0)
 
     either.__signature__ = signature.replace(parameters=[*signature.parameters.values(), option])  # type: ignore[attr-defined]

@@ -42,7 +42,7 @@ def copy(
 
     from renzheng.store.moving import move
 
-    moved = _told(lambda: move(_place(settings), where, actor=actor(), replace=replace, told=tell))
+    moved = _or_refuse(lambda: move(_place(settings), where, actor=actor(), replace=replace, told=tell))
     evidence = settings.evidence_url or str(settings.data_dir / EVIDENCE_FOLDER)
     if as_json:
         tables = [table._asdict() for table in moved.tables]
@@ -74,7 +74,7 @@ def migrate(
     from renzheng.store.schema import migrate_postgres
 
     bounds = where.settings or PostgresSettings()
-    done = _told(lambda: migrate_postgres(where.records, bounds, beside=beside))
+    done = _or_refuse(lambda: migrate_postgres(where.records, bounds, beside=beside))
     print(f"the schema is {HEAD} now" if done else "there is nothing to do")
 
 
@@ -86,7 +86,7 @@ def discard(as_json: JsonOption = False) -> None:
     from renzheng.store.moving import discard as remove
     from renzheng.store.moving import moved_path
 
-    _told(lambda: moved_path(_place(settings)))  # before a store is opened, and made, where nothing was copied to
+    _or_refuse(lambda: moved_path(_place(settings)))  # before a store is opened, and made, where nothing was copied to
 
     async def work(store: Any) -> list[str]:
         removed = remove(_place(settings), store.vault.id)
@@ -113,7 +113,7 @@ def reopen(
         refuse("what was verified, and what was erased, since the copy is not in SQLite; --yes gives it up", 2)
     from renzheng.store.moving import reopen as back
 
-    _told(lambda: back(_place(settings)))
+    _or_refuse(lambda: back(_place(settings)))
     print("SQLite's files are in use again. Erase again whom you erased since the copy.")
 
 
@@ -125,17 +125,17 @@ def _load() -> Settings:
 
 
 def _postgres(settings: Settings) -> PostgresPlace:
-    where = _told(lambda: databases(settings))
+    where = _or_refuse(lambda: databases(settings))
     return where or refuse("set RENZHENG_DATABASE_URL and RENZHENG_KEYS_URL to two databases of PostgreSQL first")
 
 
 def _place(settings: Settings) -> StoreLocation:
     return StoreLocation(
-        settings.data_dir, settings.keys_dir, time.time, os.urandom, 5.0, False, _told(lambda: seals_of(settings))
+        settings.data_dir, settings.keys_dir, time.time, os.urandom, 5.0, False, _or_refuse(lambda: seals_of(settings))
     )
 
 
-def _told(work: Callable[[], T]) -> T:
+def _or_refuse(work: Callable[[], T]) -> T:
     """What `work` gives; its refusals end the command with a sentence."""
     try:
         return work()

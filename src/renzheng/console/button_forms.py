@@ -107,7 +107,7 @@ class ButtonForms:
             "wrong": None,
             **more,
         }
-        made = await self._management.calls.made(visitor)
+        made = await self._management.calls.recent(visitor)
         return self._frame.page("button_form.html", request, visitor, shown, status, calls=made)
 
     async def do(self, request: Request, visitor: Visitor) -> Response:
@@ -126,7 +126,7 @@ class ButtonForms:
                 raise
             return await self._page(request, visitor, offer, values, 422, problem=refused)
         if button.shows:
-            made = await self._management.calls.made(visitor)
+            made = await self._management.calls.recent(visitor)
             shown = {
                 "button": button,
                 "table": offer.table,
@@ -139,7 +139,7 @@ class ButtonForms:
             return go(f"{_back(offer, values)}?done={action.name}")
         secrets = {**reply.get("Key", {}), **reply}
         shown = {"button": button, "back": _back(offer, values), "link": reply.get("SignInLink"), "reply": secrets}
-        made = await self._management.calls.made(visitor)
+        made = await self._management.calls.recent(visitor)
         return self._frame.page("shown_once.html", request, visitor, shown, calls=made)
 
 

@@ -133,7 +133,7 @@ class Calls:
         content = msgspec.json.encode(kept)
         await self._kept.keep_call(visitor.operator.id, visitor.session.digest, content)
 
-    async def made(self, visitor: Visitor) -> list[Call]:
+    async def recent(self, visitor: Visitor) -> list[Call]:
         """The session's last calls, the newest first."""
         found = await self._kept.calls(visitor.operator.id, visitor.session.digest)
         kept = [msgspec.json.decode(content, type=_KeptCall) for content in found]

@@ -116,7 +116,7 @@ class ExplorerPages:
         return next(
             (
                 call
-                for call in await self._management.calls.made(visitor)
+                for call in await self._management.calls.recent(visitor)
                 if call.request_id == wanted and call.action == action.name and call.service == service
             ),
             None,
@@ -195,7 +195,9 @@ class ExplorerPages:
     async def _page(
         self, name: str, request: Request, visitor: Visitor, shown: Mapping[str, Any], status: int = 200
     ) -> Response:
-        return self._frame.page(name, request, visitor, shown, status, calls=await self._management.calls.made(visitor))
+        return self._frame.page(
+            name, request, visitor, shown, status, calls=await self._management.calls.recent(visitor)
+        )
 
 
 def path_of(service: str, action: Action) -> str:

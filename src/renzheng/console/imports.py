@@ -42,7 +42,7 @@ class ImportPages:
     async def _begin_page(self, request: Request, visitor: Visitor, status: int = 200, **more: Any) -> Response:
         accounts = await self._management.accounts(visitor, language(request))
         shown = {"accounts": accounts, "problem": None, "megabytes": self._max_bytes // (1024 * 1024), **more}
-        made = await self._management.calls.made(visitor)
+        made = await self._management.calls.recent(visitor)
         return self._frame.page("import.html", request, visitor, shown, status, calls=made)
 
     async def begin(self, request: Request, visitor: Visitor) -> Response:
@@ -122,7 +122,7 @@ class ImportPages:
             "refused": (),
             **more,
         }
-        made = await self._management.calls.made(visitor)
+        made = await self._management.calls.recent(visitor)
         return self._frame.page("import_one.html", request, visitor, shown, status, calls=made)
 
     async def act(self, request: Request, visitor: Visitor) -> Response:

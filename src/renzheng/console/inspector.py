@@ -141,7 +141,7 @@ class InspectorPages:
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
         wanted = request.path_params["request_id"]
-        made = await self._calls.made(visitor)
+        made = await self._calls.recent(visitor)
         call = next((one for one in made if one.request_id == wanted), None)
         if call is None:
             raise FormError(404, "missing")

@@ -56,7 +56,7 @@ class RequestPages:
         if shows_all:
             lines = [line for line in lines if line.event == REQUEST and not _is_persons(line)][:MAX_SHOWN]
         shown = {"found": [] if shows_all else found, "wanted": wanted, "shows_all": shows_all, "lines": lines}
-        return self._frame.page("requests.html", request, visitor, shown, calls=await self._calls.made(visitor))
+        return self._frame.page("requests.html", request, visitor, shown, calls=await self._calls.recent(visitor))
 
     def _visible(self, visitor: Visitor, wanted: str) -> list[RequestLine]:
         """Lines of the last hour, of one RequestId unless it is empty. One without an account is of its request's."""

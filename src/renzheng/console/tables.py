@@ -59,7 +59,7 @@ class ManagementPages:
                 button,
                 button.page.format(**row)
                 if button.page
-                else f"{DO}/{button.action}?{urlencode(given(button, row, chosen))}",
+                else f"{DO}/{button.action}?{urlencode(button_parameters(button, row, chosen))}",
             )
             for button in buttons
             if self.allows(visitor, button.action) and button.suits(row)
@@ -127,7 +127,7 @@ class TablePages:
             "accounts": accounts,
             "choices": {column.name: column.words for column in table.columns if column.words},
         }
-        return self._frame.page("table.html", request, visitor, shown, calls=await management.calls.made(visitor))
+        return self._frame.page("table.html", request, visitor, shown, calls=await management.calls.recent(visitor))
 
     async def show_one(self, request: Request, visitor: Visitor, record: Record) -> Response:
         management, spoken = self._management, language(request)
@@ -141,7 +141,7 @@ class TablePages:
             "accounts": await management.accounts(visitor, spoken) if shows_account else {},
             "done": management.actions.get(request.query_params.get("done", "")),
         }
-        return self._frame.page(record.template, request, visitor, shown, calls=await management.calls.made(visitor))
+        return self._frame.page(record.template, request, visitor, shown, calls=await management.calls.recent(visitor))
 
     def _named(self, request: Request, record: Record) -> dict[str, Any]:
         """The parameter by which the address names the record. Raises CallError for what can be none."""
@@ -166,7 +166,7 @@ def _names_accounts(table: Table) -> bool:
     return "AccountId" in table.filters or any(column.kind == "account" for column in table.columns)
 
 
-def given(button: Button, row: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, str]:
+def button_parameters(button: Button, row: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, str]:
     """The parameters of a button that come from its row, and from what the list was asked for, as texts."""
     found = {}
     for parameter, name in button.given.items():

@@ -47,7 +47,7 @@ def pips() -> Iterator[Sequence[str]]:
     """The ways to run a pip, the nearest first."""
     if importlib.util.find_spec("pip") is not None:
         yield (sys.executable, "-m", "pip")
-    for wheel in carried():
+    for wheel in bundled_wheels():
         yield (sys.executable, str(wheel / "pip"))
     for name in ("pip3", "pip"):
         if found := shutil.which(name):
@@ -56,7 +56,7 @@ def pips() -> Iterator[Sequence[str]]:
         yield (found, "tool", "run", "pip")
 
 
-def carried() -> list[Path]:
+def bundled_wheels() -> list[Path]:
     """The wheels of pip that Python, or Debian beside it, keeps for new environments; pip runs out of its wheel."""
     spec = importlib.util.find_spec("ensurepip")
     folders = [Path(spec.origin).parent / "_bundled"] if spec and spec.origin else []

@@ -156,13 +156,13 @@ def _parse(row: dict[str, Any]) -> Pack:
     if calibration is not None:
         rows = ("cosines", "scores", "centre")
         numbers = {key: tuple(map(float, calibration[key])) for key in rows if key in calibration}
-        calibration = _made(Calibration, {**calibration, **numbers}, "calibration")
+        calibration = _build(Calibration, {**calibration, **numbers}, "calibration")
     if rates is not None:
-        rates = _made(ErrorRates, rates, "rates")
-    return _made(Pack, {**given, "calibration": calibration, "rates": rates})
+        rates = _build(ErrorRates, rates, "rates")
+    return _build(Pack, {**given, "calibration": calibration, "rates": rates})
 
 
-def _made(kind: type[T], given: dict[str, Any], table: str = "") -> T:
+def _build(kind: type[T], given: dict[str, Any], table: str = "") -> T:
     """The dataclass from a table; raises PackError that names what the table does not say."""
     needed = [one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING]  # type: ignore[arg-type]
     if missing := [name for name in needed if name not in given]:

@@ -50,7 +50,7 @@ def added(folder: Path | None = None) -> tuple[Pack, ...]:
     return tuple(pack for file in files for pack in parse_manifest(file.read_text(encoding="utf-8")))
 
 
-def known(folder: Path | None = None) -> tuple[Pack, ...]:
+def known_packs(folder: Path | None = None) -> tuple[Pack, ...]:
     """renzheng's packs and the operator's."""
     return (*manifest(), *added(folder))
 
@@ -83,7 +83,7 @@ def use(name: str, folder: Path | None = None, *, decides: bool = False) -> Pack
     ``decides``: a passive network may refuse people; without it its score is advice for the operator.
     """
     folder = folder or models_folder()
-    pack = next((pack for pack in known(folder) if pack.name == name), None)
+    pack = next((pack for pack in known_packs(folder) if pack.name == name), None)
     if pack is None:
         raise PackError(f"no pack is called {name!r}")
     if state(pack, folder) != "ok":
@@ -139,7 +139,7 @@ def pack_for(part: str, folder: Path | None = None) -> Pack:
     """The pack that serves a part: the operator's choice, else renzheng's. Raises PackError where there is none."""
     folder = folder or models_folder()
     chosen = _active(folder).get(part)
-    candidates = manifest() if chosen is None else known(folder)
+    candidates = manifest() if chosen is None else known_packs(folder)
     for pack in candidates:
         if pack.part == part and chosen in (None, pack.name):
             return pack

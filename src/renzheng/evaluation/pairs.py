@@ -140,7 +140,7 @@ def _people(images: list[Path], first: Indices, second: Indices, same: np.ndarra
     return np.unique(roots, return_inverse=True)[1].astype(np.int64), torn
 
 
-def _told(folder: Path) -> dict[str, str] | None:
+def _listed_people(folder: Path) -> dict[str, str] | None:
     """Person by image, from the folder's list of people; None without one. DataError for another heading."""
     path = folder / PEOPLE
     if not path.is_file():
@@ -160,7 +160,7 @@ def read_people(folder: Path, *, most: int | None = None) -> Pairs:
     """
     found: dict[str, list[Path]] = {}
     loose = 0
-    told = _told(folder)
+    told = _listed_people(folder)
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
             continue

@@ -54,7 +54,7 @@ def measure_refusals(
     models = models or FaceModels()
     chosen = images[:: max(1, len(images) // (LOOKED_AT * each))]
     steps = len(chosen) + len(GROUPS) * len(LIGHTS) + len(TILTS)
-    seen = [photo for path in _told(chosen, steps, progress) if (photo := _look(path, models))]
+    seen = [photo for path in _with_progress(chosen, steps, progress) if (photo := _look(path, models))]
     seen.sort(key=lambda photo: photo.brightness)
     taken = [photo for photo in seen if photo.found.embedding is not None]
     if len(taken) < len(GROUPS):
@@ -77,7 +77,7 @@ def measure_refusals(
     return rows
 
 
-def _told(items: Sequence[Item], steps: int, progress: Progress) -> Iterator[Item]:
+def _with_progress(items: Sequence[Item], steps: int, progress: Progress) -> Iterator[Item]:
     for number, item in enumerate(items, 1):
         yield item
         progress("examine", number, steps)

@@ -126,7 +126,7 @@ def _recognition(results: Recognition, words: Words) -> list[str]:
     parts.append(_score_table(results, words))
     if results.calibration is not None:
         parts.append(_calibration(results.calibration, words))
-    parts += [_images(results, point, words), _definitions(results, words), _made(results.run, words)]
+    parts += [_images(results, point, words), _definitions(results, words), _run_details(results.run, words)]
     return parts
 
 
@@ -260,7 +260,7 @@ def _definitions(results: Recognition, words: Words) -> str:
     return _section(words("definitions"), _list([*(words(key) for key in keys), interval]))
 
 
-def _made(run: Run, words: Words) -> str:
+def _run_details(run: Run, words: Words) -> str:
     made = datetime.fromtimestamp(run.made_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
     rows = [
         (words("command"), f"<code>{escape(run.command)}</code>"),
@@ -309,7 +309,7 @@ def _presentations(results: Presentations, words: Words) -> list[str]:
         _section(words("says"), _list([words("pad_limits"), words("pad_not_here")])),
         _section(words("timings_pad"), _timings(results.timings, "", words)) if results.timings else "",
         _section(words("definitions"), _list([words("def_pad"), interval])),
-        _made(results.run, words),
+        _run_details(results.run, words),
     ]
 
 
@@ -337,7 +337,7 @@ def _suite(results: Presentations, suite: Suite, words: Words) -> list[str]:
         _section(words("says"), _list([*suite_facts(suite, words), words("pad_limits"), words("pad_not_here")])),
         _section(words("timings_pad"), _timings(results.timings, "", words)) if results.timings else "",
         _section(words("definitions"), _list([words("def_pad")])),
-        _made(results.run, words),
+        _run_details(results.run, words),
     ]
 
 

@@ -21,10 +21,10 @@ def markdown(results: Results, language: Language = "en") -> str:
     """A table with the command that made it, ending in a line break."""
     words = Words(language)
     body = _recognition(results, words) if isinstance(results, Recognition) else _presentations(results, words)
-    return "\n".join([_made(results.run), "", *body]) + "\n"
+    return "\n".join([_command_line(results.run), "", *body]) + "\n"
 
 
-def _made(run: Run) -> str:
+def _command_line(run: Run) -> str:
     day = datetime.fromtimestamp(run.made_at, UTC).strftime("%Y-%m-%d")
     return f"`{run.command}` ({day}, renzheng {run.version}, {', '.join(run.packs)})"
 
@@ -60,7 +60,7 @@ def _recognition(results: Recognition, words: Words) -> list[str]:
 def refusals(results: Results, language: Language = "en") -> str:
     """Only the tables of refused reference photos, with the command that made them, ending in a line break."""
     assert isinstance(results, Recognition)
-    return "\n".join([_made(results.run), *_refusals(results, Words(language))]) + "\n"
+    return "\n".join([_command_line(results.run), *_refusals(results, Words(language))]) + "\n"
 
 
 def _refusals(results: Recognition, words: Words) -> list[str]:

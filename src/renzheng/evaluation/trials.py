@@ -84,7 +84,7 @@ class TrialCounts:
     slowest: float = float("inf")
 
     @property
-    def shown(self) -> bool:
+    def is_as_expected(self) -> bool:
         """Whether it came out as it must, by the module's rule; of ten heads that comply, too, one may fail.
 
         A trial that the machine failed, with neither a Result nor an end by the server, shows nothing.

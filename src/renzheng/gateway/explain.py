@@ -242,7 +242,7 @@ def _conclude(
 ) -> Explanation:
     """The first reading that gives the client's signature, among those that are `accepted` and then the mistakes."""
     ours = bases[0]
-    canonical, text = ours.shown(masked)
+    canonical, text = ours.signed_texts(masked)
     given = signature.encode("utf-8", "replace")
     if any(hmac.compare_digest(base.signature.encode(), given) for base in accepted):
         return Explanation(method, VALID, canonical, text)
@@ -279,10 +279,10 @@ def _difference(ours: SignatureReading, theirs: SignatureReading, masked: bool) 
     names = ("canonical request", "string to sign")
     for index, where in enumerate(names):
         pairs = zip(
-            _lines(ours.shown(False)[index]),
-            _lines(theirs.shown(False)[index]),
-            _lines(ours.shown(masked)[index]),
-            _lines(theirs.shown(masked)[index]),
+            _lines(ours.signed_texts(False)[index]),
+            _lines(theirs.signed_texts(False)[index]),
+            _lines(ours.signed_texts(masked)[index]),
+            _lines(theirs.signed_texts(masked)[index]),
             strict=False,
         )
         for number, (left, right, shown_left, shown_right) in enumerate(pairs, 1):

@@ -30,7 +30,7 @@ class SignatureReading(Protocol):
 
     @property
     def signature(self) -> str: ...
-    def shown(self, masked: bool) -> tuple[str, str]:
+    def signed_texts(self, masked: bool) -> tuple[str, str]:
         """The canonical request, empty for v1, and the string to sign."""
         ...
 
@@ -80,7 +80,7 @@ class Tc3Reading:
             key, message = message, key
         return hmac.digest(key, message, "sha256").hex()
 
-    def shown(self, masked: bool) -> tuple[str, str]:
+    def signed_texts(self, masked: bool) -> tuple[str, str]:
         text = string_to_sign(self.timestamp, self.date, self.service, self._canonical())
         if not masked:
             return self._canonical().decode("utf-8", "replace"), text
@@ -208,7 +208,7 @@ class V1Reading:
         text = v1_text(self.method, self.host, self.pairs, self.path).encode(self.encoding, "replace")
         return base64.b64encode(hmac.digest(self.secret_key.encode(), text, self.digest)).decode()
 
-    def shown(self, masked: bool) -> tuple[str, str]:
+    def signed_texts(self, masked: bool) -> tuple[str, str]:
         pairs = self.pairs
         if masked:
             pairs = tuple((name, masked_value(name, value)) for name, value in pairs)

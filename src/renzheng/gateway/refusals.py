@@ -44,7 +44,7 @@ class Refusals:
                 self._failures.look_for_key(failure, request.secret_id)
             else:
                 self._failures.add(failure)
-        return _told(request, error, en, zh) if tells else ""
+        return _sentence(request, error, en, zh) if tells else ""
 
     def _failure(self, request: Request, code: str, sentences: RefusalSentences | None) -> RefusedRequest:
         key = getattr(request, "key", None)
@@ -78,10 +78,10 @@ class Refusals:
             hosts=hosts,
             endpoint_service=True,
         )
-        return _told(request, errors.SignatureFailureError(), found.sentence("en-US"), found.sentence("zh-CN"))
+        return _sentence(request, errors.SignatureFailureError(), found.sentence("en-US"), found.sentence("zh-CN"))
 
 
-def _told(request: Request, error: ApiError, en: str, zh: str) -> str:
+def _sentence(request: Request, error: ApiError, en: str, zh: str) -> str:
     """The sentence in the language of the reply, unless the reply says it already."""
     message = error.message(request.language)
     sentence = zh if message == error.message("zh-CN") and (request.language == "zh-CN" or not error.en) else en

@@ -32,14 +32,14 @@ class TermsRequest(Request, frozen=True, kw_only=True):
     evidence_days: float | None = None
     light: bool | None = None
 
-    def given(self) -> dict[str, Any]:
+    def changes(self) -> dict[str, Any]:
         names = ("threshold", "challenge_length", "challenge_kinds", "step_seconds", "attempts", "attempts_a_day")
         return {name: getattr(self, name) for name in (*names, "evidence_days", "light")}
 
 
 def _terms(base: RuleTerms, request: TermsRequest) -> RuleTerms:
     try:
-        return rules.changed_terms(base, request.given())
+        return rules.changed_terms(base, request.changes())
     except ValueError as error:
         raise OperationDeniedError(reason=error) from None
 

@@ -13,9 +13,9 @@ async def metrics_page(parts: ServerParts) -> bytes:
     metrics, store, places = parts.metrics, parts.store, parts.channel.places
     reasons = await parts.readiness.reasons()
     metrics.ready({name: name not in reasons for name in parts.readiness.names})
-    metrics.kept_free_bytes(store.room.kept())
+    metrics.kept_free_bytes(store.room.reserves())
     metrics.worker_restarts(parts.engine.restarts)
-    metrics.attempts(places.taken, places.waiting, places.carried())
+    metrics.attempts(places.taken, places.waiting, places.capacity())
     metrics.free_bytes(store.room.free())
     metrics.changed_rows({table: len(rows) for table, rows in store.authenticity.found.items()})
     metrics.followed_changes(store.keys.followed)

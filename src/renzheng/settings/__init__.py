@@ -79,7 +79,7 @@ def load_settings(**given: object) -> Settings:
     known = {f"{environment.PREFIX}{name.upper()}" for name in Settings.model_fields}
     try:
         environment.take(_MASTER_KEY)
-        secret = environment.taken(_MASTER_KEY)
+        secret = environment.taken_secret(_MASTER_KEY)
         if secret is not None:
             given.setdefault("master_key", secret)
         faults = environment.faults({**environment.read_file(), **os.environ}, known)

@@ -6,7 +6,7 @@ import json
 
 from renzheng.store import evidence_use
 from renzheng.store.engine import Transaction
-from renzheng.store.records import Context, moved, moves, policy_of, session_folder
+from renzheng.store.records import Context, move_set, move_where, policy_of, session_folder
 from renzheng.store.sealer import Kind, Subject
 from renzheng.verification.session import Attempt, EndReason, StepRecord
 
@@ -49,8 +49,8 @@ class Attempts(Context):
         move = "begin" if attempt == 0 else "retry"
         given = {"id": session_id, "attempt": attempt, "now": now}
         sql = (
-            f"UPDATE sessions SET {moved(move)}, has_evidence = 1 WHERE id = :id AND attempt = :attempt"
-            f" AND counted < most_attempts AND {moves(move)} RETURNING attempt"
+            f"UPDATE sessions SET {move_set(move)}, has_evidence = 1 WHERE id = :id AND attempt = :attempt"
+            f" AND counted < most_attempts AND {move_where(move)} RETURNING attempt"
         )
 
         async def begin(tx: Transaction) -> tuple[int, set[str]] | None:
@@ -261,8 +261,8 @@ class Attempts(Context):
         """
         given = {"id": session_id, "attempt": attempt, "now": now, "ending": ending.value, "socket": socket}
         sql = (
-            f"UPDATE sessions SET {moved('submit')}, ending = :ending, submitted_at = :now"
-            f" WHERE id = :id AND attempt = :attempt AND {HELD} AND {moves('submit')}"
+            f"UPDATE sessions SET {move_set('submit')}, ending = :ending, submitted_at = :now"
+            f" WHERE id = :id AND attempt = :attempt AND {HELD} AND {move_where('submit')}"
         )
 
         async def hand_in(tx: Transaction) -> bool:

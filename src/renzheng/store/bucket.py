@@ -56,7 +56,7 @@ class BucketObjects:
             raise StoreError(f"{url} is not an address of an object store: {_first_line(error)}") from None
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         """The library's errors as a sentence: they go on with pages of its own notation."""
         try:
             yield
@@ -79,20 +79,20 @@ class BucketObjects:
             raise AwayError(said) from None
 
     async def put(self, name: str, content: Content) -> None:
-        made = await asyncio.to_thread(_made, content) if isinstance(content, Made) else content
-        with self._told():
+        made = await asyncio.to_thread(_build, content) if isinstance(content, Made) else content
+        with self._translate_errors():
             await self._store.put_async(checked_name(name), made)
 
     async def get(self, name: str) -> bytes | None:
         try:
-            with self._told():
+            with self._translate_errors():
                 result = await self._store.get_async(checked_name(name))
                 return bytes(await result.bytes_async())
         except FileNotFoundError:
             return None
 
     async def delete(self, name: str) -> None:
-        with contextlib.suppress(FileNotFoundError), self._told():
+        with contextlib.suppress(FileNotFoundError), self._translate_errors():
             await self._store.delete_async(checked_name(name))
 
     async def delete_all(self, folder: str) -> None:
@@ -102,7 +102,7 @@ class BucketObjects:
 
     async def entries(self, folder: str, after: str = "", limit: int = 1000) -> list[ObjectEntry]:
         found: list[ObjectEntry] = []
-        with self._told():
+        with self._translate_errors():
             stream = self._store.list(checked_name(folder) + "/", offset=after or None, chunk_size=min(limit, 1000))
             async for chunk in stream:
                 found += [ObjectEntry(item["path"], item["last_modified"].timestamp()) for item in chunk]
@@ -131,7 +131,7 @@ def _bounds(seconds: float, allow_http: bool) -> dict[str, Any]:
     }
 
 
-def _made(content: Made) -> memoryview:
+def _build(content: Made) -> memoryview:
     buffer = memoryview(bytearray(content.size))
     content.fill(buffer)
     return buffer

@@ -9,7 +9,7 @@ from renzheng.store import billing, deliveries, ledger
 from renzheng.store.attempts import Attempts
 from renzheng.store.authenticity import TamperedError, selected
 from renzheng.store.engine import Transaction
-from renzheng.store.records import COLUMNS, moved, moves
+from renzheng.store.records import COLUMNS, move_set, move_where
 from renzheng.store.sealer import ErasedError
 from renzheng.verification.decision import Verdict
 from renzheng.verification.records import JudgingJob
@@ -149,7 +149,7 @@ class Judgements(Attempts):
 
         Up to `limit` sessions, or the one that is asked for. Returns how many.
         """
-        due = f"{moves('lapse')} AND judged > 0 AND expires_at <= :now"
+        due = f"{move_where('lapse')} AND judged > 0 AND expires_at <= :now"
         if session_id is None:
             found = await self._database.all(
                 f"SELECT id FROM sessions WHERE {due} ORDER BY expires_at LIMIT :limit",
@@ -158,7 +158,7 @@ class Judgements(Attempts):
             )
         else:
             found = [(session_id,)]
-        sql = f"UPDATE sessions SET {moved('lapse')} WHERE id = :id AND {due} RETURNING account_id"
+        sql = f"UPDATE sessions SET {move_set('lapse')} WHERE id = :id AND {due} RETURNING account_id"
         count = 0
         for (number,) in found:
             random = self._entropy(deliveries.FOLDER_BYTES)
@@ -180,10 +180,10 @@ class Judgements(Attempts):
         random = self._entropy(deliveries.FOLDER_BYTES)
         again = move == "again"
         sql = (
-            f"UPDATE sessions SET {moved(move)}, lease_until = NULL, advice = :advice"
+            f"UPDATE sessions SET {move_set(move)}, lease_until = NULL, advice = :advice"
             f"{', judged = attempt, lost_leases = 0' if again else ''}"
             f"{', counted = counted - 1, excused = excused + 1' if excused else ''}"
-            f" WHERE id = :id AND epoch = :epoch AND {moves(move)}"
+            f" WHERE id = :id AND epoch = :epoch AND {move_where(move)}"
             f"{' AND counted < most_attempts' if again and not excused else ''}"
             " RETURNING account_id, attempt"
         )

@@ -38,7 +38,7 @@ from renzheng.store.postgres_session import (
     is_full,
     place,
     session_bounds,
-    spoken,
+    to_psycopg,
     trouble_of,
 )
 from renzheng.verification.records import NoRoomError
@@ -79,7 +79,7 @@ class PostgresTransaction:
         self._connection = connection
 
     async def _execute(self, sql: str, values: Mapping[str, Any]) -> psycopg.AsyncCursor[Row]:
-        return await self._connection.execute(spoken(sql), values)
+        return await self._connection.execute(to_psycopg(sql), values)
 
     async def one(self, sql: str, /, **values: Any) -> Row | None:
         return await (await self._execute(sql, values)).fetchone()
@@ -93,7 +93,7 @@ class PostgresTransaction:
     async def run_each(self, sql: str, rows: Sequence[Mapping[str, Any]], /) -> None:
         if rows:
             async with self._connection.cursor() as cursor:
-                await cursor.executemany(spoken(sql), rows)
+                await cursor.executemany(to_psycopg(sql), rows)
 
 
 class _JobFailedError(Exception):
@@ -144,7 +144,7 @@ class PostgresDatabase:
             try:
                 pool = await self._readers()
                 async with pool.connection(timeout=self._settings.connect_seconds) as connection:
-                    cursor = await connection.execute(spoken(sql), values)
+                    cursor = await connection.execute(to_psycopg(sql), values)
                     return await cursor.fetchall()
             except PoolTimeout as error:
                 raise self._noted(error) from None
@@ -152,7 +152,7 @@ class PostgresDatabase:
                 if not left or isinstance(error, errors.QueryCanceled):
                     raise self._noted(error) from None
             except psycopg.Error as error:
-                raise _told(error) from None
+                raise _for_callers(error) from None
         raise AssertionError
 
     async def _readers(self) -> AsyncConnectionPool[AsyncConnection[Row]]:
@@ -274,7 +274,7 @@ class PostgresDatabase:
                 continue
             error_of = failure or write.error
             if error_of is not None:
-                write.future.set_exception(_told(error_of))
+                write.future.set_exception(_for_callers(error_of))
             else:
                 write.future.set_result(write.result)
 
@@ -375,7 +375,7 @@ class PostgresDatabase:
         return AwayError(self.trouble)
 
 
-def _told(error: BaseException) -> BaseException:
+def _for_callers(error: BaseException) -> BaseException:
     """The error as callers are told it: PostgreSQL's own texts may hold a row's values."""
     cause = error.__cause__ if isinstance(error, StoreError) else error
     if cause is not None and is_full(cause):

@@ -1,4 +1,4 @@
-"""What every connection to PostgreSQL shares: its bounds, how a statement is spoken to it, what is told of an error."""
+"""What every connection to PostgreSQL shares: bounds, how a statement is written, how an error is reported."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _PARTS = re.compile(r"('(?:[^']|'')*')|(::)|:([A-Za-z_][A-Za-z0-9_]*)|(%)")
 
 
 @functools.lru_cache(maxsize=1024)
-def spoken(sql: str) -> str:
+def to_psycopg(sql: str) -> str:
     """The statement with psycopg's parameters in place of `:name`; a literal stays as it is, but for its percents."""
 
     def part(found: re.Match[str]) -> str:

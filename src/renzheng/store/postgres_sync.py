@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from renzheng.store.engine import AwayError, Row
-from renzheng.store.postgres_session import PostgresSettings, connecting, place, session_bounds, spoken, trouble_of
+from renzheng.store.postgres_session import PostgresSettings, connecting, place, session_bounds, to_psycopg, trouble_of
 
 
 class SyncTransaction:
@@ -18,18 +18,18 @@ class SyncTransaction:
         self._connection = connection
 
     async def one(self, sql: str, /, **values: Any) -> Row | None:
-        return self._connection.execute(spoken(sql), values).fetchone()
+        return self._connection.execute(to_psycopg(sql), values).fetchone()
 
     async def all(self, sql: str, /, **values: Any) -> list[Row]:
-        return self._connection.execute(spoken(sql), values).fetchall()
+        return self._connection.execute(to_psycopg(sql), values).fetchall()
 
     async def run(self, sql: str, /, **values: Any) -> int:
-        return self._connection.execute(spoken(sql), values).rowcount
+        return self._connection.execute(to_psycopg(sql), values).rowcount
 
     async def run_each(self, sql: str, rows: Sequence[Mapping[str, Any]], /) -> None:
         if rows:
             with self._connection.cursor() as cursor:
-                cursor.executemany(spoken(sql), rows)
+                cursor.executemany(to_psycopg(sql), rows)
 
 
 def connect(url: str, settings: PostgresSettings) -> psycopg.Connection[Row]:

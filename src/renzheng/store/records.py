@@ -27,7 +27,7 @@ COLUMNS = (
 )
 
 
-def moves(name: str) -> str:
+def move_where(name: str) -> str:
     """The WHERE of a legal move, from the table; needs the parameter :now where expiry guards the move."""
     move = MOVES[name]
     sources = [f"'{source.value}'" for source in sorted(move.sources)]
@@ -36,7 +36,7 @@ def moves(name: str) -> str:
     return from_one + (" AND expires_at > :now" if move.while_alive else "")
 
 
-def moved(name: str) -> str:
+def move_set(name: str) -> str:
     """The SET of a legal move, from the table."""
     move = MOVES[name]
     return f"state = '{move.target.value}'" + (", attempt = attempt + 1" if move.new_attempt else "")

@@ -52,7 +52,7 @@ class Room:
         """Bytes that are left, by folder. A folder that cannot be asked is left out."""
         return {name: left for name, (left, _) in self._measured().items()}
 
-    def kept(self) -> dict[str, int]:
+    def reserves(self) -> dict[str, int]:
         """Bytes below which new photos and attempts are refused, by folder."""
         return {name: reserve for name, (_, reserve) in self._measured().items()}
 

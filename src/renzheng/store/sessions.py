@@ -13,7 +13,7 @@ from renzheng.store.authenticity import details_field, selected
 from renzheng.store.devices import Devices
 from renzheng.store.engine import ConflictError, Transaction
 from renzheng.store.judgements import Judgements
-from renzheng.store.records import COLUMNS, moved, moves, pack_details, policy_text, session_folder
+from renzheng.store.records import COLUMNS, move_set, move_where, pack_details, policy_text, session_folder
 from renzheng.store.sealer import ErasedError, Kind, Sealer, Subject
 from renzheng.store.transcript import Transcripts
 from renzheng.verification.identity import normal_id_card
@@ -209,8 +209,8 @@ class Sessions(Devices, Transcripts, Judgements):
         """End up to `limit` sessions whose token is dead. Returns how many."""
         given = {"now": now, "limit": limit}
         sql = (
-            f"UPDATE sessions SET {moved('expire')} WHERE id IN (SELECT id FROM sessions"
-            f" WHERE {moves('expire')} AND judged = 0 AND expires_at <= :now ORDER BY expires_at LIMIT :limit)"
+            f"UPDATE sessions SET {move_set('expire')} WHERE id IN (SELECT id FROM sessions"
+            f" WHERE {move_where('expire')} AND judged = 0 AND expires_at <= :now ORDER BY expires_at LIMIT :limit)"
         )
 
         async def end(tx: Transaction) -> int:

@@ -43,7 +43,7 @@ from renzheng.verification.records import NoRoomError
 T = TypeVar("T")
 
 
-def _told(error: BaseException) -> BaseException:
+def _for_callers(error: BaseException) -> BaseException:
     """The error as callers are told it: that the disk is full is no fault of the job."""
     if not isinstance(error, NoRoomError) and is_full(error):
         told = NoRoomError("the disk of the records or the keys is full")
@@ -126,7 +126,7 @@ _LOCK_CLAUSE = re.compile(r"\s+FOR (UPDATE|SHARE)( OF \w+)?( SKIP LOCKED)?")
 
 
 @functools.lru_cache(maxsize=1024)
-def _spoken(sql: str) -> str:
+def _without_locks(sql: str) -> str:
     """The statement without its lock clauses: whoever writes to SQLite is alone."""
     return _LOCK_CLAUSE.sub("", sql)
 
@@ -140,17 +140,17 @@ class SqliteTransaction:
         self._connection = connection
 
     async def one(self, sql: str, /, **values: Any) -> Row | None:
-        row: Row | None = self._connection.execute(_spoken(sql), values).fetchone()
+        row: Row | None = self._connection.execute(_without_locks(sql), values).fetchone()
         return row
 
     async def all(self, sql: str, /, **values: Any) -> list[Row]:
-        return self._connection.execute(_spoken(sql), values).fetchall()
+        return self._connection.execute(_without_locks(sql), values).fetchall()
 
     async def run(self, sql: str, /, **values: Any) -> int:
-        return self._connection.execute(_spoken(sql), values).rowcount
+        return self._connection.execute(_without_locks(sql), values).rowcount
 
     async def run_each(self, sql: str, rows: Sequence[Mapping[str, Any]], /) -> None:
-        self._connection.executemany(_spoken(sql), rows)
+        self._connection.executemany(_without_locks(sql), rows)
 
 
 QUICK_COMMIT = 0.01
@@ -201,13 +201,13 @@ class Database:
         try:
             return await self._reading.one(sql, **values)
         except sqlite3.OperationalError as error:
-            raise _told(error) from None
+            raise _for_callers(error) from None
 
     async def all(self, sql: str, /, **values: Any) -> list[Row]:
         try:
             return await self._reading.all(sql, **values)
         except sqlite3.OperationalError as error:
-            raise _told(error) from None
+            raise _for_callers(error) from None
 
     def _data_version(self) -> int:
         """A number that other connections' commits change, and the writer's own do not."""
@@ -308,7 +308,7 @@ class Database:
             loop.call_later(0.002, self._run_batch, loop)
             return
         self._retry_until = None
-        self._finish(loop, batch, _told(error) if is_busy(error) else error)
+        self._finish(loop, batch, _for_callers(error) if is_busy(error) else error)
 
     def _run_job(self, write: Write) -> None:
         writer = self._writer
@@ -365,7 +365,7 @@ class Database:
                 continue
             error = failure or write.error
             if error is not None:
-                future.set_exception(_told(error))
+                future.set_exception(_for_callers(error))
             else:
                 future.set_result(write.result)
         # After the callers had their turn, so that what they ask next joins the batch.

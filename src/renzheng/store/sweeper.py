@@ -21,7 +21,7 @@ from renzheng.store import deliveries, evidence_use
 from renzheng.store.audit import Audit
 from renzheng.store.engine import Database, Transaction, numbered
 from renzheng.store.objects import Objects
-from renzheng.store.records import moved, moves, session_folder
+from renzheng.store.records import move_set, move_where, session_folder
 from renzheng.store.room import is_full
 from renzheng.store.sealer import Kind, Subject
 from renzheng.store.sessions import Sessions
@@ -176,7 +176,7 @@ class Sweeper:
         )
         for move in ("expire", "reject"):  # what nobody finished in three days is over
             await tx.run(
-                f"UPDATE sessions SET {moved(move)} WHERE id IN ({marks}) AND {moves(move)}",
+                f"UPDATE sessions SET {move_set(move)} WHERE id IN ({marks}) AND {move_where(move)}",
                 **given,
             )
         await tx.run(

@@ -178,7 +178,7 @@ class Transcripts(Context):
         row = await self._database.one(sql, session_id=session_id, attempt=attempt)
         return int(row[0]) if row else 0
 
-    async def kept(self, session_id: int, attempt: int) -> tuple[int, int, int]:
+    async def stored_frames(self, session_id: int, attempt: int) -> tuple[int, int, int]:
         """How many frames of an attempt are stored, the last one's sequence (-1 where there is none), their bytes."""
         row = await self._database.one(
             "SELECT count(*), coalesce(max(sequence), -1), coalesce(sum(size), 0) FROM frames"

@@ -130,7 +130,7 @@ class Session:
         return self.state is State.CAPTURING and self.judged > 0 and not self.alive(now)
 
     @property
-    def shown(self) -> int:
+    def challenges_shown(self) -> int:
         """How many challenges were shown: one for each attempt that counted, as what one asked that was given back is
         asked once more."""
         return max(self.counted, min(1, self.spared + self.excused))

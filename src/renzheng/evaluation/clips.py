@@ -19,6 +19,7 @@ from renzheng.engine.runtimes import Image
 from renzheng.evaluation.performance import MOTIONS, Performance
 from renzheng.evaluation.puppet import Puppet, PuppetPose
 from renzheng.evaluation.sequences import FORMAT, FrameEntry, SequenceTranscript, Step
+from renzheng.evaluation.takes import Shot
 from renzheng.verification.challenge import NEUTRAL, TURNS
 
 Scene = Callable[[str, float, float], Image]
@@ -37,14 +38,6 @@ NEUTRAL_DEADLINE = 15.0
 STEP_DEADLINE = 6.0  # as the server allows for one action
 TRAVEL = 0.06  # seconds from the revealing of a step to the first frame that carries its nonce
 AFTERWARDS = 0.85  # seconds of a step beside its movement: the reaction, and until its end has been noticed
-
-
-@dataclass(frozen=True, slots=True)
-class Shot:
-    """One frame: its JPEG, and when it arrives, in seconds of the clip."""
-
-    at: float
-    jpeg: bytes
 
 
 @dataclass(frozen=True, slots=True)

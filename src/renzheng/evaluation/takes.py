@@ -35,6 +35,8 @@ OTHER_SIDE = dict(SIDES) | {right: left for left, right in SIDES}
 
 @dataclass(frozen=True, slots=True)
 class Shot:
+    """One frame: its JPEG, and when it arrives, in seconds of the clip."""
+
     at: float
     jpeg: bytes
 

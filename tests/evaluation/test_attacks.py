@@ -234,8 +234,8 @@ def test_a_run_that_broke_off_goes_on_and_names_nobody(folders: list[Path], engi
 
 
 def test_the_halves_take_turns_and_everybody_meets_another_of_their_own() -> None:
-    people = People([Taking(f"p{n}", "", HALVES[n % 2]) for n in range(6)], 6, {})
-    jobs = list(suite._jobs(people, Plan(people=3, heads=4), ATTACKS[:2]))
+    people = ChosenPeople([Taking(f"p{n}", "", HALVES[n % 2]) for n in range(6)], 6, {})
+    jobs = list(suite._jobs(people, SuitePlan(people=3, heads=4), ATTACKS[:2]))
     assert [job.person.name for job in jobs] == [f"p{n}" for n in range(6)]
     assert [job.other.name for job in jobs] == ["p2", "p3", "p4", "p5", "p0", "p1"]
     assert [job.index for job in jobs] == [0, 0, 1, 1, 2, 2]

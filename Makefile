@@ -17,7 +17,7 @@ run: $(RUN) ## set everything up and start the server on http://127.0.0.1:8400
 test: $(DEV) ## set everything up and run the tests (under ten minutes)
 	@$(BIN)/renzheng models install
 	@sh scripts/chromium.sh
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not stress" $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not stress" $(ARGS)
 
 check: $(DEV) ## lint, format, types (of the JavaScript too), import rules
 	@$(BIN)/ruff check .

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tests.support.cos import CosFront
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 # What a machine may lack, and the word in a skip's reason that tells it.
 LACKS = {"data": "RENZHENG_TEST_DATA", "chromium": "chromium", "node": "node", "ray": "Ray"}
 
+# How long an example takes says something of the machine, and on a busy one nothing of the code.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 # `--hypothesis-profile=many`: for properties of the conversation, which a run of all tests tries a hundred times each.
-settings.register_profile("many", max_examples=1000)
+settings.register_profile("many", settings.get_profile("unhurried"), max_examples=1000)
 
 MAX_STRESS_SECONDS = 45 * 60
 MEMORY = Path("/dev/shm")  # noqa: S108 - only a default, and pytest makes a folder of its own there

@@ -14,9 +14,7 @@ from renzheng.verification import challenge, transcript
 from renzheng.verification.challenge import ACTIONS, COLOURS, LIGHT_WARNING
 from tests.capture.conversations import BEGIN, PACE, Person, Play, Server, Told
 
-EXAMPLES = settings(
-    max_examples=max(150, settings().max_examples), deadline=None, suppress_health_check=list(HealthCheck)
-)
+EXAMPLES = settings(max_examples=max(150, settings().max_examples), suppress_health_check=list(HealthCheck))
 
 some_actions = st.lists(st.sampled_from(ACTIONS), min_size=1, max_size=4).map(tuple)
 seeds = st.integers(0, 2**32)

@@ -98,7 +98,7 @@ def test_the_official_replies_open_and_ours_have_their_form(vector: dict[str, An
 
 @by_algorithm
 @given(values=st.dictionaries(st.sampled_from(["Name", "IdCard", "ImageBase64"]), names, min_size=1))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_any_fields_come_back_as_they_were_sealed(algorithm: Algorithm, values: dict[str, str]) -> None:
     key = new_key(algorithm)
     sealed = key.seal(values)
@@ -111,7 +111,7 @@ def test_any_fields_come_back_as_they_were_sealed(algorithm: Algorithm, values: 
 
 @by_algorithm
 @given(body=st.text(st.characters(codec="utf-8")))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_any_whole_body_comes_back_as_it_was_sealed(algorithm: Algorithm, body: str) -> None:
     key = new_key(algorithm)
     encrypted, described = KEYS.open(key.without_fields(), {}).key.seal_body(body)

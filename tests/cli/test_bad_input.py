@@ -69,6 +69,14 @@ RENZHENG_DATA_DIR=FOLDER/broken account list
 RENZHENG_DATA_DIR=FOLDER/broken serve
 RENZHENG_DATA_DIR=FOLDER/folders backup keys FOLDER/copy
 RENZHENG_PORTT=1 account list
+bucket authorise faces-1250000000 --region ap-guangzhou --key-id x --endpoint http://[
+bucket authorise faces-1250000000 --region ap-guangzhou --key-id x --endpoint https://s3.example.com:99999
+verify x --server http://[
+demo --server http://[
+RENZHENG_DATABASE_URL=postgresql://[ account list
+RENZHENG_REDIS_URL=redis://[ account list
+RENZHENG_OIDC_ISSUER=https://[ account list
+RENZHENG_PUBLIC_URL=http://[ account list
 """
 """Words with `=` before a command are of its environment."""
 

@@ -189,7 +189,10 @@ def test_sixteen_threads_share_one_client(peer: Peer) -> None:
     assert len(set(tokens)) == 16
 
 
-@pytest.mark.parametrize("endpoint", ["", "ftp://h", "http://", "http://h/path", "http://h?q", "http://u:p@h", "h/p"])
+@pytest.mark.parametrize(
+    "endpoint",
+    ["", "ftp://h", "http://", "http://h/path", "http://h?q", "http://u:p@h", "h/p", "http://[", "h:99999", "h:x"],
+)
 def test_an_endpoint_that_is_none_is_refused(endpoint: str) -> None:
     with pytest.raises(ValueError, match="endpoint"):
         Client(SECRET_ID, SECRET_KEY, endpoint=endpoint)

@@ -54,6 +54,7 @@ def test_a_prefix_stands_before_the_folder() -> None:
         {"prefix": "a" * 201},
         {"public_base": "faces.example.com"},
         {"public_base": "https://faces.example.com?x=1"},
+        {"public_base": "https://["},
         {"link_hours": 169},
         {"link_hours": -1},
         {"public_base": "https://faces.example.com", "link_hours": 1},
@@ -68,7 +69,8 @@ def test_what_is_no_cos_bucket_is_refused(given: dict[str, Any]) -> None:
     "endpoint",
     [
         *("s3.example.com", "ftp://s3.example.com", "https://", "https://s3.example.com/bucket"),
-        *("https://user:secret@s3.example.com", "https://s3.example.com?x=1"),
+        *("https://user:secret@s3.example.com", "https://s3.example.com?x=1", "https://@s3.example.com"),
+        *("http://[", "https://[::1", "https://s3.example.com:99999", "https://s3.example.com:x"),
     ],
 )
 def test_what_is_no_endpoint_is_refused(endpoint: str) -> None:

@@ -15,7 +15,7 @@ HOSTILE: dict[type, list[Any]] = {
     msgspec.inspect.FloatType: [0.0, -1.5, 1e308, 1e-308, 2**70],
     msgspec.inspect.StrType: [
         "", " ", "\x00", "a" * 100_000, "'; DROP TABLE keys; --", "１２３",
-        "9" * 40, "-1", "../../etc/passwd", "%00", "{reason}", "{0}", "名" * 300, "\u202e",
+        "9" * 40, "-1", "../../etc/passwd", "%00", "{reason}", "{0}", "http://[", "名" * 300, "\u202e",
     ],
     msgspec.inspect.BoolType: [True, False],
     msgspec.inspect.ListType: [[], [""], ["\x00"], ["x"] * 1000],

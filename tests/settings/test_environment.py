@@ -194,3 +194,14 @@ def test_a_user_without_a_home_gets_a_sentence_and_no_traceback(folder: Path) ->
     assert done.returncode == 1
     assert "missing" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["public_url", "console_url", "database_url", "keys_url", "redis_url", "oidc_issuer", "engine"]
+)
+@pytest.mark.parametrize(
+    "address", ["http://[", "https://[::1", "postgresql://[", "redis://h:99999[", "ray://h:123456"]
+)
+def test_an_address_that_cannot_be_taken_apart_is_told_by_its_setting(name: str, address: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^RENZHENG_{name.upper()}: say "):
+        load_settings(**{name: address})

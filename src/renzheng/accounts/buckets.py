@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
+
+from renzheng.base.addresses import split_url
 
 VIDEO, BEST_FRAME = "video.mp4", "best_frame.jpg"
 MAX_LINK_HOURS = 7 * 24
@@ -91,12 +93,18 @@ def s3_bucket(
     link_hours: float = 0.0,
 ) -> Bucket:
     """A bucket of another S3 by its endpoint's address, `https://host[:port]`. Raises BucketRefusedError."""
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+    parts = split_url(endpoint)
+    if (
+        parts is None
+        or parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.path.strip("/")
+        or parts.query
+    ):
         raise BucketRefusedError(
             f"{endpoint!r} is not an endpoint; it looks like https://s3.example.com or http://host:9000"
         )
-    if parts.username or parts.password:
+    if "@" in parts.netloc:
         raise BucketRefusedError("an endpoint holds no user or password: the key is given apart")
     secure = parts.scheme == "https"
     return Bucket(name, region, parts.netloc, prefix, virtual, secure, public_base, link_hours)
@@ -115,8 +123,8 @@ def _check(bucket: Bucket) -> None:
             " with single slashes between"
         )
     if bucket.public_base:
-        base = urlsplit(bucket.public_base)
-        if base.scheme not in ("http", "https") or not base.hostname or base.query or base.fragment:
+        base = split_url(bucket.public_base)
+        if base is None or base.scheme not in ("http", "https") or not base.hostname or base.query or base.fragment:
             raise BucketRefusedError(
                 f"{bucket.public_base!r} is not a base address; it looks like https://faces.example.com"
             )

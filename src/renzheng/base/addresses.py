@@ -9,6 +9,7 @@ import struct
 from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
 
 _SIOCGIFADDR = 0x8915
 _NETLOC = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/@\[\]]+)(?::\d{0,5})?")
@@ -31,6 +32,17 @@ def subscriber(address: str) -> str:
     if parsed.ipv4_mapped is not None:
         return str(parsed.ipv4_mapped)
     return str(IPv6Network((parsed, SUBSCRIBER_BITS), strict=False))
+
+
+def split_url(url: str) -> SplitResult | None:
+    """The parts of an address that somebody typed; None where it cannot be taken apart, as `http://[` or a port of six
+    digits."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
 
 
 def is_loopback(host: str) -> bool:

@@ -40,14 +40,14 @@ def verify(
     kind: Kind = "flat" if flat else "head"
     scene = Performance(puppet, kind, seed=secrets.randbelow(2**31) if seed is None else seed)
     began = time.time()
-    device = Device(
-        server or local_server(),
-        token,
-        scene,
-        limits=DeviceLimits(fps=fps),
-        tell=(lambda event: None) if as_json else print_event,
-    )
     try:
+        device = Device(
+            server or local_server(),
+            token,
+            scene,
+            limits=DeviceLimits(fps=fps),
+            tell=(lambda event: None) if as_json else print_event,
+        )
         outcome = asyncio.run(device.run())
     except (DeviceError, ValueError) as error:
         code = getattr(error, "code", None)

@@ -201,10 +201,15 @@ class Client:
 
 
 def _read_endpoint(endpoint: str) -> tuple[str, str]:
-    parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
+    sentence = "an endpoint is a host with an optional port, behind http:// or https://"
+    try:
+        parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
+        _ = parts.port
+    except ValueError:
+        raise ValueError(sentence) from None
     extras = parts.query or parts.fragment or parts.username or parts.password
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or extras:
-        raise ValueError("an endpoint is a host with an optional port, behind http:// or https://")
+        raise ValueError(sentence)
     return f"{parts.scheme}://{parts.netloc}", parts.netloc
 
 

@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlunsplit
 
 import simplejpeg
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from renzheng.base.addresses import split_url
 from renzheng.engine.runtimes import Image
 
 PROTOCOL = 1
@@ -287,9 +288,9 @@ class Device:
 
 def capture_address(server: str) -> str:
     """The WebSocket's address for a server's. Raises ValueError for what is not a http(s) or ws(s) address."""
-    parts = urlsplit(server if "//" in server else f"http://{server}")
-    scheme = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}.get(parts.scheme)
-    if scheme is None or not parts.netloc:
+    parts = split_url(server if "//" in server else f"http://{server}")
+    scheme = parts and {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}.get(parts.scheme)
+    if parts is None or scheme is None or not parts.netloc:
         raise ValueError(f"not an address of a server: {server}")
     path = parts.path.rstrip("/")
     return urlunsplit((scheme, parts.netloc, path if path.endswith("/capture/v1") else path + "/capture/v1", "", ""))

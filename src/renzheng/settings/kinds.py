@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
 
-from renzheng.base.addresses import is_loopback
+from renzheng.base.addresses import is_loopback, split_url
 
 _BUCKET_HOST = re.compile(r"(\*\.)?[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(/[0-9]{1,3})?")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+|\[[0-9A-Fa-f:.]+\]")
@@ -77,17 +77,26 @@ def _site(given: str) -> str:
 
 def _issuer(given: str) -> str:
     """An https address, also with a path; http on this machine alone; or nothing."""
-    parts = urlsplit(given)
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
-    if given and (not is_safe or not parts.hostname or parts.query or parts.fragment):
+    if not given:
+        return given
+    parts = split_url(given)
+    loopback = parts is not None and parts.scheme == "http" and is_loopback(parts.hostname or "")
+    is_safe = parts is not None and (parts.scheme == "https" or loopback)
+    if parts is None or not is_safe or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("say an https address, such as https://id.example.com/realms/staff")
     return given
+
+
+def _scheme(address: str) -> str:
+    """Empty where it is no address."""
+    parts = split_url(address)
+    return parts.scheme if parts is not None else ""
 
 
 def _postgres(given: SecretStr) -> SecretStr:
     """The sentence does not repeat what was given: it may hold a password."""
     address = given.get_secret_value()
-    if address and urlsplit(address).scheme not in ("postgresql", "postgres"):
+    if address and _scheme(address) not in ("postgresql", "postgres"):
         raise ValueError("say an address of PostgreSQL, such as postgresql://user:password@host:5432/database")
     return given
 
@@ -95,7 +104,7 @@ def _postgres(given: SecretStr) -> SecretStr:
 def _redis(given: SecretStr) -> SecretStr:
     """As `_postgres`."""
     address = given.get_secret_value()
-    if address and urlsplit(address).scheme not in ("redis", "rediss", "unix"):
+    if address and _scheme(address) not in ("redis", "rediss", "unix"):
         raise ValueError("say an address of Redis, such as redis://:password@host:6379/0")
     return given
 

@@ -1,4 +1,4 @@
-"""What the gateway is handed, and what it hands on. It knows actions, keys and the log by these forms alone."""
+"""The interfaces between the gateway and other rooms: keys, quotas, the log, and its settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Where = Literal["loopback", "always", "never"]
 
 
 class Caller(msgspec.Struct, frozen=True, gc=False):
-    """Who is calling, once that is proven. `now`: unix seconds at which the request was taken up."""
+    """The verified caller of a request. `now`: unix seconds at which the request was accepted."""
 
     account_id: int
     secret_id: str
@@ -54,13 +54,13 @@ class Key(Protocol):
 
 
 class KeyFinder(Protocol):
-    """Finds keys from memory, at once; it is asked at each request, so that a disabled key ends with it."""
+    """Finds keys in memory, without waiting. It is called for each request, so that disabling a key takes effect."""
 
     def find(self, secret_id: str) -> Key | None: ...
 
 
 class Quota(Protocol):
-    """Counts requests; may be shared over processes. An exception lets the request pass, and is counted."""
+    """Counts requests; several processes may share it. If it raises, the request passes, and this is counted."""
 
     async def hit(self, account_id: int, action: str, now: float) -> int:
         """Count one request; the number of those in the same second, this one included."""

@@ -1,4 +1,4 @@
-"""What an action and a product say of themselves. The gateway, the explorer, the docs and the commands read it here.
+"""Manifests: how an action and a product describe themselves to the gateway, the explorer, the docs and commands.
 
 An action's file has its own manifest, so a new action is one new file. A product is a service with its version:
 several can stand beside each other behind one gateway.
@@ -24,7 +24,7 @@ Run = Callable[[Caller, Any], Awaitable[msgspec.Struct]]
 
 
 class CallContext(msgspec.Struct, frozen=True):
-    """Who asks to call what. `private`: whether the reply is read by nobody on the way: TLS, or this machine itself."""
+    """One call before it runs. `private`: nobody can read the reply on the way: TLS, or a loopback connection."""
 
     key: Key
     manifest: Manifest
@@ -37,15 +37,15 @@ Guard = Callable[[CallContext], Awaitable[None]]
 
 
 class Message(msgspec.Struct, frozen=True):
-    """The base of a request that has checks of its own."""
+    """The base class of requests with their own checks."""
 
     def check(self) -> None:
-        """Called once the message is read and its sealed fields are open. Raises ApiError."""
+        """Called after the message is read and its sealed fields are opened. Raises ApiError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """What a reader is told of a parameter. `example`: what "fill in an example" fills in."""
+    """The description of a parameter for readers. `example`: the value that "fill in an example" fills in."""
 
     zh: str
     en: str
@@ -59,16 +59,16 @@ class Manifest:
 
     `request`: a struct that forbids unknown fields and whose optional fields admit None (see
     `parameters.MessageReader`); a `Message` checks itself. `reply`: the struct whose fields become those of `Response`.
-    `make`: the action's function from what its product hands to actions; it raises ApiError. `text`: one sentence.
-    `parameters`: by name, and by path (`Encryption.Iv`) inside objects. `errors`: what this action alone raises.
-    `order`: its place in lists. `regions`: those that it is offered in; None where no region is needed. `per_second`:
-    requests a second by account; None is the server's own limit.
+    `make`: returns the action's function, given the parts of its product; the function raises ApiError. `text`: one
+    sentence. `parameters`: by name, and by path (`Encryption.Iv`) inside objects. `errors`: those that only this action
+    raises. `order`: its position in lists. `regions`: where it is offered; None if it needs no region. `per_second`:
+    requests per second of an account; None means the server's limit.
 
-    `sealable`: parameters that may come sealed; the request then has an `encryption`. `sealed_reply`: fields of
-    the reply that are sealed by field where the caller sent a key; a request with `is_encrypt_response` set gets
-    its whole reply sealed. `check_sealed`: called with the message as it came, before anything is opened.
+    `sealable`: parameters that may be sealed; the request then has an `encryption`. `sealed_reply`: fields of the reply
+    that are sealed one by one if the caller sent a key; if the request has `is_encrypt_response` set, the whole reply
+    is sealed. `check_sealed`: called with the message as it arrived, before anything is opened.
 
-    `roles`: who may call it, in a product that has roles. `secret`: whether a reply holds a secret.
+    `roles`: the roles that may call it, in a product with roles. `secret`: whether a reply contains a secret.
     """
 
     name: str
@@ -92,9 +92,9 @@ class Manifest:
 class Product:
     """A service: its name in signatures, its version, and what its actions share.
 
-    `regions`: those that exist; naming one that an action is not offered in is another mistake than naming none of
-    them; a service without any takes whatever is named. `example_region` is shown to who named none.
-    `errors`: what any of its actions may raise, beside the gateway's own.
+    `regions`: those that exist; an unknown region and a region in which an action is not offered are different errors.
+    A service without regions accepts any. `example_region` is shown to callers that sent none. `errors`: those that any
+    of its actions may raise, in addition to the gateway's own.
     """
 
     service: str
@@ -118,8 +118,8 @@ class Action:
 class Service:
     """A product as one gateway offers it.
 
-    `guard`: called for a proven caller, before the message is read; it raises ApiError for what this key may not do.
-    Without one, a key that signs for the service may call all its actions.
+    `guard`: called after the signature is verified and before the message is read; raises ApiError for what this key
+    may not do. Without a guard, a key that signs for the service may call all its actions.
     """
 
     product: Product

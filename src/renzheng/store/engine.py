@@ -1,4 +1,4 @@
-"""The database as the store's rooms see it: one text of SQL, jobs that are coroutines, and no driver.
+"""The store's interface to a database: one SQL text per statement, jobs that are coroutines, no driver.
 
 A statement names its parameters, `:like_this`. It is written in the words that SQLite and PostgreSQL share, and may
 end in a lock clause, `FOR UPDATE`: one engine obeys it, the other has one writer and leaves it out. A job reads and
@@ -21,7 +21,7 @@ Row = tuple[Any, ...]
 
 
 class StoreError(Exception):
-    """The store cannot do what was asked; the text is a sentence for the operator, without personal data."""
+    """The store cannot do this; the text is a sentence for the operator, without personal data."""
 
 
 class AwayError(StoreError, UnavailableError):
@@ -37,7 +37,7 @@ class StoppedError(AwayError):
 
 
 class ConflictError(StoreError):
-    """The write breaks a rule of the schema: a row that is there already, or one that refers to none."""
+    """The write violates the schema: the row exists already, or it refers to a row that does not exist."""
 
 
 class UnknownOutcomeError(AwayError):
@@ -45,7 +45,7 @@ class UnknownOutcomeError(AwayError):
 
 
 class Transaction(Protocol):
-    """What a job speaks through. All of it takes effect, durably, or nothing does."""
+    """What a job reads and writes through. All of it takes effect, durably, or nothing does."""
 
     async def one(self, sql: str, /, **values: Any) -> Row | None:
         """The first row, also of a change with RETURNING; None where there is none."""

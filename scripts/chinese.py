@@ -161,7 +161,7 @@ TAGS: dict[str, str] = {
 }
 
 METRICS: dict[str, str] = {
-    "renzheng_requests_total": "已签名的请求数，按接口和错误码。",
+    "renzheng_requests_total": "已签名的请求数，按产品、接口和错误码。",
     "renzheng_request_seconds": "已签名请求的处理耗时（秒）。",
     "renzheng_failed_open_total": "防护部件出错、未做检查即放行的次数。",
     "renzheng_capture_steps_total": "从打开页面到得出结论的各个步骤，按原因和浏览器类型。",

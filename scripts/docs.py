@@ -79,8 +79,8 @@ def metrics(zh: bool) -> str:
     for family in Metrics().registry.collect():
         name = family.name + ("_total" if family.type == "counter" else "")
         labels = {
-            "renzheng_requests_total": "action, code",
-            "renzheng_request_seconds": "action",
+            "renzheng_requests_total": "service, action, code",
+            "renzheng_request_seconds": "service, action",
             "renzheng_failed_open_total": "part",
             "renzheng_capture_steps_total": "step, reason, browser",
             "renzheng_changed_rows": "table",

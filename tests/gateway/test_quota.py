@@ -76,10 +76,10 @@ async def test_a_quota_that_fails_lets_requests_pass_and_is_counted() -> None:
     class Counts:
         def __init__(self) -> None:
             self.open: list[str] = []
-            self.requests: list[tuple[str, str]] = []
+            self.requests: list[tuple[str, str, str]] = []
 
-        def request(self, action: str, code: str, seconds: float, account_id: int) -> None:
-            self.requests.append((action, code))
+        def request(self, service: str, action: str, code: str, seconds: float, account_id: int) -> None:
+            self.requests.append((service, action, code))
 
         def failed_open(self, part: str) -> None:
             self.open.append(part)
@@ -88,7 +88,7 @@ async def test_a_quota_that_fails_lets_requests_pass_and_is_counted() -> None:
     house = build(quota=Broken(), meter=counts)
     assert (await call(house.gateway, **request())).code == ""  # type: ignore[arg-type]
     assert counts.open == ["quota"]
-    assert counts.requests == [("GetFaceIdResult", "")]
+    assert counts.requests == [("faceid", "GetFaceIdResult", "")]
     assert len(house.lines("quota failed open")) == 1
 
 

@@ -11,6 +11,8 @@ import promql_parser
 import pytest
 import yaml
 
+from renzheng.actions.product import make_product
+from renzheng.management.product import make_product as make_management
 from renzheng.server.metrics import Metrics
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -94,3 +96,9 @@ def test_the_dashboard_is_whole() -> None:
     assert {name.removesuffix("_bucket") for name in used} == {
         name for name in known() if not name.endswith(("_bucket", "_count", "_sum", "_created")) and name != "up"
     } - {name.removesuffix("_total") for name in known() if name.endswith("_total")}
+
+
+def test_no_two_services_have_an_action_of_one_name() -> None:
+    """The console shows latencies by action alone."""
+    names = [action.name for product in (make_product(), make_management()) for action in product.actions]
+    assert len(names) == len(set(names))

@@ -78,16 +78,16 @@ class Log(Protocol):
 class RequestMeter(Protocol):
     """Where requests are counted.
 
-    `action` is a known name, or empty before a caller is proven; `code` is empty for a success. `account_id`: the
-    proven caller's, else 0.
+    `service` and `action` are known names, or empty before the caller is verified; `code` is empty for a success.
+    `account_id`: the verified caller's, else 0.
     """
 
-    def request(self, action: str, code: str, seconds: float, account_id: int) -> None: ...
+    def request(self, service: str, action: str, code: str, seconds: float, account_id: int) -> None: ...
     def failed_open(self, part: str) -> None: ...
 
 
 class NoRequestMeter:
-    def request(self, action: str, code: str, seconds: float, account_id: int) -> None:
+    def request(self, service: str, action: str, code: str, seconds: float, account_id: int) -> None:
         pass
 
     def failed_open(self, part: str) -> None:

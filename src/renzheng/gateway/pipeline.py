@@ -324,7 +324,8 @@ class Gateway:
         """One line and one count a request; an unknown name or key of the caller's is not repeated in them."""
         action = request.action.manifest.name if hasattr(request, "action") else ""
         known = request.key if hasattr(request, "key") else None
-        self._meter.request(action, code, seconds, known.account_id if known and action else 0)
+        service = request.product.service if action else ""
+        self._meter.request(service, action, code, seconds, known.account_id if known and action else 0)
         self._log.info(
             "request",
             request_id=request.request_id,

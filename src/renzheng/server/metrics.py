@@ -44,12 +44,15 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._requests = Counter(
-            "renzheng_requests_total", "Signed requests by action and code.", ("action", "code"), registry=self.registry
+            "renzheng_requests_total",
+            "Signed requests by service, action and code.",
+            ("service", "action", "code"),
+            registry=self.registry,
         )
         self._seconds = Histogram(
             "renzheng_request_seconds",
             "Seconds that a signed request took.",
-            ("action",),
+            ("service", "action"),
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
             registry=self.registry,
         )
@@ -147,17 +150,18 @@ class Metrics:
             "Verifications that all judges together can judge in a second, as they measure it.",
             registry=self.registry,
         )
-        self._known: dict[tuple[str, str], Any] = {}
-        self._timers: dict[str, Any] = {}
+        self._known: dict[tuple[str, str, str], Any] = {}
+        self._timers: dict[tuple[str, str], Any] = {}
 
-    def request(self, action: str, code: str, seconds: float) -> None:
+    def request(self, service: str, action: str, code: str, seconds: float) -> None:
         """Count one signed request. `code` is empty for a success."""
-        counter = self._known.get((action, code))
+        counter = self._known.get((service, action, code))
         if counter is None:
-            counter = self._known[action, code] = self._requests.labels(action, code or "Success")
-            self._timers.setdefault(action, self._seconds.labels(action))
+            counter = self._requests.labels(service, action, code or "Success")
+            self._known[service, action, code] = counter
+            self._timers.setdefault((service, action), self._seconds.labels(service, action))
         counter.inc()
-        self._timers[action].observe(seconds)
+        self._timers[service, action].observe(seconds)
 
     def failed_open(self, part: str) -> None:
         self._open.labels(part).inc()
@@ -220,7 +224,7 @@ class Metrics:
         return found
 
     def latencies(self) -> dict[str, Latency]:
-        """Of each action that was called since the start."""
+        """By action, for each one that was called since the start. No two services have an action of one name."""
         buckets: dict[str, list[tuple[float, float]]] = {}
         for name, labels, value in _samples(self._seconds):
             if name.endswith("_bucket"):

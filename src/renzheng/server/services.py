@@ -85,8 +85,8 @@ class RequestCounters:
         self._metrics = metrics
         self._calls = calls
 
-    def request(self, action: str, code: str, seconds: float, account_id: int) -> None:
-        self._metrics.request(action, code, seconds)
+    def request(self, service: str, action: str, code: str, seconds: float, account_id: int) -> None:
+        self._metrics.request(service, action, code, seconds)
         if account_id > 0:  # an operator's own key has a number below
             self._calls.count(account_id, action, code)
 

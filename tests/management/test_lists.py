@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from renzheng.store.engine import BusyError
+from renzheng.store.engine import DatabaseBusyError
 from renzheng.store.search import Wanted
 from tests.gateway.support import NOW
 from tests.management.conftest import House
@@ -84,13 +84,13 @@ async def test_what_cannot_be_written_of_calls_waits_and_is_not_counted_twice(
     calls, database = house.store.calls, house.store.database
 
     async def failing(job: Any, **_: Any) -> Any:
-        raise BusyError("the disk is full")
+        raise DatabaseBusyError("the disk is full")
 
     calls.note(1, NOW, "GetFaceIdToken", "AKID", "one")
     calls.count(1, "GetFaceIdToken", "")
     with monkeypatch.context() as patch:
         patch.setattr(database, "write", failing)
-        with pytest.raises(BusyError):
+        with pytest.raises(DatabaseBusyError):
             await calls.flush(NOW)
     for number in range(450):  # three writes
         calls.note(2, NOW, "GetFaceIdResult", "AKID", f"{number}")

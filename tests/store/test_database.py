@@ -14,7 +14,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from renzheng.store import schema
-from renzheng.store.engine import AwayError, BusyError, StoppedError, StoreError, Transaction
+from renzheng.store.engine import AwayError, DatabaseBusyError, StoppedError, StoreError, Transaction
 from renzheng.store.migrations import HEAD
 from renzheng.store.open import open_store
 from renzheng.store.sqlite import Database, connect, file_lock
@@ -98,7 +98,7 @@ async def test_a_lock_that_is_never_released_ends_in_a_sentence(world: World) ->
     other = connect(sqlite_of(world.store).path, busy_timeout=5)
     other.execute("BEGIN IMMEDIATE")
     try:
-        with pytest.raises(BusyError, match="locked"):
+        with pytest.raises(DatabaseBusyError, match="locked"):
             await database.write(lambda tx: tx.run("DELETE FROM meta"))
     finally:
         other.execute("ROLLBACK")

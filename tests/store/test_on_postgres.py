@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 
-from renzheng.store.calls import Calls
+from renzheng.store.calls import CallRecords
 from renzheng.store.deliveries import Deliveries
 from renzheng.store.engine import StoreError, Transaction
 from renzheng.store.listing import Listing
@@ -59,7 +59,7 @@ async def test_what_operators_ask_for_can_be_asked_with_and_without_a_choice(dat
         assert await listing.newest(account_id=account, before=account) == []
         assert await Statistics(database).states(0, account) == {}
         assert await Deliveries(database).unfinished(account) == []
-        assert await Calls(database).counts(0, 1.8e9, account) == []
+        assert await CallRecords(database).counts(0, 1.8e9, account) == []
     assert await search.events(10, subject="account") == []
 
 

@@ -58,7 +58,7 @@ class Judged(msgspec.Struct, frozen=True):
         return self.usable and not self.stopped_by
 
 
-class Judge(Protocol):
+class Classifier(Protocol):
     """Classifies one recorded presentation."""
 
     def __call__(self, recorded: Recorded) -> Judged: ...
@@ -125,7 +125,7 @@ class EngineJudge:
 
 def judge_all(
     sequences: Sequence[Recorded],
-    judge: Judge,
+    judge: Classifier,
     folder: Path,
     *,
     key: str,
@@ -233,7 +233,7 @@ def evaluate_presentations(
     command: str,
     version: str,
     clock: Callable[[], float],
-    judge: Judge | None = None,
+    judge: Classifier | None = None,
     limits: JudgingLimits | None = None,
     progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> Presentations:

@@ -22,7 +22,7 @@ from renzheng.server.parts import ServerParts
 from renzheng.server.room_settings import gateway_settings
 from renzheng.server.second_looks import SecondLooks
 from renzheng.settings import Settings
-from renzheng.store.calls import Calls
+from renzheng.store.calls import CallRecords
 from renzheng.store.open import Store
 
 
@@ -81,7 +81,7 @@ class Services:
 class RequestCounters:
     """Counts each request in the metrics, and those of proven callers by account in the store."""
 
-    def __init__(self, metrics: Metrics, calls: Calls) -> None:
+    def __init__(self, metrics: Metrics, calls: CallRecords) -> None:
         self._metrics = metrics
         self._calls = calls
 

@@ -38,7 +38,7 @@ class CallCount(NamedTuple):
     calls: int
 
 
-class Calls:
+class CallRecords:
     """`utc_offset`: hours, at which a day begins."""
 
     def __init__(self, database: Database, utc_offset: float = 8) -> None:

@@ -28,7 +28,7 @@ class AwayError(StoreError, UnavailableError):
     """What holds records, keys or evidence cannot be reached now, or takes nothing."""
 
 
-class BusyError(AwayError):
+class DatabaseBusyError(AwayError):
     """Another process held the database's write lock for longer than the busy timeout."""
 
 

@@ -11,7 +11,7 @@ from renzheng.store.audit import Audit
 from renzheng.store.authenticity import Authenticity
 from renzheng.store.billing import Billing
 from renzheng.store.bucket import BucketObjects
-from renzheng.store.calls import Calls
+from renzheng.store.calls import CallRecords
 from renzheng.store.console_notes import ConsoleNotes
 from renzheng.store.customer_buckets import Buckets
 from renzheng.store.deliveries import Deliveries
@@ -76,7 +76,7 @@ class Store:
         self.sessions = Sessions(database, vault, objects, entropy, self._ids, room, authenticity)
         self.listing = Listing(database)
         self.search = Search(database)
-        self.calls = Calls(database)
+        self.calls = CallRecords(database)
         self.ledger = Ledger(database)
         self.deliveries = Deliveries(database)
         self.statistics = Statistics(database)

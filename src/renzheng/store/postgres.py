@@ -21,8 +21,8 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from renzheng.store.engine import (
     AwayError,
-    BusyError,
     ConflictError,
+    DatabaseBusyError,
     Job,
     Row,
     StoppedError,
@@ -252,7 +252,7 @@ class PostgresDatabase:
                 apart = True
                 continue
             except _AGAIN as error:
-                failure = BusyError("other nodes keep the rows locked")
+                failure = DatabaseBusyError("other nodes keep the rows locked")
                 failure.__cause__ = error
             except psycopg.OperationalError as error:
                 failure = AwayError(trouble_of(error, self.place))

@@ -26,8 +26,8 @@ from renzheng.base.faults import fault_name
 from renzheng.store.checkpoints import WriteAheadLog
 from renzheng.store.engine import (
     AwayError,
-    BusyError,
     ConflictError,
+    DatabaseBusyError,
     Job,
     Row,
     StoppedError,
@@ -50,7 +50,7 @@ def _for_callers(error: BaseException) -> BaseException:
         told.__cause__ = error
         return told
     if isinstance(error, sqlite3.Error) and is_busy(error):
-        return BusyError("another process keeps the database locked")
+        return DatabaseBusyError("another process keeps the database locked")
     if isinstance(error, sqlite3.Error) and is_away(error):
         away = AwayError(f"the records or the keys cannot be used: {fault_name(error)}")
         away.__cause__ = error

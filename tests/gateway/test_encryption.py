@@ -289,7 +289,9 @@ def test_key_pairs_without_both_kinds_are_refused(bundle: str) -> None:
 
 def test_primes_are_checked_but_for_keys_of_our_own() -> None:
     """A check takes a processor so long that whoever is first after a start or a rotation would hold up others."""
-    one, other = generate_private_key(65537, 1024), generate_private_key(65537, 1024)
+    pair = [generate_private_key(65537, 1024) for _ in range(2)]
+    # The exponent of one has to be below the modulus of the other.
+    other, one = sorted(pair, key=lambda key: key.private_numbers().public_numbers.n)
     own, foreign = one.private_numbers(), other.private_numbers()
     mixed = RSAPrivateNumbers(
         own.p, own.q, foreign.d, foreign.dmp1, foreign.dmq1, foreign.iqmp, own.public_numbers

@@ -87,6 +87,13 @@ def test_a_nonce_that_was_never_given_out_ends_the_socket() -> None:
     assert device.looked_at == 0
 
 
+def test_a_device_that_came_back_may_send_frames_of_what_nothing_is_left_of() -> None:
+    device = Device()
+    device.intake.came_back = device.intake.keeping = True
+    device.send(nonce=OLD)
+    assert (device.looked_at, device.stored) == (0, [])
+
+
 def test_frames_under_an_older_nonce_count_for_nothing() -> None:
     """Of an earlier step, an earlier attempt and an earlier socket: not stored, not shown, not even looked at."""
     device = Device()

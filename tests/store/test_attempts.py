@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from renzheng.store.engine import AwayError
 from renzheng.store.sealer import DamagedError
 from renzheng.verification.policy import Policy
 from renzheng.verification.session import CompareLib, Details, EndReason, FrameRecord
@@ -111,6 +112,25 @@ async def test_frames_of_an_attempt_that_never_counted_go_when_the_next_begins(w
     assert await sessions.reveal(session_id, 2, world.step(1), True, None)
     assert await sessions.begin_attempt(session_id, 2, ACTIONS, world.clock()) == 3
     assert len(await sessions.frames(session_id, 2)) == 1
+
+
+async def test_an_attempt_begins_where_the_frames_of_the_one_before_cannot_be_deleted_now(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row says that it has begun, so that who asked must not be told otherwise."""
+    sessions, session_id = world.store.sessions, await world.issue()
+    assert await sessions.begin_attempt(session_id, 0, ACTIONS, world.clock()) == 1
+    assert await sessions.reveal(session_id, 1, world.step(0), False, None)
+    assert await sessions.store_frames(session_id, 1, [world.frame(1)])
+    asked: list[str] = []
+
+    async def fail(name: str) -> None:
+        asked.append(name)
+        raise AwayError("the object store is away")
+
+    monkeypatch.setattr(world.store.objects, "delete", fail)
+    assert await sessions.begin_attempt(session_id, 1, ACTIONS, world.clock()) == 2
+    assert len(asked) == 1
 
 
 async def test_what_a_device_that_comes_back_needs_is_told_without_opening_all_frames(world: World) -> None:

@@ -52,7 +52,7 @@ DEVICES_AND_JUDGES = {
     "Sessions.is_device", "Sessions.return_device",
     "Sessions.note_device_mismatch",
     "Sessions.begin_attempt", "Sessions.attempt", "Sessions.reveal", "Sessions.store_frames", "Sessions.submit",
-    "Sessions.spare", "Sessions.ease", "Sessions.excuse", "Sessions.note_unwatched", "Sessions.outcome",
+    "Sessions.spare", "Sessions.ease", "Sessions.excuse", "Sessions.outcome",
     "Sessions.again", "Sessions.mark_interrupted",
     "Sessions.claim_judging", "Sessions.renew_judging", "Sessions.release_judging", "Sessions.record_verdict",
     "Sessions.frames", "Sessions.has_frames", "Sessions.newest_frames", "Sessions.kept", "Sessions.seen_before",

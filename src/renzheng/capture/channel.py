@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import replace
 
 import structlog
@@ -24,14 +23,11 @@ from renzheng.capture.socket import DeviceGoneError, DeviceSocket
 from renzheng.capture.socket_counts import OwnSocketCounts
 from renzheng.capture.visit import Visit
 from renzheng.verification.records import NoRoomError
-from renzheng.verification.session import Attempt
 
 log = structlog.get_logger("renzheng.capture")
 
 DEVICE = "device"
 """The topic of sessions whose device went to another node."""
-BLAME_TRIES, BLAME_SECONDS = 1200, 0.5
-"""How often, and seconds apart, it is tried to note an outage with an attempt: for a token's life."""
 REFUSED_EVERY_SECONDS = 10.0
 """Of a proxy that drops Upgrade one line in so many seconds: anybody can send such a request."""
 
@@ -64,7 +60,6 @@ class Channel:
         )
         self._socket_counts = parts.socket_counts or OwnSocketCounts(settings.limits.captures_per_address)
         self._refused_at = -REFUSED_EVERY_SECONDS
-        self._notes: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Hear of devices that went to another node, from now on."""
@@ -122,23 +117,12 @@ class Channel:
         except UnavailableError as error:
             parts.counter.step("closed", "unavailable")
             log.warning("capture_unavailable", why=str(error))
-            if (attempt := visit.under_way) is not None:
-                self._notes.add(task := asyncio.create_task(self._blame_server(attempt)))
-                task.add_done_callback(self._notes.discard)
             await device.close(Close.RESTART, "the server cannot go on now; connect again")
         except Exception:
             log.exception("capture_failed")
             await device.close(Close.RESTART, "an internal error; connect again")
         finally:
             await visit.leave()
-
-    async def _blame_server(self, attempt: Attempt) -> None:
-        """Note that an attempt was cut off by what the server could not reach, as soon as that can be written."""
-        for _ in range(BLAME_TRIES):
-            with contextlib.suppress(UnavailableError):
-                await self._parts.sessions.note_unwatched(attempt.session_id, attempt.number)
-                break
-            await asyncio.sleep(BLAME_SECONDS)
 
     async def refuse(self, request: Request) -> Response:
         """A plain request where a WebSocket was to come: somebody looks, or a proxy dropped the Upgrade."""

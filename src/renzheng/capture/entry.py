@@ -65,6 +65,7 @@ class Entry:
         now = self._parts.clock()
         same = hello.device is not None and self._parts.sessions.is_device(session, hello.device)
         guest = Guest(hello.token, session, "", language, False, same)
+        self._device.intake.came_back = same
         if session.state is State.EXPIRED or (guest.is_capturable and not session.alive(now)):
             raise ClosingError(Close.EXPIRED)
         if not guest.is_capturable and not same:

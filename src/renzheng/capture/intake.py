@@ -58,7 +58,7 @@ class _Pace:
 class Intake:
     """Frames with the current step's nonce go two ways: all into `pending`, to be stored, and the newest one to be
     looked at. Before the neutral second is known they wait in `early` instead, and those that turn out to belong to it
-    are stored. An unknown nonce ends the socket; an older one is dropped."""
+    are stored. An unknown nonce ends the socket of a device that is new; an older one is dropped."""
 
     def __init__(self, limits: ChannelLimits) -> None:
         self._limits = limits
@@ -76,6 +76,8 @@ class Intake:
         self.is_behind = False
         """Whether a frame was dropped because the disk is behind."""
         self.pending: list[HeldFrame] = []
+        self.came_back = False
+        """Whether the device was here before: it may still send frames of an attempt that nothing is left of."""
 
     def new_attempt(self, kept: int = 0, last_sequence: int = -1, kept_bytes: int = 0) -> None:
         """Older nonces stay known, so that frames under way do no harm; none of them counts.
@@ -112,6 +114,8 @@ class Intake:
         forbids.
         """
         step = self._nonces.get(frame.nonce)
+        if step is None and self.came_back:
+            return False
         if step is None:
             raise ClosingError(Close.UNKNOWN_NONCE)
         if step != self._step or frame.sequence <= self._last_sequence or now > self._until:

@@ -55,7 +55,7 @@ class Sockets(Protocol):
 
 
 class Visit:
-    """One socket's stay: hello, claim, attempts, outcome. `under_way`: the attempt that goes on, or was cut off."""
+    """One socket's stay: hello, claim, attempts, outcome."""
 
     def __init__(
         self,
@@ -75,7 +75,6 @@ class Visit:
         self._session: Session | None = None
         self._guest: Guest | None = None
         self._running: AttemptRunner | None = None
-        self.under_way: Attempt | None = None
         self._is_waiting = False
         self._was_unwatched = False
         self._last_action = ""
@@ -329,11 +328,9 @@ class Visit:
         self._device.intake.new_attempt(*await self._parts.sessions.stored_frames(session.id, attempt.number))
         crowded = lambda: self._places.waiting > 0  # noqa: E731
         runner = AttemptRunner(session, attempt, self._device, self._parts, self._settings, self._socket, crowded)
-        self._running, self.under_way = runner, attempt
+        self._running = runner
         try:
-            end = await runner.run()
-            self.under_way = None
-            return end
+            return await runner.run()
         finally:
             self._running = None
             self._was_unwatched = runner.conversation.was_unwatched

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
+from renzheng.base.unavailable import UnavailableError
 from renzheng.store import evidence_use
 from renzheng.store.engine import Transaction
 from renzheng.store.records import Context, move_set, move_where, policy_of, session_folder
@@ -81,8 +83,9 @@ class Attempts(Context):
         if begun is None:
             return None
         number, forgotten = begun
-        for name in forgotten:  # what a crash leaves of them is swept as orphans
-            await self._objects.delete(f"{session_folder(session_id)}/{name}")
+        with contextlib.suppress(UnavailableError):  # what this, or a crash, leaves of them is swept as orphans
+            for name in forgotten:
+                await self._objects.delete(f"{session_folder(session_id)}/{name}")
         return number
 
     async def attempt(self, session_id: int, number: int) -> Attempt | None:
@@ -199,14 +202,6 @@ class Attempts(Context):
     async def mark_interrupted(self) -> int:
         """At a start, before any device is served: `mark_cut_off`. How many."""
         return await self._database.write(mark_cut_off, savepoint=False)
-
-    async def note_unwatched(self, session_id: int, attempt: int) -> None:
-        """That the server is to blame for what becomes of an attempt that is under way."""
-        sql = (
-            "UPDATE attempts SET unwatched = 1 WHERE session_id = :id AND number = :attempt AND counted = 1"
-            f" AND EXISTS (SELECT 1 FROM sessions WHERE {_CURRENT})"
-        )
-        await self._database.write(lambda tx: tx.run(sql, id=session_id, attempt=attempt), savepoint=False)
 
     async def _give_back(self, budget: str, session_id: int, attempt: int, most: int) -> bool:
         given = {"id": session_id, "attempt": attempt, "most": most}

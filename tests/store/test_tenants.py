@@ -55,7 +55,8 @@ DEVICES_AND_JUDGES = {
     "Sessions.spare", "Sessions.ease", "Sessions.excuse", "Sessions.outcome",
     "Sessions.again", "Sessions.mark_interrupted",
     "Sessions.claim_judging", "Sessions.renew_judging", "Sessions.release_judging", "Sessions.record_verdict",
-    "Sessions.frames", "Sessions.has_frames", "Sessions.newest_frames", "Sessions.kept", "Sessions.seen_before",
+    "Sessions.frames", "Sessions.has_frames", "Sessions.newest_frames", "Sessions.stored_frames",
+    "Sessions.seen_before",
     "Sessions.frame", "Sessions.photo", "Sessions.video", "Sessions.keep_video",
     "Sessions.keep_measured", "Sessions.measured", "Sessions.forget_measured",
 }  # fmt: skip

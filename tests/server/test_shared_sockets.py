@@ -83,7 +83,7 @@ async def test_places_of_a_server_that_was_killed_are_free_again_and_open_socket
         await redis.zadd(key, members)  # as if their seconds were over
         await one.sockets.renew()  # the other is gone
         assert len(await enter([one], MOST)) == MOST - 5
-        assert 0 < await redis.ttl(key) <= shared_sockets.PLACE_SECONDS
+        assert 0 < await redis.ttl(key) <= shared_sockets.SOCKET_LEASE_SECONDS
 
 
 async def test_while_redis_is_away_each_server_counts_its_own(nodes: list[Node], server: RedisServer) -> None:

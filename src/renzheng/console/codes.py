@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pyotp
 
-STEP_SECONDS = 30
+TOTP_SECONDS = 30
 MAX_DRIFT = 1
 """Steps that a phone's clock may be off, either way (RFC 6238, section 5.2)."""
 RECOVERY_CODES = 10
@@ -45,7 +45,7 @@ def matching_step(secret: str, code: str, now: float) -> int | None:
     if len(given) != 6 or not given.isascii() or not given.isdigit():
         return None
     totp = pyotp.TOTP(secret)
-    step = int(now) // STEP_SECONDS
+    step = int(now) // TOTP_SECONDS
     steps = range(step - MAX_DRIFT, step + MAX_DRIFT + 1)
     return next((one for one in steps if pyotp.utils.strings_equal(totp.generate_otp(one), given)), None)
 

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from renzheng.base.shared_redis import SharedRedis
 from renzheng.capture.socket_counts import OwnSocketCounts
 
-PLACE_SECONDS = 30
+SOCKET_LEASE_SECONDS = 30
 RENEW_SECONDS = 8.0
 """Several times in a place's life, as Redis may be away at one of them."""
 
@@ -50,7 +50,7 @@ class SharedSocketCounts:
             return None
         place = f"{self._name}:{next(self._numbers)}"
         try:
-            taken = await self._run(_ENTER, address, place, self._most, PLACE_SECONDS)
+            taken = await self._run(_ENTER, address, place, self._most, SOCKET_LEASE_SECONDS)
         except BaseException:
             await self._own.leave(address, place)
             raise
@@ -78,7 +78,7 @@ class SharedSocketCounts:
 
     async def renew(self) -> None:
         for address, places in list(self._places.items()):
-            await self._run(_RENEW, address, PLACE_SECONDS, *places)
+            await self._run(_RENEW, address, SOCKET_LEASE_SECONDS, *places)
 
     async def _run(self, script: str, address: str, *arguments: Any) -> int | None:
         """What the script answers; None while Redis is away."""

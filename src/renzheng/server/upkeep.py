@@ -9,7 +9,7 @@ import structlog
 
 from renzheng.base.faults import fault_name
 from renzheng.server.parts import ServerParts
-from renzheng.store.attempts import ATTEMPT_BYTES
+from renzheng.store.attempts import MIN_ROOM_BYTES
 from renzheng.store.sweeper import Swept
 from renzheng.verification.session import EndReason
 
@@ -66,7 +66,7 @@ class Upkeep:
 
     def tell_of_room(self, failed: BaseException | None) -> None:
         """Once when room becomes short, or shorter, and once when there is enough again."""
-        why = self._parts.store.room.shortage(ATTEMPT_BYTES)
+        why = self._parts.store.room.shortage(MIN_ROOM_BYTES)
         state = "full" if failed else "short" if why else ""
         if state and state != self._room:
             error = fault_name(failed.__cause__ or failed) if failed else None

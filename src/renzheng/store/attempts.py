@@ -16,7 +16,7 @@ _CURRENT = "id = :id AND attempt = :attempt AND state = 'capturing'"
 HELD = "(CAST(:socket AS BIGINT) IS NULL OR socket = CAST(:socket AS BIGINT))"
 """That the socket which asks has the session; None asks for whoever has it."""
 _AT_NO_NODE = "(node IS NULL OR node NOT IN (SELECT id FROM nodes WHERE draining = 0))"
-ATTEMPT_BYTES = 4 << 20
+MIN_ROOM_BYTES = 4 << 20
 """What the frames of an ordinary attempt take: it begins where these fit above the reserve."""
 
 
@@ -42,7 +42,7 @@ class Attempts(Context):
         before go where that never counted: there is no bound to how many of those a device may begin.
         Raises NoRoomError where the disk, or the account's share of evidence, has no room for frames.
         """
-        self._room.require(ATTEMPT_BYTES)
+        self._room.require(MIN_ROOM_BYTES)
         owner = await self._database.one(
             "SELECT account_id FROM sessions WHERE id = :session_id", session_id=session_id
         )

@@ -112,7 +112,7 @@ def judging_side(frames: Path, photo: Path) -> Callable[[], object]:
     """From what was measured live: what a verdict costs after the last frame, with the comparison with the photo."""
     from renzheng.engine.comparison import read_reference
     from renzheng.engine.frames import maker, read
-    from renzheng.engine.judging import Judge, decode_frame, run
+    from renzheng.engine.judging import SequenceJudge, decode_frame, run
     from renzheng.engine.limits import MediaLimits
 
     models, media, reference = FaceModels(), MediaLimits(), photo.read_bytes()
@@ -121,7 +121,7 @@ def judging_side(frames: Path, photo: Path) -> Callable[[], object]:
     made_by = maker(models.limits, media.frame_side)
 
     def conclude() -> None:
-        judge = Judge(models)
+        judge = SequenceJudge(models)
         for frame, content in zip(sequence, measured, strict=True):
             judge.add(read(content, frame.action, made_by), frame.step, frame.action, frame.at)
         compared = read_reference(reference, models, None, media)

@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 import simplejpeg
 
-from renzheng.engine.judging import Judge
-from renzheng.engine.light import COLOURS, Colour, Flash, Sample, measure_light
+from renzheng.engine.judging import SequenceJudge
+from renzheng.engine.light import COLOURS, Colour, ColourSample, Flash, measure_light
 from renzheng.engine.limits import LightLimits
 from renzheng.engine.measurement import Light
 from renzheng.engine.observation import FaceModels
@@ -45,7 +45,7 @@ def plays(seed: int) -> tuple[Play, ...]:
 
 
 def film(performance: Performance, steps: tuple[str, ...], models: FaceModels) -> Light:
-    judge, at = Judge(models), 0.0
+    judge, at = SequenceJudge(models), 0.0
     for step, action in enumerate(steps):
         for number in range(FRAMES):
             image = performance.frame(action, number * SECONDS)
@@ -81,7 +81,7 @@ def guessed(count: int, limits: LightLimits) -> int:
             for number in range(FRAMES):
                 values = 120 * (1 + 0.1 * np.array(COLOURS[other])) * (1 + noise.normal(0, 0.003, 3))
                 face: Colour = (float(values[0]), float(values[1]), float(values[2]))
-                samples.append(Sample(flashes[-1].at + number * SECONDS, face, (90.0, 90.0, 90.0)))
+                samples.append(ColourSample(flashes[-1].at + number * SECONDS, face, (90.0, 90.0, 90.0)))
         passed += measure_light(samples, flashes, limits).face >= limits.response
     return passed
 

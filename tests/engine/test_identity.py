@@ -13,7 +13,7 @@ import pytest
 from renzheng.engine.continuity import Picture
 from renzheng.engine.frames import FrameMeasurement
 from renzheng.engine.identity import Chain, Faces
-from renzheng.engine.judging import Judge, run
+from renzheng.engine.judging import SequenceJudge, run
 from renzheng.engine.landmarks import Mesh
 from renzheng.engine.limits import ContinuityLimits
 from renzheng.engine.liveness import Glance
@@ -87,7 +87,7 @@ class Camera:
         return FrameMeasurement(glance, Picture(bytes([index])), mesh, quality)
 
     def continuity(self) -> Continuity:
-        judge = Judge(cast(Any, self))
+        judge = SequenceJudge(cast(Any, self))
         for index, one in enumerate(self.shown):
             judge.add(self.frame(index), one.step, one.action, 0.1 * index)
         found = run(judge.conclude(), self.picture).continuity

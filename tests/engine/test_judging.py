@@ -16,7 +16,7 @@ from renzheng.engine import packs
 from renzheng.engine.detection import Face
 from renzheng.engine.embedding import similarity
 from renzheng.engine.frames import measure_frame
-from renzheng.engine.judging import Asking, Judge, decode_frame, measure, run
+from renzheng.engine.judging import Asking, SequenceJudge, decode_frame, measure, run
 from renzheng.engine.limits import MediaLimits
 from renzheng.engine.measurement import Frame, Measurement
 from renzheng.engine.observation import FaceModels
@@ -205,7 +205,7 @@ def test_what_is_kept_of_a_frame_outlives_its_memory(models: FaceModels, recordi
         memory[:] = image
         return memory
 
-    fresh, reused = Judge(models), Judge(models)
+    fresh, reused = SequenceJudge(models), SequenceJudge(models)
     for frame, image in zip(recording, images, strict=True):
         assert image is not None
         for judge, at in ((fresh, image), (reused, memory)):
@@ -260,7 +260,7 @@ def test_a_face_that_the_detector_loses_is_followed(recording: list[Frame]) -> N
     assert all(image is not None for image in images)
     lost = [image for image in images[28:31] if image is not None]
     models.detector = Losing(models, lost)  # type: ignore[assignment]
-    judge = Judge(models)
+    judge = SequenceJudge(models)
     asked: list[int] = []
 
     def picture(index: int) -> Image | None:
@@ -281,7 +281,7 @@ def test_a_bystander_who_comes_nearer_is_not_taken_for_the_person(models: FaceMo
     beside = np.hstack([selfie, cv2.resize(selfie, None, fx=1.3, fy=1.3)[:480]])
     alone = np.hstack([selfie, np.full_like(beside[:, 640:], 128)])
     frames = [alone] * 12 + [beside] * 2 + [alone] * 6
-    judge = Judge(models)
+    judge = SequenceJudge(models)
     for number, image in enumerate(frames):
         judge.add(measure_frame(image, "neutral", models), 0, "neutral", number / 10)
     found = run(judge.conclude(), frames.__getitem__)

@@ -10,7 +10,7 @@ import pytest
 
 from renzheng.engine.continuity import Picture
 from renzheng.engine.frames import FrameMeasurement
-from renzheng.engine.judging import Judge, run
+from renzheng.engine.judging import SequenceJudge, run
 from renzheng.engine.limits import JudgingLimits
 from renzheng.engine.liveness import Baseline, Glance
 from renzheng.engine.measurement import Measurement
@@ -26,8 +26,8 @@ class NoModels:
     passive = None
 
 
-def judged(rows: list[tuple[int, str, Glance]]) -> Judge:
-    judge = Judge(cast(Any, NoModels()), LIMITS)
+def judged(rows: list[tuple[int, str, Glance]]) -> SequenceJudge:
+    judge = SequenceJudge(cast(Any, NoModels()), LIMITS)
     picture = Picture.of(np.zeros((48, 64, 3), np.uint8))
     for number, (step, action, glance) in enumerate(rows):
         judge.add(FrameMeasurement(glance, picture), step, action, 0.1 * number)
@@ -42,7 +42,7 @@ def found(action: str, *during: Glance) -> Measurement:
     return concluded(judged(course(action, *during)))
 
 
-def concluded(judge: Judge) -> Measurement:
+def concluded(judge: SequenceJudge) -> Measurement:
     return run(judge.conclude(), lambda index: None)
 
 

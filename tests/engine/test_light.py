@@ -15,9 +15,9 @@ from renzheng.engine.light import (
     NOSE,
     RIGHT,
     WARNING,
+    ColourSample,
     Flash,
     Numbers,
-    Sample,
     flashes_of,
     is_light,
     measure_light,
@@ -53,7 +53,7 @@ def colours(values: Numbers) -> tuple[float, float, float]:
 
 def film(
     flashes: list[Flash], face: float, background: float, delay: float = 0.15, near: tuple[float, ...] = NEAR
-) -> list[Sample]:
+) -> list[ColourSample]:
     """35 frames of a face lit by the show with these gains, a lamp that flickers, and noise."""
     draw, samples = np.random.default_rng(0), []
     for number in range(35):
@@ -64,11 +64,11 @@ def film(
         skin = np.array([150, 120, 100]) * lamp * (1 + face * colour) * noise[0]
         regions = [np.array([150, 120, 100]) * lamp * (1 + face * part * colour) * noise[0] for part in near]
         wall = np.array([90, 95, 100]) * lamp * (1 + background * colour) * noise[1]
-        samples.append(Sample(at, colours(skin), colours(wall), tuple(map(colours, regions))))
+        samples.append(ColourSample(at, colours(skin), colours(wall), tuple(map(colours, regions))))
     return samples
 
 
-def measured(make: Callable[[list[Flash]], list[Sample]], seed: int) -> Light:
+def measured(make: Callable[[list[Flash]], list[ColourSample]], seed: int) -> Light:
     return measure_light(make(show(seed)), show(seed), LIMITS)
 
 

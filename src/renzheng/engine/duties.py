@@ -12,7 +12,7 @@ from . import messages as m
 from .comparison import NO_REFERENCE, Reference, compare, examine_reference
 from .frames import maker, measure_frame, read, written
 from .framing import lengths_of, split
-from .judging import Asking, Judge
+from .judging import Asking, SequenceJudge
 from .limits import EngineLimits
 from .media import MediaError, decode
 from .observation import FaceModels
@@ -109,7 +109,7 @@ class Judging:
     def __init__(self, limits: EngineLimits, slots: list[mmap.mmap]) -> None:
         self._models, self._slots, self._limits = FaceModels(limits.workers.threads), slots, limits
         self._maker = maker(self._models.limits, limits.media.frame_side)
-        self._judge: Judge | None = None
+        self._judge: SequenceJudge | None = None
         self._asking: Asking | None = None
         self._reference = NO_REFERENCE
 
@@ -135,7 +135,7 @@ class Judging:
                 raise _foreign(question)
 
     def _begin(self) -> m.MakerAnswer:
-        self._judge, self._asking = Judge(self._models, self._limits.judging), None
+        self._judge, self._asking = SequenceJudge(self._models, self._limits.judging), None
         self._reference = NO_REFERENCE
         return m.MakerAnswer(self._maker)
 

@@ -21,7 +21,7 @@ import numpy as np
 from . import packs
 from .continuity import Picture
 from .landmarks import Mesh
-from .light import COLOURS, Sample, sample
+from .light import COLOURS, ColourSample, sample
 from .limits import ObservationLimits
 from .liveness import NEUTRAL, Glance
 from .measurement import Quality
@@ -43,7 +43,7 @@ class FrameMeasurement:
     picture: Picture
     mesh: Mesh | None = None
     quality: Quality | None = None
-    colours: Sample | None = None
+    colours: ColourSample | None = None
     is_tracked: bool = False
 
 
@@ -70,7 +70,7 @@ class _Written(msgspec.Struct, array_like=True, frozen=True):
     points: bytes
     presence: float
     quality: Quality | None
-    colours: Sample | None
+    colours: ColourSample | None
 
 
 def written(found: FrameMeasurement, action: str, made_by: bytes) -> bytes:

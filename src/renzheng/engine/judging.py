@@ -1,9 +1,9 @@
 """The measurements of a sequence's frames, and a reference photo -> one ``Measurement``, the same for the same input.
 
-``Judge`` is a state machine over the frames in order. It takes each frame's measurement (``frames``), whoever made it
-and when, and asks for the pictures of those few of which it needs more: those to compare, the turned ones, and those in
-which a face that was there a moment ago was not found. ``measure`` is the whole of it in one process; the workers feed
-the same ``Judge`` with what was measured live, and with what another process decodes.
+``SequenceJudge`` is a state machine over the frames in order. It takes each frame's measurement (``frames``), whoever
+made it and when, and asks for the pictures of those few of which it needs more: those to compare, the turned ones, and
+those in which a face that was there a moment ago was not found. ``measure`` is the whole of it in one process; the
+workers feed the same ``SequenceJudge`` with what was measured live, and with what another process decodes.
 
 Rules that are chosen here, and nowhere else:
 
@@ -90,7 +90,7 @@ class _Seen:
         return self.frame.mesh
 
 
-class Judge:
+class SequenceJudge:
     """Takes the measurements of a sequence's frames in order and concludes; one judge a sequence."""
 
     def __init__(self, models: FaceModels, limits: JudgingLimits | None = None) -> None:
@@ -376,7 +376,7 @@ def _is_lost(frame: FrameMeasurement, before: Mesh) -> bool:
 
 
 def run(asking: Asking, picture: Callable[[int], Image | None]) -> Measurement:
-    """Answer what ``Judge.conclude`` asks for, in this process."""
+    """Answer what ``SequenceJudge.conclude`` asks for, in this process."""
     try:
         indices = next(asking)
         while True:
@@ -395,7 +395,7 @@ def measure(
 ) -> Measurement:
     """Decode and measure a whole sequence in this process; the reference is photo bytes or None."""
     media, frames = media or MediaLimits(), list(frames)
-    judge = Judge(models, limits)
+    judge = SequenceJudge(models, limits)
     for frame in frames:
         image = decode_frame(frame.jpeg, media)
         found = None if image is None else measure_frame(image, frame.action, models)

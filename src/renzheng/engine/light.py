@@ -61,7 +61,7 @@ class Flash:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class ColourSample:
     """One frame: mean colour (red, green, blue, 0-255) of the face, of its ``REGIONS`` and of what surrounds it."""
 
     at: float
@@ -70,7 +70,7 @@ class Sample:
     regions: tuple[Colour, ...] = ()
 
 
-def sample(image: Image, mesh: Mesh, at: float) -> Sample:
+def sample(image: Image, mesh: Mesh, at: float) -> ColourSample:
     """Mean colours within the face, in its regions, and beside it (the outer sixth of the picture, left and right)."""
     width = image.shape[1]
     x, y, across, down = mesh.box
@@ -80,7 +80,7 @@ def sample(image: Image, mesh: Mesh, at: float) -> Sample:
     regions = [_mean(image, (cx - half, cx + half), (cy - half, cy + half)) for cx, cy in centres]
     edge = max(1, width // 6)
     beside = np.concatenate([image[:, :edge].reshape(-1, 3), image[:, -edge:].reshape(-1, 3)]).mean(axis=0)
-    return Sample(at, face, _rgb(beside), tuple(regions))
+    return ColourSample(at, face, _rgb(beside), tuple(regions))
 
 
 def _mean(image: Image, across: tuple[float, float], down: tuple[float, float]) -> Colour:
@@ -95,7 +95,9 @@ def _rgb(bgr: Numbers) -> Colour:
     return (float(bgr[2]), float(bgr[1]), float(bgr[0]))
 
 
-def measure_light(samples: Sequence[Sample], flashes: Sequence[Flash], limits: LightLimits, wait: float = 0.0) -> Light:
+def measure_light(
+    samples: Sequence[ColourSample], flashes: Sequence[Flash], limits: LightLimits, wait: float = 0.0
+) -> Light:
     """How well the frames answer the shown colours; needs as many frames as ``limits.minimum``, and three colours.
 
     ``wait``: see ``Light``.

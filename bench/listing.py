@@ -99,7 +99,7 @@ def main() -> None:
         "usage": "/console/usage",
     }
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder)).start()
+        server = Server(Path(folder)).start(as_shipped=True)
         try:
             fill(server)
             visitor, worst = Visitor(server), 0.0

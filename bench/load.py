@@ -218,7 +218,7 @@ def hello(request: bytes) -> Iterator[Target]:
 def renzheng(**settings: object) -> Iterator[Server]:
     """Our server with its default durability, in a folder of its own, without its rate limit."""
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder), **{**AS_SHIPPED, **settings}).start()
+        server = Server(Path(folder), **{**AS_SHIPPED, **settings}).start(as_shipped=True)
         try:
             yield server
         finally:

@@ -114,7 +114,7 @@ def setups() -> Iterator[tuple[Cluster, Setup, Setup]]:
         (folder / name).mkdir()
         shared = {"data_dir": first.data_dir, "keys_dir": first.keys_dir} if first else {}
         given = {**AS_SHIPPED, **LASTING, **shared, "database_url": place.records, "keys_url": place.keys}
-        running.append(Server(folder / name, **given).start())
+        running.append(Server(folder / name, **given).start(as_shipped=True))
         return running[-1]
 
     try:

@@ -73,7 +73,7 @@ class Versions:
         self.new = second(self.old, folder / "new", port=ports[1], **given)
         for server, port in zip((self.old, self.new), ports, strict=True):
             server.port, server.url = port, f"http://127.0.0.1:{port}"
-        self.old.start()
+        self.old.start(as_shipped=True)
         self.key = self.old.key()
 
     def upgrade(self, change: str, *, is_additive: bool) -> None:
@@ -130,7 +130,7 @@ def test_a_version_that_only_adds_to_the_schema_comes_beside_the_old_one(version
     old, new = versions.old, versions.new
     versions.upgrade(ADDS, is_additive=True)
     with pytest.raises(AssertionError, match=r"store migrate --beside"):
-        new.start()
+        new.start(as_shipped=True)
     code, said = run(new, "store", "migrate")
     assert (code, bool(re.search(rf"work on these records with the schema {HEAD}.*--beside", said))) == (1, True), said
     assert versions.schema() == HEAD
@@ -138,13 +138,13 @@ def test_a_version_that_only_adds_to_the_schema_comes_beside_the_old_one(version
     code, said = run(new, "store", "migrate", "--beside")
     assert (code, said) == (0, f"the schema is {NEXT} now\n")
     versions.verify(old, old)
-    new.start()
+    new.start(as_shipped=True)
     versions.verify(old, new)
     versions.verify(new, old)
-    old.kill()
-    old.start()  # an older process that has to start again may
-    versions.verify(old, old)
     leaves_while_people_are_at_it(versions)
+    old.start(as_shipped=True)  # an older process that has to start again may
+    versions.verify(old, new)
+    old.stop()
     versions.verify(new, new)
     for log in (old.log, new.log):
         assert "Traceback" not in log.read_text()
@@ -169,13 +169,13 @@ def test_a_version_that_the_old_one_cannot_go_on_with_waits_until_that_has_ended
     old, new = versions.old, versions.new
     versions.upgrade(ADDS, is_additive=False)
     with pytest.raises(AssertionError, match="stop all of them"):
-        new.start()
+        new.start(as_shipped=True)
     code, said = run(new, "store", "migrate", "--beside")
     assert (code, "stop all of them" in said) == (1, True), said
     versions.verify(old, old)
     old.stop()
-    new.start()
+    new.start(as_shipped=True)
     assert versions.schema() == NEXT
     versions.verify(new, new)
     with pytest.raises(AssertionError, match="newer renzheng"):
-        old.start()
+        old.start(as_shipped=True)

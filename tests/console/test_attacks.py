@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from renzheng.accounts.operators import Role
 from renzheng.console.door import SESSION_COOKIE
 from renzheng.console.forms import MULTIPART, URLENCODED, FormError, Pace, read_form
 from renzheng.console.passwords import Passwords
+from renzheng.console.rendering import templates
 from renzheng.server.console_parts import console_settings
 from renzheng.server.logs import LoggedProblem
 from renzheng.settings import load_settings
@@ -362,3 +364,23 @@ async def test_forms_of_other_pages_fill_no_disk(house: House) -> None:
         house.clock.now += 60
     lines = (await house.verbs()).count("form of another page refused")
     assert lines == 2 * NODES
+
+
+async def test_no_template_is_compiled_on_the_event_loop(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first page of a console would stop the server for as long as several pages take to be compiled."""
+    by: set[bool] = set()
+    compiled = templates.compile
+
+    def noted(*given: Any, **named: Any) -> Any:
+        by.add(threading.current_thread() is threading.main_thread())
+        return compiled(*given, **named)
+
+    monkeypatch.setattr(templates, "compile", noted)
+    assert templates.cache is not None
+    templates.cache.clear()
+    assert (await house.browser().get("/console/sign-in")).status == 200
+    assert by == {False}
+    by.clear()
+    browser = await house.signed_in("li.wei")
+    await every_page(house, browser)
+    assert not by

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import math
 import secrets
@@ -31,7 +32,16 @@ from renzheng.console.overview import OverviewPages
 from renzheng.console.own import FACTOR, OWN, OwnPages
 from renzheng.console.parts import ConsoleParts
 from renzheng.console.people import LINK, LinkPages
-from renzheng.console.rendering import LANGUAGE_COOKIE, LANGUAGES, PACKAGE, ROOT, go, own_path, render
+from renzheng.console.rendering import (
+    LANGUAGE_COOKIE,
+    LANGUAGES,
+    PACKAGE,
+    ROOT,
+    compile_templates,
+    go,
+    own_path,
+    render,
+)
 from renzheng.console.requests import REQUESTS, RequestPages
 from renzheng.console.sign_in import CODE, SIGN_IN, SignInPages
 from renzheng.console.single_sign_on import BACK, BEGIN, SingleSignOnPages
@@ -52,6 +62,7 @@ class Console:
         self._parts = parts
         self._door = Door(parts)
         self._foreign_at = -math.inf
+        self._has_templates = False
         self._management, frame = _management(parts)
         self._placed: dict[str, PlacedButton] = {}
         if self._management is not None and parts.management is not None:
@@ -150,6 +161,9 @@ class Console:
         """A page for everybody; what it cannot take is told on a page too."""
 
         async def answer(request: Request) -> Response:
+            if not self._has_templates:
+                await asyncio.to_thread(compile_templates)
+                self._has_templates = True
             try:
                 return await page(request)
             except CallError as refused:

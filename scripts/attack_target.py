@@ -44,6 +44,8 @@ class Target:
     other_key: tuple[str, str] = ("", "")
     public_key: str = ""
     operator_port: int = 0
+    process: int = 0
+    """Of the server, where it is one of our own."""
     lines: list[socket.socket] = field(default_factory=list)
 
     def line(self) -> socket.socket:
@@ -119,14 +121,15 @@ def key_of(variable: str) -> tuple[str, str]:
 def own_target() -> Iterator[Target]:
     """A server with its defaults but for the length of a challenge, and a second account."""
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder), requests_per_second=defaults.REQUESTS_PER_SECOND).start()
+        server = Server(Path(folder), requests_per_second=defaults.REQUESTS_PER_SECOND).start(as_shipped=True)
         try:
             other = str(server.json("account", "create", "other")["id"])
             key = server.json("key", "create", "--account", other)
             public_key = server.json("encryption", "show", "--account", "1")["sm2_pem"]
             server.follow()
             keys = server.key(), (key["secret_id"], key["secret_key"])
-            yield Target("127.0.0.1", server.port, *keys, public_key, server.operator_port)
+            assert server.process is not None
+            yield Target("127.0.0.1", server.port, *keys, public_key, server.operator_port, server.process.pid)
         finally:
             server.stop()
 

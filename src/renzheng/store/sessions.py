@@ -6,7 +6,7 @@ put together from: `devices`, `attempts`, `transcript`, `judgements`.
 
 from __future__ import annotations
 
-import functools
+from typing import Any
 
 from renzheng.store import evidence_use
 from renzheng.store.authenticity import details_field, selected
@@ -24,7 +24,7 @@ from renzheng.verification.session import DAY_SECONDS, Details, Session, State
 _INSERT = (
     "INSERT INTO sessions (id, account_id, token, state, created_at, expires_at, most_attempts, has_photo,"
     " has_evidence, policy, id_hash, sealed, rule_id, evidence_until, to_bucket)"
-    " VALUES (:id, :account_id, :token, :state, :created_at, :expires_at, :most_attempts, :has_photo, :has_evidence,"
+    " VALUES (:id, :account_id, :token, :state, :created_at, :expires_at, :most_attempts, :has_photo, :has_photo,"
     " :policy, :id_hash, :sealed, :rule_id, :evidence_until, :to_bucket)"
 )
 _ISSUED = State.ISSUED.value
@@ -57,82 +57,74 @@ class Sessions(Devices, Transcripts, Judgements):
         `to_bucket`: deliver the verdict's evidence to the account's bucket.
         Raises NoRoomError where the disk, and EvidenceLimitError where the account, has no room for the photo.
         """
-        issue = functools.partial(self._issue, account_id, token, details, photo, policy, now, lifetime)
+        row: dict[str, Any] = {
+            "account_id": account_id,
+            "token": self._vault.digest("token", token),
+            "state": _ISSUED,
+            "created_at": now,
+            "expires_at": now + lifetime,
+            "most_attempts": policy.attempts,
+            "has_photo": int(photo is not None),
+            "policy": policy_text(policy),
+            "id_hash": self.id_hash(account_id, details.id_card) if details.id_card else None,
+            "rule_id": rule_id,
+            "evidence_until": None if evidence_days is None else now + evidence_days * DAY_SECONDS,
+            "to_bucket": int(to_bucket),
+        }
         tries = 3
         while True:
             tries -= 1
+            session_id = row["id"] = self._ids.draw(now)
             try:
-                return await issue(self._ids.draw(now), rule_id, evidence_days, to_bucket)
+                if photo is None:
+                    await self._insert(row, details)
+                else:
+                    await self._insert_with_photo(row, details, photo)
             except ConflictError:  # an id that another process gave, or left a key under
                 if not tries:
                     raise
+            else:
+                return session_id
 
-    async def _issue(
-        self,
-        account_id: int,
-        token: str,
-        details: Details,
-        photo: bytes | None,
-        policy: Policy,
-        now: float,
-        lifetime: float,
-        session_id: int,
-        rule_id: int | None,
-        evidence_days: float | None,
-        to_bucket: bool,
-    ) -> int:
-        """As `create`, under this id. Raises ConflictError where it is taken."""
-        vault = self._vault
-        token_hash = vault.digest("token", token)
-        id_hash = self.id_hash(account_id, details.id_card) if details.id_card else None
-        evidence: Sealer | None = None
-        has_photo, size = int(photo is not None), 0
-        evidence_until = None if evidence_days is None else now + evidence_days * DAY_SECONDS
-        if photo is not None:
-            evidence = vault.draw(Subject(Kind.EVIDENCE, session_id))
-            content = evidence.sealing("photo", photo)
-            size = content.size
-            await evidence_use.check(self._database, account_id, size)
-            with self._room.taking(size):
-                await self._objects.put(_photo_of(session_id), content)
+    async def _insert(self, row: dict[str, Any], details: Details) -> None:
+        async def insert(tx: Transaction) -> None:
+            sealer = self._seal(row, details)
+            await self._vault.keep(sealer)
+            await tx.run(_INSERT, **row)
 
-        policy_json = policy_text(policy)
+        # One statement that can fail, so a savepoint would be a cost without a use.
+        await self._database.write(insert, keys=True, savepoint=False)
+
+    def _seal(self, row: dict[str, Any], details: Details) -> Sealer:
+        """Put the details into a row, sealed under a key that is drawn here: within a job, beside those of other
+        sessions, it costs half of what it does alone."""
+        sealer = self._vault.draw(Subject(Kind.SESSION, row["id"]))
+        row["sealed"] = sealer.seal(details_field(row["account_id"], row["policy"]), pack_details(details))
+        return sealer
+
+    async def _insert_with_photo(self, row: dict[str, Any], details: Details, photo: bytes) -> None:
+        """As `_insert`, with the photo under a key of its own, put before the row that names it."""
+        session_id, account_id = row["id"], row["account_id"]
+        evidence = self._vault.draw(Subject(Kind.EVIDENCE, session_id))
+        content = evidence.sealing("photo", photo)
+        await evidence_use.check(self._database, account_id, content.size)
+        with self._room.taking(content.size):
+            await self._objects.put(_photo_of(session_id), content)
 
         async def insert(tx: Transaction) -> None:
-            sealer = vault.draw(Subject(Kind.SESSION, session_id))
-            await vault.keep(sealer)
-            if evidence is not None:
-                await vault.keep(evidence)
-            await tx.run(
-                _INSERT,
-                id=session_id,
-                account_id=account_id,
-                token=token_hash,
-                state=_ISSUED,
-                created_at=now,
-                expires_at=now + lifetime,
-                most_attempts=policy.attempts,
-                has_photo=has_photo,
-                has_evidence=has_photo,
-                policy=policy_json,
-                id_hash=id_hash,
-                sealed=sealer.seal(details_field(account_id, policy_json), pack_details(details)),
-                rule_id=rule_id,
-                evidence_until=evidence_until,
-                to_bucket=int(to_bucket),
-            )
-            if size:
-                await evidence_use.add(tx, account_id, session_id, size)
+            sealer = self._seal(row, details)
+            await self._vault.keep(sealer)
+            await self._vault.keep(evidence)
+            await tx.run(_INSERT, **row)
+            await evidence_use.add(tx, account_id, session_id, content.size)
 
         try:
-            # Without a photo it is one statement that can fail, and the savepoint would be a cost without a use.
-            await self._database.write(insert, keys=True, savepoint=size > 0)
+            await self._database.write(insert, keys=True)
         except Exception as error:
             # Where the disk is full it must not wait for the sweeper. Of a taken id, it may be the other session's.
-            if photo is not None and not isinstance(error, ConflictError):
+            if not isinstance(error, ConflictError):
                 await self._objects.delete(_photo_of(session_id))
             raise
-        return session_id
 
     def id_hash(self, account_id: int, id_card: str) -> bytes:
         """The keyed hash under which an account's ID number is counted and looked up."""

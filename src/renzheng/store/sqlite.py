@@ -12,12 +12,13 @@ import contextlib
 import fcntl
 import functools
 import math
+import operator
 import os
 import re
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -123,12 +124,29 @@ def is_away(error: sqlite3.Error) -> bool:
 
 
 _LOCK_CLAUSE = re.compile(r"\s+FOR (UPDATE|SHARE)( OF \w+)?( SKIP LOCKED)?")
+_LITERAL_OR_NAME = re.compile(r"'(?:[^']|'')*'|:([A-Za-z_][A-Za-z0-9_]*)")
+_Values = Mapping[str, Any]
 
 
 @functools.lru_cache(maxsize=1024)
-def _without_locks(sql: str) -> str:
-    """The statement without its lock clauses: whoever writes to SQLite is alone."""
-    return _LOCK_CLAUSE.sub("", sql)
+def _positional(sql: str) -> tuple[str, Callable[[_Values], Sequence[Any]]]:
+    """The statement as SQLite is told it, and what puts its values into their order.
+
+    Lock clauses are left out, as whoever writes to SQLite is alone. Parameters stand by their places, as the driver
+    looks each name up anew at every call, which costs a third of a small statement.
+    """
+    names: list[str] = []
+
+    def place(found: re.Match[str]) -> str:
+        if found[1] is None:
+            return found[0]
+        names.append(found[1])
+        return "?"
+
+    text = _LITERAL_OR_NAME.sub(place, _LOCK_CLAUSE.sub("", sql))
+    if len(names) > 1:
+        return text, operator.itemgetter(*names)
+    return text, lambda values: [values[name] for name in names]
 
 
 class SqliteTransaction:
@@ -139,18 +157,23 @@ class SqliteTransaction:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
+    def _execute(self, sql: str, values: _Values) -> sqlite3.Cursor:
+        text, in_order = _positional(sql)
+        return self._connection.execute(text, in_order(values))
+
     async def one(self, sql: str, /, **values: Any) -> Row | None:
-        row: Row | None = self._connection.execute(_without_locks(sql), values).fetchone()
+        row: Row | None = self._execute(sql, values).fetchone()
         return row
 
     async def all(self, sql: str, /, **values: Any) -> list[Row]:
-        return self._connection.execute(_without_locks(sql), values).fetchall()
+        return self._execute(sql, values).fetchall()
 
     async def run(self, sql: str, /, **values: Any) -> int:
-        return self._connection.execute(_without_locks(sql), values).rowcount
+        return self._execute(sql, values).rowcount
 
-    async def run_each(self, sql: str, rows: Sequence[Mapping[str, Any]], /) -> None:
-        self._connection.executemany(_without_locks(sql), rows)
+    async def run_each(self, sql: str, rows: Sequence[_Values], /) -> None:
+        text, in_order = _positional(sql)
+        self._connection.executemany(text, map(in_order, rows))
 
 
 QUICK_COMMIT = 0.01

@@ -26,9 +26,11 @@ def known() -> dict[str, set[str]]:
     """Labels by the names of the samples that the server gives."""
     found = {"up": set[str]()}
     metrics = Metrics()
-    for metric in metrics.registry._collector_to_names:
-        for name in metrics.registry._collector_to_names[metric]:
-            found[name] = set(getattr(metric, "_labelnames", ()))
+    for metric, names in metrics.registry._collector_to_names.items():
+        own = getattr(metric, "_labelnames", ())
+        labels = {family.name: set(getattr(family, "_labelnames", own)) for family in metric.describe()}  # type: ignore[attr-defined]
+        for name in names:
+            found[name] = next(given for family, given in labels.items() if name.startswith(family))
     return found
 
 

@@ -6,7 +6,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
+
+from renzheng.server.request_metrics import RequestMetrics
 
 # Beside each counter a series of the time at which it began, that nobody asked for.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -43,19 +45,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._requests = Counter(
-            "renzheng_requests_total",
-            "Signed requests by service, action and code.",
-            ("service", "action", "code"),
-            registry=self.registry,
-        )
-        self._seconds = Histogram(
-            "renzheng_request_seconds",
-            "Seconds that a signed request took.",
-            ("service", "action"),
-            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
-            registry=self.registry,
-        )
+        self._requests = RequestMetrics()
+        self.registry.register(self._requests)
         self._open = Counter(
             "renzheng_failed_open_total",
             "Requests let through because a protective check failed, by check.",
@@ -150,18 +141,10 @@ class Metrics:
             "Verifications that all judges together can judge in a second, as they measure it.",
             registry=self.registry,
         )
-        self._known: dict[tuple[str, str, str], Any] = {}
-        self._timers: dict[tuple[str, str], Any] = {}
 
     def request(self, service: str, action: str, code: str, seconds: float) -> None:
         """Count one signed request. `code` is empty for a success."""
-        counter = self._known.get((service, action, code))
-        if counter is None:
-            counter = self._requests.labels(service, action, code or "Success")
-            self._known[service, action, code] = counter
-            self._timers.setdefault((service, action), self._seconds.labels(service, action))
-        counter.inc()
-        self._timers[service, action].observe(seconds)
+        self._requests.count(service, action, code, seconds)
 
     def failed_open(self, part: str) -> None:
         self._open.labels(part).inc()
@@ -226,9 +209,10 @@ class Metrics:
     def latencies(self) -> dict[str, Latency]:
         """By action, for each one that was called since the start. No two services have an action of one name."""
         buckets: dict[str, list[tuple[float, float]]] = {}
-        for name, labels, value in _samples(self._seconds):
-            if name.endswith("_bucket"):
-                buckets.setdefault(labels["action"], []).append((float(labels["le"]), value))
+        for sample in self._requests.collect_seconds().samples:
+            if sample.name.endswith("_bucket"):
+                bucket = (float(sample.labels["le"]), sample.value)
+                buckets.setdefault(sample.labels["action"], []).append(bucket)
         return {
             action: Latency(int(known[-1][1]), quantile(known, 0.5), quantile(known, 0.95))
             for action, known in buckets.items()

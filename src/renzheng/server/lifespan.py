@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ from renzheng.base.faults import fault_name
 from renzheng.console.app import Console
 from renzheng.server.background import forever, give_memory_back
 from renzheng.server.key_pairs import make_first_key_pairs, sharers
+from renzheng.server.memory import settle_garbage
 from renzheng.server.parts import ServerParts
 from renzheng.server.services import Services
 from renzheng.server.upkeep import Upkeep
@@ -76,9 +76,7 @@ class Lifespan:
         try:
             await parts.engine.start()
             tasks += [asyncio.create_task(forever(name, run)) for name, run in self._background().items()]
-            # What was imported and built so far is never garbage: it need not be gone through again and again.
-            gc.collect()
-            gc.freeze()
+            settle_garbage()
             parts.phase.trouble = None
             if parts.store.is_shared and parts.shared is None:
                 log.info(

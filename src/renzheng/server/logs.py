@@ -29,6 +29,9 @@ _ONE_LINE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0
     0x2028: "\\u2028",
     0x2029: "\\u2029",
 }
+_PRINTABLE = bytes(range(0x20, 0x7F))
+_WIDE = {level: f"{level:<7}" for level in LEVELS}
+_NO_PAIR = frozenset({"event", "exception"})
 MAX_TROUBLES, MAX_TROUBLE_TEXT = 50, 400
 """How many warnings and errors are remembered, and how much of each."""
 MAX_REQUEST_LINES = 2000
@@ -246,13 +249,13 @@ def _text_line(entry: Entry) -> bytes:
     """`time level event key=value ...`; values that are None or empty are left out."""
     at, level, event = entry
     trace = event.get("exception")
-    parts = [_written(at), f"{level:<7}", event["event"]]
+    parts = [_written(at), _WIDE.get(level, level), str(event["event"])]
     parts += [
-        f"{name}={value}"
-        for name, value in event.items()
-        if value is not None and value != "" and name not in ("event", "exception")
+        f"{name}={value}" for name, value in event.items() if value is not None and value != "" and name not in _NO_PAIR
     ]
-    text = " ".join(map(str, parts)).translate(_ONE_LINE)
+    text = " ".join(parts)
+    if not text.isascii() or text.encode().translate(None, _PRINTABLE):  # bytes are looked through much faster
+        text = text.translate(_ONE_LINE)
     return (f"{text}\n{trace}\n" if trace else f"{text}\n").encode(errors="backslashreplace")
 
 

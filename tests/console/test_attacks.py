@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import threading
 from dataclasses import replace
@@ -18,11 +19,12 @@ from starlette.routing import Route
 from renzheng.accounts.operators import Role
 from renzheng.console.door import SESSION_COOKIE
 from renzheng.console.forms import MULTIPART, URLENCODED, FormError, Pace, read_form
-from renzheng.console.passwords import Passwords
+from renzheng.console.passwords import Passwords, PasswordsBusyError
 from renzheng.console.rendering import templates
 from renzheng.server.console_parts import console_settings
 from renzheng.server.logs import LoggedProblem
 from renzheng.settings import load_settings
+from tests.support.server import PATIENCE
 from tests.support.stores import sqlite_of
 
 from .conftest import CHEAP, NODES, PASSWORD, TOTP, Browser, House
@@ -204,6 +206,33 @@ async def test_a_flood_of_passwords_gets_a_few_places(house: House) -> None:
         *(house.browser(address=f"203.0.113.{n}").sign_in(f"name{n}", "guess") for n in range(30))
     )
     assert {reply.status for reply in found} == {401, 503}
+
+
+async def test_who_leaves_while_a_password_is_checked_frees_its_place_when_its_thread_is_free() -> None:
+    begun, ends = threading.Event(), threading.Event()
+
+    class Waiting(type(CHEAP)):  # type: ignore[misc]
+        def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
+            begun.set()
+            assert ends.wait(PATIENCE)
+            return str(super().hash(password, salt=salt))
+
+    passwords = Passwords(Waiting(time_cost=1, memory_cost=8, parallelism=1), threads=1, places=1)
+    leaving = asyncio.create_task(passwords.hash("a"))
+    assert await asyncio.to_thread(begun.wait, PATIENCE)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    with pytest.raises(PasswordsBusyError):
+        await passwords.hash("b")
+    ends.set()
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            with contextlib.suppress(PasswordsBusyError):
+                assert await passwords.hash("b")
+                break
+            await asyncio.sleep(0.01)
+    passwords.stop()
 
 
 async def test_what_is_typed_as_a_name_is_in_no_log(house: House) -> None:

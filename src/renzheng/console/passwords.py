@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import unicodedata
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+
+from renzheng.base.threads import OwnThreads
 
 MAX_PASSWORD = 256
 MIN_DISTINCT = 5
@@ -46,7 +46,7 @@ class Passwords:
 
     def __init__(self, hasher: PasswordHasher | None = None, threads: int = 2, places: int = 8) -> None:
         self._hasher = hasher or PasswordHasher()
-        self._threads = ThreadPoolExecutor(threads, "renzheng-passwords")
+        self._threads = OwnThreads("passwords", threads)
         self._places = places
         self._taken = 0
         self._nobodys: str | None = None
@@ -72,10 +72,10 @@ class Passwords:
         if self._taken >= self._places:
             raise PasswordsBusyError("too many passwords are being checked")
         self._taken += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        finally:
-            self._taken -= 1
+        return await self._threads.run(work, ended=self._ended)
+
+    def _ended(self) -> None:
+        self._taken -= 1
 
     def stop(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.stop()

@@ -360,13 +360,13 @@ def test_a_head_has_64_kib_and_no_more(port: int, path: str) -> None:
 
 def test_of_many_headers_no_more_than_the_bound_are_read(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[bytes] = []
-    usual = HttpToolsProtocol.on_header
+    usual = ApiProtocol.on_header
 
-    def counting(protocol: Any, name: bytes, value: bytes) -> None:
-        read.append(name)
+    def counting(protocol: ApiProtocol, name: bytes, value: bytes) -> None:
         usual(protocol, name, value)
+        read.append(name)
 
-    monkeypatch.setattr(HttpToolsProtocol, "on_header", counting)
+    monkeypatch.setattr(ApiProtocol, "on_header", counting)
     with Line(port) as line:
         line.socket.sendall(b"POST / HTTP/1.1\r\nHost: here\r\n" + b"a:\r\n" * 60_000 + b"\r\n")
         assert line.reply()[0].startswith(b"HTTP/1.1 431 ")

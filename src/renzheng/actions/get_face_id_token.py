@@ -20,7 +20,7 @@ from renzheng.verification.identity import is_id_card, normal_id_card, normal_na
 from renzheng.verification.records import EvidenceLimitError
 from renzheng.verification.session import CompareLib, Details
 
-MAX_CHARACTERS = {"extra": 1000, "name": 1000, "meta": 65536, "meta_data": 65536}
+MAX_CHARACTERS = {"Extra": 1000, "Name": 1000, "Meta": 65536, "MetaData": 65536}
 """Extra's is documented. The others are sealed into the session and read each time that its device comes; what Meta
 holds was made on that device, whoever owns it."""
 _COMPARE_LIBS = {one.value: one for one in CompareLib}
@@ -61,12 +61,13 @@ class Request(Message, forbid_unknown_fields=True, frozen=True, rename="pascal",
 
     def check(self) -> None:
         """That its CompareLib has what it needs, and every text its form and length. Raises InvalidParameterError."""
-        if self.compare_lib not in _COMPARE_LIBS:
+        business = self.compare_lib == "BUSINESS"
+        if not business and self.compare_lib not in _COMPARE_LIBS:
             raise InvalidParameterError(
                 "CompareLib is neither LOCAL nor BUSINESS",
                 why=("CompareLib is LOCAL or BUSINESS, in capitals.", "CompareLib 只能是 LOCAL 或 BUSINESS，须大写。"),
             )
-        if self.compare_lib == "BUSINESS" and not (self.id_card and self.name):
+        if business and not (self.id_card and self.name):
             raise InvalidParameterError(
                 "no IdCard or Name under BUSINESS",
                 why=(
@@ -74,7 +75,7 @@ class Request(Message, forbid_unknown_fields=True, frozen=True, rename="pascal",
                     "CompareLib 为 BUSINESS 时必须同时传 Name 和 IdCard。",
                 ),
             )
-        if self.compare_lib == "BUSINESS" and self.name and not normal_name(self.name):
+        if business and self.name and not normal_name(self.name):
             raise InvalidParameterError(
                 "Name holds nothing that can be seen",
                 why=("Name holds nothing but spaces and invisible characters.", "Name 只含空格和不可见字符。"),
@@ -83,15 +84,16 @@ class Request(Message, forbid_unknown_fields=True, frozen=True, rename="pascal",
             if is_id_card(normal_id_card(self.id_card)):
                 raise InvalidParameterError("IdCard is spelled with other characters than ASCII", why=_ID_CARD_SPELLING)
             raise InvalidParameterError("IdCard is not of the form of an ID number", why=_ID_CARD_FORM)
-        for name, most in MAX_CHARACTERS.items():
-            value = getattr(self, name)
-            if value is not None and len(value) > most:
+        for name, value in (
+            ("Extra", self.extra),
+            ("Name", self.name),
+            ("Meta", self.meta),
+            ("MetaData", self.meta_data),
+        ):
+            if value is not None and len(value) > (most := MAX_CHARACTERS[name]):
                 raise InvalidParameterError(
-                    f"{_public(name)} has more than {most} characters",
-                    why=(
-                        f"{_public(name)} may have {most} characters.",
-                        f"{_public(name)} 最长 {most} 个字符。",
-                    ),
+                    f"{name} has more than {most} characters",
+                    why=(f"{name} may have {most} characters.", f"{name} 最长 {most} 个字符。"),
                 )
 
     def details(self) -> Details:
@@ -104,11 +106,6 @@ class Request(Message, forbid_unknown_fields=True, frozen=True, rename="pascal",
             self.meta or "",
             self.meta_data or "",
         )
-
-
-def _public(attribute: str) -> str:
-    """A parameter's name in the API."""
-    return "".join(part.capitalize() for part in attribute.split("_"))
 
 
 class Reply(msgspec.Struct, rename="pascal", gc=False):

@@ -28,6 +28,8 @@ AsgiMessage = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[AsgiMessage]]
 ReadInto = Callable[[memoryview], AsyncGenerator[int, None]]
 """Fills a buffer of the announced length and says how much is there, where the server offers that."""
+TakeWhole = Callable[[], bytes | None]
+"""A body that is all there without waiting for it, None where it is not, where the server offers that."""
 
 
 class ClientGoneError(Exception):
@@ -118,6 +120,7 @@ class RequestBody:
     """One request's body and what it holds of the bytes in flight, from the first byte until `release`."""
 
     __slots__ = (
+        "_address",
         "_buffers",
         "_chunks",
         "_digest",
@@ -148,7 +151,8 @@ class RequestBody:
         self._pages: mmap.mmap | None = None
         self._watch = watch
         self._settings = settings
-        self._holder: Holder = subscriber(address)
+        self._address = address
+        self._holder: Holder | None = None
         self._held = 0
         self._started = 0.0
         self._stopped = False
@@ -189,6 +193,14 @@ class RequestBody:
             raise
         finally:
             self._watch.remove(self)
+
+    def take(self, content: bytes, *, limit: int, too_large: Callable[[], ApiError]) -> None:
+        """All of it, as it was there at once: nothing is waited for and nothing timed. ApiError as `read`."""
+        size = len(content)
+        if size > limit:
+            raise too_large()
+        self._hold(size)
+        self.data, self.size, self.complete = content, size, True
 
     async def _fill(self, read_into: ReadInto, announced: int) -> None:
         """Read into the place where it stays, of the announced size; memory that nothing came for is never touched."""
@@ -255,14 +267,16 @@ class RequestBody:
     def _hold(self, size: int) -> None:
         """Have `size` bytes counted, where it is a body that counts."""
         if size > max(self._held, self._settings.uncounted_bytes):
+            if self._holder is None:
+                self._holder = subscriber(self._address)
             self._in_flight.take(self._holder, size - self._held)
             self._held = size
 
     def prove(self, account_id: int) -> None:
         """The caller is of this account: what is held is the account's from now on. AccountLimitExceededError."""
-        if self._held:
-            held, address = self._held, self._holder
-            self._in_flight.release(address, held)
+        if self._held and self._holder is not None:
+            held = self._held
+            self._in_flight.release(self._holder, held)
             self._holder, self._held = account_id, 0
             self._in_flight.take(account_id, held)
             self._held = held
@@ -278,7 +292,7 @@ class RequestBody:
         if self._pages is not None:
             self._buffers.give_back(self._pages)
             self._pages = None
-        if self._held:
+        if self._held and self._holder is not None:
             self._in_flight.release(self._holder, self._held)
             self._held = 0
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 
 from renzheng.base.addresses import is_loopback, names_loopback
-from renzheng.gateway.body import ReadInto, Receive, RequestBody
+from renzheng.gateway.body import ReadInto, Receive, RequestBody, TakeWhole
 from renzheng.gateway.contract import Key, Language
 from renzheng.gateway.encryption import SealingKey
 from renzheng.gateway.explanation import CapturedRequest
@@ -16,6 +17,8 @@ from renzheng.gateway.pairs import RawPairs
 from renzheng.gateway.parameters import MessageReader
 from renzheng.gateway.signature import Authorization
 
+SendReply = Callable[[bytes], Awaitable[None]]
+"""Sends a whole reply of JSON, where the server offers that."""
 _PROXY_MARKS = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via")
 
 
@@ -41,6 +44,7 @@ class Request:
     machine's clock says, which timestamps are held against.
     `is_tc3`: whether the common parameters are in headers, and not among the v1 pairs. `sealing_key`: the key that
     the caller sent for the reply. `cause`: why the request was refused, for the log.
+    `read_into`, `take_whole`, `send_reply`: what the server offers beyond ASGI.
     `places`: those that it holds among the requests at work. `product`: the one whose version it names, and
     before that the gateway's first.
     """
@@ -78,6 +82,8 @@ class Request:
         "sealing_key",
         "seconds",
         "secret_id",
+        "send_reply",
+        "take_whole",
         "timestamp",
         "token",
         "version",
@@ -105,7 +111,10 @@ class Request:
 
     def __init__(self, scope: dict[str, Any], receive: Receive, body: RequestBody) -> None:
         self.receive = receive
-        self.read_into: ReadInto | None = scope.get("extensions", _NOTHING).get("renzheng.read_into")
+        offered: dict[str, Any] = scope.get("extensions", _NOTHING)
+        self.take_whole: TakeWhole | None = offered.get("renzheng.whole")
+        self.read_into: ReadInto | None = offered.get("renzheng.read_into")
+        self.send_reply: SendReply | None = offered.get("renzheng.reply")
         self.body = body
         self.cause = ""
         self.places = 0
@@ -120,7 +129,8 @@ class Request:
         self.header_count = len(given)
         self.headers = headers = dict(given)
         self.repeated = _repeated(given) if len(headers) != len(given) else _NO_NAMES
-        self.language: Language = "zh-CN" if self.header(b"x-tc-language") == "zh-CN" else "en-US"
+        language = headers.get(b"x-tc-language")
+        self.language: Language = "zh-CN" if language is not None and language.strip() == b"zh-CN" else "en-US"
         content_type = headers.get(b"content-type", b"")
         if content_type != b"application/json":
             content_type = content_type.partition(b";")[0].strip().lower()

@@ -15,6 +15,11 @@ from functools import cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
+from multipart import (  # type: ignore[import-untyped]
+    MultipartError,
+    PushMultipartParser,
+    parse_options_header,
+)
 
 from renzheng.base.parameters import Kind, described, kind_of, present
 from renzheng.gateway.errors import (
@@ -70,13 +75,6 @@ def split_parts(body: Bytes, content_type: str) -> list[tuple[str, str | msgspec
     `content_type`: the header's value, which names the boundary. InvalidRequestError where the form is wrong,
     RepeatedParameterError, MalformedEncodingError, MalformedJsonError.
     """
-    # Imported where it is first needed: hardly any client of this product sends multipart.
-    from multipart import (  # type: ignore[import-untyped]
-        MultipartError,
-        PushMultipartParser,
-        parse_options_header,
-    )
-
     parts: dict[str, str | msgspec.Raw] = {}
     try:
         _, options = parse_options_header(content_type)

@@ -305,11 +305,14 @@ class Gateway:
             return ""
 
     async def _send(self, request: Request, payload: bytes, send: Send) -> None:
+        unread = not request.body.complete and _announces_more(request)
+        if request.send_reply is not None and not unread:
+            await request.send_reply(payload)
+            return
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(payload)).encode("ascii")),
         ]
-        unread = not request.body.complete and _announces_more(request)
         if unread:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": 200, "headers": headers})

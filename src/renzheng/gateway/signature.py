@@ -112,9 +112,16 @@ def canonical_request(
 
     The path is documented to be `/` always; `query` is the raw text behind the `?` of a GET, empty for a POST.
     """
-    names = sorted(signed_headers)
+    names, listed = _in_order(tuple(signed_headers))
     values = [name + b":" + headers[name] for name in names]
-    return b"\n".join([method, path, query, *values, b"", b";".join(names), payload_hash.encode("ascii")])
+    return b"\n".join([method, path, query, *values, b"", listed, payload_hash.encode("ascii")])
+
+
+@lru_cache(maxsize=1024)
+def _in_order(signed_headers: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], bytes]:
+    """The names as they stand in a canonical form: of the values, and in one list."""
+    names = tuple(sorted(signed_headers))
+    return names, b";".join(names)
 
 
 def string_to_sign(timestamp: str, date: str, service: str, canonical: bytes) -> str:

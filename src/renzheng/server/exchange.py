@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 
 OK = b"HTTP/1.1 200 OK"  # what the signed API always answers
+JSON = (b"content-type", b"application/json")
 HIGH_WATER = 256 * 1024  # bytes that wait to be read before the connection is told to wait
 MANY = 16  # parts that wait to be read, from which they are joined: by itself each costs as much as a packet
 
@@ -155,6 +156,24 @@ class Exchange(RequestResponseCycle):
         finally:
             filling.end()
 
+    def whole(self) -> bytes | None:
+        """The whole body, where it came with its head and is all there: nobody need wait for it. In place of `receive`.
+
+        None where more is to come, or the client left.
+        """
+        if self.more_body or len(self._chunks) > 1 or self.disconnected:
+            return None
+        self._waiting = 0
+        return self._chunks.popleft() if self._chunks else b""
+
+    async def reply(self, payload: bytes) -> None:
+        """The whole reply, JSON with status 200, in place of `send`."""
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if not self.disconnected:
+            self._head = [JSON, (b"content-length", b"%d" % len(payload))]
+            self._write(payload, more=False)
+
     async def send(self, message: ASGISendEvent) -> None:
         """The head is kept until the body comes, and both are written as one."""
         if self.flow.write_paused and not self.disconnected:
@@ -165,7 +184,9 @@ class Exchange(RequestResponseCycle):
         if given["type"] == "http.response.start":
             self._head, self._status = given["headers"], given["status"]
             return
-        body, more = given["body"], given.get("more_body", False)
+        self._write(given["body"], given.get("more_body", False))
+
+    def _write(self, body: bytes, more: bool) -> None:
         if self.scope["method"] == "HEAD":
             body = b""  # the client would take what follows the head for its next reply
         if self.response_started:
@@ -175,6 +196,7 @@ class Exchange(RequestResponseCycle):
             self.waiting_for_100_continue = False
             self.transport.write(self._head_bytes() + body)
         if not more:
+            self.scope.pop("extensions", None)  # they refer to this object: only a search for garbage would free it
             self.response_complete = True
             self.message_event.set()
             if not self.keep_alive:

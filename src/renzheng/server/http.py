@@ -4,8 +4,10 @@ Everything but `/` takes uvicorn's own way. The signed API is one path, always a
 that is known, and it is what a merchant's server calls a hundred times a second with up to 10 MiB: uvicorn's checks
 of every header, its two writes a reply and its three copies of a body cost more there than the signature does.
 
-A large body whose length is announced is read by the kernel into the place where it stays: an application finds
-`scope["extensions"]["renzheng.read_into"]`, hands it a buffer of that length, and is told how much of it is there.
+An application finds more in `scope["extensions"]` than ASGI has. `renzheng.whole()` is a body that came with its head,
+which nobody need wait for. `renzheng.reply(payload)` is the whole reply. `renzheng.read_into`, where a large body's
+length is announced, is handed a buffer of that length and says how much of it is there: the kernel reads the body into
+the place where it stays.
 """
 
 from __future__ import annotations
@@ -65,9 +67,9 @@ class ApiProtocol(ExchangeProtocol):
     chunks, of which an eighth of the body is free."""
     _waits_since: float | None = None
     """The loop's time since when a head is awaited; None while a request is under way, or none has begun."""
+    _idle_since: float | None = None
+    """The loop's time since when the next request is waited for; None before the first, and while there is one."""
     _timer: asyncio.TimerHandle | None = None
-    _room = 0
-    """Bytes that the head may still have."""
     _has_head = False
     """Whether the request's head is whole: headers that come behind it are a chunked body's trailers."""
     _held = b""
@@ -89,6 +91,8 @@ class ApiProtocol(ExchangeProtocol):
     ) -> None:
         super().__init__(*arguments, **named)
         self._head_seconds = head_seconds
+        # No more than what is waited for, so that a look comes before each end and sets the next one to it.
+        self._between_looks = max(0.01, min(head_seconds, self.timeout_keep_alive))
         self._take_seconds = take_seconds
         self._head_bytes = head_bytes
         self._max_headers = max_headers
@@ -100,7 +104,7 @@ class ApiProtocol(ExchangeProtocol):
             self._refuse(503, "Too many connections.")
             return
         self._waits_since = self.loop.time()
-        self._timer = self.loop.call_later(self._head_seconds, self._look)
+        self._timer = self.loop.call_later(self._between_looks, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_looking()
@@ -126,11 +130,15 @@ class ApiProtocol(ExchangeProtocol):
         One timer a connection, as one a request costs more. A connection that is closed is looked at again: it stays
         until its client has taken all.
         """
-        since = self._waits_since
-        left = self._head_seconds if since is None else since + self._head_seconds - self.loop.time()
+        now = self.loop.time()
+        left = self._between_looks
+        if self._waits_since is not None:
+            left = min(left, self._waits_since + self._head_seconds - now)
+        if self._idle_since is not None:
+            left = min(left, self._idle_since + self.timeout_keep_alive - now)
         if left <= 0:
             self.transport.close()
-            left = self._head_seconds
+            left = self._between_looks
         if self._takes_nothing():
             self.transport.abort()
         else:
@@ -155,7 +163,7 @@ class ApiProtocol(ExchangeProtocol):
 
     def data_received(self, data: bytes) -> None:
         """What is known to be body needs no parser, which would copy it."""
-        self._unset_keepalive_if_required()
+        self._idle_since = None
         if self._waits_since is None and (self.cycle is None or self.cycle.response_complete):
             self._waits_since = self.loop.time()
         if self._held:
@@ -221,31 +229,47 @@ class ApiProtocol(ExchangeProtocol):
         return len(piece)
 
     def on_message_begin(self) -> None:
-        self._room = self._head_bytes
         self._has_head = False
         super().on_message_begin()
 
-    def on_url(self, url: bytes) -> None:
-        self._room -= len(url)
-        super().on_url(url)
-
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Raises where the head has enough of them, which ends the parser at once.
+        """As uvicorn's, which would be one more call for each; raises where the head has enough of them.
 
         Trailers are read and dropped: who wrote the head, as a proxy does, has not written them (RFC 9110, 6.5.1).
         """
-        self._room -= len(name) + len(value) + 4
-        if self._room < 0 or len(self.headers) >= self._max_headers:
+        if self._has_head:
+            return
+        headers = self.headers
+        if len(headers) >= self._max_headers:
             raise HeadTooLargeError
-        if not self._has_head:
-            super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        headers.append((name, value))
+
+    def _check_size(self) -> None:
+        """Raises HeadTooLargeError, which ends the parser, for a head that is whole and too large.
+
+        Its bytes are counted header by header only where they may be too many: slices begin and end anywhere in a head.
+        """
+        if self._around > self._head_bytes - SLICE:
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if size > self._head_bytes:
+                raise HeadTooLargeError
 
     def on_response_complete(self) -> None:
-        is_last = not self.pipeline
-        super().on_response_complete()
-        if is_last and self._places is not None and not self.transport.is_closing():
-            self._places.idle(self)
-        if self._held and len(self.pipeline) < MAX_PIPELINED and not self.transport.is_closing():
+        """As uvicorn's, which sets a timer at each request for what `_look` sees to."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._idle_since = self.loop.time()
+            if self._places is not None:
+                self._places.idle(self)
+        if self._held and len(self.pipeline) < MAX_PIPELINED:
             held, self._held = self._held, b""
             self.data_received(held)
 
@@ -312,6 +336,7 @@ class ApiProtocol(ExchangeProtocol):
         self.on_message_complete()
 
     def on_headers_complete(self) -> None:
+        self._check_size()
         self._around = 0
         self._waits_since = None
         self._has_head = True
@@ -334,8 +359,10 @@ class ApiProtocol(ExchangeProtocol):
         scope["path"], scope["raw_path"], scope["query_string"] = "/", b"/", url[2:].partition(b"#")[0]
         self.cycle = Exchange(self, keep_alive=version != "1.0" and self.parser.should_keep_alive())
         self._left = _announced(self.headers)
+        offered = {"renzheng.whole": self.cycle.whole, "renzheng.reply": self.cycle.reply}
         if self._left >= LARGE and self.scheme == "http":
-            scope["extensions"] = cast("dict[str, Any]", {"renzheng.read_into": self.cycle.read_into})
+            offered["renzheng.read_into"] = self.cycle.read_into
+        scope["extensions"] = cast("dict[str, Any]", offered)
         self._start_asgi_task(self.cycle, self.app)
 
     def on_body(self, body: bytes) -> None:

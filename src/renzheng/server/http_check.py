@@ -45,21 +45,26 @@ CASES: dict[str, tuple[bytes, ...]] = {
 
 async def _echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Says what it was handed: the method, the path, the query, and the body's length and SHA-256."""
-    read_into = scope.get("extensions", {}).get("renzheng.read_into")
-    size, digest = 0, hashlib.sha256()
+    offered = scope.get("extensions", {})
+    read_into = offered.get("renzheng.read_into")
+    whole = offered["renzheng.whole"]() if "renzheng.whole" in offered and read_into is None else None
+    size, digest = len(whole or b""), hashlib.sha256(whole or b"")
     if read_into is not None:
         buffer = bytearray(int(dict(scope["headers"])[b"content-length"]))
         async with contextlib.aclosing(read_into(memoryview(buffer))) as arrivals:
             async for size in arrivals:  # noqa: B007 - how much of it is there
                 pass
         digest.update(buffer[:size])
-    more = read_into is None
+    more = read_into is None and whole is None
     while more:
         message = await receive()
         size += len(message.get("body", b""))
         digest.update(message.get("body", b""))
         more = message.get("more_body", False)
     said = f"{scope['method']} {scope['path']} {scope['query_string']!r} {size} {digest.hexdigest()}".encode()
+    if "renzheng.reply" in offered and scope["method"] == "POST":
+        await offered["renzheng.reply"](said)
+        return
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(said)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": said})

@@ -1,4 +1,6 @@
-"""`python -m bench`: every measurement, one after another. `python -m bench token photo`: only those."""
+"""`python -m bench`: every measurement, one after another. `python -m bench token photo`: only those.
+
+`python -m bench.against ../before token` compares this checkout with another one."""
 
 from __future__ import annotations
 

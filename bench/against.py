@@ -1,0 +1,129 @@
+"""This checkout against another one, by the CPU that one unit of each measurement costs.
+
+    python -m bench.against ../before token photo compare hints
+
+`token`: one GetFaceIdToken; `photo`: one with a photo of 8 MB; `compare`: one comparison of two photos; `hints`: the live
+hints of six seconds. Each checkout measures itself, with this interpreter and its packages, and the other one does so
+twice: how far these two are apart is what a difference means nothing within. They take turns, in one order and then in
+the other.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.compare import photos, recording
+from bench.photo import big_photo
+from renzheng.engine import packs
+
+ROUNDS = 9
+HERE = Path(__file__).parents[1]
+BUSINESS = {"CompareLib": "BUSINESS", "IdCard": "11204416541220243X", "Name": "韦小宝"}
+
+# What runs in a checkout: it says that it is ready, and then, for each line that comes in, the CPU seconds of a unit.
+SERVING = """
+import pathlib, sys
+from bench.load import is_token, measure, renzheng, sign_tc3, target_of
+body, count, connections = pathlib.Path(sys.argv[1]).read_bytes(), int(sys.argv[2]), int(sys.argv[3])
+with renzheng() as server:
+    key = server.key()
+    def run():
+        request = sign_tc3(f"127.0.0.1:{server.port}", key, "GetFaceIdToken", body)
+        return measure(target_of(server, request), count, connections, is_token)[0]
+    run()
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        print(run(), flush=True)
+"""
+COMPARING = """
+import sys
+from bench import compare
+compare.child(next(side for side in compare.SIDES if side.startswith(sys.argv[1])), *sys.argv[2:])
+"""
+
+
+def command(name: str, folder: Path) -> list[str]:
+    """The program of a measurement and what it is given. SystemExit for a name that there is not."""
+    if name == "token":
+        body = json.dumps(BUSINESS)
+        given = [SERVING, str(written(folder / "token", body)), "1500", "32"]
+    elif name == "photo":
+        body = json.dumps({"CompareLib": "LOCAL", "ImageBase64": base64.b64encode(big_photo()).decode()})
+        given = [SERVING, str(written(folder / "photo", body)), "12", "2"]
+    elif name == "compare":
+        given = [COMPARING, "1:1 compare, renzheng", *map(str, photos(folder))]
+    elif name == "hints":
+        given = [COMPARING, "live hints", str(recording(folder)), str(packs.require("sample"))]
+    else:
+        raise SystemExit(f"no measurement {name}; there are: token, photo, compare, hints")
+    return [sys.executable, "-c", *given]
+
+
+def written(path: Path, body: str) -> Path:
+    path.write_text(body)
+    return path
+
+
+@contextlib.contextmanager
+def running(checkout: Path, given: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """A measurement in a checkout, ready to run."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(checkout / "src"), str(checkout)])
+    process = subprocess.Popen(
+        given, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True, cwd=checkout
+    )
+    try:
+        if process.stdout is None or process.stdout.readline().strip() != "ready":
+            raise SystemExit(f"the measurement does not run in {checkout}")
+        yield process
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()
+        process.wait()
+
+
+def one(process: subprocess.Popen[str]) -> float:
+    if process.stdin is None or process.stdout is None:
+        raise SystemExit("a measurement has no pipes")
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    return float(process.stdout.readline())
+
+
+def measure(name: str, before: Path, folder: Path) -> None:
+    given = command(name, folder)
+    sides = {"before": before, "before, again": before, "now": HERE}
+    found: dict[str, list[float]] = {side: [] for side in sides}
+    with contextlib.ExitStack() as stack:
+        processes = {side: stack.enter_context(running(place, given)) for side, place in sides.items()}
+        for number in range(ROUNDS):
+            for side in list(sides)[:: 1 if number % 2 else -1]:
+                found[side].append(one(processes[side]))
+    for side, values in found.items():
+        middle, least, most = (1e3 * value for value in (statistics.median(values), min(values), max(values)))
+        ratios = [value / first for value, first in zip(values, found["before"], strict=True)]
+        ratio = statistics.median(values) / statistics.median(found["before"])
+        print(f"{name:<8} {side:<14} {middle:9.3f} ms CPU a unit ({least:.3f} to {most:.3f})", end="")
+        print(f"   : before {ratio:.3f}, by round {statistics.median(ratios):.3f}", flush=True)
+
+
+def main() -> None:
+    before, *names = sys.argv[1:] or [""]
+    if not (Path(before) / "bench" / "load.py").is_file():
+        raise SystemExit("name the other checkout's folder first: python -m bench.against ../before token")
+    for name in names or ("token", "photo", "compare", "hints"):
+        with tempfile.TemporaryDirectory() as folder:
+            measure(name, Path(before).resolve(), Path(folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -2,10 +2,9 @@
 
     python -m bench.against ../before token photo compare hints
 
-`token`: one GetFaceIdToken; `photo`: one with a photo of 8 MB; `compare`: one comparison of two photos; `hints`: the live
-hints of six seconds. Each checkout measures itself, with this interpreter and its packages, and the other one does so
-twice: how far these two are apart is what a difference means nothing within. They take turns, in one order and then in
-the other.
+`token`: one GetFaceIdToken; `photo`: one with a photo of 8 MB; `compare`: one comparison of two photos; `hints`: the
+live hints of six seconds. Each checkout measures itself, with this interpreter and its packages. The other one does so
+twice: a difference that is no larger than theirs means nothing. They take turns, in one order and then in the other.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ def command(name: str, folder: Path) -> list[str]:
     elif name == "compare":
         given = [COMPARING, "1:1 compare, renzheng", *map(str, photos(folder))]
     elif name == "hints":
-        given = [COMPARING, "live hints", str(recording(folder)), str(packs.require("sample"))]
+        given = [COMPARING, "live hints", str(recording(folder, "blink")), str(packs.require("sample"))]
     else:
         raise SystemExit(f"no measurement {name}; there are: token, photo, compare, hints")
     return [sys.executable, "-c", *given]

@@ -117,9 +117,9 @@ def main() -> None:
 
 def _frames(folder: Path) -> list[Frame]:
     """Rendered in a process of its own, as the models would hold threads and memory in this one."""
-    command = "import sys, pathlib, bench.compare; bench.compare.recording(pathlib.Path(sys.argv[1]))"
+    command = "import sys, pathlib, bench.compare; bench.compare.recording(pathlib.Path(sys.argv[1]), 'blink')"
     subprocess.run([sys.executable, "-c", command, str(folder)], check=True)
-    frames: list[Frame] = pickle.loads((folder / "recording").read_bytes())
+    frames: list[Frame] = pickle.loads((folder / "blink").read_bytes())
     return frames
 
 

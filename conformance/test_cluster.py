@@ -14,7 +14,7 @@ import pytest
 
 from tests.support import node_races
 from tests.support.images import sample
-from tests.support.installation import Installation
+from tests.support.installation import Installation, running_installation
 from tests.support.journeys import Journey, travel
 from tests.support.rehearsed import rehearsed
 
@@ -25,13 +25,8 @@ SECONDS = 300.0
 
 @pytest.fixture
 def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
-    found = Installation(tmp_path, judges=1)
-    monkeypatch.setenv("SSL_CERT_FILE", str(found.nginx.chain))
-    try:
-        found.wait().authorise_bucket()
+    with running_installation(tmp_path, monkeypatch, judges=1) as found:
         yield found
-    finally:
-        found.stop()
 
 
 def test_a_server_is_killed_and_everybody_has_a_result(installation: Installation) -> None:

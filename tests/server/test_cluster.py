@@ -16,7 +16,7 @@ import pytest
 
 from renzheng.accounts.deliveries import DeliveryState
 from tests.support.images import DATA, sample
-from tests.support.installation import Installation, ready
+from tests.support.installation import Installation, ready, running_installation
 from tests.support.journeys import Journey, travel
 from tests.support.ray import RayCluster, needs_ray, ray_cluster
 from tests.support.rehearsed import rehearsed
@@ -47,13 +47,9 @@ def installation_on_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 @contextlib.contextmanager
 def running(folder: Path, patch: pytest.MonkeyPatch, ray: RayCluster | None = None) -> Iterator[Installation]:
-    found = Installation(folder, ray=ray, captures_per_address=PEOPLE, attempts=5, lease_seconds=5)
-    patch.setenv("SSL_CERT_FILE", str(found.nginx.chain))
-    try:
-        found.wait().authorise_bucket()
+    given = {"captures_per_address": PEOPLE, "attempts": 5, "lease_seconds": 5}
+    with running_installation(folder, patch, ray=ray, **given) as found:
         yield found
-    finally:
-        found.stop()
 
 
 def people() -> list[Journey]:

@@ -5,6 +5,7 @@ Each process is started again when it ends, as a service manager does it; `kinds
 
 from __future__ import annotations
 
+import contextlib
 import random
 import shutil
 import signal
@@ -15,11 +16,12 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 from tencentcloud.common import credential
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
@@ -302,3 +304,16 @@ def ready(server: Server) -> bool:
             return True
     except OSError:
         return False
+
+
+@contextlib.contextmanager
+def running_installation(folder: Path, patch: pytest.MonkeyPatch, **given: Any) -> Iterator[Installation]:
+    """An installation that works, with its bucket authorised, whose certificate this process trusts. `given`: as
+    `Installation` takes it."""
+    found = Installation(folder, **given)
+    patch.setenv("SSL_CERT_FILE", str(found.nginx.chain))
+    try:
+        found.wait().authorise_bucket()
+        yield found
+    finally:
+        found.stop()

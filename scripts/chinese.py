@@ -37,6 +37,7 @@ SETTINGS: dict[str, str] = {
     "oidc_client_secret": "该客户端的密钥。",
     "oidc_claim": "以身份提供方给出的哪一项作为本服务的人员名称，例如 email（仅接受已验证的邮箱）或 preferred_username。",
     "oidc_title": "登录页上对身份提供方的称呼。",
+    "oidc_seconds": "身份提供方须在该秒数内完整应答一次请求。",
     "console_idle_minutes": "无操作多少分钟后需要重新登录。",
     "console_session_hours": "登录多少小时后必须重新登录，不论期间是否有操作。",
     "console_tries": "一个时间窗内，同一人从同一地址输错密码或验证码的次数上限；同一地址合计为 4 倍，同一人合计为 10 倍。",

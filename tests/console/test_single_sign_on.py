@@ -21,10 +21,11 @@ from joserfc.jwk import OctKey, RSAKey
 from oidc_provider_mock import User, run_server_in_thread
 
 from renzheng.accounts.operators import Role
+from renzheng.base.bounded_http import MAX_ANSWER
 from renzheng.console.provider import MAX_UNDER_WAY, Provider, ProviderError, ProviderSettings
 from renzheng.settings import SettingsError, load_settings
 from tests.support.server import PATIENCE
-from tests.support.stranger import Stranger, says_nothing
+from tests.support.stranger import Stranger, drips, says_nothing
 
 from .conftest import TOTP, Browser, House, Reply
 
@@ -415,4 +416,23 @@ async def test_a_provider_that_says_nothing_holds_up_only_whoever_signs_in_by_it
             await provider.address("later")
     finally:
         silent.stop()
+        provider.stop()
+
+
+@pytest.mark.parametrize(
+    ("start", "seconds", "said"),
+    [(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", 0.4, r"no answer in 0\.4 seconds"),
+     (b"HTTP/1.1 200 OK\r\nX-Header: ", 0.4, r"no answer in 0\.4 seconds"),
+     (b"HTTP/1.1 200 OK\r\n\r\n" + bytes(MAX_ANSWER + 1), PATIENCE, "the answer has more than 1048576 bytes")],
+    ids=["a slow body", "a slow head", "no end"],
+)  # fmt: skip
+async def test_an_answer_of_the_provider_has_a_bound_on_the_whole(start: bytes, seconds: float, said: str) -> None:
+    stranger = Stranger(drips(start))
+    issuer = f"http://127.0.0.1:{stranger.port}"
+    provider = Provider(ProviderSettings(issuer, "us", "secret", "sub", "http://here", "x", seconds), time.time)
+    try:
+        with pytest.raises(ProviderError, match=said):
+            await provider.address("somebody")
+    finally:
+        stranger.stop()
         provider.stop()

@@ -12,12 +12,13 @@ import pytest
 from urllib3.exceptions import ReadTimeoutError
 
 from renzheng.accounts.buckets import s3_bucket
+from renzheng.base.bounded_http import MAX_ANSWER, AnswerError, Bounds
 from renzheng.delivery.client import BOUNDS, BucketError, BucketProblem, Clients
-from renzheng.delivery.connections import MAX_ANSWER, AnswerError, Bounds, checked
+from renzheng.delivery.connections import checked
 from renzheng.delivery.deliverer import LEASE_SECONDS
 from renzheng.delivery.hosts import AllowedHosts
 from tests.delivery.conftest import KEY
-from tests.support.stranger import Answer, Stranger, says_nothing
+from tests.support.stranger import Answer, Stranger, drips, says_nothing
 
 SOON = Bounds(connect=5, read=5, whole=0.4)
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -37,17 +38,6 @@ def asked(stranger: Stranger, bounds: Bounds) -> bytes:
 
 def sends(data: bytes) -> Answer:
     return lambda line, ends: line.sendall(data)
-
-
-def drips(start: bytes, piece: bytes = b"a", pause: float = 0.02) -> Answer:
-    """A little at a time, for ever: no wait for it is long."""
-
-    def answer(line: socket.socket, ends: threading.Event) -> None:
-        line.sendall(start)
-        while not ends.wait(pause):
-            line.sendall(piece)
-
-    return answer
 
 
 def redirects(line: socket.socket, ends: threading.Event) -> None:

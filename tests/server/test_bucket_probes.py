@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from renzheng.accounts.buckets import Bucket, s3_bucket
+from renzheng.base.bounded_http import Bounds
 from renzheng.delivery.client import Clients
-from renzheng.delivery.connections import Bounds
 from renzheng.delivery.hosts import AllowedHosts
 from renzheng.gateway.errors import ServiceUnavailableError
 from renzheng.management.desk import BucketTroubleError

@@ -36,7 +36,7 @@ READ_ELSEWHERE = {
     *("min_free_descriptors", "trusted_proxies", "log_json", "log_level", "models_dir"),
     *("console_link_minutes", "encryption_rsa_bits", "import_hours", "start_seconds", "sweep_seconds"),
     *("engine_replicas", "engine_seconds"),
-    *("oidc_claim", "oidc_client_id", "oidc_client_secret", "oidc_title"),
+    *("oidc_claim", "oidc_client_id", "oidc_client_secret", "oidc_seconds", "oidc_title"),
 }
 """By the listeners and commands, at the start and later, and where a provider for the sign-in or
 a Ray cluster is named."""

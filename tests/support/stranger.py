@@ -42,3 +42,14 @@ class Stranger:
 
 def says_nothing(line: socket.socket, ends: threading.Event) -> None:
     ends.wait()
+
+
+def drips(start: bytes, piece: bytes = b"a", pause: float = 0.02) -> Answer:
+    """A little at a time, for ever: no wait for it is long."""
+
+    def answer(line: socket.socket, ends: threading.Event) -> None:
+        line.sendall(start)
+        while not ends.wait(pause):
+            line.sendall(piece)
+
+    return answer

@@ -1,7 +1,8 @@
 """The identity provider by which people may sign in: OpenID Connect's code flow with PKCE.
 
 Source: OpenID Connect Core 1.0, sections 3.1.2 and 3.1.3.7; RFC 7636. The signature and the dates of what the provider
-says are checked by joserfc; what is asked of it goes over urllib3, with no redirect followed.
+says are checked by joserfc; what is asked of it goes over urllib3, within bounds of time and size, and no redirect is
+followed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import msgspec
 import urllib3
 
+from renzheng.base.bounded_http import AnswerError, BoundedClient, Bounds, CutConnection, CutSecureConnection
 from renzheng.base.threads import OwnThreads
 
 if TYPE_CHECKING:  # imported where a provider speaks, as most servers have none
@@ -27,7 +29,6 @@ MAX_CLOCK_SKEW = 60
 """Seconds by which the provider's clock may differ from ours."""
 FRESH_SECONDS = 600
 """How long what a provider publishes is kept before it is read again."""
-MAX_REPLY_BYTES = 1024 * 1024
 MAX_UNDER_WAY = 16
 """Sign-ins that ask the provider at once: whoever comes next is told to try again, as anybody may begin one."""
 SCOPES = "openid email profile"
@@ -46,7 +47,7 @@ class StrangerError(ProviderError):
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
     """`issuer`: its address, as it names itself. `claim`: what is an operator's name here. `back`: where browsers are
-    sent back to. `title`: what people call it."""
+    sent back to. `title`: what people call it. `seconds`: in which one request of it is answered whole."""
 
     issuer: str
     client_id: str
@@ -54,7 +55,7 @@ class ProviderSettings:
     claim: str
     back: str
     title: str
-    timeout: float = 5.0
+    seconds: float = 10.0
 
 
 class _Published(msgspec.Struct):
@@ -87,9 +88,8 @@ class Provider:
     def __init__(self, settings: ProviderSettings, clock: Callable[[], float]) -> None:
         self.settings = settings
         self._clock = clock
-        self._pool = urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=settings.timeout, read=settings.timeout), retries=False, maxsize=4
-        )
+        bounds = Bounds(settings.seconds, settings.seconds, settings.seconds)
+        self._client = BoundedClient(bounds, CutConnection, CutSecureConnection)
         self._threads = OwnThreads("provider", 4)
         self._under_way = 0
         self._published: tuple[float, _Published] | None = None
@@ -231,19 +231,16 @@ class Provider:
         self, method: str, address: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> bytes:
         try:
-            reply = self._pool.request(
-                method, address, body=body, headers={"Accept": "application/json", **(headers or {})},
-                redirect=False, preload_content=False,
-            )  # fmt: skip
-            content = reply.read(MAX_REPLY_BYTES + 1)
-            reply.release_conn()
+            reply = self._client.request(
+                method, address, body=body, headers={"Accept": "application/json", **(headers or {})}
+            )
+        except AnswerError as error:
+            raise ProviderError(f"the provider is not waited for: {error}") from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ProviderError(f"the provider cannot be reached: {type(error).__name__}") from None
         if reply.status != 200:
             raise ProviderError(f"the provider answers {urlsplit(address).path} with status {reply.status}")
-        if len(content) > MAX_REPLY_BYTES:
-            raise ProviderError("the provider's answer is too long")
-        return bytes(content)
+        return bytes(reply.data)
 
     @staticmethod
     def _decoded(content: bytes, kind: type[T]) -> T:

@@ -14,7 +14,8 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from renzheng.accounts.buckets import Bucket, BucketKey
-from renzheng.delivery.connections import Bounds, checked, proxied
+from renzheng.base.bounded_http import Bounds
+from renzheng.delivery.connections import checked, proxied
 from renzheng.delivery.hosts import AllowedHosts, HostRefusedError
 
 if TYPE_CHECKING:  # a seventh of a server's start, and most servers have no bucket

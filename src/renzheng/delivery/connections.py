@@ -6,147 +6,17 @@ few seconds for ever, or a body without an end. No redirect is followed, and a r
 
 from __future__ import annotations
 
-import contextlib
-import io
 import socket
-import threading
-from typing import Any, NamedTuple
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import NewConnectionError
 
+from renzheng.base.bounded_http import BoundedClient, Bounds, CutConnection, CutSecureConnection
 from renzheng.delivery.hosts import AllowedHosts
 
-MAX_ANSWER = 1 << 20
-"""Bytes of an answer's body: an S3 error has a few hundred."""
 
-
-class AnswerError(HTTPError):
-    """An answer takes more time or bytes than it may; the text says which."""
-
-
-class Bounds(NamedTuple):
-    """What one request may take. `connect`, `read`: seconds of one wait. `whole`: seconds from its begin to the
-    answer's end."""
-
-    connect: float
-    read: float
-    whole: float
-
-
-class _Deadline:
-    """Cuts the connections of a request that takes too long: a bound for each wait alone is not a bound for many."""
-
-    def __init__(self, seconds: float) -> None:
-        self._held: list[socket.socket] = []
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
-        self.is_over = False
-
-    def __enter__(self) -> _Deadline:
-        _of_thread.deadline = self
-        self._timer.start()
-        return self
-
-    def __exit__(self, *fault: object) -> None:
-        self._timer.cancel()
-        _of_thread.deadline = None
-
-    def holds(self, connection: HTTPConnection) -> None:
-        """Its socket: a connection may let go of it before the answer has been read."""
-        if connection.sock is not None:
-            self._held.append(connection.sock)
-        if self.is_over:
-            self._cut()
-
-    def _cut(self) -> None:
-        self.is_over = True
-        for held in self._held:
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(held, socket.SHUT_RDWR)  # ends a read or write in another thread
-
-
-class _OfThread(threading.local):
-    deadline: _Deadline | None = None
-
-
-_of_thread = _OfThread()
-
-
-class _Cut(HTTPConnection):
-    """A connection that the deadline of its request knows."""
-
-    def connect(self) -> None:
-        super().connect()
-        self._tell()
-
-    def request(self, *given: Any, **named: Any) -> None:
-        self._tell()
-        super().request(*given, **named)
-
-    def _tell(self) -> None:
-        if _of_thread.deadline is not None:
-            _of_thread.deadline.holds(self)
-
-
-class _CutSecure(_Cut, HTTPSConnection):
-    """The same over TLS, whose handshake has a bound of its own."""
-
-
-class _Direct(urllib3.PoolManager):
-    """Follows no redirect, whatever its caller asks for, and reads an answer within bounds before it returns it."""
-
-    def __init__(
-        self, bounds: Bounds, plain: type[HTTPConnection], secure: type[HTTPSConnection], **named: Any
-    ) -> None:
-        timeout = urllib3.Timeout(connect=bounds.connect, read=bounds.read)
-        super().__init__(maxsize=4, timeout=timeout, retries=False, **named)
-        self._bounds = bounds
-
-        class PlainPool(HTTPConnectionPool):
-            ConnectionCls = plain
-
-        class SecurePool(HTTPSConnectionPool):
-            ConnectionCls = secure
-
-        self.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
-
-    def urlopen(self, method: str, url: str, *given: Any, preload_content: bool = True, **named: Any) -> Any:
-        """Raises AnswerError beside what urllib3 raises."""
-        named |= {"redirect": False, "preload_content": False, "decode_content": False}
-        with _Deadline(self._bounds.whole) as deadline:
-            try:
-                answer = super().urlopen(method, url, *given, **named)
-                try:
-                    body = answer.read(MAX_ANSWER + 1)
-                finally:
-                    answer.close()  # of one that was read to its end the connection is back in its pool by now
-                    answer.release_conn()
-            except (HTTPError, OSError) as error:
-                if not deadline.is_over:
-                    raise
-                raise self._too_slow() from error
-        if deadline.is_over:
-            raise self._too_slow()
-        if len(body) > MAX_ANSWER:
-            raise AnswerError(f"the answer has more than {MAX_ANSWER} bytes")
-        return urllib3.HTTPResponse(
-            io.BytesIO(body),
-            answer.headers,
-            answer.status,
-            reason=answer.reason,
-            preload_content=False,
-            decode_content=False,
-            enforce_content_length=False,
-        )
-
-    def _too_slow(self) -> AnswerError:
-        return AnswerError(f"no answer in {self._bounds.whole:g} seconds")
-
-
-class _DirectProxy(_Direct, urllib3.ProxyManager):
+class _BoundedProxy(BoundedClient, urllib3.ProxyManager):
     """The same through a proxy."""
 
 
@@ -160,17 +30,17 @@ def checked(hosts: AllowedHosts, bounds: Bounds) -> urllib3.PoolManager:
         except OSError as error:
             raise NewConnectionError(connection, f"cannot connect: {error.strerror or error}") from error
 
-    class Plain(_Cut):
+    class Plain(CutConnection):
         def _new_conn(self) -> socket.socket:
             return connect(self)
 
-    class Secure(_CutSecure):
+    class Secure(CutSecureConnection):
         def _new_conn(self) -> socket.socket:
             return connect(self)
 
-    return _Direct(bounds, Plain, Secure, num_pools=16)
+    return BoundedClient(bounds, Plain, Secure, num_pools=16)
 
 
 def proxied(proxy: str, bounds: Bounds) -> urllib3.PoolManager:
     """An HTTP client through the operator's outgoing proxy, which is who resolves names then."""
-    return _DirectProxy(bounds, _Cut, _CutSecure, proxy_url=proxy)
+    return _BoundedProxy(bounds, CutConnection, CutSecureConnection, proxy_url=proxy)

@@ -84,6 +84,7 @@ def identity_provider(settings: Settings, clock: Callable[[], float]) -> Provide
         claim=settings.oidc_claim,
         back=f"{operator_url(settings)}{BACK}",
         title=settings.oidc_title,
+        seconds=settings.oidc_seconds,
     )
     return Provider(given, clock)
 

@@ -53,6 +53,9 @@ class ConsoleSection(BaseModel):
         "counts) or preferred_username.",
     )
     oidc_title: str = Field("OpenID Connect", max_length=40, description="The provider's name on the sign-in page.")
+    oidc_seconds: float = Field(
+        10, gt=0, le=120, description="Seconds in which the identity provider must answer one request completely."
+    )
 
     @model_validator(mode="after")
     def _knows_client(self) -> Self:

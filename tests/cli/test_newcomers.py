@@ -128,8 +128,8 @@ def test_the_quickstarts_program_runs_as_it_stands(server: Server, tmp_path: Pat
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "say whom to compare with"),
-        (("--id-card", "11204416541220243X"), "say whom to compare with"),
+        ((), "name the person to compare with"),
+        (("--id-card", "11204416541220243X"), "name the person to compare with"),
         (("--photo", "none.jpg"), "photo: the file cannot be read"),
         (("--photo", "text.jpg"), "photo: the file is not a JPEG or PNG"),
         (("--id-card", "1", "--name", "韦小宝"), "the server answered InvalidParameter"),

@@ -49,7 +49,7 @@ def test_actions_are_read_with_their_times_and_the_rest_is_a_distractor() -> Non
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ("a.mp4,real,P1,turn_left,", "line 3: 'turn_left' is no `name start"),
+        ("a.mp4,real,P1,turn_left,", "line 3: 'turn_left' is not of the form `name start"),
         ("a.mp4,real,P1,nod soon,", "line 3: 'nod soon'"),
         ("a.mp4,real,P1,nod -1-2,", "line 3: 'nod -1-2'"),
         ("a.mp4,real,P1,nod nan,", "line 3: 'nod nan'"),

@@ -58,7 +58,7 @@ def test_a_reason_is_told_with_its_values(reason: str) -> None:
 
 
 def test_the_message_of_each_language() -> None:
-    error = OperationDeniedError(reason="rule 7 is of your own making: another person has to review it")
+    error = OperationDeniedError(reason="rule 7 is yours: another person has to review it")
     assert error.message("zh-CN") == "操作被拒绝：规则 7 由您本人编写，须由其他人员审核。"
-    assert "rule 7 is of your own making" in error.message("en-US")
+    assert "rule 7 is yours" in error.message("en-US")
     assert OperationDeniedError(reason="something new").message("zh-CN") == "操作被拒绝：something new。"

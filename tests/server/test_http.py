@@ -1,4 +1,4 @@
-"""The short way of `/` through uvicorn: whatever way a request is cut into packets, its body arrives whole and once."""
+"""The fast path of `/` through uvicorn: whatever way a request is cut into packets, its body arrives whole and once."""
 
 from __future__ import annotations
 

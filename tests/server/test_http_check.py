@@ -1,4 +1,4 @@
-"""The short way is tried at start, and given up where it does not fit the uvicorn that is there."""
+"""The fast path is tried at start, and given up where it does not fit the uvicorn that is there."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_part_of_uvicorn_that_is_gone_ends_the_short_way_and_says_so(monkeypat
     log = Noted()
     assert http_check.http_way({"head_seconds": 7.0}, log) == "auto"
     ((event, values),) = log.errors
-    assert "short way" in event
+    assert "fast path" in event
     assert values["uvicorn"] == uvicorn.__version__
     assert values["fault"].startswith("a GET: ")
 

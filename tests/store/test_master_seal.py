@@ -78,9 +78,9 @@ def test_a_key_that_cannot_be_opened_again_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("secrets", "content", "said"),
     [
-        ("abc", None, "RENZHENG_MASTER_KEY holds no secret"),
+        ("abc", None, "RENZHENG_MASTER_KEY has no valid secret"),
         ("", "", "is empty"),
-        ("", f"{OLD}\nxyz", "holds no secret"),
+        ("", f"{OLD}\nxyz", "has no valid secret"),
         (OLD, OLD, "give one of them"),
     ],
 )

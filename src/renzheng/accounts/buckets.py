@@ -105,7 +105,7 @@ def s3_bucket(
             f"{endpoint!r} is not an endpoint; it looks like https://s3.example.com or http://host:9000"
         )
     if "@" in parts.netloc:
-        raise BucketRefusedError("an endpoint holds no user or password: the key is given apart")
+        raise BucketRefusedError("an endpoint must not contain a user or password: give the key separately")
     secure = parts.scheme == "https"
     return Bucket(name, region, parts.netloc, prefix, virtual, secure, public_base, link_hours)
 
@@ -126,14 +126,12 @@ def _check(bucket: Bucket) -> None:
         base = split_url(bucket.public_base)
         if base is None or base.scheme not in ("http", "https") or not base.hostname or base.query or base.fragment:
             raise BucketRefusedError(
-                f"{bucket.public_base!r} is not a base address; it looks like https://faces.example.com"
+                f"{bucket.public_base!r} is not a base URL; it looks like https://faces.example.com"
             )
         if bucket.link_hours:
-            raise BucketRefusedError("signed addresses are of the bucket's own host: leave out the base or the hours")
+            raise BucketRefusedError("signed URLs use the bucket's own host: leave out the base or the hours")
     if not 0 <= bucket.link_hours <= MAX_LINK_HOURS:
-        raise BucketRefusedError(
-            f"signed addresses are good for 0 to {MAX_LINK_HOURS} hours, not {bucket.link_hours:g}"
-        )
+        raise BucketRefusedError(f"signed URLs are valid for 0 to {MAX_LINK_HOURS} hours, not {bucket.link_hours:g}")
 
 
 def _is_prefix(text: str) -> bool:

@@ -182,7 +182,7 @@ def rename(
 ) -> None:
     """Give an account another name: to commands and logs, to the people whom it asks for a verification, or to both."""
     if name is None and display_name is None:
-        refuse("say a new name, or --display-name for the people who are asked", 2)
+        refuse("give a new name, or --display-name for the people who see it", 2)
 
     async def work(store: Store) -> Account:
         found = await account_of(store, account)

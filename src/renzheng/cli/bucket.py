@@ -83,7 +83,7 @@ def secret_of_key() -> str:
     """From standard input, unseen at a terminal."""
     if sys.stdin.isatty():
         return str(typer.prompt("Secret of the key", hide_input=True, err=True)).strip()
-    return sys.stdin.readline().strip() or refuse("standard input holds no secret of the key", 2)
+    return sys.stdin.readline().strip() or refuse("standard input has no secret for the key", 2)
 
 
 def _probe(bucket: Bucket, key: BucketKey) -> str:

@@ -153,7 +153,7 @@ def remove(
             await store.identities.remove_by_id(found.id, person)
             return person, await store.vault.erasures.is_clean()
         if number is None:
-            raise RefusedError("say who: the person's id, or --id-card")
+            raise RefusedError("name the person: by id, or with --id-card")
         return await store.identities.remove(found.id, number), await store.vault.erasures.is_clean()
 
     erased, is_whole = with_store(work)

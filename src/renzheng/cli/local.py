@@ -78,7 +78,7 @@ def id_number(given: str | None) -> str | None:
         return given
     if sys.stdin.isatty():
         return str(typer.prompt("ID number", hide_input=True, err=True)).strip()
-    return sys.stdin.readline().strip() or refuse("standard input holds no ID number", 2)
+    return sys.stdin.readline().strip() or refuse("standard input has no ID number", 2)
 
 
 def actor() -> str:

@@ -55,7 +55,7 @@ def _origins(api: Api, given: Given) -> Any:
 def _rename(api: Api, given: Given) -> Any:
     change = _with_names(given) | ({"name": given["name"]} if given["name"] is not None else {})
     if not change:
-        refuse("say a new name, or --display-name for the people who are asked", 2)
+        refuse("give a new name, or --display-name for the people who see it", 2)
     return _modify_account(api, api.account(given["account"]), change)
 
 

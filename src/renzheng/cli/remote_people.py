@@ -49,7 +49,7 @@ def identities(api: Api, given: Given) -> Any:
 def delete(api: Api, given: Given) -> Any:
     number = id_number(given["id_card"])
     if given["person"] is None and number is None:
-        refuse("say who: the person's id, or --id-card")
+        refuse("name the person: by id, or with --id-card")
     who = {"identity_id": given["person"]} if given["person"] is not None else {"id_card": number}
     gone = api.call("DeleteIdentity", api.account(given["account"]) | who)["identity_id"]
     return {"id": gone, "erased": True} if given["as_json"] else f"person {gone} is erased"

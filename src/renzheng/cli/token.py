@@ -49,7 +49,7 @@ def token(
     Exit code 0 if the person passed, or with --no-wait; 1 if not; 2 if there is no token or no verdict.
     """
     if (photo is None) == (id_card is None or name is None):
-        refuse("say whom to compare with: --photo FILE, or --id-card NUMBER and --name NAME", 2)
+        refuse("name the person to compare with: --photo FILE, or --id-card NUMBER and --name NAME", 2)
     if photo is not None and (fault := check_photo(photo, PHOTO_BYTES)):
         refuse(f"photo: {fault}", 2)
     number = id_number(id_card)
@@ -126,4 +126,4 @@ def _verdict(client: Client, made: str, seconds: float) -> FaceIdResult | None:
 def _refuse_call(error: ClientError, address: str) -> NoReturn:
     if isinstance(error, ApiError):
         refuse(f"the server answered {error.code}: {error.message}", 2)
-    refuse(f"there is no renzheng at {address} ({error}): is the server running, and with --lan where this says so?", 2)
+    refuse(f"there is no renzheng at {address} ({error}): is the server running, and with --lan if you use it here?", 2)

@@ -131,7 +131,7 @@ def parse_actions(
             continue
         whole = TIMES.match(rest.strip())
         if whole is None:
-            raise DataError(f"{where}: {part!r} is no `name start[-end]` in seconds")
+            raise DataError(f"{where}: {part!r} is not of the form `name start[-end]` in seconds")
         item = _timed(name, whole)
         if item.end < item.start:
             raise DataError(f"{where}: {part!r} ends before it begins")

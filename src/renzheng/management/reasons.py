@@ -12,16 +12,17 @@ CHINESE = {
         "{} 不是 COS 存储桶名，桶名应以 APPID 结尾，例如 faces-1250000000",
     "{} is not an endpoint; it looks like https://s3.example.com or http://host:9000":
         "{} 不是有效的访问地址，格式如 https://s3.example.com 或 http://host:9000",
-    "an endpoint holds no user or password: the key is given apart": "访问地址中不能含用户名或密码，密钥须单独填写",
+    "an endpoint must not contain a user or password: give the key separately":
+        "访问地址中不能含用户名或密码，密钥须单独填写",
     "{} is not a bucket name: 3 to 63 lower-case letters, digits, dots, hyphens":
         "{} 不是有效的桶名，应为 3 至 63 个小写字母、数字、点或连字符",
     "{} is not a region; it looks like ap-guangzhou": "{} 不是有效的地域，格式如 ap-guangzhou",
     "{} is not a prefix: up to {} letters, digits, dots, hyphens and underscores, with single slashes between":
         "{} 不是有效的前缀，最多 {} 个字母、数字、点、连字符或下划线，以单个斜杠分隔",
-    "signed addresses are good for 0 to {} hours, not {}": "签名地址的有效期为 0 至 {} 小时，不能是 {}",
-    "{} is not a base address; it looks like https://faces.example.com":
+    "signed URLs are valid for 0 to {} hours, not {}": "签名地址的有效期为 0 至 {} 小时，不能是 {}",
+    "{} is not a base URL; it looks like https://faces.example.com":
         "{} 不是有效的公开地址，格式如 https://faces.example.com",
-    "signed addresses are of the bucket's own host: leave out the base or the hours":
+    "signed URLs use the bucket's own host: leave out the base or the hours":
         "签名地址只能使用存储桶自身的域名，公开地址与签名地址的小时数不能同时填写",
     "{}. Nothing was changed": "{}。未作任何更改",
     "the account has authorised no bucket": "该账号没有授权存储桶",
@@ -41,20 +42,20 @@ CHINESE = {
     "models are missing: run renzheng models install": "缺少模型：请运行 renzheng models install",
     "models are missing: run renzheng models install, or send Look as false":
         "缺少模型：请运行 renzheng models install，或将 Look 设为 false",
-    "the photos cannot be looked at now; try again, or send Look as false":
+    "the photos cannot be checked now; try again, or send Look as false":
         "暂时无法检查照片，请稍后重试，或将 Look 设为 false",
-    "import {} takes no more parts": "导入 {} 不能再上传分片",
-    "import {} is {} and takes no more parts": "导入 {} 处于 {} 状态，不能再上传分片",
+    "import {} accepts no more parts": "导入 {} 不能再上传分片",
+    "import {} is {} and accepts no more parts": "导入 {} 处于 {} 状态，不能再上传分片",
     "import {} is {}, and cannot become {}": "导入 {} 处于 {} 状态，不能变为 {}",
     "import {} is {}": "导入 {} 处于 {} 状态",
-    "there is no table yet: put a part of the kind table": "还没有表格，请先上传 Kind 为 table 的分片",
-    "a photo has the name by which the table knows it, of at most 255 characters":
+    "there is no table yet: upload a part of the kind table": "还没有表格，请先上传 Kind 为 table 的分片",
+    "a photo needs the name that it has in the table, at most 255 characters":
         "照片须有名称，与表格中的一致，最长 255 个字符",
     "the photo is not a JPEG or PNG": "照片不是 JPEG 或 PNG",
     "a part's number is 1 to {}": "分片编号为 1 至 {}",
-    "part {} has to be sent again: it was not kept whole": "分片 {} 未完整保存，请重新上传",
+    "part {} has to be sent again: it was not stored completely": "分片 {} 未完整保存，请重新上传",
     "account {} has no import {}": "账号 {} 没有导入 {}",
-    "rule {} is of your own making: another person has to review it": "规则 {} 由您本人编写，须由其他人员审核",
+    "rule {} is yours: another person has to review it": "规则 {} 由您本人编写，须由其他人员审核",
     "rule {} is {}: reject or disable it first, or create another":
         "规则 {} 处于 {} 状态，请先驳回或停用，或另建规则",
     "rule {} is {}; only one that is {} can become {}": "规则 {} 处于 {} 状态，只有处于 {} 的规则才能变为 {}",
@@ -95,7 +96,8 @@ CHINESE = {
     "a merchant's person belongs to one account, everybody else to none":
         "商户人员须属于一个账号，其他人员不属于任何账号",
     "there is already an operator named {}": "已有名为 {} 的人员",
-    "the last owner cannot go: nobody could let anybody in any more": "不能移除最后一位所有者，否则无人能再授权他人",
+    "the last owner cannot be removed: nobody could give access any more":
+        "不能移除最后一位所有者，否则无人能再授权他人",
 }  # fmt: skip
 """By the English reason; `{}` stands for a value, and the values come in the same order."""
 

@@ -72,7 +72,7 @@ async def put(
     """Keep a part. Raises NotFoundError; RefusedError for a photo that is none or has no name."""
     if kind is PartKind.PHOTO:
         if not name or len(name) > 255:
-            raise RefusedError("a photo has the name by which the table knows it, of at most 255 characters")
+            raise RefusedError("a photo needs the name that it has in the table, at most 255 characters")
         if not data.startswith(MAGIC):
             raise RefusedError("the photo is not a JPEG or PNG")
     return await store.imports.put(account_id, import_id, number, kind, name if kind is PartKind.PHOTO else "", data)
@@ -102,7 +102,7 @@ async def check(store: Store, account_id: int, import_id: int, look: Look | None
     parts = await store.imports.parts(account_id, import_id)
     tables = [part for part in parts if part.kind is PartKind.TABLE]
     if not tables:
-        raise RefusedError("there is no table yet: put a part of the kind table")
+        raise RefusedError("there is no table yet: upload a part of the kind table")
     content = b"".join([await store.imports.data(account_id, import_id, part) for part in tables])
     lines: list[ImportRow | Problem] = await asyncio.to_thread(lambda: list(read_lines(content, _Photos(parts))))
     # Once enrolling had begun, the row after the last that was counted may be enrolled too.

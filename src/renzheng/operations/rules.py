@@ -112,7 +112,7 @@ async def review(
     looked_at = (await store.rules.get(account_id, rule_id)).changed_at if seen is None else seen
     versions = await store.rules.versions(account_id, rule_id)
     if versions and versions[0].author == store.audit.actor and await _reviewers(store) > 1:
-        raise RefusedError(f"rule {rule_id} is of your own making: another person has to review it")
+        raise RefusedError(f"rule {rule_id} is yours: another person has to review it")
     # What was looked at is what is decided, whoever has rejected and changed it in between.
     return await store.rules.move(account_id, rule_id, name, now, note, looked_at)
 

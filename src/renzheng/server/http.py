@@ -1,4 +1,4 @@
-"""A short way through uvicorn for the signed API: one write a reply, and bodies that are not copied on their way.
+"""A fast path through uvicorn for the signed API: one write per reply, and bodies that are not copied.
 
 Everything but `/` takes uvicorn's own way. The signed API is one path, always answered with status 200 and a length
 that is known, and it is what a merchant's server calls a hundred times a second with up to 10 MiB: uvicorn's checks

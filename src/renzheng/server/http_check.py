@@ -1,7 +1,7 @@
-"""Whether the short way through HTTP answers as uvicorn's own way does, tried at start on requests of our own.
+"""Checks at start, with requests of our own, that the fast path answers as uvicorn's own path does.
 
-The short way is built on parts of uvicorn that it does not promise to keep. Where they are not as expected, a server
-that goes the usual way is slower, and one that goes the short way refuses every signed request.
+The fast path is built on parts of uvicorn that it does not promise to keep. Where they are not as expected, a server
+that uses the usual path is slower, and one that uses the fast path refuses every signed request.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ async def difference(way: Any) -> str:
 
 
 def http_way(bounds: Mapping[str, Any], log: Any) -> Any:
-    """What `uvicorn.Config` is given as `http`: the short way, or uvicorn's own where the two disagree.
+    """What `uvicorn.Config` is given as `http`: the fast path, or uvicorn's own if the two disagree.
 
     `bounds`: what `ApiProtocol` is told of heads.
     """
@@ -130,8 +130,8 @@ def http_way(bounds: Mapping[str, Any], log: Any) -> Any:
     if not fault:
         return short
     log.error(
-        "the short way for signed requests is off, as it does not fit this version of uvicorn: requests go uvicorn's "
-        "own way, which is slower and does not bound a request's head; install the uvicorn that was tested",
+        "the fast path for signed requests is off, as it does not fit this version of uvicorn: requests use uvicorn's "
+        "own path, which is slower and does not limit a request's head; install the uvicorn that was tested",
         uvicorn=uvicorn.__version__,
         fault=fault,
     )

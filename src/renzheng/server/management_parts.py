@@ -150,7 +150,7 @@ class Management:
             except BusyError:  # verifications come first
                 await asyncio.sleep(BUSY_PAUSE)
             except WorkerDiedError:
-                raise RefusedError("the photos cannot be looked at now; try again, or send Look as false") from None
+                raise RefusedError("the photos cannot be checked now; try again, or send Look as false") from None
         raise UnavailableError("the engine had no room for a photo to look at, for a minute")
 
     async def _make_key_pairs(self, store: Store, account_id: int) -> None:

@@ -133,7 +133,7 @@ class Imports:
         """Keep a part, in place of the one of that number. Raises NotFoundError, RefusedError, NoRoomError."""
         found = await self.get(account_id, import_id)
         if found.state not in TAKES_PARTS:
-            raise RefusedError(f"import {import_id} is {found.state.value} and takes no more parts")
+            raise RefusedError(f"import {import_id} is {found.state.value} and accepts no more parts")
         if not 1 <= number <= MAX_PARTS:
             raise RefusedError(f"a part's number is 1 to {MAX_PARTS}")
         digest = hashlib.sha256(data).digest()
@@ -151,7 +151,7 @@ class Imports:
                 id=import_id,
             )
             if changed != 1:
-                raise RefusedError(f"import {import_id} takes no more parts")
+                raise RefusedError(f"import {import_id} accepts no more parts")
             await transaction.run(
                 "INSERT INTO import_parts (import_id, number, kind, sealed, digest, size)"
                 " VALUES (:id, :number, :kind, :sealed, :digest, :size) ON CONFLICT (import_id, number) DO UPDATE SET"
@@ -192,7 +192,7 @@ class Imports:
         sealer = await self._vault.of(Subject(Kind.IMPORT, import_id))
         opened = None if sealed is None else await asyncio.to_thread(sealer.open, f"part:{part.number}", sealed)
         if opened is None or hashlib.sha256(opened).digest() != part.digest:
-            raise RefusedError(f"part {part.number} has to be sent again: it was not kept whole")
+            raise RefusedError(f"part {part.number} has to be sent again: it was not stored completely")
         return opened
 
     async def move(

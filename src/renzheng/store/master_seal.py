@@ -128,7 +128,7 @@ def master_seals(secrets: str = "", file: Path | None = None, kms: str = "") -> 
     for word in re.split(r"[\s,]+", text.strip()) if text.strip() else []:
         if not _SECRET.fullmatch(word):
             where = file or "RENZHENG_MASTER_KEY"
-            raise MasterSealError(f"{where} holds no secret: 64 hex digits, as openssl rand -hex 32 makes them")
+            raise MasterSealError(f"{where} has no valid secret: 64 hex digits, as openssl rand -hex 32 makes them")
         found.append(SecretSeal(bytes.fromhex(word)))
     if file and not text.strip():
         raise MasterSealError(f"{file} is empty: a secret is 64 hex digits")

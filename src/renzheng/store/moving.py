@@ -282,7 +282,7 @@ def moved_path(given: StoreLocation) -> Path:
         with contextlib.closing(connect(path, busy_timeout=given.busy_timeout)) as connection:
             if connection.execute("SELECT 1 FROM meta WHERE name = ?", (MOVED,)).fetchone():
                 return path
-    raise StoreError(f"{path} holds no records that were moved to PostgreSQL")
+    raise StoreError(f"{path} has no records that were moved to PostgreSQL")
 
 
 def _write_over(path: Path) -> None:

@@ -88,7 +88,7 @@ class Operators:
                 "SELECT 1 FROM operators WHERE role = 'owner' AND disabled = 0 ORDER BY id FOR UPDATE"
             )
             if not owners:
-                raise RefusedError("the last owner cannot go: nobody could let anybody in any more")
+                raise RefusedError("the last owner cannot be removed: nobody could give access any more")
             await self._audit.add(tx, f"operator is {row[2]}{', disabled' if row[4] else ''}", f"operator {row[0]}")
             await changed(tx)
             return operator_of_row(row)

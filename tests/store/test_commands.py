@@ -109,7 +109,7 @@ def test_an_id_number_need_not_stand_among_the_arguments_that_every_user_of_the_
     given = CliRunner().invoke(identity, ["add", "--id-card", "-", "--name", NAME, "--json"], input=f"{ID_CARD}\n")
     assert given.exit_code == 0, given.output
     assert "nobody" in run(identity, "remove", "--id-card", "110101199003070062", code=1)
-    assert "holds no ID number" in run(identity, "remove", "--id-card", "-", code=2)
+    assert "has no ID number" in run(identity, "remove", "--id-card", "-", code=2)
     removed = CliRunner().invoke(identity, ["remove", "--id-card", "-", "--json"], input=f"{ID_CARD}\n")
     assert json.loads(removed.output) == {"id": json.loads(given.output)["id"], "erased": True}
     for app in (identity, build()):

@@ -13,7 +13,7 @@ from renzheng.base.addresses import split_url
 
 VIDEO, BEST_FRAME = "video.mp4", "best_frame.jpg"
 MAX_LINK_HOURS = 7 * 24
-"""A signed address is good for seven days at most: S3's own bound."""
+"""A presigned URL is valid for at most seven days: S3's own limit."""
 MAX_PREFIX = 200
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9]")

@@ -32,20 +32,20 @@ def authorise(
     account: AccountOption = None,
     endpoint: Annotated[
         str | None,
-        typer.Option(help="Address of an S3 store other than Tencent COS: https://host or http://host:port."),
+        typer.Option(help="URL of an S3 store other than Tencent COS: https://host or http://host:port."),
     ] = None,
     prefix: Annotated[str, typer.Option(help="Beginning of every object key, such as faceid/prod.")] = "",
     style: Annotated[
         str, typer.Option(help="With --endpoint: path (host/bucket/key) or virtual (bucket.host/key).")
     ] = "path",
     public_base: Annotated[
-        str, typer.Option("--public-base", help="Beginning of the returned addresses, such as your own domain.")
+        str, typer.Option("--public-base", help="Beginning of the returned URLs, such as your own domain.")
     ] = "",
     link_hours: Annotated[
         float,
         typer.Option(
             "--link-hours",
-            help="Return signed addresses that work for this many hours for anybody; 0: plain addresses.",
+            help="Return presigned URLs that anybody can use for this many hours; 0: unsigned URLs.",
         ),
     ] = 0.0,
     check: Annotated[

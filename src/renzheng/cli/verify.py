@@ -20,7 +20,7 @@ from renzheng.evaluation.puppet import Puppet, UnfitPhotoError
 from renzheng.settings import SettingsError, load_settings
 
 ServerOption = Annotated[
-    str | None, typer.Option("--server", help="Address of the server; by default the one that runs here.")
+    str | None, typer.Option("--server", help="URL of the server; by default the one that runs on this machine.")
 ]
 
 

@@ -115,7 +115,7 @@ MANIFESTS = (
             "KeyId": Parameter("有读、写、删除权限的密钥编号。", "Id of a key that may put, get and delete."),
             "KeySecret": Parameter("该密钥的内容。", "The key's secret."),
             "Endpoint": Parameter(
-                "COS 以外的 S3 存储的地址。", "Address of an S3 store other than COS: https://host or http://host:port."
+                "COS 以外的 S3 存储的地址。", "URL of an S3 store other than COS: https://host or http://host:port."
             ),
             "Prefix": Parameter("对象键的前缀。", "Beginning of every object key."),
             "Style": Parameter(
@@ -123,9 +123,10 @@ MANIFESTS = (
                 "With Endpoint: path (host/bucket/key) or virtual (bucket.host/key).",
                 choices=STYLES,
             ),
-            "PublicBase": Parameter("返回地址的开头，例如您自己的域名。", "Beginning of the returned addresses."),
+            "PublicBase": Parameter("返回地址的开头，例如您自己的域名。", "Beginning of the returned URLs."),
             "LinkHours": Parameter(
-                "返回签名地址的有效小时数；0 为普通地址。", "Hours for which signed addresses work; 0: plain addresses."
+                "返回的签名地址的有效小时数；0 表示返回不带签名的地址。",
+                "Hours for which presigned URLs are valid; 0: unsigned URLs.",
             ),
         },
         order=170,

@@ -71,11 +71,11 @@ async def test_python_and_curl_run_as_they_stand(house: House) -> None:
 
 def test_every_language_has_a_sample_that_holds_the_call_and_no_secret() -> None:
     far = Service("renzheng", "2026-11-26", "https", "console.example")
-    call = Call(0.0, far, "CreateRule", {"Name": NASTY}, {"RequestId": "r"}, 1.0, region="ap-beijing")
-    shown = inspect(call)
+    call = Call(0.0, far.name, "CreateRule", {"Name": NASTY}, {"RequestId": "r"}, 1.0, region="ap-beijing")
+    shown = inspect(call, far)
     names = [name for name, _, _ in LANGUAGES]
     assert [one.name for one in shown.samples] == [name for name in names if name != "tccli"]
-    of_faceid = inspect(replace(call, service=replace(far, name="faceid")))
+    of_faceid = inspect(call, replace(far, name="faceid"))
     assert [one.name for one in of_faceid.samples] == names
     for one in shown.samples:
         assert "CreateRule" in one.code, one.name
@@ -83,7 +83,7 @@ def test_every_language_has_a_sample_that_holds_the_call_and_no_secret() -> None
         assert "ap-beijing" in one.code, one.name
         assert "TENCENTCLOUD_SECRET_KEY" in one.code, one.name
     assert {one.name for one in shown.samples if one.needs_name} == {"java", "node", "php", "csharp", "cpp", "ruby"}
-    near = inspect(replace(call, service=Service("renzheng", "2026-11-26", "http", "127.0.0.1:8401")))
+    near = inspect(call, Service("renzheng", "2026-11-26", "http", "127.0.0.1:8401"))
     assert not [one for one in near.samples if one.needs_name]
 
 

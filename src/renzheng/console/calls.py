@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import msgspec
@@ -29,15 +28,15 @@ class CallError(Exception):
         self.request_id = request_id
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call that was made, without what nobody may read over a shoulder. `at`: unix seconds.
+class Call(msgspec.Struct, frozen=True, array_like=True):
+    """One call that was made, without what nobody may read over a shoulder. It is kept as it is, as an array of JSON.
 
-    `secret_id`: of the account's key that signed it; empty where the person's own did.
+    `at`: unix seconds. `service`: its name. `secret_id`: of the account's key that signed it; empty where the person's
+    own did.
     """
 
     at: float
-    service: Service
+    service: str
     action: str
     parameters: Mapping[str, Any]
     response: Mapping[str, Any]
@@ -95,7 +94,8 @@ class Calls:
     ) -> Mapping[str, Any]:
         """The response's object. Raises CallError."""
         answer = await self._send(visitor.operator, action, parameters, language)
-        await self._remember(visitor, self._shown(self._service, action, parameters, answer, "Identit" in action))
+        call = self._shown(self._service, action, parameters, answer, "Identit" in action)
+        await self._remember(visitor, call)
         error = answer.response.get("Error")
         if error is not None:
             raise CallError(str(error["Code"]), str(error["Message"]), str(answer.response.get("RequestId", "")))
@@ -113,51 +113,36 @@ class Calls:
     ) -> Call:
         """A call that an account's key signs; what came of it, an error too."""
         answer = await keyed.send(visitor.operator, secret_id, action, parameters, language, region)
-        made = self._shown(keyed.service, action, parameters, answer, True)
-        call = replace(made, secret_id=secret_id, region=region)
+        call = self._shown(keyed.service, action, parameters, answer, True, secret_id, region)
         await self._remember(visitor, call)
         return call
 
     def _shown(
-        self, service: Service, action: str, parameters: Mapping[str, Any], answer: CallReply, people: bool
+        self,
+        service: Service,
+        action: str,
+        parameters: Mapping[str, Any],
+        answer: CallReply,
+        people: bool,
+        secret_id: str = "",
+        region: str = "",
     ) -> Call:
         """`people`: whether a `Name` is a person's."""
         asked, response = (_covered(masked(part), people) for part in (parameters, answer.response))
-        return Call(self._clock(), service, action, asked, response, answer.milliseconds)
+        return Call(self._clock(), service.name, action, asked, response, answer.milliseconds, secret_id, region)
 
     async def _remember(self, visitor: Visitor, call: Call) -> None:
-        kept = _KeptCall(
-            *(call.at, call.service.name, call.action, call.parameters, call.response),
-            *(call.milliseconds, call.secret_id, call.region),
-        )
-        content = msgspec.json.encode(kept)
-        await self._kept.keep_call(visitor.operator.id, visitor.session.digest, content)
+        await self._kept.keep_call(visitor.operator.id, visitor.session.digest, msgspec.json.encode(call))
 
     async def recent(self, visitor: Visitor) -> list[Call]:
-        """The session's last calls, the newest first."""
+        """The session's last calls to services that there are, the newest first."""
         found = await self._kept.calls(visitor.operator.id, visitor.session.digest)
-        kept = [msgspec.json.decode(content, type=_KeptCall) for content in found]
-        return [
-            Call(
-                *(one.at, self._services[one.service], one.action, one.parameters, one.response),
-                *(one.milliseconds, one.secret_id, one.region),
-            )
-            for one in kept
-            if one.service in self._services
-        ]
+        kept = [msgspec.json.decode(content, type=Call) for content in found]
+        return [call for call in kept if call.service in self._services]
 
-
-class _KeptCall(msgspec.Struct, array_like=True):
-    """As `Call`; the service by its name."""
-
-    at: float
-    service: str
-    action: str
-    parameters: Mapping[str, Any]
-    response: Mapping[str, Any]
-    milliseconds: float
-    secret_id: str
-    region: str
+    def service_of(self, call: Call) -> Service:
+        """The service that a recent call was made to."""
+        return self._services[call.service]
 
 
 def _covered(value: Any, people: bool) -> Any:

@@ -117,7 +117,7 @@ class ExplorerPages:
             (
                 call
                 for call in await self._management.calls.recent(visitor)
-                if call.request_id == wanted and call.action == action.name and call.service == service
+                if call.request_id == wanted and call.action == action.name and call.service == service.name
             ),
             None,
         )

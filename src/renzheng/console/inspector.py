@@ -112,8 +112,8 @@ def sample(language: str, service: Service, action: str, parameters: Mapping[str
     return programs.get_template(f"{language}.txt").render(given)
 
 
-def inspect(call: Call) -> Inspected:
-    service = call.service
+def inspect(call: Call, service: Service) -> Inspected:
+    """`service`: the one that it was made to."""
     host = service.host.rpartition(":")[0] or service.host
     needs = not is_loopback(host) and not host.startswith(f"{service.name}.")
     samples = [
@@ -145,5 +145,6 @@ class InspectorPages:
         call = next((one for one in made if one.request_id == wanted), None)
         if call is None:
             raise FormError(404, "missing")
-        shown = {"one": inspect(call), "service": call.service}
+        service = self._calls.service_of(call)
+        shown = {"one": inspect(call, service), "service": service}
         return self._frame.page("call.html", request, visitor, shown, calls=made)

@@ -159,3 +159,20 @@ def test_a_limit_that_two_bytes_cannot_serve_is_refused(limit: int) -> None:
 def test_a_challenge_that_cannot_be_drawn_is_refused(length: int, kinds: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="cannot draw"):
         challenge.draw(seeded(1), length, kinds)
+
+
+def test_four_kinds_beside_the_blink_are_many() -> None:
+    """Then one challenge of sixteen has a blink; with three kinds each is needed as often as another."""
+    many, few = (challenge.BLINK, "nod", "open_mouth", *challenge.TURNS), (challenge.BLINK, "nod", *challenge.TURNS)
+    for kinds, is_rare in ((many, True), (few, False)):
+        known = challenge.possible(3, kinds)
+        with_blink = sum(challenge.BLINK in one for one in known)
+        share = 1 / challenge.BLINK_SHARE if is_rare else with_blink / len(known)
+        assert challenge.chances(3, kinds)[1] * with_blink == pytest.approx(share)
+
+
+def test_colours_are_colours_of_a_screen_and_far_from_each_other() -> None:
+    for colour in challenge.COLOURS.values():
+        assert all(0 <= part <= 255 for part in colour)
+    for one, other in itertools.combinations(challenge.COLOURS.values(), 2):
+        assert max(abs(left - right) for left, right in zip(one, other, strict=True)) >= 100

@@ -32,8 +32,15 @@ INSTEAD = {
     "登记照(?!片)": "登记照片",
     "光线挑战": "光线活体检测",
     "静默网络": "静默活体模型",
+    "账户": "账号",
+    "存证|证据": "影像",
+    "擦除": "删除",
 }
-IDIOMS = [r"is the lamp", r"\bfilms?\b", r"let pass", r"has it tried again", r"without a word", r"at home\b"]
+IDIOMS = [
+    *(r"is the lamp", r"\bfilms?\b", r"let pass", r"has it tried again", r"without a word", r"at home\b"),
+    *(r"\banew\b", r"to and fro", r"\bgo(es)? again\b", r"for want of", r"in the mean\b", r"\ball the same\b"),
+    *(r"beyond doubt", r"is of use\b", r"\bis no [a-z]+[;:]", r"held against"),
+]
 
 
 @pytest.mark.parametrize("page", CHINESE, ids=lambda page: page.name)

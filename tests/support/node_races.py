@@ -76,6 +76,7 @@ def running_pair(folder: Path) -> Iterator[Pair]:
     records, keys = (cluster().create() for _ in range(2))
     given: dict[str, object] = {
         "judge_here": False, "captures_per_address": 4 * CONTENDERS, "token_seconds": LIFE, "sweep_seconds": 0.5,
+        "hello_seconds": 60,  # some wait for a token's end before they say it
     }  # fmt: skip
     one = Server(folder / "one", database_url=records, keys_url=keys, **given).start()
     other = second(one, folder / "other", **given).start()

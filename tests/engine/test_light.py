@@ -13,6 +13,7 @@ from renzheng.engine.light import (
     COLOURS,
     LEFT,
     NOSE,
+    REGIONS,
     RIGHT,
     WARNING,
     ColourSample,
@@ -136,6 +137,21 @@ def test_face_and_background_are_sampled_apart(models: FaceModels, portrait: Ima
     nose[y - 3 : y + 4, x - 3 : x + 4] = 0
     changed = [before != after for before, after in zip(before.regions, sample(nose, mesh, 0.0).regions, strict=True)]
     assert changed == [False, False, False, True, False]
+
+
+def test_both_points_of_a_region_lie_in_it(models: FaceModels, portrait: Image) -> None:
+    """A wrong number would stand for another part of the face."""
+    points = mesh_of(models, portrait).flat
+    width = np.ptp(points[:, 0])
+    forehead, right, left, nose, chin = ([points[number] for number in region] for region in REGIONS)
+    for one, other in (forehead, right, left, nose, chin):
+        assert np.hypot(*(one - other)) < 0.12 * width
+    middle = (points[4][0] + points[9][0]) / 2
+    for one, other in zip(right, left, strict=True):
+        assert one[0] < middle < other[0]
+        assert abs(one[1] - other[1]) < 0.12 * width
+    heights = [np.mean(region, axis=0)[1] for region in (forehead, right, nose, chin)]
+    assert heights[0] < min(heights[1:3]) <= max(heights[1:3]) < heights[3]
 
 
 def test_the_engine_knows_the_light_of_every_colour_that_a_challenge_can_show() -> None:

@@ -599,8 +599,8 @@ def test_a_path_has_a_bound_before_it_is_unquoted(mark: bytes, monkeypatch: pyte
         assert "path" not in protocol.scope
 
 
-def test_a_handshake_s_lists_are_read_by_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """60 KB of tokens stop the loop for 50 ms, and any stranger can send them."""
+async def test_a_handshake_s_lists_are_read_by_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """60 KB of tokens stop the loop for 50 ms, and any stranger can send them. In a loop: a handshake asks for it."""
     seen: list[str] = []
 
     def tokens(header: str) -> list[str]:

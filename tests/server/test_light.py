@@ -83,17 +83,18 @@ class Verification:
         )
 
 
-def verified(server: Server, rule: str, puppet: Puppet, screen: Screen) -> Verification:
-    """A head that answers the actions, before this screen."""
+def verified(server: Server, rule: str, puppet: Puppet, screen: Screen, *, lit: bool = False) -> Verification:
+    """A head that answers the actions, before this screen. `lit`: and the colours, which on a busy machine are over
+    before enough pictures of them have come."""
     for seed in range(3):
         found = Verification(server, rule, Performance(puppet, seed=seed, screen=screen))
-        if found.acted:
+        if found.acted and (found.light["passed"] or not lit):
             return found
-    raise AssertionError("the actions were not noticed in three tries")
+    raise AssertionError("it was not noticed in three tries")
 
 
 def test_a_head_that_takes_on_the_colours_passes(server: Server, rule: str, puppet: Puppet) -> None:
-    found = verified(server, rule, puppet, Screen())
+    found = verified(server, rule, puppet, Screen(), lit=True)
     assert (found.passed, found.result.Result) == (True, "0"), found.light
     assert found.light["passed"]
     steps = found.steps()

@@ -395,6 +395,11 @@ async def test_forms_of_other_pages_fill_no_disk(house: House) -> None:
     assert lines == 2 * NODES
 
 
+async def test_no_more_of_the_languages_is_read_than_a_browser_sends(house: House) -> None:
+    for languages, shown in (("zh-CN,en", "zh"), ("de," * 300 + "zh", "zh"), ("," * 60_000 + "zh", "en")):
+        assert f'lang="{shown}' in (await house.browser(language=languages).get("/console/sign-in")).body
+
+
 async def test_no_template_is_compiled_on_the_event_loop(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first page of a console would stop the server for as long as several pages take to be compiled."""
     by: set[bool] = set()

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 from renzheng.web import files
 
 PACKAGE = "renzheng.start"
+MAX_LANGUAGES = 1000  # characters of Accept-Language that are read: 60 KB of commas take 20 ms
 HEADERS = {
     **files.COMMON,
     "Cache-Control": "no-store",
@@ -63,7 +64,7 @@ def routes(has_explorer: bool) -> list[BaseRoute]:
 
 def language(request: Request) -> str:
     """The first of the browser's languages that the page speaks: `zh` or `en`."""
-    for tag in request.headers.get("Accept-Language", "").split(","):
+    for tag in request.headers.get("Accept-Language", "")[:MAX_LANGUAGES].split(","):
         wanted = tag.strip().lower()[:2]
         if wanted in ("zh", "en"):
             return wanted

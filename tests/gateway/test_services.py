@@ -106,5 +106,6 @@ def test_no_word_of_a_product_stands_in_the_gateway() -> None:
         r"face|2018-03-01|IdCard|ImageBase64|BizToken|RuleId|Arrears|activated|ap-beijing", re.IGNORECASE
     )
     for path in sorted(Path(room.__file__).parent.glob("*.py")):
-        found = [line for line in path.read_text("utf-8").splitlines() if words.search(line.replace("surface", ""))]
+        lines = path.read_text("utf-8").splitlines()
+        found = [line for line in lines if words.search(re.sub("(sur|inter)face", "", line))]
         assert not found, f"{path.name}: {found}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 import zlib
 from collections.abc import Callable
@@ -111,7 +112,12 @@ def feed(data: bytes, **bounds: Any) -> Wire:
 def _shake_hands(lists: bytes) -> None:
     """A WebSocket's handshake with these lines, of up to 8 KiB each."""
     head = b"GET /capture/v1 HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-    feed(head + b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n" + lists + b"Connection: upgrade\r\n\r\n")
+    asked = head + b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n" + lists + b"Connection: upgrade\r\n\r\n"
+
+    async def shake() -> None:
+        feed(asked)
+
+    asyncio.run(shake())  # uvicorn gives a WebSocket the loop that runs
 
 
 def _lines(name: bytes, unit: bytes) -> Callable[[int], bytes]:

@@ -35,6 +35,17 @@ async def test_an_attempt_counts_once_its_first_action_is_revealed_and_only_coun
     assert await sessions.begin_attempt(session_id, number, ACTIONS, world.clock()) is None
 
 
+async def test_a_socket_that_lost_the_session_begins_no_attempt(
+    world: World,
+) -> None:
+    sessions = world.store.sessions
+    session_id = await world.issue()
+    assert await sessions.claim_device(session_id, "device", world.clock(), 10, None, socket=1)
+    assert await sessions.return_device(session_id, "device", world.clock(), socket=2)
+    assert await sessions.begin_attempt(session_id, 0, ACTIONS, world.clock(), 1) is None
+    assert await sessions.begin_attempt(session_id, 0, ACTIONS, world.clock(), 2) == 1
+
+
 async def test_revealing_the_same_step_again_counts_nothing(world: World) -> None:
     session_id = await world.capture()
     assert not await world.store.sessions.reveal(session_id, 1, world.step(1), True, None)

@@ -306,7 +306,7 @@ class Visit:
         if not used_up:
             colours = self._settings.light_colours
             actions = await steps_of_next_attempt(session, parts.sessions, parts.entropy, colours)
-        number = await parts.sessions.begin_attempt(session.id, session.attempt, actions, now)
+        number = await parts.sessions.begin_attempt(session.id, session.attempt, actions, now, self._socket)
         if number is None:
             raise ClosingError(Close.TAKEN_OVER if session.alive(now) else Close.EXPIRED)
         self._session = replace(session, attempt=number)
@@ -318,9 +318,10 @@ class Visit:
 
     async def _refuse_photo(self, session: Session) -> Close:
         """The merchant's photo cannot be compared with: nothing is captured, and nothing billed."""
-        number = await self._parts.sessions.begin_attempt(session.id, session.attempt, (), self._parts.clock())
+        now = self._parts.clock()
+        number = await self._parts.sessions.begin_attempt(session.id, session.attempt, (), now, self._socket)
         if number is None:
-            raise ClosingError(Close.TAKEN_OVER if session.alive(self._parts.clock()) else Close.EXPIRED)
+            raise ClosingError(Close.TAKEN_OVER if session.alive(now) else Close.EXPIRED)
         self._session = replace(session, attempt=number)
         return await self._finish(session, number, EndReason.PHOTO_UNUSABLE)
 

@@ -35,11 +35,14 @@ async def mark_cut_off(tx: Transaction) -> int:
 class Attempts(Context):
     """Every statement carries the attempt's number, so that nothing of an abandoned attempt takes effect."""
 
-    async def begin_attempt(self, session_id: int, attempt: int, actions: tuple[str, ...], now: float) -> int | None:
+    async def begin_attempt(
+        self, session_id: int, attempt: int, actions: tuple[str, ...], now: float, socket: int | None = None
+    ) -> int | None:
         """Enter `capturing` from attempt number `attempt` (0: the first time). Returns the new number.
 
-        None where another was faster, the token is dead, or all attempts that count are used. The frames of the attempt
-        before go where that never counted: there is no bound to how many of those a device may begin.
+        None if another was faster or another socket has the session, if the token is dead, or if all attempts that
+        count are used. The frames of the attempt before go if that never counted: there is no bound to how many of
+        those a device may begin.
         Raises NoRoomError where the disk, or the account's share of evidence, has no room for frames.
         """
         self._room.require(MIN_ROOM_BYTES)
@@ -52,11 +55,12 @@ class Attempts(Context):
         given = {"id": session_id, "attempt": attempt, "now": now}
         sql = (
             f"UPDATE sessions SET {move_set(move)}, has_evidence = 1 WHERE id = :id AND attempt = :attempt"
-            f" AND counted < most_attempts AND {move_where(move)} RETURNING attempt"
+            f" AND counted < most_attempts AND {move_where(move)}"
+            f" AND {HELD} RETURNING attempt"
         )
 
         async def begin(tx: Transaction) -> tuple[int, set[str]] | None:
-            row = await tx.one(sql, **given)
+            row = await tx.one(sql, **given, socket=socket)
             if row is None:
                 return None
             number = int(row[0])

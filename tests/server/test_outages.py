@@ -107,6 +107,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     made.stop()
 
 
+@pytest.fixture
+def running(site: Site) -> None:
+    """The site has its server and its judge, whichever test comes first."""
+    if site.server.process is None:
+        site.server.start()
+    if site.judge is None:
+        site.start_judge()
+    until(lambda: is_ready(site.server.operator_port) and is_ready(site.judge_port))
+
+
 def ask(url: str, headers: Mapping[str, str] | None = None) -> tuple[int, str]:
     """Status and body; 0 where nothing listens."""
     try:
@@ -168,7 +178,7 @@ def test_a_server_and_a_judge_that_start_first_wait_for_the_rest(site: Site) -> 
     assert not any(fault in site.said() for fault in FAULTS)
 
 
-def test_a_wait_that_is_over_ends_the_start_with_its_cause(site: Site, tmp_path: Path) -> None:
+def test_a_wait_that_is_over_ends_the_start_with_its_cause(tmp_path: Path) -> None:
     server = Server(
         tmp_path, database_url="postgresql://a@127.0.0.1:9/b", keys_url="postgresql://a@127.0.0.1:9/c", start_seconds=1
     )
@@ -178,6 +188,7 @@ def test_a_wait_that_is_over_ends_the_start_with_its_cause(site: Site, tmp_path:
     assert time.monotonic() - begun > 1
 
 
+@pytest.mark.usefixtures("running")
 def test_without_the_object_store_photos_are_refused_and_the_rest_goes_on(site: Site) -> None:
     client = site.server.sdk()
     before = issue(client, **LOCAL)
@@ -194,6 +205,7 @@ def test_without_the_object_store_photos_are_refused_and_the_rest_goes_on(site: 
     assert issue(client, **LOCAL)
 
 
+@pytest.mark.usefixtures("running")
 def test_a_verdict_waits_for_the_object_store_however_long(site: Site) -> None:
     """Longer than all the leases that a session may lose."""
     assert site.judge is not None
@@ -227,6 +239,7 @@ def rows(site: Site, sql: str) -> list[tuple[object, ...]]:
         return records.execute(sql.encode()).fetchall()
 
 
+@pytest.mark.usefixtures("running")
 def test_without_redis_each_server_counts_alone(site: Site) -> None:
     client = site.server.sdk()
     site.redis.stop()
@@ -243,6 +256,7 @@ def test_without_redis_each_server_counts_alone(site: Site) -> None:
     assert not any(fault in site.said() for fault in FAULTS)
 
 
+@pytest.mark.usefixtures("running")
 def test_without_postgresql_everybody_is_told_to_come_again(site: Site) -> None:
     server = site.server
     owner = server.json("operator", "add", "an owner", "--role", "owner", "--show-key")

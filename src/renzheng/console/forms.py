@@ -8,12 +8,13 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import multipart  # type: ignore[import-untyped]
 from starlette.requests import ClientDisconnect, Request
 
 from renzheng.base import defaults
+from renzheng.base.addresses import split_url
 
 MAX_FORM = 64 * 1024
 MAX_FIELDS = 200
@@ -86,12 +87,10 @@ def check_origin(request: Request, public_origin: str) -> None:
 
 
 def _plain(origin: str) -> tuple[str, str | None, int | None]:
-    try:
-        parts = urlsplit(origin.lower())
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    except ValueError:
+    parts = split_url(origin.lower())
+    if parts is None:
         return origin, None, None
-    return parts.scheme, parts.hostname, port
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 class Pace(NamedTuple):

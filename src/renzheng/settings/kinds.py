@@ -6,7 +6,6 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
@@ -62,15 +61,13 @@ def _site(given: str) -> str:
     if not given:
         return given
     sentence = "say scheme and host, such as https://faceid.example.com, without a path"
-    try:
-        parts = urlsplit(given)
-        port = parts.port
-    except ValueError:
-        raise ValueError(sentence) from None
+    parts = split_url(given)
+    if parts is None:
+        raise ValueError(sentence)
     named = parts.scheme in ("http", "https") and _HOST.fullmatch(parts.hostname or "")
     if not named or parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError(sentence)
-    if port == 0 or parts.netloc.endswith(":"):
+    if parts.port == 0 or parts.netloc.endswith(":"):
         raise ValueError(sentence)
     return f"{parts.scheme}://{parts.netloc}"
 
@@ -79,11 +76,12 @@ def _issuer(given: str) -> str:
     """An https address, also with a path; http on this machine alone; or nothing."""
     if not given:
         return given
+    sentence = "say an https address, such as https://id.example.com/realms/staff"
     parts = split_url(given)
-    loopback = parts is not None and parts.scheme == "http" and is_loopback(parts.hostname or "")
-    is_safe = parts is not None and (parts.scheme == "https" or loopback)
-    if parts is None or not is_safe or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("say an https address, such as https://id.example.com/realms/staff")
+    if parts is None or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(sentence)
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
+        raise ValueError(sentence)
     return given
 
 
@@ -113,13 +111,12 @@ def _ray(given: str) -> str:
     """Ray's own notation of a client port, or nothing."""
     if not given:
         return given
-    try:
-        parts = urlsplit(given)
-        is_whole = parts.scheme == "ray" and parts.hostname and parts.port
-    except ValueError:
-        is_whole = False
-    if not is_whole or given != f"ray://{parts.netloc}" or "@" in parts.netloc:
-        raise ValueError("say the client port of a Ray cluster, such as ray://head.example.com:10001, or nothing")
+    sentence = "say the client port of a Ray cluster, such as ray://head.example.com:10001, or nothing"
+    parts = split_url(given)
+    if parts is None or parts.scheme != "ray" or not parts.hostname or not parts.port:
+        raise ValueError(sentence)
+    if given != f"ray://{parts.netloc}" or "@" in parts.netloc:
+        raise ValueError(sentence)
     return given
 
 

@@ -208,9 +208,9 @@ class MessageReader(Generic[Message]):
     def __init__(self, message: type[Message]) -> None:
         self._decoder = msgspec.json.Decoder(message)
         self._shape = _shape_of(message)
-        info = msgspec.structs.fields(message)
-        self.attributes = {field.encode_name: field.name for field in info}
-        self._raw = tuple(field.name for field in info if self._shape.fields[field.encode_name].kind == "raw")
+        fields = described(message).fields
+        self.attributes = {field.encode_name: field.name for field in fields}
+        self._raw = tuple(field.name for field in fields if self._shape.fields[field.encode_name].kind == "raw")
 
     def json(self, body: Bytes) -> Message:
         """Read a JSON body; an empty one is `{}`. ApiError, with the parameter's path."""

@@ -12,6 +12,7 @@ from renzheng.accounts.buckets import Bucket, BucketKey, BucketRefusedError
 from renzheng.accounts.keys import RENZHENG
 from renzheng.accounts.operators import Role
 from renzheng.actions.get_face_id_result import Reply as GivenResult
+from renzheng.base.parameters import described
 from renzheng.gateway.contract import Caller, Key, Language
 from renzheng.gateway.errors import (
     ActionFailedError,
@@ -207,7 +208,7 @@ def check_values(request: msgspec.Struct) -> None:
 
     Raises InvalidParameterValueError.
     """
-    for field in msgspec.structs.fields(request):
+    for field in described(type(request)).fields:
         value = getattr(request, field.name)
         values = value if isinstance(value, list) else [value]
         if any(isinstance(one, int) and not -(2**63) <= one < 2**63 for one in values) or any(

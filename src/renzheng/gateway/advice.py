@@ -18,7 +18,6 @@ _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _DIGITS = re.compile(r"\d{6}")
 _ZONES = frozenset(sign * hours for sign in (1, -1) for hours in (*range(1, 15), 3.5, 4.5, 5.5, 5.75, 6.5, 9.5))
 _MAX_NAMES = 4
-_UNITS = ((10**3, "milliseconds", "毫秒"), (10**6, "microseconds", "微秒"), (10**9, "nanoseconds", "纳秒"))
 
 
 def why(request: Request, error: ApiError) -> tuple[str, str]:

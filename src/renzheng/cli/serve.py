@@ -25,12 +25,11 @@ from renzheng.engine import packs
 from renzheng.engine.interface import EngineUnusableError
 from renzheng.server.app import App
 from renzheng.server.logs import configure_logs
-from renzheng.server.room_settings import databases, seals_of
+from renzheng.server.room_settings import open_server_store
 from renzheng.server.urls import console_url
 from renzheng.settings import Settings, SettingsError, load_settings
 from renzheng.store.accounts import RefusedError
 from renzheng.store.engine import StoreError
-from renzheng.store.open import Store, open_store
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - what --lan asks for
 
@@ -115,7 +114,7 @@ def _lan_certificate(settings: Settings) -> tuple[Path, Path]:
 async def _welcome(settings: Settings, scheme: str) -> None:
     """Make the first account and key where there are none, and print what a newcomer needs. Raises AwayError where the
     database or the object store is not there yet."""
-    store = await asyncio.to_thread(_open_first, settings)
+    store = await asyncio.to_thread(open_server_store, settings, time.time, os.urandom, "first start")
     store.check_alone()
     try:
         await store.objects.check()
@@ -132,16 +131,6 @@ async def _welcome(settings: Settings, scheme: str) -> None:
         await store.stop()
     if not settings.log_json:  # a collector takes lines of JSON only
         _print_welcome(settings, scheme, keys[0].secret_id if keys else None, secret_key, link)
-
-
-def _open_first(settings: Settings) -> Store:
-    return open_store(
-        *(settings.data_dir, settings.keys_dir, time.time, os.urandom, settings.evidence_url),
-        evidence_seconds=settings.evidence_seconds,
-        actor="first start",
-        postgres=databases(settings),
-        seals=seals_of(settings),
-    )
 
 
 def _print_welcome(

@@ -20,8 +20,10 @@ from renzheng.verification.session import RESULT_SECONDS
 Clock = Callable[[], float]
 
 
-def open_server_store(settings: StoreSection, clock: Clock, entropy: Callable[[int], bytes]) -> Store:
-    """The store as the server opens it. Raises StoreError with a sentence for the operator."""
+def open_server_store(
+    settings: StoreSection, clock: Clock, entropy: Callable[[int], bytes], actor: str = "server"
+) -> Store:
+    """The store as the server opens it. `actor`: whom the audit names. Raises StoreError with a sentence."""
     return open_store(
         settings.data_dir,
         settings.keys_dir,
@@ -30,6 +32,7 @@ def open_server_store(settings: StoreSection, clock: Clock, entropy: Callable[[i
         settings.evidence_url,
         evidence_seconds=settings.evidence_seconds,
         retention=Retention(evidence_days=settings.evidence_days, tombstone_days=settings.tombstone_days),
+        actor=actor,
         min_free_bytes=settings.min_free_bytes,
         postgres=databases(settings),
         seals=seals_of(settings),

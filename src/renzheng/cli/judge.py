@@ -53,7 +53,7 @@ async def _judge_process(settings: Settings) -> JudgeProcess:
     """Raises AwayError where the database or the object store is not there yet."""
     process = await asyncio.to_thread(JudgeProcess, settings)
     try:
-        await process.store.objects.check()
+        await process.store.start_judging()
     except BaseException:
         await process.store.stop()
         raise

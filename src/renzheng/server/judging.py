@@ -102,11 +102,10 @@ class JudgeProcess:
         return self.metrics.page()
 
     async def run(self, stop: asyncio.Event, started: Callable[[], None]) -> None:
-        """Judge until `stop` is set; what is being judged then is given back. Raises StoreError, WorkerDiedError,
-        EngineUnusableError."""
+        """Judge until `stop` is set, over a store that was started; what is being judged then is given back. Raises
+        StoreError, WorkerDiedError, EngineUnusableError."""
         tasks: list[asyncio.Task[None]] = []
         try:
-            await self.store.start_judging()
             await self.engine.start()
             await self.membership.join()
             self.verdicts.start()

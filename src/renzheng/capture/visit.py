@@ -306,10 +306,7 @@ class Visit:
         if not used_up:
             colours = self._settings.light_colours
             actions = await steps_of_next_attempt(session, parts.sessions, parts.entropy, colours)
-        number = await parts.sessions.begin_attempt(session.id, session.attempt, actions, now, self._socket)
-        if number is None:
-            raise ClosingError(Close.TAKEN_OVER if session.alive(now) else Close.EXPIRED)
-        self._session = replace(session, attempt=number)
+        number = await self._open_attempt(session, actions, now)
         if used_up:
             await self._hand_over_to_judging(session.id, number, EndReason.TOO_MANY_TODAY)
             return None
@@ -318,12 +315,16 @@ class Visit:
 
     async def _refuse_photo(self, session: Session) -> Close:
         """The merchant's photo cannot be compared with: nothing is captured, and nothing billed."""
-        now = self._parts.clock()
-        number = await self._parts.sessions.begin_attempt(session.id, session.attempt, (), now, self._socket)
+        number = await self._open_attempt(session, (), self._parts.clock())
+        return await self._finish(session, number, EndReason.PHOTO_UNUSABLE)
+
+    async def _open_attempt(self, session: Session, actions: tuple[str, ...], now: float) -> int:
+        """The new attempt's number. Raises ClosingError where another socket has the session or the token is dead."""
+        number = await self._parts.sessions.begin_attempt(session.id, session.attempt, actions, now, self._socket)
         if number is None:
             raise ClosingError(Close.TAKEN_OVER if session.alive(now) else Close.EXPIRED)
         self._session = replace(session, attempt=number)
-        return await self._finish(session, number, EndReason.PHOTO_UNUSABLE)
+        return number
 
     async def _run_attempt(self, session: Session, attempt: Attempt) -> End:
         self._device.intake.new_attempt(*await self._parts.sessions.stored_frames(session.id, attempt.number))

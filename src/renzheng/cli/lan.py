@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import os
 from pathlib import Path
 
 from cryptography import x509
@@ -14,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from renzheng.base.addresses import is_loopback, own_addresses
+from renzheng.store.keyring import write_private
 
 _DAYS = 90
 CERTIFICATE, _SECRET = "lan-certificate.pem", "lan-key.pem"
@@ -62,15 +62,9 @@ def certificate(folder: Path, names: list[str]) -> tuple[Path, Path]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all, and as everything in the keys folder for its owner alone: the server starts with nothing
-    else there."""
-    fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    """As everything in the keys folder, for its owner alone: the server starts with nothing else there."""
+    path.unlink(missing_ok=True)
+    write_private(path, content)
 
 
 def _fits(chain: Path, secret: Path, names: list[str]) -> bool:

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 
+from renzheng.store import postgres
 from renzheng.store.calls import CallRecords
 from renzheng.store.deliveries import Deliveries
-from renzheng.store.engine import StoreError, Transaction
+from renzheng.store.engine import AwayError, StoreError, Transaction
 from renzheng.store.listing import Listing
 from renzheng.store.migrations import HEAD
 from renzheng.store.postgres import PostgresDatabase
@@ -19,6 +20,8 @@ from renzheng.store.schema import migrate_postgres
 from renzheng.store.search import Search, Wanted
 from renzheng.store.statistics import Statistics
 from tests.support.postgres import cluster
+
+from .conftest import World
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +107,21 @@ async def test_a_claim_passes_over_the_row_that_another_is_claiming(database: Po
     assert taken is not None
     assert taken.session_id == 1
     assert await deliveries.claim(9, 30, 2) is None
+
+
+@pytest.mark.postgres
+async def test_a_key_database_that_takes_no_writes_is_connected_to_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a fail-over: a connection that was made to a server without writes is of no use afterwards."""
+    monkeypatch.setattr(postgres, "FIRST_PAUSE", 0.001)
+    assert world.postgres is not None
+    name = str(psycopg.conninfo.conninfo_to_dict(world.postgres.keys)["dbname"])
+    await world.issue("A")
+    with cluster().admin() as admin:
+        admin.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        with pytest.raises(AwayError, match="ReadOnlySqlTransaction"):
+            await world.issue("B")
+        admin.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    assert world.state(await world.issue("C")) == "issued"

@@ -68,6 +68,7 @@ class AsyncKeyTransaction(Protocol):
     async def begin(self) -> None: ...
     async def commit(self) -> None: ...
     async def rollback(self) -> None: ...
+    async def drop(self) -> None: ...
 
 
 class PostgresTransaction:
@@ -254,15 +255,11 @@ class PostgresDatabase:
             except _AGAIN as error:
                 failure = DatabaseBusyError("other nodes keep the rows locked")
                 failure.__cause__ = error
-            except psycopg.OperationalError as error:
+            except (psycopg.OperationalError, _NO_PRIMARY) as error:
                 failure = AwayError(trouble_of(error, self.place))
                 failure.__cause__ = error
                 if is_full(error):
                     break
-            except _NO_PRIMARY as error:  # the next connection may find the one that took over
-                failure = AwayError(trouble_of(error, self.place))
-                failure.__cause__ = error
-                await self._drop_writer()
             except Exception as error:
                 failure = error
                 break
@@ -289,6 +286,11 @@ class PostgresDatabase:
                 await self._run_job(connection, write, apart=apart)
             if with_keys and self._keys is not None:
                 await self._keys.commit()
+        except _NO_PRIMARY:  # the next connections may find those that took over
+            await self._drop(connection)
+            if with_keys and self._keys is not None:
+                await self._keys.drop()
+            raise
         except BaseException:
             await self._roll_back(connection, with_keys)
             raise
@@ -365,10 +367,6 @@ class PostgresDatabase:
             await connection.close()
         if self._writer is connection:
             self._writer = None
-
-    async def _drop_writer(self) -> None:
-        if self._writer is not None:
-            await self._drop(self._writer)
 
     def _noted(self, error: BaseException) -> AwayError:
         self.trouble = trouble_of(error, self.place)

@@ -58,7 +58,7 @@ _PUT = (
 
 
 class PostgresVault(Vault):
-    """`begin`, `commit` and `rollback` are the keys' part of a batch of the database."""
+    """`begin`, `commit`, `rollback` and `drop` are the keys' part of a batch of the database."""
 
     def __init__(
         self,
@@ -143,6 +143,11 @@ class PostgresVault(Vault):
             try:
                 await self._writer.execute("ROLLBACK")
             except psycopg.Error:
+                await self._writer.close()
+
+    async def drop(self) -> None:
+        if self._writer is not None:
+            with contextlib.suppress(psycopg.Error):
                 await self._writer.close()
 
     # -- keys of subjects

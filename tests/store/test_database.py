@@ -15,9 +15,10 @@ from alembic.script import ScriptDirectory
 
 from renzheng.store import schema
 from renzheng.store.engine import AwayError, DatabaseBusyError, StoppedError, StoreError, Transaction
+from renzheng.store.locks import file_lock
 from renzheng.store.migrations import HEAD
 from renzheng.store.open import open_store
-from renzheng.store.sqlite import Database, connect, file_lock
+from renzheng.store.sqlite import Database, connect
 from tests.support.stores import sqlite_of, vault_of
 
 from .conftest import OpenWorld, World

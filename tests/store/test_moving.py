@@ -21,9 +21,10 @@ from renzheng.store import moving, table_copy
 from renzheng.store.engine import StoreError
 from renzheng.store.engines import PostgresPlace, StoreLocation
 from renzheng.store.identities import NewPerson
+from renzheng.store.locks import ServerLock
 from renzheng.store.open import open_store
 from renzheng.store.sealer import ErasedError, Kind, Subject
-from renzheng.store.sqlite import ServerLock, connect
+from renzheng.store.sqlite import connect
 from renzheng.store.table_copy import RowDigest
 from renzheng.verification.decision import PASSED, Verdict
 from tests.support.postgres import cluster

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from renzheng.store.engine import StoreError
 from renzheng.store.files import ERASURES_FILE, EVIDENCE_FOLDER, KEYS_FILE, RECORDS_FILE
 from renzheng.store.keyring import generations, master_path, sync_folder
-from renzheng.store.sqlite import file_lock
+from renzheng.store.locks import file_lock
 
 
 class Copied(NamedTuple):

@@ -14,10 +14,11 @@ from renzheng.store.authenticity import Authenticity
 from renzheng.store.engine import Database, StoreError, Transaction, run_to_end
 from renzheng.store.files import KEYS_FILE, RECORDS_FILE
 from renzheng.store.keyring import KeysRefusedError
+from renzheng.store.locks import ServerLock, file_lock
 from renzheng.store.master_seal import MasterSeal
 from renzheng.store.schema import MIGRATING, migrate, migrate_postgres
 from renzheng.store.sqlite import Database as SqliteDatabase
-from renzheng.store.sqlite import ServerLock, SqliteTransaction, connect, file_lock
+from renzheng.store.sqlite import SqliteTransaction, connect
 from renzheng.store.sqlite_vault import SqliteVault
 from renzheng.store.vault import Vault
 

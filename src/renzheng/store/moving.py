@@ -23,12 +23,13 @@ from renzheng.store.authenticity import TABLES, Authenticity, selected
 from renzheng.store.engine import Row, StoreError, run_to_end
 from renzheng.store.engines import MOVED, PostgresPlace, StoreLocation, open_sqlite
 from renzheng.store.files import ERASURES_FILE, KEYS_FILE, RECORDS_FILE
+from renzheng.store.locks import ServerLock, file_lock
 from renzheng.store.nodes import DEAD_SECONDS
 from renzheng.store.postgres_session import PostgresSettings, place, trouble_of
 from renzheng.store.postgres_vault import HALF_COPIED, SCHEMA
 from renzheng.store.schema import migrate_postgres
 from renzheng.store.sealer import Kind, Subject
-from renzheng.store.sqlite import ServerLock, connect, file_lock, is_busy
+from renzheng.store.sqlite import connect, is_busy
 from renzheng.store.table_copy import CopiedTable, TableSource, copy_table, go_on_counting, rows_of, tables_in_order
 from renzheng.store.vault import Vault
 

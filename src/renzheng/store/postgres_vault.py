@@ -17,12 +17,12 @@ from psycopg import AsyncConnection
 
 from renzheng.store.engine import Row, StoreError, Transaction, run_to_end
 from renzheng.store.keyring import master_made_at, prepare_folder
+from renzheng.store.locks import file_lock
 from renzheng.store.master_seal import MasterSeal
 from renzheng.store.postgres import PostgresDatabase, PostgresTransaction
 from renzheng.store.postgres_session import PostgresSettings, connecting
 from renzheng.store.postgres_sync import SyncTransaction, connect
 from renzheng.store.sealer import Kind, Subject
-from renzheng.store.sqlite import file_lock
 from renzheng.store.vault import LOOKUP, Vault
 
 RETRY_SECONDS = 60.0

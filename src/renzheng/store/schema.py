@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renzheng.store.engine import StoreError
+from renzheng.store.locks import file_lock
 from renzheng.store.migrations import BESIDE, HEAD, NEEDS
 from renzheng.store.nodes import DEAD_SECONDS
-from renzheng.store.sqlite import connect, file_lock
+from renzheng.store.sqlite import connect
 
 if TYPE_CHECKING:
     from renzheng.store.postgres_session import PostgresSettings

@@ -15,9 +15,10 @@ from renzheng.store.engine import StoreError
 from renzheng.store.erasures import SqliteErasures, soil, truncate
 from renzheng.store.files import ERASURES_FILE, KEYS_FILE
 from renzheng.store.keyring import prepare_folder
+from renzheng.store.locks import file_lock
 from renzheng.store.master_seal import MasterSeal
 from renzheng.store.sealer import Kind, Subject
-from renzheng.store.sqlite import connect, file_lock
+from renzheng.store.sqlite import connect
 from renzheng.store.vault import LOOKUP, Vault
 
 ROTATION_PATIENCE = 5.0

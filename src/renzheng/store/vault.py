@@ -29,9 +29,9 @@ from renzheng.store.keyring import (
     read_master,
     sync_folder,
 )
+from renzheng.store.locks import file_lock
 from renzheng.store.master_seal import MasterSeal
 from renzheng.store.sealer import NONCE_BYTES, ErasedError, Kind, Sealer, Subject, prefix
-from renzheng.store.sqlite import file_lock
 
 DIGEST_BYTES = 16
 LOOKUP = Subject(Kind.LOOKUP, 0)

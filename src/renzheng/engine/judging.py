@@ -344,7 +344,7 @@ class SequenceJudge:
 
     def _best(self) -> list[FrontalFrame]:
         """The best frontal frame of each step that has one."""
-        return [max(row, key=lambda one: (one.score, -one.index)) for row in self._ranked.values() if row]
+        return [row[0] for row in self._ranked.values() if row]
 
     def _stations(self) -> list[int]:
         """The frames that have to show one person: the best frontal one of each step, and of each turn's views, by

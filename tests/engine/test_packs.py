@@ -305,6 +305,14 @@ def test_what_was_added_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch
     assert len(packs.known_packs(cache)) == len(packs.manifest()) + 1
 
 
+def test_a_folder_that_cannot_take_a_manifest_is_a_sentence(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / packs.ADDED).write_text("no folder")
+    with pytest.raises(PackError, match=r"cannot be used: .*RENZHENG_MODELS_DIR"):
+        packs.add(custom(tmp_path / "mine", calibrated=True), tmp_path / "mine", cache)
+
+
 def test_an_embedding_without_a_calibration_cannot_be_used(tmp_path: Path) -> None:
     packs.add(custom(tmp_path / "mine", calibrated=False), tmp_path / "mine", tmp_path / "cache")
     with pytest.raises(PackError, match="calibration"):

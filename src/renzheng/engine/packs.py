@@ -70,10 +70,7 @@ def add(description: Path, source: Path, folder: Path | None = None) -> list[Pac
         if not NAME.fullmatch(pack.name) or not NAME.fullmatch(pack.filename):
             raise PackError(f"{description.name}: a name may hold letters, digits, dots, dashes and underscores")
     install(packs, folder=folder, source=source)
-    (folder / ADDED).mkdir(exist_ok=True)
-    new = folder / ADDED / f"{packs[0].name}.new"
-    new.write_text(text, encoding="utf-8")
-    os.replace(new, new.with_suffix(".toml"))
+    _write(folder / ADDED / f"{packs[0].name}.toml", text, folder)
     return list(packs)
 
 
@@ -107,11 +104,16 @@ def stop_using(part: str, folder: Path | None = None) -> None:
 
 def _choose(chosen: Mapping[str, str | bool], folder: Path) -> None:
     lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in sorted(chosen.items()))
-    new = folder / f".{ACTIVE}.new"
+    _write(folder / ACTIVE, lines, folder)
+
+
+def _write(path: Path, text: str, folder: Path) -> None:
+    """As a whole or not at all. Raises PackError where the folder of models cannot be written to."""
+    new = path.with_name(f".{path.name}.new")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        new.write_text(lines, encoding="utf-8")
-        os.replace(new, folder / ACTIVE)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new.write_text(text, encoding="utf-8")
+        os.replace(new, path)
     except OSError as error:
         raise PackError(_unusable(folder, error)) from None
 

@@ -12,7 +12,6 @@ lock, as pg_stat_activity shows it. All share the cores of one machine, so two a
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import re
 import shutil
@@ -82,6 +81,10 @@ class Load:
         self.cpu.append(cpu)
         self.beside.append((postgres_cpu() - beside) / len(times))
         self.times += times
+
+    def send_counted(self) -> float:
+        """How many tokens were sent."""
+        return len(self.setup.send(COUNTED, self.connections)[1])
 
     def tell(self, logged: Logged) -> None:
         p50, p99 = (1e3 * percentile(self.times, share) for share in (0.5, 0.99))
@@ -211,10 +214,7 @@ def main() -> None:
             for number in range(ROUNDS):
                 for load in loads if number % 2 else reversed(loads):
                     load.measure()
-        by_log = {}
-        for load in loads:
-            send = functools.partial(load.setup.send, COUNTED, load.connections)
-            by_log[load.name] = logged(cluster, load.setup, lambda send=send: len(send()[1]))  # type: ignore[misc]
+        by_log = {load.name: logged(cluster, load.setup, load.send_counted) for load in loads}
         at_rest = idle(cluster, two)
     for load in loads:
         load.tell(by_log[load.name])

@@ -12,20 +12,16 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
-from bench.compare import photos, recording
+from bench.compare import HERE, Child, photos, recording
 from bench.photo import big_photo
 from renzheng.engine import packs
 
 ROUNDS = 9
-HERE = Path(__file__).parents[1]
 BUSINESS = {"CompareLib": "BUSINESS", "IdCard": "11204416541220243X", "Name": "韦小宝"}
 
 # What runs in a checkout: it says that it is ready, and then, for each line that comes in, the CPU seconds of a unit.
@@ -72,41 +68,18 @@ def written(path: Path, body: str) -> Path:
     return path
 
 
-@contextlib.contextmanager
-def running(checkout: Path, given: list[str]) -> Iterator[subprocess.Popen[str]]:
-    """A measurement in a checkout, ready to run."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    environment["PYTHONPATH"] = os.pathsep.join([str(checkout / "src"), str(checkout)])
-    process = subprocess.Popen(
-        given, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True, cwd=checkout
-    )
-    try:
-        if process.stdout is None or process.stdout.readline().strip() != "ready":
-            raise SystemExit(f"the measurement does not run in {checkout}")
-        yield process
-    finally:
-        if process.stdin is not None:
-            process.stdin.close()
-        process.wait()
-
-
-def one(process: subprocess.Popen[str]) -> float:
-    if process.stdin is None or process.stdout is None:
-        raise SystemExit("a measurement has no pipes")
-    process.stdin.write("go\n")
-    process.stdin.flush()
-    return float(process.stdout.readline())
-
-
 def measure(name: str, before: Path, folder: Path) -> None:
     given = command(name, folder)
     sides = {"before": before, "before, again": before, "now": HERE}
     found: dict[str, list[float]] = {side: [] for side in sides}
     with contextlib.ExitStack() as stack:
-        processes = {side: stack.enter_context(running(place, given)) for side, place in sides.items()}
+        children = {}
+        for side, place in sides.items():
+            children[side] = stack.enter_context(Child(f"{name} in {place}", given, place))
+            children[side].wait()
         for number in range(ROUNDS):
             for side in list(sides)[:: 1 if number % 2 else -1]:
-                found[side].append(one(processes[side]))
+                found[side].append(children[side].measure())
     for side, values in found.items():
         middle, least, most = (1e3 * value for value in (statistics.median(values), min(values), max(values)))
         ratios = [value / first for value, first in zip(values, found["before"], strict=True)]

@@ -8,6 +8,7 @@ is installed into a folder of its own inside the virtual environment; where it c
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import statistics
@@ -28,6 +29,7 @@ from renzheng.engine.runtimes import Image
 from renzheng.verification.challenge import BLINK_SHARE
 
 DATA = Path(os.environ.get("RENZHENG_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+HERE = Path(__file__).parents[1]
 PEERS = Path(sys.prefix) / "bench-peers"
 ROUNDS = 12
 SIZE = (640, 480)
@@ -208,36 +210,63 @@ def child(side: str, first: str, second: str) -> None:
         print(time.process_time() - before, flush=True)
 
 
-def measure(sides: dict[str, tuple[Path, Path]], rounds: int = ROUNDS) -> dict[str, list[float]]:
-    """CPU seconds of every side, taking turns."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    running = {}
-    for side, inputs in sides.items():
-        command = [sys.executable, "-m", "bench.compare", side, *map(str, inputs)]
-        running[side] = subprocess.Popen(
+class Child:
+    """A process with a checkout's code and one thread: it says that it is ready, and then, for each line that comes in,
+    the CPU seconds of a unit."""
+
+    def __init__(self, name: str, command: list[str], checkout: Path = HERE, *, quiet: bool = False) -> None:
+        self._name = name
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        environment["PYTHONPATH"] = os.pathsep.join([str(checkout / "src"), str(checkout)])
+        self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL if quiet else None,
             env=environment,
             text=True,
-            cwd=Path(__file__).parents[1],
+            cwd=checkout,
         )
-    seconds: dict[str, list[float]] = {side: [] for side in running}
-    for number in range(rounds + 1):
-        for side, process in running.items():
-            if process.stdin is None or process.stdout is None:
-                raise SystemExit("a benchmark process has no pipes")
-            if number:
-                process.stdin.write("go\n")
-                process.stdin.flush()
-            answer = process.stdout.readline().strip()
-            if not answer:
-                raise SystemExit(f"{side}: its process failed")
-            if number:
-                seconds[side].append(float(answer))
-    for process in running.values():
-        process.communicate()
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def wait(self) -> None:
+        """Until it is ready."""
+        if (line := self._line()) != "ready":
+            raise SystemExit(f"{self._name}: its process says {line} where it should be ready")
+
+    def measure(self) -> float:
+        """The CPU seconds of a unit."""
+        if self._process.stdin is None:
+            raise SystemExit(f"{self._name}: its process has no pipes")
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+        return float(self._line())
+
+    def _line(self) -> str:
+        line = self._process.stdout.readline().strip() if self._process.stdout is not None else ""
+        if not line:
+            raise SystemExit(f"{self._name}: its process failed")
+        return line
+
+
+def measure(sides: dict[str, tuple[Path, Path]], rounds: int = ROUNDS) -> dict[str, list[float]]:
+    """CPU seconds of every side, taking turns."""
+    with contextlib.ExitStack() as stack:
+        children = {}
+        for side, inputs in sides.items():
+            command = [sys.executable, "-m", "bench.compare", side, *map(str, inputs)]
+            children[side] = stack.enter_context(Child(side, command, quiet=True))
+        for one in children.values():
+            one.wait()
+        seconds: dict[str, list[float]] = {side: [] for side in children}
+        for _ in range(rounds):
+            for side, one in children.items():
+                seconds[side].append(one.measure())
     return seconds
 
 

@@ -32,8 +32,8 @@ from renzheng.client import seal_request
 from renzheng.gateway.signature import sign_tc3
 from renzheng.gateway.sm2 import Sm2PrivateKey
 from scripts.attack_capture import open_many, send_old_nonces, send_progressive_frames
-from scripts.attack_pages import wrong_bodies, wrong_handshakes, wrong_pages, wrong_sign_ins
-from scripts.attack_target import PERSON, SECONDS, Target, WrongAnswerError, expect, given_target, own_target
+from scripts.attack_pages import send_bodies, send_handshakes, send_pages, send_sign_ins
+from scripts.attack_target import PERSON, SECONDS, Target, WrongAnswerError, expect, given_target, head, own_target
 from tests.hostile.inputs import FILL, JPEG, SOF, SOS
 
 MIB = 1024 * 1024
@@ -52,10 +52,6 @@ def attack(name: str, *, signed: bool = False) -> Callable[[Callable[[Target], N
         return run
 
     return keep
-
-
-def head(lines: str, path: str = "/", method: str = "POST") -> bytes:
-    return f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{lines}\r\n".encode()
 
 
 # -- what a stranger sends -----------------------------------------------------------------------------------
@@ -136,29 +132,25 @@ def sockets(target: Target) -> None:
 
 @attack("pages with heads of 60 KB: cookies, languages, paths and queries")
 def worst_pages(target: Target) -> None:
-    wrong = wrong_pages(target.host, target.port, ("/verify", "/explorer"))
-    expect(not wrong, wrong)
+    send_pages(target, ("/verify", "/explorer"))
 
 
 @attack("the same of the console, and forms of its sign-in")
 def worst_console(target: Target) -> None:
     if not target.operator_port:
         raise SkippedError("it takes RENZHENG_ATTACK_OPERATOR_PORT")
-    wrong = wrong_pages(target.host, target.operator_port, ("/console/sign-in", "/console"))
-    wrong = wrong or wrong_sign_ins(target.host, target.operator_port)
-    expect(not wrong, wrong)
+    send_pages(target.operator, ("/console/sign-in", "/console"))
+    send_sign_ins(target.operator)
 
 
 @attack("handshakes of WebSockets with thousands of options")
 def handshakes(target: Target) -> None:
-    wrong = wrong_handshakes(target.host, target.port)
-    expect(not wrong, wrong)
+    send_handshakes(target)
 
 
 @attack("chunked bodies with extensions and trailers, and lengths of zeros")
 def odd_bodies(target: Target) -> None:
-    wrong = wrong_bodies(target.host, target.port)
-    expect(not wrong, wrong)
+    send_bodies(target)
 
 
 @attack("pages under another site's name")

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +32,10 @@ class WrongAnswerError(Exception):
 def expect(is_right: bool, came: object) -> None:
     if not is_right:
         raise WrongAnswerError(repr(came)[:200])
+
+
+def head(lines: str, path: str = "/", method: str = "POST") -> bytes:
+    return f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{lines}\r\n".encode()
 
 
 @dataclass
@@ -62,6 +66,11 @@ class Target:
         with contextlib.suppress(OSError):
             return line.recv(64 * 1024)
         return b""
+
+    @property
+    def operator(self) -> Target:
+        """The same server's other listener. Its connections are this one's, too."""
+        return replace(self, port=self.operator_port)
 
     @property
     def url(self) -> str:

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import simplejpeg
 
-from renzheng.engine.judging import SequenceJudge
+from renzheng.engine.judging import measure
 from renzheng.engine.light import COLOURS, Colour, ColourSample, Flash, measure_light
 from renzheng.engine.limits import LightLimits
-from renzheng.engine.measurement import Light
+from renzheng.engine.measurement import Frame, Light
 from renzheng.engine.observation import FaceModels
+from renzheng.evaluation.clips import as_jpeg
 from renzheng.evaluation.performance import Kind, Performance
 from renzheng.evaluation.puppet import Flat, Puppet, UnfitPhotoError
 from renzheng.evaluation.screen import NoScreen, OtherShow, Screen
@@ -45,15 +45,14 @@ def plays(seed: int) -> tuple[Play, ...]:
 
 
 def film(performance: Performance, steps: tuple[str, ...], models: FaceModels) -> Light:
-    judge, at = SequenceJudge(models), 0.0
+    frames, at = [], 0.0
     for step, action in enumerate(steps):
         for number in range(FRAMES):
             image = performance.frame(action, number * SECONDS)
-            jpeg = simplejpeg.encode_jpeg(image, quality=80, colorspace="BGR")
-            judge.add(np.asarray(simplejpeg.decode_jpeg(jpeg, colorspace="BGR"), np.uint8), step, action, at)
+            frames.append(Frame(as_jpeg(image), step, action, at))
             at += SECONDS
         at += BETWEEN
-    found = judge.finish().light
+    found = measure(frames, None, models).light
     assert found is not None
     return found
 

@@ -19,8 +19,9 @@ from renzheng.evaluation.pairs import DataError
 from renzheng.evaluation.presentations import transcript_holds
 from renzheng.evaluation.recorded_people import Sent, judge
 from renzheng.evaluation.results import Listed
+from renzheng.evaluation.sequences import Shot
 from renzheng.evaluation.tables import reasons_of
-from renzheng.evaluation.takes import Shot, compose, sample, single_actions, takes_of
+from renzheng.evaluation.takes import compose, sample, single_actions, takes_of
 
 HEAD = "file,kind,person,actions,group\n"
 

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from renzheng.engine.runtimes import Image
 from renzheng.evaluation.performance import MOTIONS, Performance
 from renzheng.evaluation.puppet import Puppet, PuppetPose
-from renzheng.evaluation.sequences import FORMAT, FrameEntry, SequenceTranscript, Step
-from renzheng.evaluation.takes import Shot
+from renzheng.evaluation.sequences import FORMAT, FrameEntry, SequenceTranscript, Shot, Step
 from renzheng.verification.challenge import NEUTRAL, TURNS
 
 Scene = Callable[[str, float, float], Image]

@@ -45,6 +45,13 @@ class FrameEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     received_at: float
 
 
+class Shot(msgspec.Struct, frozen=True):
+    """One frame of a clip that becomes a sequence: its JPEG, and when it arrives, in seconds of the clip."""
+
+    at: float
+    jpeg: bytes
+
+
 class SequenceTranscript(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`label` is the truth; `attack` names the type of an attack, and is empty for a genuine presentation.
 

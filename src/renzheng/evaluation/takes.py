@@ -18,7 +18,7 @@ import simplejpeg
 
 from renzheng.evaluation.labels import Item, LabelledClip
 from renzheng.evaluation.pairs import DataError
-from renzheng.evaluation.sequences import FORMAT, FrameEntry, SequenceTranscript, Step
+from renzheng.evaluation.sequences import FORMAT, FrameEntry, SequenceTranscript, Shot, Step
 from renzheng.verification.challenge import NEUTRAL, TURNS
 
 PACE = 0.1  # seconds between two frames of a device
@@ -31,14 +31,6 @@ DEADLINE = 30.0  # held actions of clips may last longer than a step's six secon
 LATE = 0.5  # seconds by which a label may lie behind the end of its clip
 SIDES = (("turn_left", "turn_right"), ("tilt_left", "tilt_right"))
 OTHER_SIDE = dict(SIDES) | {right: left for left, right in SIDES}
-
-
-@dataclass(frozen=True, slots=True)
-class Shot:
-    """One frame: its JPEG, and when it arrives, in seconds of the clip."""
-
-    at: float
-    jpeg: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,6 +212,10 @@ class Device:
             assert now in OVER, f"it ended with {now}: {await self.page.locator('.words').inner_text()}"
             await self.press()
 
+    async def step(self) -> None:
+        """Wait for a step of the challenge, before which the server has no attempt under way that could go on."""
+        await self.page.locator('[data-phase="step"]').wait_for()
+
     async def action(self) -> str:
         """Wait for the first action of a challenge; its name."""
         glyph = self.page.locator('[data-phase="step"] .glyph:not([data-action="neutral"])')

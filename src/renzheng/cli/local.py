@@ -101,7 +101,8 @@ def with_store(work: Callable[[Store], Awaitable[T]], *, adopt: bool = False) ->
     `adopt`: sign the records as they are first.
     """
 
-    if not structlog.is_configured():  # whose own choice is standard output, where the JSON is
+    # structlog's own choice is standard output, where the JSON is.
+    if isinstance(structlog.get_config()["logger_factory"], structlog.PrintLoggerFactory):
         structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
     async def run() -> T:

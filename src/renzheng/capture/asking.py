@@ -1,4 +1,4 @@
-"""What a new attempt asks: a new challenge, or once more the one of an attempt that did not count."""
+"""Chooses the actions of a new attempt: a new challenge, or again the challenge of an attempt that did not count."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from renzheng.verification.session import Session
 async def steps_of_next_attempt(
     session: Session, sessions: Sessions, entropy: Entropy, colours: int
 ) -> tuple[str, ...]:
-    """The actions of a new attempt, and where the policy asks for them so many colours, which are always new."""
+    """Choose the actions of a new attempt. If the policy asks for light, append `colours` newly drawn colours."""
     actions = await _asked_already(session, sessions)
     if actions is None:
         actions = challenge.draw(entropy, *session.policy.next_challenge(session.challenges_shown, session.eased))
@@ -19,11 +19,11 @@ async def steps_of_next_attempt(
 
 
 async def _asked_already(session: Session, sessions: Sessions) -> tuple[str, ...] | None:
-    """The last attempt's actions where it did not count: given back, it is not a further chance for a recording.
+    """Return the last attempt's actions if it did not count. Asking them again gives a recording no second chance.
 
-    None where there is none, or where somebody asked since to be spared one of them.
+    None if there is no such attempt, or if the person has since asked to be spared one of its actions.
     """
-    number = session.attempt  # after a judged attempt that of the next, of which nothing is stored yet
+    number = session.attempt  # after a judged attempt: the number of the next one, of which nothing is stored yet
     last = await sessions.attempt(session.id, number) or await sessions.attempt(session.id, number - 1)
     if last is None or last.counts:
         return None

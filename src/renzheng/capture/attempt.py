@@ -1,4 +1,4 @@
-"""Drives the conversation of one attempt: does what it asks for, over one socket, and tells it what happened."""
+"""Drives the conversation of one attempt over one socket: carries out its effects and reports what happened."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from renzheng.verification.challenge import NEUTRAL
 from renzheng.verification.session import Attempt, Session, StepRecord
 
 RECALLED_FRAMES = 12
-"""Stored neutral frames that are looked at again after a reconnect, the newest."""
+"""How many stored neutral frames, the newest ones, are looked at again after a reconnect."""
 
 
 class DayUsedUpError(Exception):
-    """Another token of the same ID number took the day's last attempt meanwhile."""
+    """Another token of the same ID number has taken the day's last attempt."""
 
 
 class AttemptRunner:
@@ -39,7 +39,8 @@ class AttemptRunner:
         socket: int,
         crowded: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`socket`: the number by which this one has the session."""
+        """`socket`: the number under which this socket holds the session. `crowded()`: whether others wait for a
+        place."""
         self._socket = socket
         self._session = session
         self._number = attempt.number
@@ -68,7 +69,7 @@ class AttemptRunner:
         self._take(self.conversation.pong(ping, self._clock()))
 
     def frame(self, frame: FrameMessage, read_head: ReadHead) -> None:
-        """Raises ClosingError for what the protocol forbids."""
+        """Hand a frame to the conversation. Raises ClosingError for what the protocol forbids."""
         self._take(self.conversation.frame(frame, read_head, self._clock()))
 
     def interrupt(self, end: End) -> None:
@@ -77,7 +78,7 @@ class AttemptRunner:
     # -- the attempt --
 
     async def run(self) -> End:
-        """To its end. Raises ClosingError, DeviceGoneError and DayUsedUpError."""
+        """Run the attempt to its end. Raises ClosingError, DeviceGoneError and DayUsedUpError."""
         self._device.listener = self
         try:
             self._take(self.conversation.begin(self._clock()))
@@ -96,7 +97,7 @@ class AttemptRunner:
             self.conversation.give_up()
 
     async def _wait(self) -> None:
-        """Until something happened, or the conversation has to be woken. Raises what a task raised."""
+        """Wait until something happens or the conversation's deadline comes. Raises what a finished task raised."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_bounded(self.conversation.deadline - self._clock())):
                 await self._news.wait()
@@ -108,7 +109,7 @@ class AttemptRunner:
             self._take(self.conversation.wake(self._clock()))
 
     def _take(self, effects: Sequence[Effect]) -> None:
-        """Begin what takes time at once, and leave the rest, which has an order, to the runner."""
+        """Start looks and stores at once. Queue the other effects, which must run in order."""
         for effect in effects:
             if isinstance(effect, Look):
                 self._start(self._look(effect))
@@ -146,7 +147,7 @@ class AttemptRunner:
         self._take(self.conversation.looked(effect.frame, glance, self._clock()))
 
     async def _store(self, frames: Sequence[HeldFrame]) -> None:
-        """Raises ClosingError where the attempt is no longer ours."""
+        """Store frames and tell the conversation. Raises ClosingError if this socket no longer has the attempt."""
         if not await self._parts.sessions.store_frames(self._session.id, self._number, frames, self._socket):
             raise ClosingError(Close.TAKEN_OVER if self._session.alive(self._clock()) else Close.EXPIRED)
         self._take(self.conversation.stored(self._clock()))
@@ -172,7 +173,7 @@ class AttemptRunner:
         self._take(self.conversation.revealed(self._clock()))
 
     async def _refusal(self, day: str | None) -> Exception:
-        """Why a step could not be revealed: the token died, the day is used up, or another device has it."""
+        """Explain why a step could not be revealed: the token died, the day is used up, or another device has it."""
         session = self._session
         if not session.alive(self._clock()):
             return ClosingError(Close.EXPIRED)
@@ -184,5 +185,5 @@ class AttemptRunner:
 
 
 def _bounded(seconds: float) -> float | None:
-    """For a timeout: none where there is no deadline."""
+    """Clamp a delay for `asyncio.timeout`: at least 0, and None for no deadline."""
     return None if seconds > 1e9 else max(0.0, seconds)

@@ -1,4 +1,4 @@
-"""The bounds of a capture and its pace, as the settings give them."""
+"""The bounds and the pace of a capture, as the settings give them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from renzheng.verification.session import Session
 
 @dataclass(frozen=True, slots=True)
 class ChannelLimits:
-    """The bounds of a capture; each is a setting of the same name."""
+    """The bounds of a capture. Each field is the setting of the same name."""
 
     frame_bytes: int = defaults.FRAME_BYTES
     frame_pixels: int = defaults.FRAME_PIXELS
@@ -45,7 +45,10 @@ class AttemptPace:
     crowded_ready_seconds: float = defaults.CROWDED_READY_SECONDS
 
     def for_one_action(self, session: Session, actions: int) -> float:
-        """By the rule's own word, longer where the person asked for it; `actions`: of the challenge."""
+        """Return the seconds for one action: the rule's own value, or more if the person asked for more time.
+
+        `actions`: how many actions the challenge has.
+        """
         policy = session.policy
         plain = self.step_seconds if policy.step_seconds is None else policy.step_seconds
         if session.eased is None:

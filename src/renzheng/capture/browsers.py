@@ -1,8 +1,8 @@
-"""The family of a browser, for counting: never more of a User-Agent than that."""
+"""The browser family of a User-Agent, for counting. Nothing else of the User-Agent is kept."""
 
 from __future__ import annotations
 
-# In this order: most browsers name others' families too, and WeChat's names nearly all.
+# The order matters: most browsers also name other families, and WeChat's names nearly all of them.
 FAMILIES = (
     ("MicroMessenger", "wechat"),
     ("AlipayClient", "alipay"),
@@ -23,5 +23,5 @@ FAMILIES = (
 
 
 def family(user_agent: str) -> str:
-    """One of a few names; `other` for what is not known, and for native clients."""
+    """Return one of a few names; `other` for unknown browsers and native clients."""
     return next((name for mark, name in FAMILIES if mark in user_agent), "other")

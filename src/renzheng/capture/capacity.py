@@ -1,6 +1,6 @@
-"""How many attempts the server can watch at once: by what a look and a judgement take it, and by what waits.
+"""How many attempts the server can watch at once, from the measured cost of a look and of a judgement, and the load.
 
-Nothing here waits or reads a clock; times are handed in, in seconds of one clock.
+Nothing here waits or reads a clock. Times are passed in, in seconds of one clock.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from typing import NamedTuple
 from renzheng.base import defaults
 
 STANDSTILL_SECONDS = 1.0
-"""Looks that have been under way for so long, and none of them done: nobody is let in meanwhile."""
+"""If looks have been under way for this long and none has finished, nobody is admitted."""
 
 FIRST_LOOK, FIRST_JUDGEMENT, FIRST_ATTEMPT = 0.025, 1.5, 12.0
-"""Seconds that each is taken for before any was measured: a little more than on a slow machine."""
+"""Seconds assumed for each until the first is measured: a little more than on a slow machine."""
 
 
 class WorkMeter:
-    """Process seconds that one piece of work takes, as a mean over about the last `pieces` of them.
+    """Measures the process seconds that one piece of work takes: a mean over about the last `pieces`.
 
-    Whatever is under way at once, the work that is done in a second is at most one second for each process; so the
-    time is counted in which something is under way, once for each process that can be busy with it. A process that
-    stands still makes each piece dearer, which is what it does.
+    The work done in one second is at most one second per process, whatever is under way. So the meter counts the time
+    in which something is under way, once for each process that can be busy with it. A process that stands still
+    therefore makes each piece cost more, which is correct.
     """
 
     def __init__(self, processes: int, first: float, pieces: int) -> None:
-        """`first`: seconds of a piece before any was measured."""
+        """`first`: seconds per piece that are assumed before any was measured."""
         self._processes = processes
         self._keep = 1 - 1 / pieces
-        self._busy = first * pieces / 10  # a tenth of a full memory: the first real pieces soon weigh more
+        self._busy = first * pieces / 10  # a tenth of the full weight: measured pieces soon outweigh it
         self._done = pieces / 10
         self._inside = 0
         self._counted_to = 0.0
@@ -39,7 +39,7 @@ class WorkMeter:
 
     @property
     def inside(self) -> int:
-        """Pieces under way, those that wait for a process among them."""
+        """The number of pieces under way, including those that wait for a process."""
         return self._inside
 
     def begin(self, now: float) -> None:
@@ -49,7 +49,7 @@ class WorkMeter:
         self._inside += 1
 
     def end(self, now: float, done: bool) -> None:
-        """`done`: whether the work was done; what was lost has cost its time all the same."""
+        """Record that a piece ended. `done`: whether its work was done; the time of lost work counts all the same."""
         self._count(now)
         self._inside -= 1
         if done:
@@ -58,7 +58,7 @@ class WorkMeter:
 
     @contextmanager
     def piece(self, clock: Callable[[], float]) -> Iterator[None]:
-        """One piece of work for the time of the block; one that raises was not done."""
+        """Measure the block as one piece of work. If the block raises, the piece counts as lost."""
         self.begin(clock())
         done = False
         try:
@@ -68,12 +68,12 @@ class WorkMeter:
             self.end(clock(), done)
 
     def seconds(self, now: float) -> float:
-        """Process seconds of one piece."""
+        """Return the process seconds of one piece."""
         self._count(now)
         return self._busy / self._done
 
     def standing(self, now: float) -> float:
-        """Seconds for which something has been under way and nothing was done."""
+        """Return for how many seconds pieces have been under way without one finishing."""
         return now - self._moved_at if self._inside else 0.0
 
     def _count(self, now: float) -> None:
@@ -82,7 +82,7 @@ class WorkMeter:
 
 
 class OtherNodes(NamedTuple):
-    """What other processes on the same records do: verifications that they judge in a second, attempts under way."""
+    """What other processes on the same records do: verifications judged per second, and attempts under way."""
 
     judged_per_second: float = 0.0
     attempts: int = 0
@@ -92,7 +92,7 @@ NO_OTHER_NODES = OtherNodes()
 
 
 class Load(NamedTuple):
-    """Verifications that wait for a judge, those that one has, and what goes on elsewhere."""
+    """Verifications that wait for a judge, verifications being judged, and what other nodes do."""
 
     waiting: int = 0
     judging: int = 0
@@ -101,9 +101,9 @@ class Load(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CapacityLimits:
-    """`min_looks_per_second`: that each attempt needs, so that no action passes unseen. `max_verdict_seconds`: that a
-    person should wait for a verdict. `hint_queue`: looks that may wait in the engine. `judge_processes`: 0 where this
-    process leaves judging to others."""
+    """`min_looks_per_second`: looks that each attempt needs, so that no action is missed. `max_verdict_seconds`: the
+    longest time that a person should wait for a verdict. `hint_queue`: looks that may wait in the engine.
+    `judge_processes`: 0 if this process leaves judging to others."""
 
     min_looks_per_second: float = defaults.MIN_LOOKS_PER_SECOND
     max_verdict_seconds: float = defaults.MAX_VERDICT_SECONDS
@@ -113,10 +113,10 @@ class CapacityLimits:
 
 
 class Capacity:
-    """What this process carries, from its own measurements."""
+    """Computes how many attempts this process can run, from its own measurements."""
 
     def __init__(self, limits: CapacityLimits, can_judge: Callable[[], bool] = lambda: True) -> None:
-        """`can_judge`: whether those who judge for this process are within its reach."""
+        """`can_judge`: whether the judges of this process can be reached."""
         self.limits = limits
         self._can_judge = can_judge
         self.looks = WorkMeter(limits.hint_processes, FIRST_LOOK, pieces=200)
@@ -124,17 +124,17 @@ class Capacity:
         self._attempt_seconds = FIRST_ATTEMPT  # for which an attempt holds its place, on average
 
     def held(self, seconds: float) -> None:
-        """An attempt gave its place back after so many seconds."""
+        """Record that an attempt gave its place back after this many seconds."""
         self._attempt_seconds += 0.1 * (seconds - self._attempt_seconds)
 
     def judged_per_second(self, now: float) -> float:
-        """How many verifications this process can judge in a second."""
+        """Return how many verifications this process can judge per second."""
         return self.limits.judge_processes / self.judgements.seconds(now) if self._can_judge() else 0.0
 
     def places(self, now: float, load: Load) -> int:
-        """How many attempts may be under way at once now.
+        """Return how many attempts may be under way at once now.
 
-        One at least where somebody judges, nothing stands still and nothing waits: else a slow machine would never be
+        At least one if somebody judges and nothing is stuck or waiting. Otherwise a slow machine would never be
         measured again.
         """
         rate = self._rate(now, load)
@@ -146,22 +146,22 @@ class Capacity:
         return self.judged_per_second(now) + load.elsewhere.judged_per_second
 
     def _watched(self, now: float) -> int:
-        """As many as get their looks, of which each has one under way at most."""
+        """Return how many attempts can get all their looks. Each attempt has at most one look under way."""
         limits = self.limits
         looks = limits.hint_processes / self.looks.seconds(now)
         return min(int(looks / limits.min_looks_per_second), limits.hint_processes + limits.hint_queue)
 
     def _judged(self, rate: float, load: Load) -> int:
-        """As many as, with those that wait already, have their verdict in time once they are through."""
+        """Return how many attempts can, together with those already waiting, get their verdict in time."""
         seconds = self.limits.max_verdict_seconds + self._attempt_seconds
         under_way = max(load.judging, self.judgements.inside)
         return int(seconds * rate) - load.waiting - under_way - load.elsewhere.attempts
 
     def wait_seconds(self, position: int, now: float, load: Load) -> float:
-        """Seconds until the one at this position of the line, 1 for the next, can expect a place.
+        """Return the seconds until `position` in the line (1 is the next) can expect a place.
 
-        What stands still for a moment makes nobody give up, so this goes by what is usually carried: while no judge is
-        there, by what one would do.
+        A short standstill should make nobody give up, so this uses the usual rate. If no judge is reachable, it uses
+        the rate that one judge would have.
         """
         judged_each = 1 / (self._rate(now, load) or 1 / FIRST_JUDGEMENT)
         each = max(self._attempt_seconds / max(1, self._watched(now)), judged_each)

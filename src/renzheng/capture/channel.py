@@ -1,4 +1,4 @@
-"""The capture channel: admits devices' sockets, and knows which are open."""
+"""The capture channel: admits devices' sockets and tracks which are open."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from renzheng.verification.records import NoRoomError
 log = structlog.get_logger("renzheng.capture")
 
 DEVICE = "device"
-"""The topic of sessions whose device went to another node."""
+"""The topic that names a session whose device has moved to another node."""
 REFUSED_EVERY_SECONDS = 10.0
-"""Of a proxy that drops Upgrade one line in so many seconds: anybody can send such a request."""
+"""The log gets at most one line in this time about requests without Upgrade, since anybody can send them."""
 
 
 class ByBrowser:
-    """Counts under the family of one device's browser."""
+    """Counts funnel steps under one device's browser family."""
 
     def __init__(self, counter: FunnelCounter, user_agent: str) -> None:
         self._counter = counter
@@ -44,7 +44,7 @@ class ByBrowser:
 
 
 class Channel:
-    """`/capture/v1`. One instance a process; knows the sockets that are open in it."""
+    """`/capture/v1`. There is one instance per process; it knows the sockets that are open in the process."""
 
     def __init__(self, parts: ChannelParts, settings: ChannelSettings) -> None:
         self._parts = parts
@@ -62,17 +62,17 @@ class Channel:
         self._refused_at = -REFUSED_EVERY_SECONDS
 
     def start(self) -> None:
-        """Hear of devices that went to another node, from now on."""
+        """Start to listen for devices that move to other nodes."""
         if self._parts.news is not None:
             self._parts.news.listen(self._heard)
 
     def _heard(self, topic: str, number: int) -> None:
-        """What is not heard shows at the next heartbeat."""
+        """Tell a visit that its device may have moved. A missed notification is noticed at the next heartbeat."""
         if topic == DEVICE and (visit := self._open.get(number)) is not None:
             visit.look()
 
     def moved(self, session_id: int) -> None:
-        """A device that was at another node is here now: that one lets go of it."""
+        """Tell the other node that this session's device is now connected here, so that it ends its own visit."""
         if self._parts.news is not None:
             self._parts.news.tell(DEVICE, session_id)
 
@@ -125,7 +125,7 @@ class Channel:
             await visit.leave()
 
     async def refuse(self, request: Request) -> Response:
-        """A plain request where a WebSocket was to come: somebody looks, or a proxy dropped the Upgrade."""
+        """Answer a plain request on the WebSocket's path: a person opened it, or a proxy dropped the Upgrade header."""
         browser = family(request.headers.get("user-agent", ""))
         self._parts.counter.step("refused", "no_upgrade", browser)
         now = self._parts.clock()
@@ -138,7 +138,7 @@ class Channel:
         )
 
     def entered(self, session_id: int, visit: Visit) -> Visit | None:
-        """Note whose socket a session's is now; returns the one it replaces, if that is open in this process."""
+        """Record which visit holds a session. Returns the visit that it replaces, if that is open in this process."""
         before = self._open.get(session_id)
         self._open[session_id] = visit
         return before

@@ -1,8 +1,8 @@
-"""The conversation of one attempt: measure the line, look straight, then action by action, each revealed in its turn.
+"""The conversation of one attempt: measure the round trip, record a neutral second, then ask action by action.
 
-Reads like the protocol page, and is pure: it is given what happened and when, and gives what is to be done and by when
-it has to be woken. There is no socket, no clock and no task in here; `attempt.py` drives it. The server's time decides;
-the device is only shown what comes next.
+The code follows the protocol page and is pure: it receives events with their times, and returns effects and the next
+deadline. It has no socket, no clock and no task; `attempt.py` drives it. Only the server's time decides; the device
+learns of a step when it is revealed.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ from renzheng.verification.challenge import Entropy
 from renzheng.verification.session import Attempt, Session, StepRecord
 
 MIN_FRAMES = 3
-"""Frames of a colour that must have come before the next is shown, however few come a second."""
+"""Frames of a colour that must arrive before the next colour is shown, however low the frame rate is."""
 
 MIN_GOOD_LOOKS = 4
-"""Of the neutral second, and of it again after a reconnect one less."""
+"""Good looks that the neutral second needs. After a reconnect, one less is enough."""
 
 SLOW_SHARE = 1 / 3
-"""Of an action's time: with too few frames for longer than that, it was the line that missed it."""
+"""Share of an action's time. If frames were too rare for longer than that, the slow line missed the action."""
 
 SETTLING_SECONDS = 1.5
-"""After a step was shown, before it is said that frames come too rarely."""
+"""Seconds after a step is shown in which the device is not told that frames are too rare."""
 
 TICK_SECONDS = 0.5
-"""How often a step is looked at where no frame comes."""
+"""Seconds without a new frame after which a step checks its state."""
 
 
 class _TimeOverError(Exception):
@@ -55,7 +55,7 @@ class _TimeOverError(Exception):
 
 
 class Conversation:
-    """One attempt over one socket. Every method takes the time, unix seconds, and gives what is to be done now."""
+    """One attempt over one socket. Every method takes the time in unix seconds and returns the effects to carry out."""
 
     def __init__(
         self,
@@ -69,11 +69,11 @@ class Conversation:
         crowded: Callable[[], bool] = lambda: False,
         stalled: Callable[[float], float] = lambda since: 0.0,
     ) -> None:
-        """`crowded()`: whether others wait for a place, so that none may be held for long without a face;
-        `stalled(since)`: seconds since then for which the server stood still."""
+        """`crowded()`: whether others wait for a place, so that an attempt without a face must end sooner.
+        `stalled(since)`: for how many seconds after `since` the server stood still."""
         self.end: End | None = None
         self.deadline = math.inf
-        """By when it has to be woken."""
+        """When `wake` must be called, in unix seconds."""
         self._session = session
         self._attempt = attempt
         self._intake = intake
@@ -97,72 +97,72 @@ class Conversation:
 
     @property
     def asked(self) -> str:
-        """The action that was asked for last; empty before the first."""
+        """The last action that was asked for; empty before the first."""
         step = self._attempt.current
         return step.action if step is not None and step.index >= 1 else ""
 
     @property
     def was_unwatched(self) -> bool:
-        """Whether the server stood still, or did not look at what came, at any time of this attempt."""
+        """Whether the server stood still, or missed frames, at any time of this attempt."""
         return self._unwatched or self._is_unwatched()
 
-    # -- what happens --
+    # -- events --
 
     def begin(self, now: float) -> list[Effect]:
-        """From wherever the attempt stands."""
+        """Start, or go on where the attempt stands after a reconnect."""
         self._now = self._shown_at = self._began_at = now
         return self._go_on(None)
 
     def wake(self, now: float) -> list[Effect]:
-        """The deadline has come; harmless before."""
+        """Report that the deadline may have passed. Calling this early is harmless."""
         return self._happen(Signal.TIME, now)
 
     def pong(self, ping: str, now: float) -> list[Effect]:
-        """The device answered a ping."""
+        """Report that the device answered a ping."""
         return self._happen(PongEvent(ping), now)
 
     def frame(self, frame: FrameMessage, read_head: ReadHead, now: float) -> list[Effect]:
-        """The device sent a frame. Raises ClosingError for what the protocol forbids."""
+        """Report that the device sent a frame. Raises ClosingError for what the protocol forbids."""
         if self._intake.take(frame, read_head, now):
             return self.interrupt(End.TURNED, now)
         return self._happen(Signal.TIME, now)
 
     def looked(self, frame: Newest, glance: Glance | None, now: float) -> list[Effect]:
-        """The look that was asked for is done; None where the engine had no room for it, or lost the frame."""
+        """Report a finished look. `glance` is None if the engine had no room for the frame, or lost it."""
         self._looking = False
         return self._happen(LookResult(frame, glance), now)
 
     def recalled(self, glances: Sequence[Glance], lost: int, now: float) -> list[Effect]:
-        """What the stored neutral frames show; `lost`: how many could not be looked at."""
+        """Report what the stored neutral frames show. `lost`: how many could not be looked at."""
         self._looked, self._lost = len(glances), lost
         return self._happen(RecallResult(glances), now)
 
     def stored(self, now: float) -> list[Effect]:
-        """The batch that was to be stored is durable."""
+        """Report that the batch of frames is durable."""
         batch, self._storing = self._storing, ()
         self._intake.let_go(batch)
         self._send("ack", sequence=batch[-1][0].sequence)
         return self._happen(Signal.STORED, now)
 
     def revealed(self, now: float) -> list[Effect]:
-        """The step that was to be revealed is stored."""
+        """Report that the step is stored and may be shown."""
         return self._happen(Signal.REVEALED, now)
 
     def interrupt(self, end: End, now: float) -> list[Effect]:
-        """This attempt cannot go on."""
+        """End this attempt for a reason that comes from outside."""
         if self.end is None:
             self._now = now
             self._finish(end)
         return self._taken()
 
     def give_up(self) -> None:
-        """Let go of what is not stored: nobody drives this conversation any more."""
+        """Release frames that are not stored, when nobody drives this conversation any more."""
         self._intake.expect_nothing()
         self._intake.let_go(self._storing)
         self._intake.let_go(self._intake.take_pending())
         self._storing = ()
 
-    # -- the machinery --
+    # -- running the course --
 
     def _happen(self, event: Event, now: float) -> list[Effect]:
         self._now = max(now, self._now)
@@ -192,7 +192,7 @@ class Conversation:
     def _send(self, kind: str, **fields: object) -> None:
         self._out.append(Send(kind, fields))
 
-    # -- the course: each part yields by when it has to go on, and is given what happened --
+    # -- the course: each part yields its next deadline and receives an event --
 
     def _run(self) -> Generator[float, Event, End]:
         ready_by = min(self._now + self._pace.ready_seconds, self._session.expires_at)
@@ -219,7 +219,10 @@ class Conversation:
         return End.COMPLETED
 
     def _measure_line(self, ready_by: float) -> Generator[float, Event, bool]:
-        """True once the round trip is short enough; tells the device where it is not."""
+        """Measure the round trip until it is short enough: True then, False if that does not happen in time.
+
+        The device is told while the round trip is too long.
+        """
         told, crowded_by = False, self._now + self._pace.crowded_ready_seconds
         while self._now < (min(ready_by, crowded_by) if self._crowded() else ready_by):
             trips = [0.0, 0.0, 0.0]
@@ -234,7 +237,7 @@ class Conversation:
         return False
 
     def _round_trip(self) -> Generator[float, Event, float]:
-        """Seconds from ping to pong; a pong that does not come counts as four times the limit."""
+        """Return the seconds from ping to pong. A missing pong counts as four times the limit."""
         ping, sent = self._entropy(8).hex(), self._now
         most = 4 * self._limits.round_trip_seconds
         self._send("ping", id=ping)
@@ -245,10 +248,10 @@ class Conversation:
         return most
 
     def _look_straight(self, ready_by: float) -> Generator[float, Event, Baseline | None]:
-        """The person's baseline from a second of good frames, or None where that did not come in time.
+        """Return the person's baseline from a second of good frames, or None if that does not come in time.
 
-        That second is the judge's too: its frames are kept from the first good one on, by when they came and not by
-        when they were looked at, and none from before the last that was not good.
+        The judge uses the same second. Its frames are kept from the first good one on. The limits are the times at
+        which frames arrived, not those at which they were looked at, and no frame before the last bad one is kept.
         """
         yield from self._show(0, challenge.NEUTRAL, math.inf, ready_by)
         shown_at, slow = self._now, False
@@ -276,7 +279,7 @@ class Conversation:
                 return self._sight.baseline([glance for _, glance in good])
 
     def _recall(self) -> Generator[float, Event, Baseline | None]:
-        """After a reconnect: the baseline again, from the neutral frames that were stored. None where too few are."""
+        """After a reconnect, compute the baseline again from the stored neutral frames. None if too few are usable."""
         self._out.append(Recall())
         while not isinstance(event := (yield math.inf), RecallResult):
             pass
@@ -285,7 +288,7 @@ class Conversation:
         return self._sight.baseline(glances) if len(glances) >= MIN_GOOD_LOOKS - 1 else None
 
     def _ask(self, index: int, action: str, baseline: Baseline) -> Generator[float, Event, End | None]:
-        """Reveal one action and watch for it. None once it was seen, else why the attempt is over."""
+        """Reveal one action and watch for it. Returns None once it was seen, else why the attempt is over."""
         seconds = self._pace.for_one_action(self._session, self._of)
         step = yield from self._show(index, action, seconds, self._session.expires_at)
         watcher = self._sight.watcher(action, baseline)
@@ -305,10 +308,10 @@ class Conversation:
         return End.SLOW_LINE if slow_for > seconds * SLOW_SHARE else End.TIMEOUT
 
     def _shine(self, index: int, action: str) -> Generator[float, Event, End | None]:
-        """Show a colour, or the warning, until its frames have come for so long. None then.
+        """Show a colour, or the warning, until frames of it have arrived for long enough. Returns None then.
 
-        Time counts from the first frame that was taken of it, so on no line does a screen change faster than that.
-        The warning stays until the face is seen well.
+        The time counts from the first frame of the colour, so that the screen never changes faster, even on a slow
+        line. The warning stays until the face is seen well.
         """
         warns = action == challenge.LIGHT_WARNING
         seconds = self._pace.warning_seconds if warns else self._pace.colour_seconds
@@ -332,13 +335,13 @@ class Conversation:
 
     @property
     def _of(self) -> int:
-        """How many actions the challenge has, without the steps of a light challenge."""
+        """The number of actions in the challenge, without the steps of a light challenge."""
         return sum(not challenge.is_light(one) for one in self._attempt.actions)
 
     def _show(self, index: int, action: str, seconds: float, until: float) -> Generator[float, Event, StepRecord]:
-        """Reveal a step once, for so many seconds; after a reconnect show it again, with its own nonce and time.
+        """Reveal a step for `seconds`. After a reconnect, show it again with its original nonce and deadline.
 
-        Its time begins once all frames of the step before are stored, however long that takes.
+        Its time begins once all frames of the previous step are stored, however long that takes.
         """
         known = [step for step in self._attempt.steps if step.index == index]
         if known:
@@ -371,14 +374,14 @@ class Conversation:
         return step
 
     def _flush(self) -> Generator[float, Event, None]:
-        """Until every frame that came so far is durable."""
+        """Wait until all frames that have arrived are durable."""
         while self._storing or self._intake.pending:
             yield math.inf
 
     def _next_look(self, action: str, until: float) -> Generator[float, Event, LookResult | None]:
-        """The newest frame, looked at, each time there is a newer one; None where half a second brings none.
+        """Look at the newest frame and return the result. None if half a second brings no new frame.
 
-        Raises _TimeOverError at `until`. A look that has begun is waited for.
+        Raises _TimeOverError at `until`, but waits for a look that has begun.
         """
         tick = min(self._now + TICK_SECONDS, until)
         while True:
@@ -396,7 +399,7 @@ class Conversation:
                 return None
 
     def _note(self, looked: LookResult, action: str) -> None:
-        """Count a look, and say the hint to the device where it changed."""
+        """Count a look, and send the device its hint if that changed."""
         frame = looked.frame
         if looked.glance is None:
             self._lost += 1
@@ -410,7 +413,7 @@ class Conversation:
             self._send("hint", code=hint)
 
     def _tell_frame_rate(self, slow: bool) -> bool:
-        """Whether frames come too rarely to go on; the device is told when that changes."""
+        """Return whether frames are too rare to go on. The device is told when this changes."""
         if self._now - self._shown_at < SETTLING_SECONDS:
             return slow
         now_slow = self._intake.frames_per_second(self._now) < self._limits.min_frames_per_second
@@ -421,10 +424,10 @@ class Conversation:
         return now_slow
 
     def _is_unwatched(self) -> bool:
-        """Whether there was a time in this step at which nobody saw what the frames showed, through the server's fault.
+        """Return whether, at some time in this step, the server failed to see what the frames showed.
 
-        Most frames were lost; or none was looked at for a while; or the whole server stood still; or its disk did, so
-        that frames were dropped, or the step was shown when some of its time was over.
+        That is so if most looks were lost, if none was made for a while, if the whole server stood still, or if its
+        disk did, so that frames were dropped or the step was shown late.
         """
         blind = self._watch.blind_seconds(self._now, self._intake.waiting)
         stalled = self._stalled(self._began_at)

@@ -1,4 +1,5 @@
-"""What a conversation asks its driver to do, what it is told of, and how an attempt can end."""
+"""The effects that a conversation asks its driver to carry out, the events that it receives, and the ways it can
+end."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Look at this frame, then say `looked`. One at a time. `action`: the one that it was taken for."""
+    """Look at this frame, then call `looked`. One look at a time. `action`: the action for which the frame was
+    taken."""
 
     frame: Newest
     action: str
@@ -40,14 +42,14 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class StoreFrames:
-    """Store these frames, then say `stored`. One batch at a time."""
+    """Store these frames, then call `stored`. One batch at a time."""
 
     frames: Sequence[HeldFrame]
 
 
 @dataclass(frozen=True, slots=True)
 class Reveal:
-    """Store this step, then say `revealed`. `counts`: from now on the attempt counts."""
+    """Store this step, then call `revealed`. `counts`: from this step on, the attempt counts."""
 
     step: StepRecord
     counts: bool
@@ -55,13 +57,13 @@ class Reveal:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """Look at the neutral frames that were stored before a reconnect, then say `recalled`."""
+    """Look at the neutral frames that were stored before a reconnect, then call `recalled`."""
 
 
 Effect = Send | Look | StoreFrames | Reveal | Recall
 
 
-# -- what happened --
+# -- events --
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""From hello to welcome: which session a device wants, whether it may have it, and what it is told of it."""
+"""The handshake from hello to welcome: which session a device wants, whether it may have it, and what it is told."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from renzheng.verification.session import DAY_SECONDS, Attempt, Session, State
 
 @dataclass(slots=True)
 class Guest:
-    """A device that was let in. `secret`: its own; `is_bound`: the token is for this device alone."""
+    """A device that was let in. `secret`: the device's own. `is_bound`: the token may be used on this device alone."""
 
     token: str
     session: Session
     secret: str
     language: str
     is_bound: bool
-    is_same: bool  # it was here before
+    is_same: bool  # the same device that had the session before
 
     @property
     def is_capturable(self) -> bool:
@@ -33,7 +33,7 @@ class Guest:
 
 
 class Entry:
-    """The door of one socket. Raises ClosingError for whoever may not come in."""
+    """Lets the device of one socket in. Raises ClosingError if it may not come in."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Entry:
         socket: int,
     ) -> None:
         """`is_open(session_id)`: whether a device of that session has a socket open in this process. `socket`: the
-        number of this one."""
+        number of this socket."""
         self._is_open = is_open
         self._socket = socket
         self._parts = parts
@@ -77,7 +77,7 @@ class Entry:
         return guest
 
     async def _take(self, guest: Guest, now: float, handover: str | None) -> bool:
-        """Whether the session is this socket's from now on."""
+        """Claim the session for this socket. False if another device has it."""
         sessions, place = self._parts.sessions, (self._parts.nodes.number, self._socket)
         if guest.is_same:
             return await sessions.return_device(guest.session.id, guest.secret, now, *place)
@@ -85,12 +85,14 @@ class Entry:
         return await sessions.claim_device(guest.session.id, guest.secret, now, grace, handover, *place)
 
     def _grace(self, session_id: int) -> float:
-        """For how many seconds a device that is not heard of keeps the session: forever while its socket is open
-        here, however late its last heartbeat is on a busy server."""
+        """Return for how many seconds a silent device keeps the session.
+
+        That is forever while its socket is open in this process, however late its last heartbeat is on a busy server.
+        """
         return math.inf if self._is_open(session_id) else self._settings.device_grace_seconds
 
     async def attempt_under_way(self, session: Session) -> Attempt | None:
-        """The attempt that this device left and may go on with: its current step still has time."""
+        """Return the attempt that this device left, if its current step still has time; else None."""
         if session.state is not State.CAPTURING:
             return None
         attempt = await self._parts.sessions.attempt(session.id, session.attempt)
@@ -112,7 +114,10 @@ class Entry:
         return message
 
     def _check_origin(self, account_id: int, embedder: str | None) -> None:
-        """The server's own origin, the account's list, and no Origin at all pass; the page's embedder likewise."""
+        """Check the page's origin and its embedder.
+
+        The server's own origin, those on the account's list, and a missing Origin header pass.
+        """
         for origin in (self._websocket.headers.get("origin"), embedder):
             if origin is not None:
                 self._check_one(origin, account_id)
@@ -127,9 +132,9 @@ class Entry:
             raise ClosingError(Close.ORIGIN)
 
     async def _identify(self, session: Session, token: str) -> bool:
-        """Whether the token is bound: one whose Meta carries a device's public key is only accepted from that device.
+        """Check the device if the token is bound to one, and return whether it is bound.
 
-        That another one tried is left for the merchant to see.
+        A Meta with a device's public key binds the token. If another device tries, this is recorded for the merchant.
         """
         proves = self._parts.device_proof(session.details.meta)
         if proves is None:
@@ -150,7 +155,8 @@ class Entry:
         return True
 
     async def welcome(self, guest: Guest, state: str, *, is_loopback: bool, eases: bool) -> None:
-        """Tell the device where its verification stands. `is_loopback`: a link would open on this machine alone."""
+        """Tell the device the state of its verification. `is_loopback`: a hand-over link would open on this machine
+        alone."""
         session = guest.session
         limits = self._settings.limits
         light = {"light": True} if session.policy.light else {}

@@ -1,4 +1,4 @@
-"""What a merchant may fetch with a result: the best frame, and a video of exactly the frames that were judged."""
+"""The evidence that a merchant may fetch with a result: the best frame, and a video of exactly the judged frames."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ class Sessions(Protocol):
 
 
 class Muxer(Protocol):
-    """The engine's video side. Raises NotMuxedError where there is no video, for whatever reason."""
+    """The engine's video side. Raises NotMuxedError if it can make no video, for whatever reason."""
 
     async def mux(self, frames: Sequence[tuple[float, bytes]]) -> bytes: ...
 
 
 class NotMuxedError(Exception):
-    """The frames could not be made a video: in its time, in its process's memory, or at all."""
+    """The frames could not be made into a video: they took too long or too much memory, or cannot be encoded."""
 
 
 class EvidenceShelf:
-    """Reads evidence; the video is made when it is first asked for, and then kept.
+    """Reads evidence. The video is made when it is first asked for, and then kept.
 
-    `at_once`: how many are made at a time, as an attempt's frames may be many megabytes. `waiting`: how many may wait
-    for that. `wait_seconds`: how long who asks waits.
+    `at_once`: videos made at a time, since an attempt's frames may be many megabytes. `waiting`: how many more may
+    wait. `wait_seconds`: the longest time that a caller waits.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class EvidenceShelf:
         self._making: dict[tuple[int, int], asyncio.Task[bytes | None]] = {}
 
     async def best_frame(self, session_id: int, attempt: int, sequence: int) -> bytes | None:
-        """A JPEG, or None where its days of keeping are over."""
+        """Return a JPEG, or None if its retention is over."""
         return await self._sessions.frame(session_id, attempt, sequence)
 
     async def video(self, session_id: int, attempt: int) -> bytes | None:
-        """An MP4 (H.264), or None where its days of keeping are over, nothing was captured, or it is not there now.
+        """Return an MP4 (H.264), or None if its retention is over, nothing was captured, or it is not available now.
 
-        The verdict does not wait for a video that takes long; that one is made all the same. Who asks again gets it,
-        or has it tried again. All who ask for one meanwhile wait for the same.
+        A caller waits only for a bounded time; the video is finished all the same, and a later call gets it or tries
+        again. All callers that ask meanwhile wait for the same video.
         """
         if (kept := await self._sessions.video(session_id)) is not None:
             return kept
@@ -74,7 +74,7 @@ class EvidenceShelf:
         return None
 
     async def stop(self) -> None:
-        """Give up what is being made."""
+        """Cancel the videos that are being made."""
         tasks = list(self._making.values())
         for task in tasks:
             task.cancel()
@@ -83,7 +83,7 @@ class EvidenceShelf:
     async def _make(self, session_id: int, attempt: int) -> bytes | None:
         async with self._places:
             if (kept := await self._sessions.video(session_id)) is not None:
-                return kept  # made and kept between the look of whoever asked and now
+                return kept  # finished and kept since the caller last looked
             frames = await self._sessions.frames(session_id, attempt)
             if not frames:
                 return None

@@ -1,4 +1,4 @@
-"""Hand-over codes: by one of them another device takes over a verification."""
+"""Hand-over codes: with one of them, another device takes over a verification."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from renzheng.capture.parts import ChannelParts
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A hand-over code. Who asks again in the first half of its life is told it again: a QR code costs milliseconds."""
+    """A hand-over code. In the first half of its life it is given again, since a QR code takes milliseconds to make."""
 
     code: str
     until: float
@@ -23,7 +23,7 @@ class Offer:
 
 
 class Handing:
-    """One visit's codes."""
+    """The hand-over codes of one visit."""
 
     def __init__(self, parts: ChannelParts, settings: ChannelSettings, websocket: WebSocket) -> None:
         self._parts = parts
@@ -33,14 +33,14 @@ class Handing:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether the address in a code is this machine's for itself alone, so that no phone can open it."""
+        """Whether the address in a code is a loopback address, which no phone can open."""
         host = urlsplit(self._settings.public_url or self._own_address()).hostname or ""
         with contextlib.suppress(ValueError):
             return ip_address(host).is_loopback
         return host == "localhost" or host.endswith(".localhost")
 
     async def offer(self, session_id: int, token: str, secret: str) -> Offer | None:
-        """The code that is good now; None where the session is another device's by now."""
+        """Return the current code; None if another device has the session by now."""
         now = self._parts.clock()
         if self._offer is None or self._offer.until - now < self._settings.handover_seconds / 2:
             self._offer = await self._new_offer(session_id, token, secret, now + self._settings.handover_seconds)
@@ -54,7 +54,8 @@ class Handing:
         return Offer(code, until, modules)
 
     def _own_address(self) -> str:
-        """As the device knows it: one of the server's own names, as no other is let in."""
+        """Return the server's address as the device knows it. It is one of the server's own names, as no other is
+        accepted."""
         url = urlsplit(str(self._websocket.url))
         host = self._websocket.headers.get("host", url.netloc)
         return f"{'https' if url.scheme == 'wss' else 'http'}://{host}"

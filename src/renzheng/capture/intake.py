@@ -1,6 +1,6 @@
-"""Which of a device's frames count, and where they go: to be looked at, to be stored, or nowhere.
+"""Decides which of a device's frames count, and where they go: to be looked at, to be stored, or nowhere.
 
-Knows no socket and reads no clock. An intake lasts as long as its socket; attempt after attempt uses it.
+It knows no socket and reads no clock. An intake lives as long as its socket and serves all of its attempts.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from renzheng.capture.watching import Missed
 from renzheng.verification.session import FrameRecord
 
 ReadHead = Callable[[bytes], FrameHead | None]
-"""What a JPEG's header says; None where it has none."""
+"""Returns what a JPEG's header says; None if it has no header."""
 
 HeldFrame = tuple[FrameRecord, bytes]
 
 ROUNDING = 1e-6
-"""Part of a frame: a camera that sends exactly as many as count loses none by sums that are not exact."""
+"""Tolerance in frames, so that rounding makes a camera at exactly the allowed rate lose none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Newest:
-    """The newest frame of the current step, and when the server had it. `missed`: those that came before it and after
-    the last that was taken to be looked at."""
+    """The newest frame of the current step, and when the server received it. `missed`: the frames between the last one
+    that was taken to be looked at and this one."""
 
     jpeg: bytes
     step: int
@@ -37,9 +37,11 @@ class Newest:
 
 
 class _Pace:
-    """So many frames a second count in the long run, and a second's worth more in a burst, as where the line stood
-    still. Of a camera that is faster every second or third one counts: counting all until a second's share is used up
-    would leave half of each second unseen, and with it a blink."""
+    """Limits how many frames count: `most` per second in the long run, and a burst of one second's worth after a stall.
+
+    If a camera is faster, every second or third frame counts. Counting all frames until the second's share is used up
+    would leave part of each second unseen, and a blink with it.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -56,9 +58,12 @@ class _Pace:
 
 
 class Intake:
-    """Frames with the current step's nonce go two ways: all into `pending`, to be stored, and the newest one to be
-    looked at. Before the neutral second is known they wait in `early` instead, and those that turn out to belong to it
-    are stored. An unknown nonce ends the socket of a device that is new; an older one is dropped."""
+    """Accepts the frames that carry the current step's nonce. All of them go into `pending`, to be stored; the newest
+    one can be taken to be looked at.
+
+    Before the neutral second is known, frames wait in `early`; those that turn out to belong to it are stored. An
+    unknown nonce ends the socket of a new device. A frame with an older nonce is dropped.
+    """
 
     def __init__(self, limits: ChannelLimits) -> None:
         self._limits = limits
@@ -74,15 +79,15 @@ class Intake:
         self._early: deque[HeldFrame] = deque()
         self.keeping = False
         self.is_behind = False
-        """Whether a frame was dropped because the disk is behind."""
+        """Whether a frame was dropped because the disk is too slow."""
         self.pending: list[HeldFrame] = []
         self.came_back = False
-        """Whether the device was here before: it may still send frames of an attempt that nothing is left of."""
+        """Whether the device was here before: it may still send frames of an attempt that no longer exists."""
 
     def new_attempt(self, kept: int = 0, last_sequence: int = -1, kept_bytes: int = 0) -> None:
-        """Older nonces stay known, so that frames under way do no harm; none of them counts.
+        """Prepare for a new attempt. Older nonces stay known, so that late frames do no harm, but none of them counts.
 
-        `kept`, `last_sequence`, `kept_bytes`: of the attempt's frames that are stored already.
+        `kept`, `last_sequence`, `kept_bytes`: describe the attempt's frames that are already stored.
         """
         self._nonces = dict.fromkeys(self._nonces, -1)
         self._step = self._newest = self._is_tall = None
@@ -93,24 +98,24 @@ class Intake:
             self._forget_early()
 
     def remember(self, nonce: bytes) -> None:
-        """A nonce given out in an earlier socket of this attempt: known, but not current."""
+        """Note a nonce that was shown on an earlier socket of this attempt: known, but not current."""
         self._nonces.setdefault(nonce, -1)
 
     def expect(self, step: int, nonce: bytes, until: float) -> None:
-        """From now on frames with this nonce count, and only those, up to the step's deadline."""
+        """Count only frames with this nonce from now on, until the step's deadline."""
         self._until = until
         self._nonces[nonce] = step
         self._step = step
         self._newest = None
 
     def expect_nothing(self) -> None:
-        """From now on no frame counts."""
+        """Count no frames from now on."""
         self._step = None
 
     def take(self, frame: FrameMessage, read_head: ReadHead, now: float) -> bool:
-        """Whether the phone was turned, so that what was measured of the face before does not fit what comes now.
+        """Take a frame if it counts. Returns True if the phone was turned, so that earlier measurements no longer fit.
 
-        What does not count is dropped before a byte of its picture is read. Raises ClosingError for what the protocol
+        A frame that does not count is dropped before its picture is read. Raises ClosingError for what the protocol
         forbids.
         """
         step = self._nonces.get(frame.nonce)
@@ -147,23 +152,23 @@ class Intake:
         if head is None:
             raise ClosingError(Close.MALFORMED, "a frame that is not a JPEG")
         if head.progressive:
-            # Each of its many scans is a pass over the whole picture; no browser writes one from a canvas.
+            # Each of its scans is a pass over the whole picture, and no browser writes one from a canvas.
             detail = "a progressive JPEG; send baseline ones, as a browser's canvas makes them"
             raise ClosingError(Close.MALFORMED, detail)
         if head.width * head.height > self._limits.frame_pixels:
             raise ClosingError(Close.TOO_LARGE, f"a frame of more than {self._limits.frame_pixels} pixels")
         return head
 
-    # -- to be looked at --
+    # -- frames to be looked at --
 
     @property
     def waiting(self) -> Missed:
-        """Frames of the current step that have come and were not taken to be looked at."""
+        """Frames of the current step that arrived and were not taken to be looked at."""
         newest = self._newest
         return Missed() if newest is None else newest.missed + Missed(1, newest.at)
 
     def take_newest(self) -> Newest | None:
-        """The newest frame, once."""
+        """Return the newest frame; None if it was taken before."""
         newest, self._newest = self._newest, None
         return newest
 
@@ -171,24 +176,25 @@ class Intake:
         """Frames that counted within the last second."""
         return sum(1 for at in self._times if at > now - 1)
 
-    # -- to be stored --
+    # -- frames to be stored --
 
     def take_pending(self) -> list[HeldFrame]:
-        """All frames that wait to be stored. They are held until they are let go."""
+        """Return all frames that wait to be stored. They count as held until `let_go`."""
         batch, self.pending = self.pending, []
         return batch
 
     def let_go(self, frames: Sequence[HeldFrame]) -> None:
-        """These frames are stored, or given up."""
+        """Release frames that are stored or given up."""
         self._held_bytes -= sum(len(jpeg) for _, jpeg in frames)
 
     def drop_early(self, at: float, itself: bool = False) -> None:
-        """Of the frames before the neutral second, forget those that came before this time, or with it."""
+        """Drop held frames of before the neutral second that arrived before `at`. `itself`: also the one that arrived
+        at it."""
         while self._early and (self._early[0][0].received_at < at or (itself and self._early[0][0].received_at == at)):
             self._forget_early()
 
     def keep_early(self) -> None:
-        """The neutral second is over: what is held belongs to it, and from now on all is stored."""
+        """End the neutral second: the held frames belong to it, and all later frames are stored."""
         self.keeping = True
         while self._early:
             record, jpeg = self._early[0]
@@ -196,7 +202,7 @@ class Intake:
             self._keep(record, jpeg)
 
     def _keep(self, record: FrameRecord, jpeg: bytes) -> None:
-        """As far as the attempt's bounds go."""
+        """Queue a frame to be stored, within the attempt's bounds."""
         fits = self._kept_bytes + len(jpeg) <= self._limits.attempt_bytes
         if self._kept < self._limits.frames_per_attempt and fits:
             self._kept += 1
@@ -205,7 +211,7 @@ class Intake:
             self.pending.append((record, jpeg))
 
     def _hold(self, record: FrameRecord, jpeg: bytes) -> None:
-        """Of what came before the neutral second is known, the newest is held as far as memory goes."""
+        """Hold a frame while the neutral second is not known. The oldest ones are dropped when memory runs out."""
         self._early.append((record, jpeg))
         self._held_bytes += len(jpeg)
         while self._early and self._held_bytes > self._limits.pending_bytes:

@@ -1,7 +1,6 @@
-"""What was measured of an attempt's frames while they came, kept so that the judge need not measure them again.
+"""Measurements of an attempt's frames, made while they arrived and kept so that the judge need not repeat them.
 
-Only a saving: a frame without it is measured at judging, with the same numbers, and a server that stops meanwhile
-loses nothing but the time.
+This only saves time: the judge measures a frame without one, with the same numbers.
 """
 
 from __future__ import annotations
@@ -21,20 +20,21 @@ class MeasurementKeeper(Protocol):
 
 
 class FrameMeasurements:
-    """By the digest of the frame, the newest ``most`` at most."""
+    """Measurements by the digest of the frame: the newest ``most`` ones."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._by_digest: dict[bytes, bytes] = {}
 
     def note(self, jpeg: bytes, measured: bytes) -> None:
-        """One frame's, as the engine wrote it. What comes before the frames that are kept falls out first."""
+        """Keep the measurement of one frame, as the engine wrote it. The oldest one is dropped if there is no room."""
         self._by_digest[hashlib.sha256(jpeg).digest()] = measured
         while len(self._by_digest) > self._most:
             del self._by_digest[next(iter(self._by_digest))]
 
     async def keep(self, sessions: MeasurementKeeper, session_id: int, attempt: int) -> None:
-        """Hand over what there is. A failure costs the judge its time, and ends nobody's attempt."""
+        """Store the measurements for the judge. If that fails, the judge measures again; the attempt is not
+        affected."""
         try:
             await sessions.keep_measured(session_id, attempt, self._by_digest)
         except UnavailableError as error:

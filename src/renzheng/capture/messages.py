@@ -1,4 +1,4 @@
-"""The capture protocol's messages: what a device may say, and the close codes. `docs/capture-protocol.md` in code."""
+"""The capture protocol's messages and close codes: `docs/capture-protocol.md` in code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FRAME_HEAD = 1 + 16 + 4
 
 
 class Close(enum.IntEnum):
-    """Close codes; the text is the sentence that goes with each."""
+    """Close codes, each with its sentence."""
 
     sentence: str
 
@@ -45,7 +45,7 @@ class Close(enum.IntEnum):
 
 
 class ClosingError(Exception):
-    """Ends a socket with a close code. `detail` is for the developer of a device, and names no personal data."""
+    """Ends a socket with a close code. `detail` helps the developer of a device, and contains no personal data."""
 
     def __init__(self, code: Close, detail: str = "") -> None:
         super().__init__(detail or code.sentence)
@@ -78,19 +78,19 @@ class Handover(msgspec.Struct, tag_field="type", tag="handover", frozen=True):
 
 
 class Cancel(msgspec.Struct, tag_field="type", tag="cancel", frozen=True):
-    """`reason`: "light" where the person does not want the flashing colours; for the funnel alone."""
+    """The person cancels. `reason`: "light" if they do not want the flashing colours; used in the funnel alone."""
 
     reason: Literal["light"] | None = None
 
 
 class Note(msgspec.Struct, tag_field="type", tag="note", frozen=True):
-    """For the funnel alone: what became of the camera."""
+    """Tells what became of the camera; used in the funnel alone."""
 
     camera: Literal["granted", "refused", "policy", "none", "busy", "silent", "dark", "blank", "lost"]
 
 
 class Restart(msgspec.Struct, tag_field="type", tag="restart", frozen=True):
-    """This attempt cannot go on, through nothing that the person did wrong."""
+    """This attempt cannot go on, through no fault of the person."""
 
     reason: Literal["turned", "camera"]
 
@@ -107,7 +107,7 @@ _GIVEN_VALUE = re.compile(r"value .* - at ", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class FrameMessage:
-    """`nonce`: 16 bytes; `sequence`: 0 to 2**32 - 1; `jpeg`: begins with the JPEG marker, otherwise unchecked."""
+    """`nonce`: 16 bytes. `sequence`: 0 to 2**32 - 1. `jpeg`: begins with the JPEG marker, otherwise unchecked."""
 
     nonce: bytes
     sequence: int
@@ -115,19 +115,19 @@ class FrameMessage:
 
 
 def read_text(text: str, most: int = 16 * 1024) -> Message:
-    """A device's text message. Raises ClosingError(MALFORMED), saying which field is wrong."""
+    """Decode a device's text message. Raises ClosingError(MALFORMED), which names the wrong field."""
     if len(text) > most:
         raise ClosingError(Close.MALFORMED, f"a text message of more than {most} characters")
     try:
         return _decoder.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
-        # What was sent is left out: the sentence goes into the log.
+        # Without what was sent, as the sentence goes into the log.
         reason = _GIVEN_VALUE.sub("value at ", str(error))
         raise ClosingError(Close.MALFORMED, f"not a message of this protocol: {reason}") from None
 
 
 def read_frame(data: bytes, most: int) -> FrameMessage:
-    """A device's binary message. Raises ClosingError(MALFORMED or TOO_LARGE)."""
+    """Decode a device's binary message. Raises ClosingError(MALFORMED or TOO_LARGE)."""
     if len(data) < FRAME_HEAD + 4 or data[0] != FRAME_VERSION:
         raise ClosingError(Close.MALFORMED, "a frame begins with 0x01, 16 bytes of nonce and 4 bytes of sequence")
     if len(data) - FRAME_HEAD > most:
@@ -139,5 +139,5 @@ def read_frame(data: bytes, most: int) -> FrameMessage:
 
 
 def write(kind: str, **fields: object) -> str:
-    """A server's text message."""
+    """Encode a server's text message."""
     return _encoder.encode({"type": kind, **fields}).decode()

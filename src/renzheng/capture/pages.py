@@ -1,9 +1,9 @@
 """The page that a person's device opens, its files, and the JavaScript SDK: served with strict headers.
 
-The token is in the link's fragment, so the server does not know the account when it serves the page. Who may frame
-it is therefore asked for by name: `/verify` alone may not be framed at all, and `/verify?origin=https://shop.example`
-may be framed by that one origin, if some account lists it. The page then speaks with that origin only, and tells it
-to the capture channel, which checks it against the list of the token's own account.
+The token is in the link's fragment, so the server does not know the account when it serves the page. Which site may
+frame the page is therefore part of its address: `/verify` alone may not be framed at all, and
+`/verify?origin=https://shop.example` may be framed by that one origin, if some account lists it. The page then talks to
+that origin only, and tells it to the capture channel, which checks it against the list of the token's own account.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ ORIGIN_SLOT = b'<meta name="renzheng-origin" content="">'
 
 
 def policy(host: str, ancestors: str) -> str:
-    """The page's Content-Security-Policy: its own files and its own socket."""
-    # Browsers of 2021 and before do not take 'self' to include the socket's scheme, so it is named.
+    """Return the page's Content-Security-Policy, which allows its own files and its own socket."""
+    # In browsers of 2021 and before, 'self' does not include the socket's scheme, so it is named.
     sockets = f" ws://{host} wss://{host}" if HOST.fullmatch(host) else ""
     return files.policy(f"'self'{sockets}", ancestors)
 
 
 def page(request: Request, origins: Collection[str]) -> Response:
-    """`/verify`, for nobody's frame or for that of the one origin that the query names. 403 for any other origin."""
+    """Serve `/verify`: to be framed by nobody, or by the one origin that the query names. 403 for any other origin."""
     asked = request.query_params.get("origin", "")
     host = request.headers.get("Host", "")
     own = f"{request.url.scheme}://{host}"
@@ -58,9 +58,9 @@ def page(request: Request, origins: Collection[str]) -> Response:
 
 
 def routes(origins: Origins) -> list[BaseRoute]:
-    """`/verify`, `/static/{name}` and `/sdk/{name}`.
+    """Return the routes `/verify`, `/static/{name}` and `/sdk/{name}`.
 
-    `origins` is called once a page is asked for by an origin; it should answer from memory.
+    `origins` is called for every page that names an origin, so it should answer from memory.
     """
     names = {"static": files.names(PACKAGE), "sdk": files.names(PACKAGE, "sdk")}
 
@@ -77,7 +77,7 @@ def routes(origins: Origins) -> list[BaseRoute]:
         name = request.path_params["name"]
         if name not in names["sdk"]:
             return files.not_found()
-        # Public code that merchants' pages import as a module, which takes leave across origins.
+        # Public code. Merchants' pages import it as a module, which needs permission across origins.
         headers = {
             "Cache-Control": "no-cache",
             "Access-Control-Allow-Origin": "*",

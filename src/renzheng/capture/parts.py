@@ -22,10 +22,10 @@ DeviceProof = Callable[[str, str, str], bool]
 
 @dataclass(frozen=True, slots=True)
 class ChannelParts:
-    """What the channel works with. `capacity`: what this process carries; `pulse`: whether it stands still;
-    `elsewhere()`: what other processes do. `day` names a day; `device_proof(meta)` gives the check of the device that a
-    Meta binds the token to, None where it binds none; `qr(text)` gives a QR code's rows of 0 and 1.
-    `socket_counts`: by address; None: those of this process alone."""
+    """What the channel works with. `capacity`: how many attempts this process can run. `pulse`: whether it stands
+    still. `elsewhere()`: what other processes do. `day` names a day. `device_proof(meta)` returns the check for the
+    device that a Meta binds the token to, None if it binds none. `qr(text)` returns a QR code's rows of 0 and 1.
+    `socket_counts`: sockets by address; None: those of this process alone."""
 
     sessions: Sessions
     accounts: Accounts

@@ -1,4 +1,4 @@
-"""The merchant's photo, looked at before the person starts: one that nothing can be compared with ends it unbilled."""
+"""Checks the merchant's photo before the person starts: if no face can be compared with, the session ends unbilled."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Protocol
 from renzheng.verification.session import CompareLib, Session
 
 REMEMBERED = 10_000
-"""Sessions whose answer is kept, so that a device that connects again costs no second look."""
+"""Sessions whose answer is kept, so that the photo is not checked again when a device reconnects."""
 
 PAUSES = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""Seconds before a photo is looked at again, after the engine had no room for it or lost it."""
+"""Seconds before a photo is checked again, after the engine had no room for it or lost it."""
 
 
 class Looking(Protocol):
-    """The engine: whether a face in a photo can be compared with; None where it had no room, or lost it."""
+    """The engine's check: whether a face in a photo can be compared with. None if it had no room or lost the photo."""
 
     async def is_usable(self, photo: bytes) -> bool | None: ...
 
@@ -27,10 +27,10 @@ class StoredPhotos(Protocol):
 
 
 class PhotoDesk:
-    """Looks at each session's photo until it is known, and only at photos that came with the token.
+    """Checks each session's photo until the answer is known, and only photos that came with the token.
 
-    What is enrolled is nobody's to ask about before they have shown that they live. `wait_seconds`: how long a start
-    is held up for it at most.
+    Before liveness is shown, nobody may learn anything about an enrolled photo. `wait_seconds`: the longest time that a
+    start waits for the check.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class PhotoDesk:
         self._known: dict[int, bool] = {}
 
     async def is_unusable(self, session: Session) -> bool:
-        """False too where the server could not tell, after several tries: that is no fault of the photo's."""
+        """Return whether the photo is unusable. False if the server could not tell after several tries."""
         if session.details.compare_lib is not CompareLib.LOCAL or not session.has_photo:
             return False
         for pause in PAUSES:
@@ -68,8 +68,11 @@ class PhotoDesk:
         return self._known[session_id]
 
     async def beside(self, session: Session, start: asyncio.Task[object]) -> bool:
-        """Wait for a start, and tell whether the photo is unusable: as soon as that is known, and at the start at the
-        latest. Raises what the start raises."""
+        """Wait for a start, and return whether the photo is unusable: as soon as that is known, or when the start
+        comes.
+
+        Raises what the start raises.
+        """
         look = asyncio.create_task(self.is_unusable(session))
         try:
             await asyncio.wait([start, look], return_when=asyncio.FIRST_COMPLETED)

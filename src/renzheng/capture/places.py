@@ -1,6 +1,6 @@
-"""Places for attempts under way, and the line of those who wait for one: shared among accounts, kept for who returns.
+"""Places for attempts under way, and the line of those who wait for one: fair among accounts, kept across reconnects.
 
-A place is taken before an attempt begins and given back when it is over; whoever only looks at the page has none.
+An attempt takes a place before it begins, and gives it back when it is over. Looking at the page takes none.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from renzheng.capture.capacity import Capacity, Load
 from renzheng.capture.ports import Clock
 
 RETURN_SECONDS = 60.0
-"""For so long a session that left the line, or gave its place back, finds its turn again: for its next attempt."""
+"""How long a session that left the line, or gave its place back, keeps its turn for its next attempt."""
 
 LOOK_AGAIN_SECONDS = 1.0
-"""How often one who waits looks whether the server carries more by now."""
+"""How often a waiting session checks whether the server can run more attempts."""
 
 FIRST = -1
 """The turn of a session that had a place before."""
 
 TELL_SECONDS = 5.0
-"""One who waits hears at least so often that the server is there."""
+"""Longest time between two messages to a waiting device, so that it knows that the server is there."""
 
 
 class NoPlaceError(Exception):
-    """No place in time. `too_late`: it is the session's own time that would not be enough."""
+    """No place came free in time. `too_late`: the session's own lifetime is too short for the wait."""
 
     def __init__(self, too_late: bool = False) -> None:
         super().__init__("the session's time is too short for the wait" if too_late else "the wait is too long")
@@ -38,11 +38,11 @@ class NoPlaceError(Exception):
 
 
 class Line:
-    """Who holds a place and who waits, in the order in which they are served. Knows no clock and waits for nothing.
+    """Tracks who holds a place and who waits, in the order of service. It knows no clock and waits for nothing.
 
-    The next place goes to the account that has fewest, and in it to the session that came first. An account takes a
-    further place only while it has less than its share of those that others leave: alone at most `share` of `most`,
-    two busy ones less each, so that there always are some for an account that has none.
+    The next place goes to the account with the fewest places, and in it to the session that came first. An account
+    takes a further place only while it has less than its share of those that others leave: alone at most `share` of
+    `most`, two busy ones less each. So some places always stay free for an account that has none.
     """
 
     def __init__(self, most: int, share: float) -> None:
@@ -65,7 +65,7 @@ class Line:
         return ticket in self._held
 
     def join(self, session_id: int, account_id: int, now: float) -> int:
-        """Wait for a place, where one waited before as far as that is not long ago. Gives the number of a ticket."""
+        """Wait for a place, at the session's earlier turn if it waited recently. Returns the number of a ticket."""
         self._forget(now)
         ticket = next(self._numbers)
         turn, _ = self._returning.pop(session_id, (ticket, 0.0))
@@ -73,7 +73,7 @@ class Line:
         return ticket
 
     def enter(self, ticket: int) -> None:
-        """Give this one a place at once, whatever is free: its attempt has begun, and its time runs."""
+        """Give this ticket a place at once, whatever is free: its attempt has already begun."""
         self._held[ticket] = self._waiting.pop(ticket)
 
     def leave(self, ticket: int, now: float, keeps_turn: bool = True) -> None:
@@ -85,7 +85,7 @@ class Line:
             self._returning[held.session_id] = (FIRST, now)
 
     def admit(self, places: int) -> list[int]:
-        """Give the free ones of so many places to those who wait; the tickets that got one."""
+        """Give the free ones of `places` to waiting tickets; returns the tickets that got one."""
         admitted: list[int] = []
         if self.taken >= min(places, self._most):
             return admitted
@@ -97,11 +97,11 @@ class Line:
         return admitted
 
     def positions(self) -> dict[int, int]:
-        """Of each ticket that waits, which place from now on will be its: 1 for the next one."""
+        """Return the position of each waiting ticket: 1 gets the next place."""
         return {ticket: n for n, ticket in enumerate(self._turns(lambda *_: True), 1)}
 
     def _turns(self, may_hold: Callable[[int, int], bool]) -> Iterator[int]:
-        """The tickets that wait in their order, as if each got a place when its turn came."""
+        """Yield the waiting tickets in the order in which they would get places."""
         queues: dict[int, list[tuple[int, int]]] = {}
         for number, ticket in self._waiting.items():
             queues.setdefault(ticket.account_id, []).append((ticket.turn, number))
@@ -120,7 +120,7 @@ class Line:
             yield number
 
     def _may_hold(self, held: int, taken: int) -> bool:
-        """Whether an account that has so many, of all that are taken, may have one more."""
+        """Return whether an account with `held` places, of all that are taken, may have one more."""
         free = self._most - taken
         return free > 0 and held * (1 - self._share) < self._share * free
 
@@ -133,7 +133,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class _Ticket:
-    """`turn`: the lower, the sooner."""
+    """`turn`: the lowest is served first."""
 
     session_id: int
     account_id: int
@@ -142,14 +142,14 @@ class _Ticket:
 
 @dataclass(frozen=True, slots=True)
 class QueuePosition:
-    """Where one who waits stands. `seconds`: until a place can be expected."""
+    """The position of a waiting session. `seconds`: expected time until it gets a place."""
 
     position: int
     seconds: float
 
 
 class Patience(NamedTuple):
-    """The longest wait that is of use, and whether it is the session's own time that bounds it."""
+    """The longest useful wait, and whether the session's own lifetime bounds it."""
 
     seconds: float
     is_own: bool
@@ -159,10 +159,10 @@ Tell = Callable[[QueuePosition], Awaitable[None]]
 
 
 class Places:
-    """The line of this process, moved on by what the server carries.
+    """The line of this process. It moves on as the server's capacity allows.
 
-    `most`: places, whatever the server carries, of which one account alone has `share`. `load()`: what waits for a
-    judge, and what is done elsewhere.
+    `most`: places in all, whatever the capacity; one account alone may have `share` of them. `load()`: verifications
+    that wait for a judge, and what other nodes do.
     """
 
     def __init__(
@@ -194,17 +194,17 @@ class Places:
         return self._line.waiting
 
     def capacity(self) -> int:
-        """How many attempts the server carries at once, by the newest measurements."""
+        """Return how many attempts the server can run at once, by the newest measurements."""
         return min(self._capacity.places(self._clock(), self._load), self._most)
 
     @contextlib.asynccontextmanager
     async def place(
         self, session_id: int, account_id: int, patience: Callable[[], Patience], tell: Tell, has_begun: bool = False
     ) -> AsyncIterator[Place]:
-        """A place for the time of the block. `has_begun`: an attempt that goes on has one at once.
+        """Hold a place for the block. `has_begun`: an attempt that goes on gets one at once.
 
-        `tell` is called where there is a wait, and whenever it changes. Raises NoPlaceError as soon as the wait is
-        seen to be longer than `patience()`.
+        `tell` is called when the session has to wait, and whenever its position changes. Raises NoPlaceError as soon as
+        the expected wait is longer than `patience()`.
         """
         ticket = self._line.join(session_id, account_id, self._clock())
         self._positions = {}
@@ -252,14 +252,14 @@ class Places:
         return QueuePosition(position, self._capacity.wait_seconds(position, self._clock(), self._load))
 
     async def _look(self) -> None:
-        """What waits for a judge, asked of the store once a second at most."""
+        """Read the load from the store, at most once a second."""
         now = self._clock()
         if now - self._asked_at >= LOOK_AGAIN_SECONDS:
             self._asked_at = now
             self._load = await self._ask_load()
 
     def _move_on(self) -> None:
-        """Let in whom the server carries."""
+        """Admit as many sessions as the server can run."""
         admitted = self._line.admit(self.capacity())
         if admitted:
             self._positions = {}
@@ -270,6 +270,7 @@ class Places:
 
 @dataclass(slots=True)
 class Place:
-    """Held by one attempt. `keeps_turn`: whether the session's next attempt comes before all who have not begun."""
+    """A place held by one attempt. `keeps_turn`: whether the session's next attempt goes before those of sessions that
+    have not begun."""
 
     keeps_turn: bool = True

@@ -1,4 +1,4 @@
-"""What every part of the capture is handed: the time, the funnel's counter, and the judge's news."""
+"""What every part of the capture gets: the time, the funnel's counter, and news for judges."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ Clock = Callable[[], float]
 
 
 class Verdicts(Protocol):
-    """Wakes the judge, and waits for what it records."""
+    """Wakes judges, and waits for the verdicts that they record."""
 
     def wake(self) -> None: ...
     async def decided(self, token: str) -> Session | None: ...
 
 
 class News(Protocol):
-    """What processes on the same records tell each other: (topic, number); an empty topic: anything may have come."""
+    """Messages between processes on the same records: (topic, number). An empty topic: anything may have happened."""
 
     def tell(self, topic: str, number: int = 0) -> None: ...
     def listen(self, heard: Callable[[str, int], None]) -> None: ...
 
 
 class Nodes(Protocol):
-    """The servers on the same records. `number`: of this one; 0 where there can be no other."""
+    """The servers on the same records. `number`: this node's own; 0 if there can be no other."""
 
     @property
     def number(self) -> int: ...
     async def is_gone(self, number: int) -> bool:
-        """Whether a node has ended, is about to, or stands still; takes seconds where it does."""
+        """Return whether a node has ended, is about to end, or stands still. Takes seconds if it stands still."""
         ...
 
 
 class OneNode:
-    """There is no other."""
+    """The only node: there is no other."""
 
     number = 0
 

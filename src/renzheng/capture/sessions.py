@@ -9,7 +9,8 @@ from renzheng.verification.session import Attempt, EndReason, FrameRecord, Sessi
 
 
 class Sessions(Protocol):
-    """The store's sessions, as far as a device's socket moves them. Every method that moves says whether it won."""
+    """The store's sessions, as far as a device's socket changes them. Each method that makes a move returns whether it
+    took effect."""
 
     async def find(self, token: str) -> Session | None: ...
     async def is_gone(self, token: str) -> bool: ...

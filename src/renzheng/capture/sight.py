@@ -1,6 +1,6 @@
-"""What the capture sees of a frame: the engine's live side, and the words for it.
+"""What the capture sees of a frame: the engine's live side and its types.
 
-`Glance` and `Baseline` are the engine's own, plain numbers; the capture hands them on and reads none of them.
+`Glance` and `Baseline` are the engine's own plain numbers. The capture passes them on and reads none of them.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ __all__ = ["BadFrameError", "Baseline", "FrameHead", "Glance", "Lookout", "Sight
 
 
 class Watcher(Protocol):
-    """Watches for one asked action. `feed` is True once it was seen."""
+    """Watches for one requested action. `feed` returns True once it was seen."""
 
     def feed(self, glance: Glance, at_seconds: float) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class FrameHead:
-    """What a frame's header says: its size in pixels as it is to be seen, and whether it comes in ever finer scans."""
+    """What a frame's header says: its displayed size in pixels, and whether it is a progressive JPEG."""
 
     width: int
     height: int
@@ -30,7 +30,7 @@ class FrameHead:
 
 
 class Sight(Protocol):
-    """What follows from the numbers of frames; nothing here waits."""
+    """Conclusions from the numbers of frames. Nothing here waits."""
 
     def hint(self, glance: Glance, action: str) -> str | None: ...
     def baseline(self, glances: Sequence[Glance]) -> Baseline | None: ...
@@ -40,9 +40,9 @@ class Sight(Protocol):
 class Lookout(Sight, Protocol):
     """The engine's live side.
 
-    `look` measures a frame that was taken for this action: its numbers, and all of its measurement for the judge. It
-    raises BadFrameError for bytes that do not decode and SkippedError where the engine has no room or
-    lost the frame.
+    `look` measures a frame that was taken for this action. It returns the numbers for the capture, and the whole
+    measurement for the judge. It raises BadFrameError for bytes that do not decode, and SkippedError if the engine has
+    no room or lost the frame.
     """
 
     async def look(self, jpeg: bytes, action: str) -> tuple[Glance, bytes]: ...
@@ -54,4 +54,4 @@ class BadFrameError(Exception):
 
 
 class SkippedError(Exception):
-    """No numbers for this frame: the engine is busy or lost it. The next one will do."""
+    """There are no numbers for this frame: the engine is busy or lost it. The next frame will do."""

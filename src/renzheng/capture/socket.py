@@ -1,4 +1,4 @@
-"""One device's socket: writes to it, reads what it sends and bounds it, and hands it to whoever listens."""
+"""One device's socket: sends messages, reads and bounds what the device sends, and hands it to whoever listens."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from renzheng.capture.messages import Close, ClosingError, FrameMessage, Message
 from renzheng.capture.ports import Clock
 
 BURST_SECONDS = 5
-"""For so long a device may send as much as closes its socket: at its usual rate that is what twenty seconds bring."""
+"""How long a device may send at the rate that closes its socket: as much as its usual rate brings in twenty seconds."""
 
 Intercept = Callable[[Message], Awaitable[bool]]
 
@@ -33,10 +33,11 @@ class DeviceGoneError(Exception):
 
 
 class DeviceSocket:
-    """Wraps the WebSocket of one device. One reader, one writer at a time; everything else awaits messages.
+    """Wraps the WebSocket of one device. There is one reader and one writer at a time; all others wait for messages.
 
-    `listener`: gets pongs and frames while an attempt is under way. `intake`: knows which frames count, also for the
-    attempts before. `waits`: in the line for a place, and `waits_for_outcome`: so it need say nothing.
+    `listener`: gets pongs and frames while an attempt is under way. `intake`: knows which frames count, also those of
+    earlier attempts. `waits`, `waits_for_outcome`: the device waits for a place or for its verdict, so it may be
+    silent.
     """
 
     def __init__(self, socket: WebSocket, limits: ChannelLimits, clock: Clock) -> None:
@@ -65,7 +66,7 @@ class DeviceSocket:
                 raise DeviceGoneError from None
 
     async def close(self, code: Close, detail: str = "") -> None:
-        """Say why, then close. A connection that is lost already, or is not read, is no error."""
+        """Send the reason, then close. It is no error if the connection is lost or the device does not read."""
         with contextlib.suppress(DeviceGoneError, RuntimeError, WebSocketDisconnect, TimeoutError):
             if code is not Close.DONE:
                 await self.send("error", code=int(code), message=detail or code.sentence)
@@ -76,10 +77,10 @@ class DeviceSocket:
     # -- reading --
 
     async def read(self, head: ReadHead, intercept: Intercept) -> None:
-        """Read until the connection ends: raises DeviceGoneError then, and ClosingError for what the protocol forbids.
+        """Read until the connection ends: then raises DeviceGoneError, or ClosingError for what the protocol forbids.
 
-        `head(jpeg)` gives what a JPEG's header says, None where it has none. `intercept(message)` is asked first and
-        says whether it has dealt with a message; the others wait for whoever awaits one.
+        `head(jpeg)` returns what a JPEG's header says, None if it has none. `intercept(message)` is asked first, and
+        returns whether it has handled a message. The others are kept for `message`.
         """
         while True:
             received = await self._receive()
@@ -116,7 +117,8 @@ class DeviceSocket:
             raise ClosingError(Close.FLOOD, "messages come faster than they are answered") from None
 
     def _bound_rate(self) -> None:
-        """By the mean: where server or line stood still, what an honest device sent meanwhile comes all at once."""
+        """Close a socket that sends too much on average. After a stall, an honest device's frames arrive all at
+        once."""
         now, most = self._clock(), 4 * self._limits.max_frames_per_second
         self._surplus = max(0.0, self._surplus - most * max(0.0, now - self._received_at)) + 1
         self._received_at = now
@@ -131,9 +133,9 @@ class DeviceSocket:
         else:
             self.intake.take(frame, read_head, self._clock())
 
-    # -- what others await --
+    # -- messages that others wait for --
 
     async def message(self, within: float | None = None) -> Message:
-        """The next message. Raises TimeoutError after `within` seconds."""
+        """Return the next message. Raises TimeoutError after `within` seconds."""
         async with asyncio.timeout(within):
             return await self._messages.get()

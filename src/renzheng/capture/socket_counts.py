@@ -7,17 +7,17 @@ from typing import Protocol
 
 
 class SocketCounts(Protocol):
-    """Counts by address (of IPv6 one /64)."""
+    """Counts open sockets by address (for IPv6, by /64)."""
 
     async def enter(self, address: str) -> str | None:
-        """Take a place for one more socket, which is given back by what is returned; None where all are taken."""
+        """Count one more socket. Returns a key for giving it back; None if the address has its maximum."""
         ...
 
     async def leave(self, address: str, place: str) -> None: ...
 
 
 class OwnSocketCounts:
-    """Those of this process alone. `most`: of one address."""
+    """Counts the sockets of this process alone. `most`: sockets per address."""
 
     def __init__(self, most: int) -> None:
         self._most = most

@@ -1,4 +1,4 @@
-"""Waiting and waking: judges wait for work, sockets and callers wait for a verdict, in this process and in others."""
+"""Waiting and waking: judges wait for work, sockets and callers wait for a verdict, across processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from renzheng.capture.ports import News
 from renzheng.verification.session import Session, State
 
 WORK, VERDICT = "judging", "verdict"
-"""Topics: a session waits for a judge; a session, by its number, has a verdict."""
+"""Topics: a session waits for a judge; the session with this number has a verdict."""
 
 
 class SessionSource(Protocol):
@@ -18,8 +18,8 @@ class SessionSource(Protocol):
 
 
 class Verdicts:
-    """Wakes judges, and those who wait for a verdict. `poll` seconds: how often waiters look for themselves. `news`:
-    to and from other processes; None: there are none."""
+    """Wakes judges, and those who wait for a verdict. `poll`: seconds after which they check by themselves. `news`:
+    connects to other processes; None: there are none."""
 
     def __init__(self, sessions: SessionSource, poll: float = 1.0, news: News | None = None) -> None:
         self._sessions = sessions
@@ -31,20 +31,20 @@ class Verdicts:
         self._told = 0
 
     def start(self) -> None:
-        """Listen to other processes, from now on."""
+        """Start to listen to other processes."""
         if self._news is not None:
             self._news.listen(self._heard)
 
     def wake(self) -> None:
-        """There is a session to judge."""
+        """Announce that a session waits to be judged."""
         self._tell(WORK, 0)
 
     def go_on(self) -> None:
-        """The judge of this process has room for another."""
+        """Announce that a judge of this process has room for another session."""
         self._work.set()
 
     def publish(self, session_id: int) -> None:
-        """A verdict was recorded."""
+        """Announce that a verdict was recorded."""
         self._tell(VERDICT, session_id)
 
     def _heard(self, topic: str, number: int) -> None:
@@ -57,14 +57,17 @@ class Verdicts:
                     event.set()
 
     async def work(self) -> None:
-        """Returns when there may be work: when woken, or after the poll interval."""
+        """Wait until there may be work: until woken, or for the poll interval."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._poll):
                 await self._work.wait()
         self._work.clear()
 
     async def decided(self, token: str) -> Session | None:
-        """The session once its attempt was judged: finished, or open for another; None where the token is gone."""
+        """Wait until the session's attempt was judged, and return the session: finished, or open for another attempt.
+
+        None if the token no longer exists.
+        """
         news = asyncio.Event()
         try:
             while True:
@@ -74,7 +77,7 @@ class Verdicts:
                     return session
                 self._waiting[news] = session.id
                 if told != self._told:
-                    continue  # perhaps it was this one's verdict, while nobody listened for it yet
+                    continue  # this verdict may have come before anybody listened for it
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._poll):
                         await news.wait()

@@ -1,4 +1,4 @@
-"""One socket's stay in the capture channel: ties it to its session, and runs attempts to an outcome."""
+"""One socket's visit to the capture channel: ties it to its session, and runs attempts until there is an outcome."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ MAX_HEARTBEAT_SECONDS = 3.0
 MIN_HEARTBEAT_SECONDS = 0.3
 
 FAULTLESS = frozenset({End.TURNED, End.CAMERA, End.EASED, End.SLOW_LINE})
-"""Ends for which the person can do nothing: spared, as far as the token's budget goes. `SERVER` has one of its own."""
+"""Ends that are not the person's fault. They are spared within the token's budget; `SERVER` has a budget of its own."""
 
 SPARE_SECONDS = 15.0
-"""Beside the actions' own time, what an attempt needs of a token's life to be worth waiting for: the line, the face."""
+"""Seconds that an attempt needs beside its actions, for the round trip and the neutral face."""
 
 log = structlog.get_logger("renzheng.capture")
 
 
 class Sockets(Protocol):
-    """The sockets that are open in this process, by session: what a visit needs of its channel."""
+    """The sockets that are open in this process, by session, as a visit needs them from its channel."""
 
     def entered(self, session_id: int, visit: Visit) -> Visit | None: ...
     def left(self, session_id: int, visit: Visit) -> None: ...
@@ -55,7 +55,7 @@ class Sockets(Protocol):
 
 
 class Visit:
-    """One socket's stay: hello, claim, attempts, outcome."""
+    """One socket's visit: hello, claim, attempts, outcome."""
 
     def __init__(
         self,
@@ -84,7 +84,8 @@ class Visit:
         self._is_stirred = asyncio.Event()
 
     async def run(self) -> Close:
-        """To the close code of a good end. Raises ClosingError and DeviceGoneError for all others."""
+        """Run the visit, and return the close code of its normal end. Raises ClosingError and DeviceGoneError
+        otherwise."""
         stay = asyncio.create_task(self._stay())
         others = [
             asyncio.create_task(self._device.read(self._parts.lookout.head, self._intercept)),
@@ -102,7 +103,7 @@ class Visit:
             await asyncio.gather(stay, *others, return_exceptions=True)
 
     async def leave(self) -> None:
-        """Let the grace begin: from now on another device waits only that long."""
+        """Start the grace period, after which another device may have the session."""
         if (guest := self._guest) is not None:
             self._sockets.left(guest.session.id, self)
             with contextlib.suppress(Exception):
@@ -110,7 +111,7 @@ class Visit:
                 await self._parts.sessions.touch_device(guest.session.id, guest.secret, now, self._socket)
 
     async def _keep_claim(self) -> None:
-        """Say every few seconds that this device is here; end where another has taken over."""
+        """Send a heartbeat every few seconds. Raises ClosingError if another device has taken over."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._heartbeat_seconds):
@@ -121,14 +122,14 @@ class Visit:
             now = self._parts.clock()
             if not await self._parts.sessions.touch_device(guest.session.id, guest.secret, now, self._socket):
                 raise ClosingError(Close.TAKEN_OVER)
-            self._sockets.entered(guest.session.id, self)  # of two that came at once, the row says whose it is
+            self._sockets.entered(guest.session.id, self)  # if two came at once, the row says which one has it
 
     @property
     def _heartbeat_seconds(self) -> float:
-        """Three of them in a device's grace, so that another process does not take it for gone."""
+        """A third of the grace period, so that another process does not take the device for gone."""
         return min(MAX_HEARTBEAT_SECONDS, max(MIN_HEARTBEAT_SECONDS, self._settings.device_grace_seconds / 3))
 
-    # -- the stay --
+    # -- the whole visit --
 
     async def _stay(self) -> Close:
         session, attempt = await self._enter()
@@ -163,7 +164,7 @@ class Visit:
                 session, attempt = await self._reload(), None
                 continue
             if end is End.TIMEOUT and (attempt.unwatched or await self._was_left()):
-                end = End.SERVER  # it went on after a stop of the server, which took time away from it
+                end = End.SERVER  # a restart of the server took time from it
             self._came_from = None
             counted = await self._counts(attempt, end)
             session = await self._reload()
@@ -177,9 +178,9 @@ class Visit:
             attempt = None
 
     async def _counts(self, attempt: Attempt, end: End) -> bool:
-        """Whether an attempt that is over counted, once it was spared what it may be spared.
+        """Return whether an ended attempt counts, after it was spared if it can be.
 
-        Its end alone does not say: another socket may have had it.
+        Its end alone does not tell: another socket may have had the attempt.
         """
         known = await self._parts.sessions.attempt(attempt.session_id, attempt.number)
         if end is End.EASED:
@@ -194,7 +195,7 @@ class Visit:
         return not await self._parts.sessions.spare(attempt.session_id, attempt.number, most)
 
     async def _excuse(self, attempt: Attempt) -> bool:
-        """Give back an attempt that the server could not watch. False once a token has had as many as it may."""
+        """Give back an attempt that the server could not watch. False if the token has used up its excused attempts."""
         most = self._settings.max_excused_attempts
         excused = await self._parts.sessions.excuse(attempt.session_id, attempt.number, most)
         self._parts.counter.step("excused" if excused else "not_excused")
@@ -203,7 +204,7 @@ class Visit:
 
     @contextlib.asynccontextmanager
     async def _place(self, session: Session, has_begun: bool) -> AsyncIterator[Place]:
-        """A place for an attempt, once it is this session's turn. Raises ClosingError where that would be too late."""
+        """Hold a place for an attempt once it is this session's turn. Raises ClosingError if that would be too late."""
         self._is_waiting = self._device.waits = True
         try:
             async with self._places.place(
@@ -218,7 +219,7 @@ class Visit:
             self._is_waiting = self._device.waits = False
 
     def _patience(self, session: Session) -> Patience:
-        """How long it is of use to wait: what is left of the token's life has to be enough for an attempt."""
+        """Compute the longest useful wait: the rest of the token's life must be enough for an attempt."""
         pace = self._settings.pace
         actions, _ = session.policy.next_challenge(session.challenges_shown, session.eased)
         needed = SPARE_SECONDS + pace.neutral_seconds + actions * pace.for_one_action(session, actions)
@@ -229,23 +230,24 @@ class Visit:
         await self._device.send("wait", position=turn.position, seconds=round(turn.seconds))
 
     async def _ease(self, action: str) -> None:
-        """Once a token; who asks again is given nothing new."""
+        """Ease the coming attempts, once per token. A second request changes nothing."""
         assert self._session is not None
         if await self._parts.sessions.ease(self._session.id, action):
             self._parts.counter.step("eased")
 
     async def _ending(self, session: Session) -> EndReason:
-        """As what a session is judged that has no attempt left."""
+        """Return the reason with which a session without attempts left is judged."""
         attempt = await self._parts.sessions.attempt(session.id, session.attempt)
         return EndReason.SERVER_LOST if attempt is not None and attempt.is_server_fault else EndReason.ATTEMPTS_USED
 
     def _eases(self, session: Session) -> bool:
-        """Whether more time and another action can still be asked for, and asking would not end the verification."""
+        """Return whether the person can still ask for more time and another action without ending the verification."""
         spare = session.spared < self._settings.spared_attempts
         return session.eased is None and (spare or session.attempts_left(session.policy.attempts) > 1)
 
     async def _enter(self) -> tuple[Session, Attempt | None]:
-        """From hello to welcome: the session, and the attempt that goes on. Raises ClosingError where it may not."""
+        """Let the device in. Returns the session, and the attempt that goes on. Raises ClosingError if it may not
+        enter."""
         entry = Entry(self._parts, self._settings, self._websocket, self._device, self._sockets.is_open, self._socket)
         guest = self._guest = await entry.let_in()
         self._session = guest.session
@@ -264,7 +266,8 @@ class Visit:
         return guest.session, attempt
 
     async def _cut_off(self, session: Session) -> bool:
-        """Whether a stop of the server ended the attempt that this device left, and it was given back."""
+        """Return whether a stop of the server ended the attempt that this device left, and the attempt was given
+        back."""
         if session.state is not State.CAPTURING:
             return False
         attempt = await self._parts.sessions.attempt(session.id, session.attempt)
@@ -274,17 +277,17 @@ class Visit:
         return (attempt.unwatched or (had_time and await self._was_left())) and await self._excuse(attempt)
 
     async def _was_left(self) -> bool:
-        """Whether the device came from a node that is gone, or stands still."""
+        """Return whether the device came from a node that is gone or stands still."""
         return self._came_from is not None and await self._parts.nodes.is_gone(self._came_from)
 
     def look(self) -> None:
-        """Perhaps another socket has this session now."""
+        """Check at once whether another socket has this session now."""
         self._is_stirred.set()
 
     # -- attempts --
 
     async def _wait_for_start(self, session: Session) -> Session:
-        """Nobody holds a place for longer than the token lives."""
+        """Wait for the person to start. Raises ClosingError when the token's life ends."""
         try:
             async with asyncio.timeout(max(0.0, session.expires_at - self._parts.clock())):
                 while not isinstance(await self._device.message(), Start):
@@ -294,7 +297,8 @@ class Visit:
         return await self._reload()
 
     async def _begin(self, session: Session) -> Attempt | None:
-        """A new attempt with a new challenge. None where the day's attempts are used up: judged as that at once."""
+        """Open a new attempt with a new challenge. If the day's attempts are used up, hand that to judging and return
+        None."""
         parts, policy, now = self._parts, session.policy, self._parts.clock()
         used_up = (
             bool(policy.attempts_a_day)
@@ -314,12 +318,13 @@ class Visit:
         return Attempt(session.id, number, now, actions)
 
     async def _refuse_photo(self, session: Session) -> Close:
-        """The merchant's photo cannot be compared with: nothing is captured, and nothing billed."""
+        """End a session whose photo cannot be compared with: nothing is captured, and nothing billed."""
         number = await self._open_attempt(session, (), self._parts.clock())
         return await self._finish(session, number, EndReason.PHOTO_UNUSABLE)
 
     async def _open_attempt(self, session: Session, actions: tuple[str, ...], now: float) -> int:
-        """The new attempt's number. Raises ClosingError where another socket has the session or the token is dead."""
+        """Open an attempt and return its number. Raises ClosingError if another socket has the session or the token is
+        dead."""
         number = await self._parts.sessions.begin_attempt(session.id, session.attempt, actions, now, self._socket)
         if number is None:
             raise ClosingError(Close.TAKEN_OVER if session.alive(now) else Close.EXPIRED)
@@ -353,7 +358,7 @@ class Visit:
     # -- the end --
 
     async def _finish(self, session: Session, attempt: int, ending: EndReason) -> Close:
-        """Hand over what no further attempt can follow."""
+        """End a session that can have no further attempt, and wait for its outcome."""
         await self._hand_over_to_judging(session.id, attempt, ending)
         return await self._ended()
 
@@ -373,9 +378,9 @@ class Visit:
         self._parts.verdicts.wake()
 
     async def _outcome(self) -> Close | None:
-        """Wait for the verdict and tell passed or failed: not why, only what the person can do about it.
+        """Wait for the verdict and tell the device passed or failed: not why, only what the person can do about it.
 
-        None where liveness failed and another attempt may follow.
+        None if liveness failed and another attempt may follow.
         """
         self._device.waits_for_outcome = True
         excused = 0 if self._session is None else self._session.excused
@@ -404,7 +409,7 @@ class Visit:
     # -- what a device may say at any time --
 
     async def _intercept(self, message: Message) -> bool:
-        """Answer a hand-over or a cancel, wherever the visit stands; True where the message is dealt with."""
+        """Handle the messages that a device may send at any time. Returns True if this was one."""
         if isinstance(message, Cancel):
             self._parts.counter.step("cancelled", message.reason or "")
             raise ClosingError(Close.DONE)
@@ -415,7 +420,7 @@ class Visit:
             await self._interrupt(message)
             return True
         if isinstance(message, Start) and (self._running is not None or self._is_waiting):
-            return True  # a second press of the button; kept, it would begin the next attempt by itself
+            return True  # a second press of the button; if kept, it would start the next attempt by itself
         if not isinstance(message, Handover):
             return False
         if (guest := self._guest) is None or guest.is_bound:
@@ -426,7 +431,7 @@ class Visit:
         return True
 
     async def _interrupt(self, message: Restart | Ease) -> None:
-        """End the attempt that is under way; between attempts, help can be asked for with the next."""
+        """End the attempt under way. Between attempts, an Ease applies to the next one."""
         if self._guest is None:
             raise ClosingError(Close.MALFORMED, "the first message is hello")
         if self._running is not None:

@@ -1,6 +1,6 @@
-"""For how long the server did not watch: told from its own clock and from what had reached it, never by a device.
+"""For how long the server did not watch, from its own clock and the frames that it received, never from a device.
 
-What a person did in that time nobody saw, so an attempt that fails in it is the server's fault.
+Nobody saw what the person did in that time, so an attempt that fails then is the server's fault.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from renzheng.capture.ports import Clock
 
 MAX_GAP_SECONDS = 0.4
-"""An eye is closed for about as long: what is shorter hides no action."""
+"""A blink takes about as long: a shorter gap hides no action."""
 
 MISSED_FRAMES = 2
-"""Frames that came in a gap and were not looked at: with fewer of them it was the device that sent none."""
+"""Frames of a gap that were received and not looked at. If there are fewer, the device sent too few."""
 
 PULSE_SECONDS = 0.1
 REMEMBERED_SECONDS = 120.0
@@ -23,7 +23,7 @@ REMEMBERED_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """Frames that came and were not looked at: how many, and when the first of them had come."""
+    """Frames that were received and not looked at: how many, and when the first of them arrived."""
 
     frames: int = 0
     since: float = 0.0
@@ -33,16 +33,16 @@ class Missed:
         return Missed(self.frames + later.frames, first.since)
 
     def seconds(self, until: float) -> float:
-        """For how long the server did not look; 0 where that hides no action."""
+        """Return for how long the server did not look; 0 if that hides no action."""
         gap = until - self.since if self.frames >= MISSED_FRAMES else 0.0
         return gap if gap > MAX_GAP_SECONDS else 0.0
 
 
 class Watch:
-    """One step: which of its frames were looked at.
+    """Tracks which frames of one step were looked at.
 
-    A gap begins with a frame that has reached the server and passes unseen. So a device that sends nothing for a
-    while, and then much at once, makes none.
+    A gap begins with a frame that was received and not looked at. So a device that sends nothing for a while, and then
+    much at once, makes no gap.
     """
 
     def __init__(self) -> None:
@@ -50,23 +50,24 @@ class Watch:
         self._blind = 0.0
 
     def looked(self, at: float, missed: Missed) -> None:
-        """A frame that came at `at` was looked at; `missed`: those that came since the one before and were not."""
+        """Record that the frame received at `at` was looked at. `missed`: frames since the one before that were not."""
         self._blind += (self._missed + missed).seconds(at)
         self._missed = Missed()
 
     def lost(self, at: float, missed: Missed) -> None:
-        """A frame that came at `at` was to be looked at and was not, as `missed` before it."""
+        """Record that the look at the frame received at `at` was lost, as were the looks at `missed` before it."""
         self._missed = self._missed + missed + Missed(1, at)
 
     def blind_seconds(self, now: float, waiting: Missed) -> float:
-        """Seconds for which frames came and none was looked at. `waiting`: those that came since the last look."""
+        """Return for how long frames arrived and none was looked at. `waiting`: those that arrived since the last
+        look."""
         return self._blind + (self._missed + waiting).seconds(now)
 
 
 class Pulse:
-    """Beats as long as the server's loop runs; where it was late, the server stood still.
+    """Beats as long as the server's event loop runs. If a beat is late, the server stood still.
 
-    Frames that came meanwhile have the time at which it went on, so nothing that is measured by their times holds.
+    Frames that arrive meanwhile get the time at which the loop continues, so measurements of their times are wrong.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -90,5 +91,5 @@ class Pulse:
             self._stalls.popleft()
 
     def stalled_seconds(self, since: float) -> float:
-        """Seconds since then in which the server stood still."""
+        """Return for how many seconds after `since` the server stood still."""
         return sum(until - max(begun, since) for begun, until in self._stalls if until > since)

@@ -1,7 +1,7 @@
 """Judging: claims a session whose capture is complete, measures its stored frames, and records the verdict.
 
-Reads nothing but what was stored, so it can be repeated and gives the same numbers. A lease with an epoch guards
-it: a judge that died, or was thought dead, records nothing.
+It reads only what was stored, so it can be repeated with the same numbers. A lease with an epoch guards it: a judge
+that died, or was thought dead, records nothing.
 """
 
 from __future__ import annotations
@@ -37,13 +37,14 @@ from renzheng.verification.records import EnrolledPerson, JudgingJob
 from renzheng.verification.session import Attempt, CompareLib, EndReason, FrameRecord, Session
 
 SEEN_FRAMES = 2
-"""Frames of earlier verifications that one may hold: a camera that shows the same test picture now and then is none."""
+"""Frames of earlier verifications that a session may contain: a camera that sometimes shows a test picture is no
+replay."""
 
 LOST_SECONDS = 1.0
-"""After which another judge tries what one has lost."""
+"""Seconds after which another judge tries a session whose examination was lost."""
 
 BUSY_SECONDS = 1.0
-"""For which a judge asks no more of an engine that had no room, or of a store that was away."""
+"""Seconds for which a judge pauses after the engine had no room or the store did not answer."""
 
 log = structlog.get_logger("renzheng.judging")
 
@@ -81,24 +82,26 @@ class Identities(Protocol):
 
 
 class Examiner(Protocol):
-    """The engine's judging side, at low priority. Raises ExaminerLostError where its process died or took too long.
+    """The engine's judging side, at low priority. Raises ExaminerLostError if its process died or took too long.
 
-    `present` also gives the templates of the frames to compare: for `compare` alone, and kept nowhere."""
+    `present` also returns the templates of the frames to compare. They are for `compare` alone and kept nowhere.
+    """
 
     async def present(self, frames: Sequence[Frame]) -> tuple[Measurement, tuple[bytes, ...]]: ...
     async def compare(self, templates: Sequence[bytes], photo: bytes) -> Comparison: ...
 
 
 class ExaminerLostError(Exception):
-    """The engine gave no answer; the lease is given up as a lost one, and another judge tries again."""
+    """The engine gave no answer. The lease counts as lost, and another judge tries again."""
 
 
 class ExaminerBusyError(ExaminerLostError):
-    """The engine had no room, and nothing was begun; the session is given back, and its lease is not a lost one."""
+    """The engine had no room, and nothing was begun. The session is given back, and its lease does not count as
+    lost."""
 
 
 class Judge:
-    """Judges what waits, `at_once` sessions at a time."""
+    """Judges the sessions that wait, `at_once` of them at a time."""
 
     def __init__(
         self,
@@ -116,8 +119,8 @@ class Judge:
         max_excused: int = defaults.MAX_EXCUSED_ATTEMPTS,
         meter: WorkMeter | None = None,
     ) -> None:
-        """`max_excused`: attempts a token that do not count as the server could not watch them. `meter`: is told of
-        each judgement."""
+        """`max_excused`: most attempts of a token that do not count because the server could not watch them. `meter`:
+        measures each judgement."""
         self._sessions = sessions
         self._identities = identities
         self._examiner = examiner
@@ -144,7 +147,7 @@ class Judge:
                 if len(running) < self._at_once:
                     job = await self._claim()
                 if job is not None:
-                    self._served = job.session.account_id  # whose turn it was
+                    self._served = job.session.account_id  # the next claim prefers other accounts
                     task = asyncio.create_task(self._judge_safely(job))
                     task.add_done_callback(lambda _: self._verdicts.go_on())
                     running.add(task)
@@ -156,7 +159,7 @@ class Judge:
             await asyncio.gather(*running, return_exceptions=True)
 
     async def _claim(self) -> JudgingJob | None:
-        """None too while the store is away: what is being judged meanwhile goes on."""
+        """Claim a session. None also if the store does not answer; judgements under way go on."""
         try:
             job = await self._sessions.claim_judging(self._clock(), self._lease, self._served)
         except UnavailableError as error:
@@ -174,7 +177,7 @@ class Judge:
             with self._meter.piece(self._clock):
                 await self.judge(job)
         except asyncio.CancelledError:
-            # The server stops in good order: that is no lost lease.
+            # The server stops regularly, so the lease does not count as lost.
             await self._sessions.release_judging(session_id, job.epoch)
             raise
         except ExaminerBusyError as error:
@@ -187,7 +190,7 @@ class Judge:
             log.warning("judging_lost", session=session_id, epoch=job.epoch, why=str(error))
             heartbeat.cancel()
             with contextlib.suppress(UnavailableError):
-                # It counts as lost, and nobody waits until it would have run out.
+                # The lease counts as lost, but it is shortened, so that another judge need not wait for its end.
                 await self._sessions.renew_judging(session_id, job.epoch, self._clock() + LOST_SECONDS)
         except UnavailableError as error:
             self._counter.step("judging_put_off")
@@ -201,20 +204,20 @@ class Judge:
             heartbeat.cancel()
 
     async def _give_back(self, job: JudgingJob) -> None:
-        """No lease is lost by what was no fault of the session's; where the records are away too, it runs out."""
+        """Give a session back without a lost lease. If the store does not answer either, the lease runs out."""
         with contextlib.suppress(UnavailableError):
             await self._sessions.release_judging(job.session.id, job.epoch)
-        await asyncio.sleep(BUSY_SECONDS)  # in which this place takes no other
+        await asyncio.sleep(BUSY_SECONDS)  # this place takes no other session meanwhile
 
     async def _renew(self, job: JudgingJob) -> None:
         while True:
             await asyncio.sleep(self._lease / 3)
-            with contextlib.suppress(UnavailableError):  # the next one may come in time
+            with contextlib.suppress(UnavailableError):  # the next renewal may come in time
                 if not await self._sessions.renew_judging(job.session.id, job.epoch, self._clock() + self._lease):
                     return
 
     async def judge(self, job: JudgingJob) -> bool:
-        """Examine, decide, record. True where this judge's verdict is the one that stands."""
+        """Examine the session, decide, and record. True if this judge's verdict is the one that was recorded."""
         lost = job.lost_leases >= self._lost_leases
         session_id, attempt = job.session.id, job.session.attempt
         measured = await self._sessions.measured(session_id, attempt)
@@ -241,12 +244,15 @@ class Judge:
                 self._counter.step("excused")
                 log.warning("attempt_unwatched", session=job.session.id, attempt=job.session.attempt, excused=True)
             self._verdicts.publish(session_id)
-            with contextlib.suppress(Exception):  # what is left over is swept
+            with contextlib.suppress(Exception):  # leftovers are swept later
                 await self._sessions.forget_measured(session_id, attempt)
         return recorded
 
     async def _may_begin(self, session: Session, excused: bool) -> bool:
-        """Whether the token, and the day of its ID number, have another attempt. `excused`: without counting this."""
+        """Return whether the token, and the day of its ID number, allow another attempt.
+
+        `excused`: this attempt does not count.
+        """
         if session.excused >= self._max_excused if excused else session.attempts_left(session.policy.attempts) == 0:
             return False
         most = session.policy.attempts_a_day
@@ -257,7 +263,8 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class RecordedVerdict:
-    """A verdict and the numbers behind it. `best_frame`: a sequence. `failed_layers`: of liveness, for the operator."""
+    """A verdict and the numbers behind it. `best_frame`: a frame's sequence. `failed_layers`: of liveness, for the
+    operator."""
 
     verdict: Verdict
     record: str
@@ -275,9 +282,9 @@ async def examine(
     seen_frames: int = SEEN_FRAMES,
     measured: Mapping[bytes, bytes] | None = None,
 ) -> RecordedVerdict:
-    """Measure what was stored, and decide. Only reads, so that it can be repeated: same frames, same numbers.
+    """Measure what was stored, and decide. It only reads, so it can be repeated: same frames, same numbers.
 
-    `measured`: by frames' digests, what was measured of them live. The numbers are the same without it.
+    `measured`: what was measured of the frames live, by their digests. The numbers are the same without it.
     """
     number = attempt.number if attempt else session.attempt
     ending = session.ending or EndReason.COMPLETED
@@ -297,7 +304,7 @@ async def examine(
     evidence = partial(_evidence, ending, measurement, session.policy.light, not faults, unwatched)
     if evidence().is_live and measurement is not None:
         enrolment, photo = await _photo(session, sessions, identities)
-        # Without a photo the person is compared with themself, so that a miss takes as long as a hit.
+        # Without a photo, compare the person with themself, so that a miss takes as long as a hit.
         decoy = frames[measurement.best_frame or 0][1]
         comparison = await examiner.compare(templates, photo or decoy)
         if photo is None:
@@ -318,7 +325,7 @@ async def examine(
 
 
 async def _photo(session: Session, sessions: FrameSource, identities: Identities) -> tuple[IdentityMatch, bytes | None]:
-    """The photo to compare with. Reached by live people only."""
+    """Return the photo to compare with. Called for live people only."""
     if session.details.compare_lib is CompareLib.LOCAL:
         return IdentityMatch.NOT_ASKED, await sessions.photo(session.id)
     enrolled = await identities.lookup(session.account_id, session.details.id_card)
@@ -398,7 +405,7 @@ def _evidence(
 def _record(
     measurement: Measurement | None, comparison: Comparison | None, faults: Sequence[transcript.TranscriptFault]
 ) -> str:
-    """All numbers behind a verdict as one JSON text; the store seals it."""
+    """Return all numbers behind a verdict as one JSON text, which the store seals."""
     numbers = {
         "transcript": [str(fault) for fault in faults],
         "presentation": measurement.as_dict() if measurement else None,

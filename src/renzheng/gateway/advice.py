@@ -1,6 +1,6 @@
-"""Why a request was refused and what to do about it, in English and Chinese, for its operator or a local developer.
+"""Explains to the operator, or to a local developer, why a request was refused and what to do, in English and Chinese.
 
-Everything is made in constant time, and holds nothing that a caller sent but the names of parameters.
+Every text is made in constant time. Of what a caller sent, it holds only names of parameters.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MAX_NAMES = 4
 
 
 def why(request: Request, error: ApiError) -> tuple[str, str]:
-    """Why the request was refused and what to do, in English and Chinese."""
+    """Return why the request was refused and what to do, in English and Chinese."""
     en, zh = _why(request, error)
     if "{" not in en:
         return en, zh
@@ -32,7 +32,7 @@ def why(request: Request, error: ApiError) -> tuple[str, str]:
 
 
 def _words(request: Request) -> dict[str, tuple[str, str]]:
-    """What stands for the marks in sentences that speak of the product: its names, in English and Chinese."""
+    """Return the product's names for the placeholders of the sentences, in English and Chinese."""
     product = request.product
     sealable = next((one for one in product.actions if one.sealable), None)
     action = request.action.manifest if hasattr(request, "action") else None
@@ -92,7 +92,7 @@ def _why(request: Request, error: ApiError) -> tuple[str, str]:
 
 
 def _shown(name: str) -> str:
-    """A name of the caller's, if it can be nothing else than the name of a parameter or header."""
+    """Return a name that the caller sent, if it has the form of a parameter's or header's name."""
     return name if _PLAIN.fullmatch(name) and not _DIGITS.search(name) else "…"
 
 
@@ -151,7 +151,7 @@ def _authorization(request: Request, error: ApiError) -> tuple[str, str]:
 
 
 def _labels(hosts: list[bytes]) -> set[str]:
-    """The first labels of hosts, as clients cut them off."""
+    """Return the first labels of hosts, as clients cut them off."""
     return {name.split(b".", 1)[0].decode("latin-1") for host in hosts for name in host_readings(host)}
 
 

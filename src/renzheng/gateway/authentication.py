@@ -1,4 +1,4 @@
-"""The handlers that find out who is calling: from the headers first, and only then from the body."""
+"""The handlers that identify the caller: from the headers first, and only then from the body."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _is_number(text: str, digits: int) -> bool:
 
 
 def _seconds(timestamp: str) -> int:
-    if not _is_number(timestamp, 20):  # milliseconds too are a number, and far from now
+    if not _is_number(timestamp, 20):  # a timestamp in milliseconds is a number too, but far from now
         raise CommonParameterTypeError(name="Timestamp")
     return int(timestamp)
 
@@ -86,7 +86,7 @@ def _network(text: str) -> IPv4Network | IPv6Network:
 
 
 class Authentication:
-    """The first half of the pipeline's handlers, with what they need. `services`: those that are offered."""
+    """The first handlers of the pipeline. `services`: the services on offer."""
 
     def __init__(self, keys: KeyFinder, settings: GatewaySettings, services: Collection[str]) -> None:
         self._keys = keys
@@ -104,11 +104,11 @@ class Authentication:
         return self._in_flight.total
 
     def new_body(self, address: str) -> RequestBody:
-        """The body of a request that has begun; to be released when it ends."""
+        """Make the body of a new request. It must be released when the request ends."""
         return RequestBody(self._in_flight, self._watch, self._settings, address, self._buffers)
 
     def check_protocol(self, request: Request) -> None:
-        """GET or POST, and no header twice that decides anything."""
+        """Accept only GET and POST, and refuse a decisive header that comes twice."""
         request.is_tc3 = (
             b"authorization" in request.headers
             or (request.method == "POST" and request.content_type not in FORM_TYPES)
@@ -129,7 +129,7 @@ class Authentication:
             raise RequestSizeLimitExceededError("query", limit=self._settings.query_bytes)
 
     def read_form(self, request: Request) -> Awaitable[None] | None:
-        """A v1 POST keeps even its common parameters in the body, so that this body is read first."""
+        """Read a v1 POST's body first, as it holds even the common parameters."""
         if request.is_tc3 or request.method == "GET":
             return None
         return _read(request, self._settings.v1_body_bytes, FormTooLargeError)
@@ -172,20 +172,21 @@ class Authentication:
         request.token = request.header(b"x-tc-token") or None
 
     def _endpoint_services(self, request: Request) -> set[str]:
-        """What clients take for the service that cut it off the endpoint: `127` for 127.0.0.1:8400."""
+        """Return what clients read as the service from the endpoint's name: `127` for 127.0.0.1:8400."""
         if not _allowed(self._settings.endpoint_service, request):
             return set()
         hosts = host_readings(request.headers[b"host"].strip())
         return {host.split(b".", 1)[0].decode("latin-1") for host in hosts}
 
     def is_signed_for(self, request: Request, service: str) -> bool:
-        """Whether the signature's service may be this one; v1 names none, and so does one that is off the endpoint."""
+        """Return whether the signature may be for this service. A v1 signature names none, nor does one that took its
+        service from the endpoint."""
         if not request.is_tc3 or request.authorization.service == service:
             return True
         return request.authorization.service in self._endpoint_services(request)
 
     def service_of(self, request: Request) -> str:
-        """The offered service that the signature names, empty where it names none."""
+        """Return the offered service that the signature names; empty if it names none."""
         named = request.authorization.service if request.is_tc3 else ""
         return named if named in self._services else ""
 
@@ -196,7 +197,7 @@ class Authentication:
         request.key = key
 
     def decode_pairs(self, request: Request) -> None:
-        """All of a v1 request's parameters, once its key is known."""
+        """Decode all parameters of a v1 request, once its key is known."""
         if request.is_tc3:
             return
         given = request.parameters = unquoted(request.raw_pairs)
@@ -211,7 +212,7 @@ class Authentication:
             raise SignatureExpireError(now=int(request.wall))
 
     def read_body(self, request: Request) -> Awaitable[None] | None:
-        """Bound and read the body of a TC3 POST, hashing on the way. A GET's body is no part of the request."""
+        """Bound and read the body of a TC3 POST, and hash it on the way. A GET's body is not part of the request."""
         if request.method != "POST" or request.body.complete:
             return None
         return _read(request, self._settings.body_bytes, self._body_too_large)
@@ -243,7 +244,7 @@ class Authentication:
         )
 
     def _is_unsigned(self, request: Request) -> bool:
-        """Whether the body is left out of the signature, and may be; else the header counts for nothing."""
+        """Return whether the body is left out of the signature, and may be. If it may not, the header is ignored."""
         announced = request.headers.get(b"x-tc-content-sha256")
         if announced is None or announced.strip() != UNSIGNED_PAYLOAD:
             return False
@@ -253,7 +254,7 @@ class Authentication:
         return request.key.unsigned_payload or _allowed(self._settings.unsigned_payload, request)
 
     def check_token(self, request: Request) -> None:
-        """Temporary credentials come with their token and end; permanent ones have none."""
+        """Check a temporary credential's token and end. A permanent key must come without a token."""
         key = request.key
         if key.expires_at is not None and request.wall >= key.expires_at:
             raise TokenFailureError("the temporary credentials have ended")
@@ -276,7 +277,7 @@ class Authentication:
 
 
 def _read(request: Request, limit: int, too_large: Callable[[], ApiError]) -> Awaitable[None] | None:
-    """Read the body; at once where all of it came with the head, as nearly all do."""
+    """Read the body. If all of it came with the head, as is usual, nothing is awaited."""
     body = request.body
     if request.take_whole is not None and (whole := request.take_whole()) is not None:
         body.take(whole, limit=limit, too_large=too_large)
@@ -289,7 +290,7 @@ def _allowed(where: Where, request: Request) -> bool:
 
 
 def _read_pairs(request: Request, most: int) -> None:
-    """Who calls by the v1 methods, in the query or in the form: nothing but the SecretId is decoded."""
+    """Identify the caller of a v1 request, from its query or form. Only the SecretId is decoded."""
     text = request.query if request.method == "GET" else bytes(request.body.data)
     raw = request.raw_pairs = raw_pairs(text, most)
     if b"Language" in raw:
@@ -305,7 +306,7 @@ def _read_pairs(request: Request, most: int) -> None:
 
 
 def _is_plain(raw: RawPairs, name: str) -> bool:
-    """Whether a value stands as it was meant; one with escapes is looked at when its caller is known."""
+    """Return whether a value has no escapes. One with escapes is checked once its caller is known."""
     value = raw.get(name.encode("ascii"))
     return value is not None and b"%" not in value and b"+" not in value
 

@@ -1,4 +1,4 @@
-"""Reading request bodies from strangers: bounded in size, in time, and over all requests together."""
+"""Reads request bodies from strangers within bounds: of size, of time, and of memory over all requests."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from renzheng.gateway.errors import (
 
 Bytes = bytes | bytearray | memoryview
 MIN_STANDSTILL = 1.0
-"""Seconds by which a timer is late where the process stood still, as one does whose machine is paused or out of memory;
-a busy loop is late by less."""
+"""If a timer is late by more seconds than this, the process stood still: its machine was paused or out of memory. A
+busy event loop is late by less."""
 AsgiMessage = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[AsgiMessage]]
 ReadInto = Callable[[memoryview], AsyncGenerator[int, None]]
-"""Fills a buffer of the announced length and says how much is there, where the server offers that."""
+"""Fills a buffer of the announced length and returns how much was read. Not every server offers this."""
 TakeWhole = Callable[[], bytes | None]
-"""A body that is all there without waiting for it, None where it is not, where the server offers that."""
+"""Returns the body if all of it is already there, else None. Not every server offers this."""
 
 
 class ClientGoneError(Exception):
-    """The client left before its body was whole: there is nobody to answer."""
+    """The client disconnected before its body was complete, so nobody can be answered."""
 
 
 Holder = int | str
-"""Whose bytes are counted: an account by its number, or an address by its name while nobody has proved a key."""
+"""Who the bytes are counted for: an account by its number, or an address until a key is proved."""
 
 
 class BytesInFlight:
-    """The bytes of bodies that are held now, over all requests and by holder, as they arrive.
+    """Counts the bytes of bodies that are held now, over all requests and by holder, as they arrive.
 
-    Until a key is proved they are the address's, as anybody can name a SecretId; then they are the account's.
+    Until a key is proved they count for the address, as anybody can name a SecretId; then for the account.
     """
 
     def __init__(self, settings: GatewaySettings) -> None:
@@ -51,10 +51,10 @@ class BytesInFlight:
         self._share_limit = int(settings.bytes_in_flight * settings.in_flight_share)
         self._by_holder: dict[Holder, int] = {}
         self.total = 0
-        """Bytes that are held now."""
+        """The bytes that are held now."""
 
     def take(self, holder: Holder, count: int) -> None:
-        """Count `count` bytes more of a holder's, or raise at once."""
+        """Count `count` more bytes for a holder, or raise at once."""
         if self.total + count > self._total_limit:
             raise ServiceUnavailableError("bodies in flight are at their limit")
         held = self._by_holder.get(holder, 0) + count
@@ -75,9 +75,9 @@ class BytesInFlight:
 
 
 class SlowReadTimer:
-    """Ends reads that are too slow, with one timer for all of them: one a request costs 5 µs, as much as its HMACs.
+    """Ends reads that are too slow, with one timer for all. A timer per request costs 5 µs, as much as its HMACs.
 
-    Time in which this process itself stood still is nobody's: what was sent meanwhile waits unread in the kernel.
+    Time in which this process stood still does not count: what was sent meanwhile waits unread in the kernel.
     """
 
     def __init__(self, interval: float = 0.1) -> None:
@@ -88,8 +88,8 @@ class SlowReadTimer:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, body: RequestBody) -> float:
-        """Watch a read that begins now, which is returned in the event loop's seconds."""
-        # Kept: Python 3.11 asks the kernel for the process's number each time that it is asked for the loop.
+        """Watch a read that begins now. Returns its start, in the event loop's seconds."""
+        # Kept, because Python 3.11 makes a system call (getpid) each time that it is asked for the running loop.
         loop = self.loop = self.loop or asyncio.get_running_loop()
         self._reading.add(body)
         if self._timer is None:
@@ -117,7 +117,7 @@ class SlowReadTimer:
 
 
 class RequestBody:
-    """One request's body and what it holds of the bytes in flight, from the first byte until `release`."""
+    """One request's body and its share of the bytes in flight, from the first byte until `release`."""
 
     __slots__ = (
         "_address",
@@ -172,10 +172,10 @@ class RequestBody:
         limit: int,
         too_large: Callable[[], ApiError],
     ) -> None:
-        """Read all of it into `data`, hashing on the way.
+        """Read the whole body into `data`, and hash it on the way.
 
-        `announced`: Content-Length, None where there is none. ApiError where a bound is passed, ClientGoneError where
-        the client left.
+        `announced`: Content-Length, None if there is none. Raises ApiError if a bound is passed, ClientGoneError if the
+        client disconnected.
         """
         if announced is not None and announced > limit:
             raise too_large()
@@ -195,7 +195,7 @@ class RequestBody:
             self._watch.remove(self)
 
     def take(self, content: bytes, *, limit: int, too_large: Callable[[], ApiError]) -> None:
-        """All of it, as it was there at once: nothing is waited for and nothing timed. ApiError as `read`."""
+        """Take a body that is already complete, without waiting or timing. Raises ApiError as `read` does."""
         size = len(content)
         if size > limit:
             raise too_large()
@@ -203,7 +203,7 @@ class RequestBody:
         self.data, self.size, self.complete = content, size, True
 
     async def _fill(self, read_into: ReadInto, announced: int) -> None:
-        """Read into the place where it stays, of the announced size; memory that nothing came for is never touched."""
+        """Read into a buffer of the announced size. Memory that no bytes arrive for is never touched."""
         self._pages = self._buffers.take(announced)
         view, self._digest = memoryview(self._pages)[:announced], hashlib.sha256()
         async with contextlib.aclosing(read_into(view)) as arrivals:
@@ -216,7 +216,7 @@ class RequestBody:
         self.data, self.complete = view, True
 
     async def _gather(self, receive: Receive, limit: int, too_large: Callable[[], ApiError]) -> None:
-        """Read part by part, and join once: a buffer that grows is moved again and again."""
+        """Read part by part and join once at the end, as a growing buffer is moved again and again."""
         while not self.complete:
             self._take(await receive(), limit, too_large)
         self.data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
@@ -242,30 +242,30 @@ class RequestBody:
 
     @property
     def sha256(self) -> str:
-        """The hash of the whole body in lower-case hex, before `drop`."""
+        """The hash of the whole body in lower-case hex. To be read before `drop`."""
         if self._digest is not None:
             digest: str = self._digest.hexdigest()
             return digest
         return hashlib.sha256(self.data).hexdigest()
 
     def is_late(self, now: float) -> bool:
-        """Whether less has arrived by `now`, of the event loop's clock, than the settings ask for."""
+        """Return whether less has arrived by `now`, on the event loop's clock, than the settings demand."""
         settings = self._settings
         allowed = settings.body_grace + self.size / settings.body_rate
         return now - self._started > min(allowed, settings.body_seconds)
 
     def excuse(self, seconds: float) -> None:
-        """Of the time since its start so many seconds do not count."""
+        """Leave this many seconds out of the time since the read began."""
         self._started += seconds
 
     def stop(self) -> None:
-        """End the read that is going on, as too slow."""
+        """End the current read as too slow."""
         self._stopped = True
         if self._task is not None:
             self._task.cancel()
 
     def _hold(self, size: int) -> None:
-        """Have `size` bytes counted, where it is a body that counts."""
+        """Count `size` bytes as held, if this body is large enough to count."""
         if size > max(self._held, self._settings.uncounted_bytes):
             if self._holder is None:
                 self._holder = subscriber(self._address)
@@ -273,7 +273,7 @@ class RequestBody:
             self._held = size
 
     def prove(self, account_id: int) -> None:
-        """The caller is of this account: what is held is the account's from now on. AccountLimitExceededError."""
+        """Count the held bytes for this account from now on. Raises AccountLimitExceededError."""
         if self._held and self._holder is not None:
             held = self._held
             self._in_flight.release(self._holder, held)
@@ -282,11 +282,11 @@ class RequestBody:
             self._held = held
 
     def drop(self) -> None:
-        """Let go of the bytes; what still refers to them is counted until `release`."""
+        """Drop the bytes. They stay counted until `release`, as others may still refer to them."""
         self.data = b""
 
     def release(self) -> None:
-        """Let go of everything and count it no more: the request is over, or refused."""
+        """Drop everything and stop counting it: the request is over or refused."""
         self.data = b""
         self._chunks.clear()
         if self._pages is not None:
@@ -298,7 +298,7 @@ class RequestBody:
 
 
 async def discard_rest(receive: Receive, settings: GatewaySettings) -> None:
-    """Throw away what still arrives of a refused body, up to the settings' bounds.
+    """Read and discard the rest of a refused body, up to the settings' bounds.
 
     A connection that is closed while bytes arrive is reset, and the client would lose the answer.
     """

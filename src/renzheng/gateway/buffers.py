@@ -1,5 +1,4 @@
-"""Where large bodies are read to: memory that was used before, as fresh pages cost as much as all that is done with
-what is read into them."""
+"""Reusable buffers for large bodies. Fresh memory pages cost as much as all further work on the bytes in them."""
 
 from __future__ import annotations
 
@@ -9,21 +8,21 @@ import mmap
 from renzheng.base.defaults import MIB
 
 MAX_KEPT = 4
-"""Buffers that wait for the next body at most; there are as many in use as there are bodies."""
+"""Most unused buffers that are kept. The number in use is not bounded here."""
 KEPT_SECONDS = 5.0
-"""How long they wait before their memory is given back."""
+"""Seconds after which an unused buffer's memory is freed."""
 _UNTOUCHED = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 
 
 class BodyBuffers:
-    """Buffers of whole MiB. It still holds the bytes of its last user: only what was read anew may be looked at."""
+    """Buffers of whole MiB. A buffer still holds the bytes of its last user: only newly read bytes may be used."""
 
     def __init__(self) -> None:
         self._kept: list[mmap.mmap] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def take(self, size: int) -> mmap.mmap:
-        """At least `size` bytes. Of a new one, memory that nothing comes for is never touched."""
+        """Return a buffer of at least `size` bytes. In a new one, memory that no bytes arrive for is never touched."""
         whole = -(-size // MIB) * MIB
         for number, buffer in enumerate(self._kept):
             if len(buffer) == whole:
@@ -31,12 +30,12 @@ class BodyBuffers:
         return mmap.mmap(-1, whole, _UNTOUCHED)
 
     def give_back(self, buffer: mmap.mmap) -> None:
-        """Keep it for the next body. One that anybody still refers to is left to them."""
+        """Keep the buffer for the next body, unless something still refers to it."""
         if len(self._kept) >= MAX_KEPT:
             return
         try:
-            buffer.resize(len(buffer))  # refused while any view of it is there
-        except (BufferError, OSError, SystemError):  # the last: a platform that cannot resize
+            buffer.resize(len(buffer))  # raises BufferError while a view of it exists
+        except (BufferError, OSError, SystemError):  # SystemError: the platform cannot resize
             return
         self._kept.append(buffer)
         if self._timer is None:

@@ -1,4 +1,4 @@
-"""The mistakes that a signature may be wrong by, each in a sentence that says what to do, in English and Chinese."""
+"""The mistakes that make a signature wrong, each with a sentence that says what to do, in English and Chinese."""
 
 from __future__ import annotations
 

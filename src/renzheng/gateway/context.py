@@ -1,4 +1,4 @@
-"""One request on its way through the gateway: what each handler has found out, for those behind it."""
+"""One request on its way through the gateway: each handler stores here what later handlers need."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from renzheng.gateway.parameters import MessageReader
 from renzheng.gateway.signature import Authorization
 
 SendReply = Callable[[bytes], Awaitable[None]]
-"""Sends a whole reply of JSON, where the server offers that."""
+"""Sends a whole JSON reply. Not every server offers this."""
 _PROXY_MARKS = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via")
 
 
@@ -36,17 +36,21 @@ def _repeated(headers: list[tuple[bytes, bytes]]) -> frozenset[bytes]:
 
 
 class Request:
-    """Handlers write to it in the order of the pipeline; a field is meaningful from its handler on.
+    """The handlers fill the fields in the order of the pipeline; a field is meaningful from its handler on.
 
-    `headers`: the last value of each name, as received; `header_count`: how many came. `repeated`: names that came
-    more than once. `raw_pairs`: those of a v1 request as they came; `parameters`: the same decoded, None for TC3.
-    `timestamp`: as the client wrote it, `seconds`: its number. `now`: the server's steady time, `wall`: what the
-    machine's clock says, which timestamps are held against.
-    `is_tc3`: whether the common parameters are in headers, and not among the v1 pairs. `sealing_key`: the key that
-    the caller sent for the reply. `cause`: why the request was refused, for the log.
+    `headers`: the last value of each name, as received; `header_count`: how many came. `repeated`: names that came more
+    than once. `raw_pairs`: the pairs of a v1 request as they came; `parameters`: the same decoded, None for TC3.
+
+    `timestamp`: as the client wrote it; `seconds`: its number. `now`: the server's steady time; `wall`: the machine's
+    clock, with which timestamps are compared.
+
+    `is_tc3`: whether the common parameters are in headers, not among the v1 pairs. `sealing_key`: the key that the
+    caller sent for the reply. `cause`: why the request was refused, for the log.
+
     `read_into`, `take_whole`, `send_reply`: what the server offers beyond ASGI.
-    `places`: those that it holds among the requests at work. `product`: the one whose version it names, and
-    before that the gateway's first.
+
+    `places`: the places that it holds among the requests at work. `product`: the one whose version it names; before
+    that is known, the gateway's first.
     """
 
     __slots__ = (
@@ -139,18 +143,18 @@ class Request:
         self.parameters: dict[str, str] | None = None
 
     def header(self, name: bytes) -> str:
-        """A header's trimmed value, empty where it is absent."""
+        """Return a header's trimmed value; empty if it is absent."""
         value = self.headers.get(name)
         return value.strip().decode("latin-1") if value else ""
 
     @property
     def announced(self) -> int | None:
-        """Content-Length, None where there is none that is a number."""
+        """Content-Length; None if it is absent or not a number."""
         value = self.headers.get(b"content-length", b"")
         return int(value) if value.isdigit() and len(value) < 20 else None
 
     def captured(self, body_bytes: int) -> CapturedRequest:
-        """The request as it came, its body by its hash alone where that is larger than `body_bytes`."""
+        """Return the request as it came. A body of more than `body_bytes` is given by its hash alone."""
         small = self.body.size <= body_bytes
         return CapturedRequest(
             self.method,
@@ -163,7 +167,7 @@ class Request:
 
     @property
     def is_local(self) -> bool:
-        """A connection from the machine itself, to a loopback name, with no sign of a proxy in between."""
+        """Whether the connection comes from the machine itself, to a loopback name, with no sign of a proxy."""
         if not is_loopback(self.address) or any(mark in self.headers for mark in _PROXY_MARKS):
             return False
         return names_loopback(self.header(b"host").lower().removeprefix("http://"))

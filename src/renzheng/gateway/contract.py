@@ -15,7 +15,7 @@ Where = Literal["loopback", "always", "never"]
 
 
 class Caller(msgspec.Struct, frozen=True, gc=False):
-    """The verified caller of a request. `now`: unix seconds at which the request was accepted."""
+    """The verified caller of a request. `now`: when the request was accepted, in unix seconds."""
 
     account_id: int
     secret_id: str
@@ -27,10 +27,10 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
 
 
 class Key(Protocol):
-    """A pair of SecretId and SecretKey, as the store knows it now.
+    """A pair of SecretId and SecretKey, as the store has it now.
 
-    `services`: those that it signs for. `token` and `expires_at` (unix seconds) belong to temporary credentials.
-    `addresses`: networks in CIDR form that the key may be used from; empty is anywhere.
+    `services`: those that it may sign for. `token` and `expires_at` (unix seconds) belong to temporary credentials.
+    `addresses`: networks in CIDR form from which the key may be used; empty: any.
     """
 
     @property
@@ -54,7 +54,8 @@ class Key(Protocol):
 
 
 class KeyFinder(Protocol):
-    """Finds keys in memory, without waiting. It is called for each request, so that disabling a key takes effect."""
+    """Finds keys in memory, without waiting. It is called for every request, so a disabled key stops working at
+    once."""
 
     def find(self, secret_id: str) -> Key | None: ...
 
@@ -63,12 +64,12 @@ class Quota(Protocol):
     """Counts requests; several processes may share it. If it raises, the request passes, and this is counted."""
 
     async def hit(self, account_id: int, action: str, now: float) -> int:
-        """Count one request; the number of those in the same second, this one included."""
+        """Count one request. Returns how many came in the same second, this one included."""
         ...
 
 
 class Log(Protocol):
-    """A structlog logger, or anything with these."""
+    """A structlog logger, or anything with the same methods."""
 
     def info(self, event: str, **values: Any) -> Any: ...
     def warning(self, event: str, **values: Any) -> Any: ...
@@ -76,9 +77,9 @@ class Log(Protocol):
 
 
 class RequestMeter(Protocol):
-    """Where requests are counted.
+    """Counts requests.
 
-    `service` and `action` are known names, or empty before the caller is verified; `code` is empty for a success.
+    `service` and `action` are known names, or empty before the caller is verified. `code` is empty for a success.
     `account_id`: the verified caller's, else 0.
     """
 
@@ -96,28 +97,41 @@ class NoRequestMeter:
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """Every limit and policy of the gateway; sizes in bytes, times in seconds.
+    """Every limit and policy of the gateway. Sizes are in bytes, times in seconds.
 
-    `clock_window`: a timestamp may be that far from the server's clock, ends included.
-    `v1_signatures`: whether HmacSHA1 and HmacSHA256 are taken.
-    `max_headers`, `max_pairs`: the most headers of a request, and parameters of a query or form.
-    `query_bytes`, `v1_body_bytes`, `body_bytes`: the most of a GET's query, a v1 form and a TC3 body.
-    `bytes_in_flight`: bodies held at one time over all requests, of which those up to `uncounted_bytes` do not
-    count; `in_flight_share`: the part of that which one account may hold, or one address (of IPv6 one /64) before a
-    key is proved.
-    `body_seconds`, `body_rate`, `body_grace`: a body has arrived whole within the first, and at any moment at
-    `body_rate` bytes a second or more, counted from `body_grace` seconds after its start.
-    `linger_bytes`, `linger_seconds`: what is still read and thrown away of a refused body, so that the client
-    gets to read why.
-    `request_places`: places for requests at work, of which a large one takes several, and one account at most half.
-    `sealing_places`: sealed requests that are opened or sealed at one time; of these one account has at most half.
-    `requests_per_second`: of one account for one action, unless the action says another number; `per_second`: the
-    same where it differs for an account and an action.
-    `region_required`: whether the absence of a region is an error where an action is offered by region.
-    `endpoint_service`: where the first label of the endpoint is taken as the service of a signature.
-    `unsigned_payload`: where bodies may be left out of the signature, whatever the key allows.
-    `explain_in_reply`: whether the reply to a refused request says why, over loopback connections only; for local
-    use, as it tells an attacker too. `hosts`: names of this server that a proxy may have taken out of the Host header.
+    `clock_window`: the largest allowed difference between a timestamp and the server's clock.
+
+    `v1_signatures`: whether HmacSHA1 and HmacSHA256 are accepted.
+
+    `max_headers`, `max_pairs`: the most headers of a request, and the most parameters of a query or form.
+
+    `query_bytes`, `v1_body_bytes`, `body_bytes`: the largest query of a GET, v1 form and TC3 body.
+
+    `bytes_in_flight`: bodies held at one time over all requests, without those of up to `uncounted_bytes`.
+    `in_flight_share`: the part of it that one account may hold, or one address (for IPv6, one /64) before a key is
+    proved.
+
+    `body_seconds`, `body_rate`, `body_grace`: a body must arrive within `body_seconds`, and, after the first
+    `body_grace` seconds, at `body_rate` bytes per second or more on average.
+
+    `linger_bytes`, `linger_seconds`: how much of a refused body is read and discarded, so that the client can read why.
+
+    `request_places`: places for requests at work. A large request takes several, and one account has at most half.
+
+    `sealing_places`: sealed requests that are opened or sealed at one time. One account has at most half.
+
+    `requests_per_second`: of one account for one action, unless the action has its own number. `per_second`: other
+    numbers for single accounts and actions.
+
+    `region_required`: whether a missing region is an error for an action that is offered by region.
+
+    `endpoint_service`: when the first label of the endpoint is accepted as the service of a signature.
+
+    `unsigned_payload`: when bodies may be left out of the signature, whatever the key allows.
+
+    `explain_in_reply`: whether the reply to a refused request says why, over loopback connections only. For local use,
+    as it also helps an attacker. `hosts`: names of this server that a proxy may have removed from the Host header.
+
     `loopback` is a connection from the machine itself to a loopback name, with no sign of a proxy.
     """
 

@@ -1,22 +1,22 @@
-"""The Encryption object: fields of a request or a reply sealed under one symmetric key, both sides.
+"""The Encryption object: fields of a request or reply, sealed under one symmetric key. Both sides are here.
 
-The caller makes a symmetric key, encrypts it to the server's public key (CiphertextBlob) and seals fields under it;
-the server seals its reply under the same key. AES-256-CBC goes with RSA (PKCS#1 v1.5), SM4-GCM with SM2 (C1C3C2).
+The caller makes a symmetric key, encrypts it to the server's public key (CiphertextBlob) and seals fields under it. The
+server seals its reply under the same key. AES-256-CBC goes with RSA (PKCS#1 v1.5), SM4-GCM with SM2 (C1C3C2).
 
-What the format gives, and what it does not, whoever implements it:
+The format itself has these properties, in any implementation:
 
-- A request carries one Iv. Under SM4-GCM its fields therefore share key *and* nonce: who sees them learns the XOR of
-  their plaintexts, and can forge under that key. Seal one field, or the whole body, when that matters; AES-256-CBC
-  shows no more than equal first blocks.
-- AES-256-CBC carries no authentication. The request's signature and TLS have to give it.
-- That an unsealable request is refused at all tells a caller that it was. Padding, tag, key and format are never told
-  apart in the error.
+- A request carries one Iv. Under SM4-GCM its fields therefore share key *and* nonce: an observer learns the XOR of
+  their plaintexts, and can forge under that key. Seal one field, or the whole body, if that matters. AES-256-CBC shows
+  no more than equal first blocks.
+- AES-256-CBC has no authentication. The request's signature and TLS must provide it.
+- A refusal tells the caller that the request could not be opened. The error never tells padding, tag, key and format
+  apart.
 
-What this module promises about time: a wrong RSA padding, a wrong key length and a wrong SM2 check go on with a random
-key in the real one's place, so they do the work of a wrong padding or tag. OpenSSL from 3.2 on answers a wrong
-PKCS#1 v1.5 padding with a random plaintext (implicit rejection), in the time of a right one. PKCS#7 and GCM tags are
-checked by OpenSSL and cryptography in constant time. Not promised: constant time of SM2 (see sm2.py), of Base64 and
-UTF-8 decoding, and of forms that the caller sees anyway (lengths, lists, an Iv that is none).
+This module promises about timing: after a wrong RSA padding, a wrong key length or a failed SM2 check, it goes on with
+a random key, and so does the same work as for a wrong padding or tag. OpenSSL from 3.2 on answers a wrong PKCS#1 v1.5
+padding with a random plaintext (implicit rejection), in the time of a right one. OpenSSL and cryptography check PKCS#7
+and GCM tags in constant time. Not promised is constant time for SM2 (see sm2.py), for decoding Base64 and UTF-8, and
+for properties that the caller sees anyway (lengths, lists, an invalid Iv).
 """
 
 import secrets
@@ -56,7 +56,7 @@ _TAG_BYTES = 16
 
 
 class UndecryptableError(Exception):
-    """A sealed value cannot be opened. Says nothing about why, on purpose."""
+    """A sealed value cannot be opened. It deliberately does not say why."""
 
     def __init__(self) -> None:
         super().__init__("the sealed values cannot be opened")
@@ -72,9 +72,10 @@ class FieldNotSealableError(Exception):
 class Encryption(msgspec.Struct, rename="pascal", kw_only=True):
     """The Encryption object as it is on the wire.
 
-    encrypt_list: names of sealed fields, dotted paths in a reply. ciphertext_blob: the Base64 of the symmetric key
+    encrypt_list: names of sealed fields; in a reply, dotted paths. ciphertext_blob: the Base64 of the symmetric key,
     encrypted to the server. iv: Base64 of 16 bytes (AES-256-CBC) or 12 (SM4-GCM), or 16 raw characters under
-    AES-256-CBC. algorithm: absent means AES-256-CBC. tag_list: the Base64 of one 16-byte tag a name, SM4-GCM only.
+    AES-256-CBC. algorithm: absent means AES-256-CBC. tag_list: for SM4-GCM only, the Base64 of one 16-byte tag for each
+    name.
     """
 
     encrypt_list: list[str] | None = None
@@ -85,14 +86,14 @@ class Encryption(msgspec.Struct, rename="pascal", kw_only=True):
 
 
 class SealedFields(NamedTuple):
-    """`values`: Base64 of each ciphertext under its name; `encryption`: what has to travel with them."""
+    """`values`: the Base64 of each ciphertext by name. `encryption`: what must travel with them."""
 
     values: dict[str, str]
     encryption: Encryption
 
 
 class SealingKey:
-    """One symmetric key and its encrypted form, as both sides hold it: the caller makes it, the server opens it."""
+    """One symmetric key and its encrypted form. The caller makes it, and the server opens it."""
 
     __slots__ = ("_key", "algorithm", "ciphertext_blob")
 
@@ -105,7 +106,7 @@ class SealingKey:
 
     @classmethod
     def make(cls, public_key: PublicKey, randomness: Randomness = secrets.token_bytes) -> "SealingKey":
-        """A new key encrypted to `public_key`: AES-256-CBC for an RSA key, SM4-GCM for an SM2 key."""
+        """Make a new key, encrypted to `public_key`: AES-256-CBC for an RSA key, SM4-GCM for an SM2 key."""
         algorithm: Algorithm = "SM4-GCM" if isinstance(public_key, Sm2PublicKey) else "AES-256-CBC"
         key = randomness(_KEY_BYTES[algorithm])
         if isinstance(public_key, Sm2PublicKey):
@@ -115,11 +116,11 @@ class SealingKey:
         return cls(algorithm, key, pybase64.b64encode_as_string(blob))
 
     def without_fields(self) -> Encryption:
-        """The Encryption of a request that seals nothing itself and wants a sealed reply."""
+        """Return the Encryption of a request that seals nothing itself and wants a sealed reply."""
         return Encryption(encrypt_list=[], ciphertext_blob=self.ciphertext_blob, algorithm=self.algorithm, tag_list=[])
 
     def seal(self, values: Mapping[str, str], randomness: Randomness = secrets.token_bytes) -> SealedFields:
-        """Seals every value under a fresh Iv. Names are kept as they are: `Name`, or `Response.Name` in a reply."""
+        """Seal every value under a fresh Iv. Names are kept as they are: `Name`, or `Response.Name` in a reply."""
         iv = randomness(_IV_BYTES[self.algorithm])
         sealed: dict[str, str] = {}
         tags: list[str] = []
@@ -140,12 +141,12 @@ class SealingKey:
         return SealedFields(sealed, encryption)
 
     def seal_body(self, text: str, randomness: Randomness = secrets.token_bytes) -> tuple[str, Encryption]:
-        """Seals a whole reply: the value of EncryptedBody, and the Encryption beside it."""
+        """Seal a whole reply. Returns the value of EncryptedBody and the Encryption beside it."""
         sealed, encryption = self.seal({WHOLE_BODY_PATH: text}, randomness)
         return sealed[WHOLE_BODY_PATH], encryption
 
     def open(self, values: Mapping[str, str | None], encryption: Encryption) -> dict[str, str]:
-        """Opens a reply: `values` holds the ciphertext of every path in EncryptList, or None where the reply has null.
+        """Open a reply. `values` holds the ciphertext of every path in EncryptList, or None if the reply has null.
 
         The nulls are left out of what is returned. UndecryptableError for anything that is not sealed under this key.
         """
@@ -155,7 +156,7 @@ class SealingKey:
         return _open_all(_decode_fields(self.algorithm, names, values, encryption), self._key)
 
     def open_body(self, encrypted_body: str, encryption: Encryption) -> str:
-        """The text of EncryptedBody, whatever EncryptList says. UndecryptableError if it cannot be opened."""
+        """Return the text of EncryptedBody, whatever EncryptList says. UndecryptableError if it cannot be opened."""
         named = msgspec.structs.replace(encryption, encrypt_list=[WHOLE_BODY_PATH])
         return self.open({WHOLE_BODY_PATH: encrypted_body}, named)[WHOLE_BODY_PATH]
 
@@ -174,15 +175,15 @@ class OpenedFields(NamedTuple):
 
 
 class KeyPairs:
-    """The server's private keys, newest first: the newest is published, all of them open.
+    """The server's private keys, newest first. The newest is published; all of them can open.
 
-    rsa: one key or more, of any size from 1024 bits. sm2: one key or more. Opening is plain synchronous work of the
-    CPU (1 ms for RSA-2048, 15 ms for SM2, for each key that is tried), to be kept off an event loop.
+    rsa: one key or more, of any size from 1024 bits. sm2: one key or more. Opening is synchronous CPU work (1 ms for
+    RSA-2048, 15 ms for SM2, for each key that is tried), so it should not run on an event loop.
 
-    PKCS#1 v1.5 with implicit rejection does not say whether a key fitted, so every RSA key whose size fits the blob is
-    tried until one opens all fields. A request that seals no field gives nothing to try on: the newest key that yields
-    a key of 32 bytes is taken, and a retired key of the same size is then mistaken about once in 250 requests. The
-    caller sees a reply that it cannot open, and asks again with a new key.
+    PKCS#1 v1.5 with implicit rejection does not tell whether a key fits. So every RSA key whose size fits the blob is
+    tried until one opens all fields. A request that seals no field gives nothing to check: then the newest key that
+    yields 32 bytes is taken. A retired key of the same size is then mistaken for the right one about once in 250
+    requests. The caller receives a reply that it cannot open, and asks again with a new key.
     """
 
     def __init__(self, rsa: Sequence[RSAPrivateKey], sm2: Sequence[Sm2PrivateKey], *, max_rsa_chunks: int = 4) -> None:
@@ -194,16 +195,16 @@ class KeyPairs:
 
     @classmethod
     def generate(cls, rsa_bits: int = 2048, randomness: Randomness = secrets.token_bytes) -> "KeyPairs":
-        """New keys. RSA's randomness is OpenSSL's own."""
+        """Make new keys. RSA takes its randomness from OpenSSL."""
         return cls([generate_private_key(65537, rsa_bits)], [Sm2PrivateKey.generate(randomness)])
 
     @classmethod
     def from_pem(cls, bundle: str, *, are_own: bool = False) -> "KeyPairs":
-        """Reads what to_pem wrote, or any row of unencrypted RSA (PKCS#1, PKCS#8) and SM2 keys, newest first.
+        """Read what `to_pem` wrote, or any sequence of unencrypted RSA (PKCS#1, PKCS#8) and SM2 keys, newest first.
 
-        `are_own`: they come from to_pem by a place that nobody else writes to, so that RSA keys need no check of their
-        primes, which takes a processor a tenth of a second for 2048 bits and a second for 4096. ValueError when a block
-        is neither, or one of the two kinds is missing.
+        `are_own`: the text comes from `to_pem`, from a place that nobody else writes to. Then RSA keys need no check of
+        their primes, which takes 0.1 s of CPU for 2048 bits and 1 s for 4096. ValueError if a block is neither kind, or
+        a kind is missing.
         """
         rsa: list[RSAPrivateKey] = []
         sm2: list[Sm2PrivateKey] = []
@@ -219,12 +220,12 @@ class KeyPairs:
         return cls(rsa, sm2)
 
     def to_pem(self) -> str:
-        """All private keys in one text, unencrypted, for a vault."""
+        """Return all private keys in one text, unencrypted, for a vault."""
         rsa = (key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()) for key in self._rsa)
         return "".join([to_pem("PRIVATE KEY", der) for der in rsa] + [key.pem for key in self._sm2])
 
     def rotated(self, rsa_bits: int = 2048, randomness: Randomness = secrets.token_bytes) -> "KeyPairs":
-        """These keys behind new ones: the new are published, the old still open."""
+        """Return new keys in front of these: the new ones are published, the old ones still open."""
         new = KeyPairs.generate(rsa_bits, randomness)
         return KeyPairs(new._rsa + self._rsa, new._sm2 + self._sm2, max_rsa_chunks=self._max_rsa_chunks)
 
@@ -240,16 +241,15 @@ class KeyPairs:
         sealable: Collection[str] | None = None,
         sm2_keys: Sequence[bytes | None] | None = None,
     ) -> OpenedFields:
-        """Opens a request's sealed fields.
+        """Open a request's sealed fields.
 
-        `sm2_keys`: what `decrypt_all` made of `sm2_work`, where that was done elsewhere.
+        `sm2_keys`: the result of `decrypt_all` for `sm2_work`, if that was done elsewhere.
 
-        `values`: the request's parameters by name, of which only those in EncryptList are read; a listed one that is
-        absent (or None) is passed over. An empty or absent EncryptList, or ["EncryptionBody"], opens the key alone.
+        `values`: the request's parameters by name. Only those in EncryptList are read; a listed one that is absent (or
+        None) is skipped. An empty or absent EncryptList, or ["EncryptionBody"], opens the key alone.
 
-        FieldNotSealableError when EncryptList names something outside `sealable` (None: nothing is), before any key
-        is touched.
-        UndecryptableError for everything else that goes wrong.
+        FieldNotSealableError if EncryptList names something outside `sealable` (None: nothing may be sealed), before
+        any key is used. UndecryptableError for every other failure.
         """
         names = _sealed_names(encryption, sealable)
         algorithm = _algorithm(encryption.algorithm)
@@ -257,7 +257,7 @@ class KeyPairs:
         keys = self._unwrapped(algorithm, encryption.ciphertext_blob or "") if sm2_keys is None else sm2_keys
         for key in keys:
             try:
-                # The random key makes a key that did not fit cost what a field that does not open costs.
+                # With the random key, a key that does not fit costs as much time as a field that does not open.
                 opened = _open_all(fields, key or secrets.token_bytes(_KEY_BYTES[algorithm]))
             except UndecryptableError:
                 continue
@@ -268,9 +268,9 @@ class KeyPairs:
     def sm2_work(
         self, encryption: Encryption, sealable: Collection[str] | None = None
     ) -> tuple[Sequence[Sm2PrivateKey], bytes] | None:
-        """What `decrypt_all` is to do for `open`, which holds the interpreter; None where SM2 is not asked for.
+        """Return the arguments of `decrypt_all` for `open`; None if SM2 is not used. That work blocks the interpreter.
 
-        FieldNotSealableError and UndecryptableError as `open` raises them.
+        FieldNotSealableError and UndecryptableError as in `open`.
         """
         _sealed_names(encryption, sealable)
         if _algorithm(encryption.algorithm) != "SM4-GCM":
@@ -283,7 +283,7 @@ class KeyPairs:
         return len(blob) > 2 * self._max_rsa_chunks * max(key.key_size // 8 for key in self._rsa)
 
     def _unwrapped(self, algorithm: Algorithm, blob: str) -> Iterator[bytes | None]:
-        """What each private key makes of CiphertextBlob: a key of the right length, or None."""
+        """Yield what each private key makes of CiphertextBlob: a key of the right length, or None."""
         if self._is_too_long(blob):
             return
         wrapped = _base64(blob)
@@ -320,7 +320,7 @@ def _rsa_unwrap(key: RSAPrivateKey, wrapped: bytes) -> bytes | None:
     size = key.key_size // 8
     try:
         parts = [key.decrypt(wrapped[start : start + size], PKCS1v15()) for start in range(0, len(wrapped), size)]
-    except ValueError:  # a number above the modulus; a wrong padding too, where OpenSSL is older than 3.2
+    except ValueError:  # a number above the modulus; with OpenSSL before 3.2 also a wrong padding
         return None
     opened = b"".join(parts)
     return opened if len(opened) == _KEY_BYTES["AES-256-CBC"] else None
@@ -336,7 +336,7 @@ class _SealedField(NamedTuple):
 def _decode_fields(
     algorithm: Algorithm, names: Sequence[str], values: Mapping[str, str | None], encryption: Encryption
 ) -> list[_SealedField]:
-    """Everything about the listed fields that needs no key. UndecryptableError on a form that is none."""
+    """Decode everything about the listed fields that needs no key. UndecryptableError if a form is invalid."""
     if not names:
         return []
     tags = encryption.tag_list or []
@@ -382,7 +382,7 @@ def _open_all(fields: Sequence[_SealedField], key: bytes) -> dict[str, str]:
 def _base64(text: str) -> bytes:
     try:
         return pybase64.b64decode(text, validate=True)
-    except ValueError:  # binascii.Error is one, and so is a character outside of ASCII
+    except ValueError:  # binascii.Error is a ValueError, and so is the error for a character outside of ASCII
         raise UndecryptableError from None
 
 
@@ -395,7 +395,7 @@ def _cbc_encrypt(key: bytes, iv: bytes, plaintext: bytes) -> Buffer:
     padder = PKCS7(_BLOCK * 8).padder()
     last = padder.update(plaintext[whole:]) + padder.finalize()
     encryptor = Cipher(AES(key), CBC(iv)).encryptor()
-    out = memoryview(bytearray(whole + 2 * _BLOCK))  # update_into wants one block to spare
+    out = memoryview(bytearray(whole + 2 * _BLOCK))  # update_into needs one spare block
     encryptor.update_into(memoryview(plaintext)[:whole], out)
     encryptor.update_into(last, out[whole:])
     encryptor.finalize()
@@ -403,7 +403,7 @@ def _cbc_encrypt(key: bytes, iv: bytes, plaintext: bytes) -> Buffer:
 
 
 def _cbc_decrypt(key: bytes, iv: bytes, ciphertext: bytes) -> Buffer:
-    """ValueError when the ciphertext is not a whole number of blocks, or the padding is wrong."""
+    """Decrypt and remove the padding. ValueError if the length is not whole blocks, or the padding is wrong."""
     if not ciphertext or len(ciphertext) % _BLOCK:
         raise ValueError("not whole blocks")
     decryptor = Cipher(AES(key), CBC(iv)).decryptor()
@@ -424,7 +424,7 @@ def _gcm_encrypt(key: bytes, iv: bytes, plaintext: bytes) -> tuple[Buffer, bytes
 
 
 def _gcm_decrypt(key: bytes, iv: bytes, ciphertext: bytes, tag: bytes) -> Buffer:
-    """InvalidTag when the tag does not belong to ciphertext, key and iv."""
+    """Decrypt and check the tag. InvalidTag if it does not belong to ciphertext, key and iv."""
     decryptor = Cipher(SM4(key), GCM(iv, tag)).decryptor()
     plaintext = decryptor.update(ciphertext)
     decryptor.finalize()

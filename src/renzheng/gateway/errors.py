@@ -1,8 +1,8 @@
-"""Every error that a caller can be answered with: one tree, code and texts as class attributes.
+"""Every error that a caller can receive, in one tree, with code and texts as class attributes.
 
-The codes and, where one has been published, the texts are Tencent Cloud's. `zh` and `en` are templates filled
-from the keyword arguments of the constructor; an empty `en` means that the text stays Chinese in both
-languages, as those of products often do. The public text never carries the private `cause`, which is for the log.
+The codes and, if one has been published, the texts are Tencent Cloud's. `zh` and `en` are templates, filled from the
+keyword arguments of the constructor. If `en` is empty, the text is Chinese in both languages, as those of products
+often are. The public text never carries the private `cause`, which is for the log.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ _SHOWN = 128
 
 
 class ApiError(Exception):
-    """A caller's mistake, or ours, that becomes `Response.Error`.
+    """A mistake of the caller's, or of ours, that becomes `Response.Error`.
 
-    `cause` is for the operator's log: it names what happened and carries no secret. `zh` and `en` replace the
-    class's templates for this one instance. `values` fill the template; a value is cut after 128 characters,
-    as it may come from the caller. `why`: for the operator and for local developers, what is wrong and what to do, in
-    English and Chinese, without anything that a caller sent; also an attribute of a class. `advice`: for developers on
-    the explorer's page, in Chinese and English; an error of a product has one.
+    `cause` is for the operator's log: it names what happened and carries no secret. `zh` and `en` replace the class's
+    templates for this one instance. `values` fill the template; a value is cut after 128 characters, as it may come
+    from the caller. `why`: what is wrong and what to do, for the operator and for local developers, in English and
+    Chinese, without anything that a caller sent; also an attribute of a class. `advice`: for developers on the
+    explorer's page, in Chinese and English; errors of a product have one.
     """
 
     code: ClassVar[str] = "InternalError"
@@ -51,11 +51,11 @@ class ApiError(Exception):
         return bool(self._values)
 
     def value(self, name: str) -> str:
-        """One of the values that fill the template, empty where it is not there."""
+        """Return one of the values that fill the template; empty if it is not there."""
         return str(self._values.get(name, ""))[:_SHOWN]
 
     def message(self, language: str) -> str:
-        """The public text in `language`, `zh-CN` or anything else for English."""
+        """Return the public text in `language`: `zh-CN`, or anything else for English."""
         template = self.zh if language == "zh-CN" or not self.en else self.en
         if not self._values:
             return template
@@ -78,7 +78,7 @@ class OverloadedError(ServiceUnavailableError):
 
 
 def platform_errors() -> dict[str, type[ApiError]]:
-    """The errors that the gateway itself answers with, by code; the first is the one that its variants stand under."""
+    """Return the errors of the gateway itself by code. Of several with one code, it is the first, most general one."""
     found: dict[str, type[ApiError]] = {}
     waiting: list[type[ApiError]] = [ApiError]
     while waiting:
@@ -93,7 +93,7 @@ def platform_errors() -> dict[str, type[ApiError]]:
 
 
 class AuthFailureError(ApiError):
-    """The base of all refusals to believe who is calling; not raised itself."""
+    """The base class of all authentication errors; not raised itself."""
 
 
 class SignatureFailureError(AuthFailureError):
@@ -103,7 +103,7 @@ class SignatureFailureError(AuthFailureError):
 
 
 class FormTooLargeError(SignatureFailureError):
-    """The v1 methods take 1 MB at most, and say so with the code of a wrong signature."""
+    """A v1 request is larger than 1 MB, which Tencent reports with the code of a wrong signature."""
 
     zh = "请求大小超过限制，无法验证签名，请使用新的签名方法 `TC3-HMAC-SHA256`。"
     en = (
@@ -162,7 +162,7 @@ class IpNotInWhitelistError(ApiError):
     en = "The IP address is not in the whitelist."
 
 
-# -- the request's form --------------------------------------------------------------------------------------
+# -- the form of the request -----------------------------------------------------------------------------------
 
 
 class UnsupportedProtocolError(ApiError):
@@ -230,7 +230,7 @@ class UnknownParameterError(ApiError):
 
 
 class InvalidParameterError(ApiError):
-    """Also what actions raise: with no arguments it says no more than 参数错误。"""
+    """A wrong parameter. Actions raise it too: without arguments it only says 参数错误。"""
 
     code = "InvalidParameter"
     zh = "参数错误。"
@@ -243,7 +243,7 @@ class ParameterTypeError(InvalidParameterError):
 
 
 class CommonParameterTypeError(InvalidParameterError):
-    """A common parameter that is not a number, as the v1 methods put it."""
+    """A common parameter that is not a number, in the words of the v1 methods."""
 
     zh = "参数 `{name}` 取值类型错误。"
     en = "Parameter `{name}` type error."
@@ -287,7 +287,7 @@ class InvalidRegionError(InvalidParameterValueError):
     en = "A value specified in `{name}` is not valid, is unsupported, or cannot be used."
 
 
-# -- how often, how much -------------------------------------------------------------------------------------
+# -- limits and quotas -------------------------------------------------------------------------------------------
 
 
 class RequestLimitExceededError(ApiError):
@@ -317,7 +317,7 @@ class LimitExceededError(ApiError):
     en = "The quota is exceeded."
 
 
-# -- of what an action does ----------------------------------------------------------------------------------
+# -- failures inside an action -----------------------------------------------------------------------------------
 
 
 class FailedOperationError(ApiError):
@@ -327,7 +327,7 @@ class FailedOperationError(ApiError):
 
 
 class ActionFailedError(FailedOperationError):
-    """Something unforeseen inside an action."""
+    """An unexpected failure inside an action."""
 
     code = "FailedOperation.UnKnown"
     zh = "内部未知错误。"

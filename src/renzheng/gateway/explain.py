@@ -1,8 +1,8 @@
-"""Why a signature is wrong: the request is signed again with each plausible mistake, until the client's comes out.
+"""Explains why a signature is wrong: signs the request again with each plausible mistake, until the signatures match.
 
-A cause is named only where the client's own signature is reproduced; else it is "none of these". All is pure: a
-captured request and keys in, an explanation out. The texts that were signed are shown in full, or `masked`: the
-query, the values of v1 parameters and of uncommon headers as digests, which is what may be kept.
+A cause is named only if it reproduces the client's own signature; otherwise the answer is "none of these". All of it is
+pure: a captured request and keys in, an explanation out. The signed texts are shown in full, or `masked`: then the
+query, the values of v1 parameters and those of uncommon headers are digests, which may be kept.
 """
 
 from __future__ import annotations
@@ -60,13 +60,12 @@ def explain(
     hosts: Sequence[str] = (),
     endpoint_service: bool | None = None,
 ) -> Explanation:
-    """Why the signature of `captured` is right or wrong.
+    """Explain why the signature of `captured` is right or wrong.
 
-    `keys`: SecretKeys by SecretId; others than the caller's are tried as mistakes. `services`: those that are offered
-    here, the usual one first. `unsigned`: whether the caller's
-    key may leave the body out, None where that is not known. `masked`: show digests instead of values. `hosts`:
-    names of this server that a proxy may have taken away. `endpoint_service`: whether the first label of the host may
-    be the service; None where it may for loopback names only.
+    `keys`: SecretKeys by SecretId; those of others are tried as mistakes. `services`: those on offer here, the usual
+    one first. `unsigned`: whether the caller's key may leave the body out; None if that is not known. `masked`: show
+    digests instead of values. `hosts`: names of this server that a proxy may have removed. `endpoint_service`: whether
+    the first label of the host may be the service; None: for loopback names only.
     """
     names = {name.lower() for name, _ in captured.headers}
     if names & {b"authorization", b"x-tc-action", b"x-tc-timestamp"}:
@@ -79,7 +78,7 @@ def explain(
 
 
 def former_hosts(headers: Sequence[tuple[bytes, bytes]], hosts: Sequence[str]) -> list[bytes]:
-    """Names that the request may have been sent to: those that a proxy left in its headers, and `hosts`."""
+    """Return the names that the request may have been sent to: those that a proxy left in its headers, and `hosts`."""
     found: list[bytes] = []
     for name, value in headers:
         if name.lower() in _FORWARDED:
@@ -126,7 +125,7 @@ def _explain_tc3(
         tc3_mistakes(base, captured, header, keys, former, services) for base in bases
     )
     mistakes = chain(mistakes, body_mistakes(bases, captured))
-    # A signature that is right in itself is refused where the scope beside it says something else.
+    # A signature that is right in itself is refused if the scope beside it says something else.
     if header.date != bases[0].date:
         dated = [replace(base, date=header.date, key_date=header.date) for base in bases]
         mistakes = chain((("date-not-utc", header.date, base) for base in (*bases, *dated)), mistakes)
@@ -147,7 +146,7 @@ def _no_seconds(timestamp: str) -> str:
 
 
 def unknown_id(secret_id: str, keys: Mapping[str, str]) -> str:
-    """The cause of a SecretId that is not known."""
+    """Return the cause for a SecretId that is not known."""
     if secret_id in keys.values():
         return SWAPPED
     bare = secret_id.strip("\"' <>").lower()
@@ -162,7 +161,7 @@ def _tc3_bases(
     secret_key: str,
     unsigned: bool | None,
 ) -> list[Tc3Reading]:
-    """The readings of the request that are right, if the scope is."""
+    """Return the readings of the request that are correct if its scope is."""
     timestamp = headers[b"x-tc-timestamp"].strip().decode("latin-1")
     announced = headers.get(b"x-tc-content-sha256", b"").strip() == UNSIGNED_PAYLOAD
     payload_hash = EMPTY_SHA256 if captured.method == "GET" else captured.sent_hash
@@ -178,7 +177,7 @@ def _tc3_bases(
 
 
 def _service_fault(service: str, host: bytes, former: Sequence[bytes], endpoint_service: bool | None) -> str:
-    """The cause where the scope's service is not one that is taken here, else empty."""
+    """Return the cause if the scope's service is not accepted here, else an empty text."""
     labels = {name.split(b".", 1)[0].decode("latin-1") for name in host_readings(host.strip())}
     if service in labels:
         taken = service.split(":")[0] in _LOOPBACK if endpoint_service is None else endpoint_service
@@ -240,7 +239,7 @@ def _conclude(
     mistakes: Mistakes,
     masked: bool,
 ) -> Explanation:
-    """The first reading that gives the client's signature, among those that are `accepted` and then the mistakes."""
+    """Return the first reading that gives the client's signature: first among `accepted`, then among the mistakes."""
     ours = bases[0]
     canonical, text = ours.signed_texts(masked)
     given = signature.encode("utf-8", "replace")
@@ -258,10 +257,10 @@ def _conclude(
 
 
 def _other_forms(method: str, signature: str) -> Iterator[tuple[str, str]]:
-    """A right signature as it may have been written or have arrived otherwise."""
+    """Yield other ways in which a right signature may be written or may have been altered."""
     try:
         raw = bytes.fromhex(signature) if method.startswith("TC3") else base64.b64decode(signature, validate=True)
-    except (ValueError, binascii.Error):  # pragma: no cover - it is ours
+    except (ValueError, binascii.Error):  # pragma: no cover - our own
         return
     text = base64.b64encode(raw).decode()
     hexed = raw.hex()
@@ -275,7 +274,7 @@ def _other_forms(method: str, signature: str) -> Iterator[tuple[str, str]]:
 
 
 def _difference(ours: SignatureReading, theirs: SignatureReading, masked: bool) -> SignatureDifference | None:
-    """Compared are the full texts; shown are the masked ones, where that is asked for."""
+    """Find the first difference. The full texts are compared; if `masked`, the masked ones are shown."""
     names = ("canonical request", "string to sign")
     for index, where in enumerate(names):
         pairs = zip(

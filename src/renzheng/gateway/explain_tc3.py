@@ -1,4 +1,4 @@
-"""The mistakes that are made with TC3-HMAC-SHA256, each as the signature that it would give."""
+"""The usual mistakes with TC3-HMAC-SHA256, each with the signature that it gives."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ def tc3_mistakes(
     hosts: Sequence[bytes],
     services: Sequence[str],
 ) -> Mistakes:
-    """`hosts`: names that the request may have been sent to before a proxy rewrote its Host. `services`: those here."""
+    """Yield the mistakes. `hosts`: names that the request may have been sent to before a proxy rewrote its Host.
+
+    `services`: those on offer here.
+    """
     yield from _date_mistakes(base, header)
     yield from _header_mistakes(base)
     yield from _host_mistakes(base, hosts, vendor_hosts(services))
@@ -56,7 +59,7 @@ def tc3_mistakes(
 
 
 def vendor_hosts(services: Sequence[str]) -> list[bytes]:
-    """The vendor's endpoints of these services, and this machine's names: what a client may have been meant for."""
+    """Return the vendor's endpoints of these services, and this machine's names: where clients are usually pointed."""
     ends = ("tencentcloudapi.com", "ap-guangzhou.tencentcloudapi.com")
     return [
         *(f"{service}.{end}".encode() for service in services for end in ends),
@@ -68,7 +71,7 @@ def vendor_hosts(services: Sequence[str]) -> list[bytes]:
 
 
 def body_mistakes(bases: Sequence[Tc3Reading], captured: CapturedRequest) -> Mistakes:
-    """Other forms of a POST's body, each made once for all readings."""
+    """Yield other forms of a POST's body. Each is made once for all readings."""
     if captured.method == "POST":
         for cause, body in body_forms(captured.body):
             payload = hashlib.sha256(body).hexdigest()
@@ -124,7 +127,7 @@ def _host_mistakes(base: Tc3Reading, hosts: Sequence[bytes], vendors: Sequence[b
     for scheme in (b"http://", b"https://"):
         yield "scheme-in-host", scheme.decode(), with_host(scheme + host)
         yield "scheme-in-host", scheme.decode(), with_host(scheme + host + b"/")
-    bare = host.partition(b"]")[0].strip(b"[")  # the address of a name as [::1]
+    bare = host.partition(b"]")[0].strip(b"[")  # an IPv6 address such as [::1]
     for other in (host + b"/", host + b".", host.rstrip(b"."), b"", bare, host.replace(b"[", b"").replace(b"]", b"")):
         if other != host:
             yield "other-host", other.decode("latin-1"), with_host(other)
@@ -165,8 +168,8 @@ def _form_mistakes(base: Tc3Reading, captured: CapturedRequest, services: Sequen
 
 
 def _hash_mistakes(base: Tc3Reading, body: bytes) -> Mistakes:
-    """The body otherwise than by the hex text of its SHA-256."""
-    if not body:  # or it was not kept
+    """Yield mistakes in how the body is hashed."""
+    if not body:  # or the body was not kept
         return
     raw = hashlib.sha256(body).digest()
     for form, text in (

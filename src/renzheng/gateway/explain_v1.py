@@ -1,4 +1,4 @@
-"""The mistakes that are made with HmacSHA1 and HmacSHA256, each as the signature that it would give."""
+"""The usual mistakes with HmacSHA1 and HmacSHA256, each with the signature that it gives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from renzheng.gateway.signature import V1_METHODS, host_readings
 Pairs = tuple[tuple[str, str], ...]
 _TRUE, _FALSE = ("true", "True", "1"), ("false", "False", "0", "")
 _MAX_PAIRS = 64
-_PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z.]{0,63}(\.\d{1,3})?")  # what may be kept of a caller's text
+_PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z.]{0,63}(\.\d{1,3})?")  # the part of a caller's text that may be kept
 
 
 def v1_mistakes(
@@ -27,7 +27,10 @@ def v1_mistakes(
     services: Sequence[str],
     path: str,
 ) -> Mistakes:
-    """`sent`: the pairs in the order in which they came. `hosts`, `services`: as in `tc3_mistakes`. `path`: as sent."""
+    """Yield the mistakes. `sent`: the pairs as they came, in order. `path`: as sent.
+
+    `hosts`, `services`: as in `tc3_mistakes`.
+    """
     for encode in (quote_plus, _quote_all, quote):
         encoded = tuple((name, encode(value)) for name, value in base.pairs)
         yield "encoded-before-signing", "", replace(base, pairs=encoded)
@@ -67,7 +70,7 @@ def _host_mistakes(base: V1Reading, hosts: Sequence[bytes], vendors: Sequence[by
 
 
 def _other_pairs(pairs: Pairs) -> Iterator[tuple[str, str, Pairs]]:
-    """Pairs that may have been signed instead of those that were sent."""
+    """Yield pairs that may have been signed instead of those that were sent."""
     yield "plus-not-encoded", "", tuple((name, value.replace(" ", "+")) for name, value in pairs)
     yield from (("boolean-text", "", changed) for changed in _other_booleans(pairs))
     yield from (("nested-parameters", "", changed) for changed in _other_names(pairs))
@@ -90,7 +93,7 @@ def _other_booleans(pairs: Pairs) -> Iterator[Pairs]:
         return
     for yes, no in product(_TRUE, _FALSE):
         told = dict.fromkeys(_FALSE[:3], no) | dict.fromkeys(_TRUE, yes)
-        for numbers in (True, False):  # a `1` may be a number, as Nonce is
+        for numbers in (True, False):  # a `1` may also be a number, such as Nonce
             yield tuple(
                 (name, told.get(value, value) if numbers or value not in "10" else value)
                 if name not in ("Nonce", "Timestamp") else (name, value)
@@ -99,7 +102,7 @@ def _other_booleans(pairs: Pairs) -> Iterator[Pairs]:
 
 
 def _other_names(pairs: Pairs) -> Iterator[Pairs]:
-    """Names of nested parameters as other writers have them: `A.B.0`, `A[B][0]`, `A.B[0]`, and PHP's `Array`."""
+    """Yield other spellings of nested names: `A.B.0`, `A[B][0]`, `A.B[0]`, and PHP's `Array`."""
     nested = [name for name, _ in pairs if "." in name or "[" in name]
     if not nested:
         return

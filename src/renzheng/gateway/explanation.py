@@ -1,4 +1,4 @@
-"""What an explanation of a signature is made of: the request, the texts that were signed, the masks."""
+"""The parts of an explanation: the captured request, the signed texts, and the masks."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _OPEN_PARAMETERS = frozenset(
 
 
 class CapturedRequest(msgspec.Struct, frozen=True):
-    """A request as it came: `query` is the raw text behind the `?`, `headers` in their order, `path` undecoded.
+    """A request as it came. `query`: the raw text after the `?`. `headers`: in their order. `path`: undecoded.
 
-    `payload_hash`: the hex SHA-256 of a body that is too large to be handed around; `body` is then empty.
+    `payload_hash`: the hex SHA-256 of a body that is too large to be passed around; `body` is then empty.
     """
 
     method: str
@@ -35,7 +35,7 @@ class CapturedRequest(msgspec.Struct, frozen=True):
 
 
 class SignatureDifference(msgspec.Struct, frozen=True):
-    """The first place where the texts differ; `line` counts from 1, for v1 the parameters do."""
+    """The first place where the texts differ. `line` counts lines from 1; for v1, it counts parameters."""
 
     where: str
     line: int
@@ -46,7 +46,7 @@ class SignatureDifference(msgspec.Struct, frozen=True):
 class Explanation(msgspec.Struct, frozen=True):
     """`cause`: a key of `CAUSES`, or valid, malformed, unknown-key, none-of-these. The texts are those of the server.
 
-    `difference` is None where nothing or only the key differs. `service`: the one that is offered here.
+    `difference`: None if nothing or only the key differs. `service`: the one on offer here.
     """
 
     method: str
@@ -58,36 +58,37 @@ class Explanation(msgspec.Struct, frozen=True):
     service: str = ""
 
     def sentence(self, language: str = "en-US") -> str:
-        """What is wrong, in `zh-CN` or else in English."""
+        """Return what is wrong, in `zh-CN` or else in English."""
         english, chinese = (CAUSES | OTHERS)[self.cause]
         text = (chinese if language == "zh-CN" else english).replace("{service}", self.service)
         return text + (f" ({self.detail})" if self.detail else "")
 
 
 def digest_of(value: str) -> str:
-    """What stands for a value that may not be kept."""
+    """Return a digest that stands for a value that may not be kept."""
     raw = value.encode("utf-8", "replace")
     return f"sha256:{hashlib.sha256(raw).hexdigest()[:16]} ({len(raw)} bytes)"
 
 
 def masked_header(name: bytes, value: bytes) -> bytes:
-    """A signed header's value as it may be kept: Host and Content-Type as they are, where nothing hides in them."""
+    """Return a signed header's value as it may be kept: Host and Content-Type as they are, unless they hide
+    something."""
     usual = name in (b"host", b"content-type") and len(value) <= 255 and not _LONG_NUMBER.search(value)
     return value if usual else digest_of(value.decode("latin-1")).encode()
 
 
 def masked_detail(detail: str) -> str:
-    """A detail as it may be kept: it may come from a header."""
+    """Return a detail as it may be kept, as it may come from a header."""
     return digest_of(detail) if len(detail) > 255 or re.search(r"\d{7}", detail) else detail
 
 
 def mask_id(secret_id: str) -> str:
-    """Enough of a SecretId to recognise one's own."""
+    """Return enough of a SecretId for its owner to recognise it."""
     return f"{secret_id[:4]}…{secret_id[-4:]}" if len(secret_id) > 12 else "…"
 
 
 def masked_value(name: str, value: str) -> str:
-    """A v1 parameter's value as it may be kept."""
+    """Return a v1 parameter's value as it may be kept."""
     if name in _OPEN_PARAMETERS:
         return value
     return mask_id(value) if name == "SecretId" else digest_of(value)

@@ -1,8 +1,8 @@
-"""The last requests that were refused, with their causes, for the operator of a running server.
+"""The last refused requests with their causes, for the operator of a running server.
 
-What is kept is bounded and masked: digests instead of values, a SecretId by its ends, no key, no body. Strangers
-have a list of their own, so that they push nothing of an account's out of it. Wrong signatures are explained in a
-thread and at most so often a second, and the file is written at most so often, so that a flood costs little.
+The list is bounded and masked: digests instead of values, the ends of a SecretId, no key and no body. Strangers have a
+list of their own, so that they cannot push an account's refusals out. Wrong signatures are explained in a thread, and
+both explaining and writing the file are rate-limited, so that a flood costs little.
 """
 
 from __future__ import annotations
@@ -28,16 +28,17 @@ _WRITE_SECONDS = 0.2
 
 
 class RefusalSentences(msgspec.Struct, frozen=True):
-    """Why, and what to do."""
+    """Says why a request was refused, and what to do."""
 
     en: str
     zh: str
 
 
 class RefusedRequest(msgspec.Struct, frozen=True):
-    """`at`: unix seconds. `account_id` is 0 and `secret_id` empty where no key was found; the id is masked.
+    """`at`: unix seconds. `account_id` is 0 and `secret_id` empty if no key was found; the id is masked.
 
-    `sentences` say why; for a wrong signature `explanation` does, masked. It is None where too many came in one second.
+    `sentences` say why. For a wrong signature, the masked `explanation` does; it is None if too many came in one
+    second.
     """
 
     at: float
@@ -50,7 +51,7 @@ class RefusedRequest(msgspec.Struct, frozen=True):
     explanation: Explanation | None = None
 
     def sentence(self, language: str) -> str:
-        """Why, in `zh-CN` or else in English."""
+        """Return why, in `zh-CN` or else in English."""
         if self.explanation is not None:
             return self.explanation.sentence(language)
         if self.sentences is None:
@@ -60,11 +61,11 @@ class RefusedRequest(msgspec.Struct, frozen=True):
 
 
 class RecentRefusals:
-    """The last `size` refusals of accounts and of strangers, in memory and, where `path` names one, in a file of mode
-    600 for the command.
+    """Keeps the last `size` refusals of accounts and as many of strangers, in memory and, if `path` is given, in a file
+    of mode 600 for the command.
 
-    `secret_keys`: all SecretKeys by SecretId, asked for in the thread, so that the key of another account can be
-    recognised. `per_second`: signatures that are explained in one second at most; `skipped` counts the others.
+    `secret_keys`: returns all SecretKeys by SecretId. It is called in the thread, and lets the key of another account
+    be recognised. `per_second`: the most signatures explained per second; `skipped` counts the others.
     """
 
     def __init__(
@@ -87,12 +88,12 @@ class RecentRefusals:
         self._lock = threading.Lock()
         self._file_lock = threading.Lock()
         self._second = 0
-        self._in_second = Counter[bool]()  # of accounts, and of strangers
+        self._in_second = Counter[bool]()  # first those of accounts, then those of strangers
         self._writing = False
         self.skipped = 0
 
     def add(self, failure: RefusedRequest) -> None:
-        """Keep one refusal. Constant time; to be called on the event loop, and so are the others."""
+        """Keep one refusal, in constant time. To be called on the event loop, like all methods."""
         with self._lock:
             (self._known if failure.account_id else self._strange).append(failure)
         if self._path is not None and not self._writing:
@@ -110,7 +111,7 @@ class RecentRefusals:
         services: Sequence[str],
         hosts: Sequence[str] = (),
     ) -> None:
-        """Keep one wrong signature, explained a little later or, where too many came, not. Returns at once."""
+        """Keep one wrong signature. It is explained a little later, unless too many came. Returns at once."""
         self.add(failure)
 
         def examine() -> RefusedRequest:
@@ -130,7 +131,7 @@ class RecentRefusals:
         self._later(failure, examine)
 
     def look_for_key(self, failure: RefusedRequest, secret_id: str) -> None:
-        """Keep the refusal of an unknown SecretId; see whether it is a SecretKey, or almost a known one."""
+        """Keep the refusal of an unknown SecretId, and check whether it is a SecretKey, or almost a known SecretId."""
         self.add(failure)
 
         def examine() -> RefusedRequest:
@@ -157,7 +158,7 @@ class RecentRefusals:
                 if found is not failure:
                     self._exchange(failure, found)
                     self._write()
-            except Exception as error:  # it must never harm the request that it is about
+            except Exception as error:  # an explanation must never harm its request
                 self._log.error("a failure was not explained", request_id=failure.request_id, error=fault_name(error))
 
         asyncio.get_running_loop().run_in_executor(self._executor, work)
@@ -171,7 +172,7 @@ class RecentRefusals:
                     return
 
     def recent(self) -> list[RefusedRequest]:
-        """The last refusals, the newest first."""
+        """Return the last refusals, the newest first."""
         with self._lock:
             return sorted((*self._known, *self._strange), key=lambda failure: failure.at, reverse=True)
 
@@ -180,7 +181,7 @@ class RecentRefusals:
         if self._path is None:
             return
         try:
-            with self._file_lock:  # so that nobody's older list comes after a newer one
+            with self._file_lock:  # so that an older list never replaces a newer one
                 fresh = self._path.with_suffix(".new")
                 with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                     file.write(msgspec.json.encode(self.recent()))
@@ -190,7 +191,7 @@ class RecentRefusals:
 
 
 def read_failures(path: Path) -> list[RefusedRequest]:
-    """What a server wrote to `path`, the newest first; nothing where there is no file. ValueError: another file."""
+    """Read what a server wrote to `path`, the newest first; empty if there is no file. ValueError for another file."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=list[RefusedRequest])
     except FileNotFoundError:

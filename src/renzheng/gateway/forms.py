@@ -1,7 +1,6 @@
 """Other forms that a body or a query may have had when it was signed, with the mistake that makes each of them.
 
-Everything here is bounded: a body above `MAX_JSON_BYTES` is not taken apart, and none has more than some dozens of
-forms.
+Everything here is bounded: a body above `MAX_JSON_BYTES` is not parsed, and no body has more than some dozens of forms.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _MAX_PERMUTED = 5
 _MAX_PERMUTED_BYTES = 4096
 _BOM = b"\xef\xbb\xbf"
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-# Where a line break may have stood: behind these and before those, as the indentation tells that is still there.
+# Where a line break may have been: after these and before those. The remaining indentation shows it.
 _OPENED = tuple(map(re.compile, (r"([{\[,])(?=  |\t)", r"([{\[,])(?=[ \t])", r"([{\[,])", r"(,)(?=[ \t])", r"(,)")))
 _CLOSED = tuple(map(re.compile, (r"((?:  |\t)[ \t]*[}\]])", r"([ \t]+[}\]])", r"([ \t]*[}\]])", r"(\Z\A)")))
 _ESCAPE = re.compile(r"\\u[0-9a-f]{4}")
@@ -27,7 +26,7 @@ Form = tuple[str, bytes]
 
 
 def body_forms(body: bytes) -> Iterator[Form]:
-    """Other forms of a body that was sent, each with its cause."""
+    """Yield other forms of a body that was sent, each with its cause."""
     if not body:
         return
     yield from _text_forms(body)
@@ -72,7 +71,7 @@ def _text_forms(body: bytes) -> Iterator[Form]:
 
 
 def _compressed_forms(body: bytes) -> Iterator[Form]:
-    for window in (31, 15, -15):  # gzip, zlib, bare deflate
+    for window in (31, 15, -15):  # gzip, zlib, raw deflate
         try:
             plain = zlib.decompressobj(window).decompress(body, MAX_JSON_BYTES)
         except zlib.error:
@@ -82,7 +81,7 @@ def _compressed_forms(body: bytes) -> Iterator[Form]:
 
 
 def _broken_forms(body: bytes) -> Iterator[Form]:
-    """The line breaks that pretty JSON had before they were taken out: their indentation is still there."""
+    """Restore the line breaks that were removed from pretty JSON; their indentation is still there."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
@@ -96,7 +95,7 @@ def _broken_forms(body: bytes) -> Iterator[Form]:
     pieces.append(text[last:])
     for opened, closed in product(_OPENED, _CLOSED):
         broken = list(pieces)
-        for index in range(0, len(pieces), 2):  # what is no string
+        for index in range(0, len(pieces), 2):  # outside of strings
             broken[index] = closed.sub(r"\n\1", opened.sub(r"\1\n", pieces[index]))
         whole = "".join(broken)
         for made in dict.fromkeys((whole, f"{whole}\n", *_last_brace_apart(whole))):
@@ -105,13 +104,13 @@ def _broken_forms(body: bytes) -> Iterator[Form]:
 
 
 def _last_brace_apart(text: str) -> tuple[str, ...]:
-    """With the last bracket on a line of its own, which has no indentation to tell it by."""
+    """Put the last bracket on a line of its own: it has no indentation that would show it."""
     apart = text[:-1].rstrip("\n") + "\n" + text[-1:]
     return (apart, f"{apart}\n")
 
 
 def _contents(body: bytes) -> Iterator[Any]:
-    """What the body says, and what it would say if it had been serialised or sent by another hand."""
+    """Yield the body's content, and what it would be if it had been serialised or sent in another way."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
@@ -128,7 +127,7 @@ def _contents(body: bytes) -> Iterator[Any]:
 
 
 def _serialised(content: Any) -> Iterator[bytes]:
-    """The forms in which the serialisers in use write JSON: spaces, escapes, order."""
+    """Yield the forms in which common serialisers write JSON: spaces, escapes, order."""
     orders = [content]
     if isinstance(content, dict):
         orders += [dict(sorted(content.items())), dict(sorted(content.items(), key=lambda pair: pair[0].lower()))]
@@ -138,13 +137,13 @@ def _serialised(content: Any) -> Iterator[bytes]:
                 text = _dumped(ordered, separators=separators, ensure_ascii=ascii_only)
                 yield from _escaped(text)
     compact = _dumped(content, separators=(",", ":"), ensure_ascii=False)
-    yield _dumped(compact).encode("utf-8", "surrogatepass")  # a text of JSON, quoted once more
+    yield _dumped(compact).encode("utf-8", "surrogatepass")  # JSON text, quoted once more
     yield _dumped(compact, ensure_ascii=False).encode("utf-8", "surrogatepass")
     yield repr(content).encode("utf-8", "surrogatepass")  # Python's own notation
 
 
 def _reordered(content: Any) -> Iterator[bytes]:
-    """A small object with its names in every order."""
+    """Yield a small object with its names in every order."""
     if not isinstance(content, dict) or not 2 <= len(content) <= _MAX_PERMUTED:
         return
     for pairs in permutations(content.items()):
@@ -184,7 +183,7 @@ _MAX_QUERY_BYTES = 4 * 1024
 
 
 def query_forms(query: bytes) -> Iterator[Form]:
-    """Other forms of a query that was sent, each with its cause: the same pairs encoded otherwise, or in another order.
+    """Yield other forms of a query that was sent, each with its cause: the same pairs encoded or ordered otherwise.
 
     A query above 4 KiB is only sorted.
     """
@@ -206,7 +205,7 @@ def query_forms(query: bytes) -> Iterator[Form]:
 
 
 def _toggled(query: bytes) -> Iterator[bytes]:
-    """The query with one character, or two, written otherwise in place, and with its escapes in the other case."""
+    """Yield the query with one or two characters encoded otherwise, and with its escapes in the other case."""
     made = [query]
     for sign in _TOGGLED:
         plain, escape = sign.encode(), b"%%%02X" % ord(sign)

@@ -24,7 +24,8 @@ Run = Callable[[Caller, Any], Awaitable[msgspec.Struct]]
 
 
 class CallContext(msgspec.Struct, frozen=True):
-    """One call before it runs. `private`: nobody can read the reply on the way: TLS, or a loopback connection."""
+    """One call before it runs. `private`: nobody can read the reply on its way, because of TLS or a loopback
+    connection."""
 
     key: Key
     manifest: Manifest
@@ -37,10 +38,10 @@ Guard = Callable[[CallContext], Awaitable[None]]
 
 
 class Message(msgspec.Struct, frozen=True):
-    """The base class of requests with their own checks."""
+    """The base class of requests with checks of their own."""
 
     def check(self) -> None:
-        """Called after the message is read and its sealed fields are opened. Raises ApiError."""
+        """Check the message, after it is read and its sealed fields are opened. Raises ApiError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ class Service:
 
     @classmethod
     def of(cls, product: Product, parts: object, guard: Guard | None = None) -> Service:
-        """All actions of a product, made from `parts`."""
+        """Make all actions of a product from `parts`."""
         return cls(product, tuple(Action(manifest, manifest.make(parts)) for manifest in product.actions), guard)
 
 
@@ -137,7 +138,7 @@ ErrorTexts = tuple[str, str, Sentences | None]
 
 
 def error_texts(products: Iterable[Product]) -> dict[str, ErrorTexts]:
-    """All errors by code: the gateway's own, those of products and those of their actions."""
+    """Return all errors by code: the gateway's own, and those of products and their actions."""
     found = platform_errors()
     for product in products:
         for error in (*product.errors, *(error for action in product.actions for error in action.errors)):
@@ -146,7 +147,8 @@ def error_texts(products: Iterable[Product]) -> dict[str, ErrorTexts]:
 
 
 def manifests_in(package: ModuleType) -> tuple[Manifest, ...]:
-    """The manifests of all actions in a package's folder: a module has a `MANIFEST`, or several in `MANIFESTS`."""
+    """Return the manifests of all actions in a package's folder. A module has a `MANIFEST`, or several in
+    `MANIFESTS`."""
     found: list[Manifest] = []
     for info in pkgutil.iter_modules(package.__path__):
         module = importlib.import_module(f"{package.__name__}.{info.name}")

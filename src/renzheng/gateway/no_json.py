@@ -1,6 +1,6 @@
-"""What a body is that is not a JSON object, told by its first and last bytes: a sentence in English and Chinese.
+"""Says what a body is that is not a JSON object, from its first and last bytes, in English and Chinese.
 
-The work does not grow with the body, and the sentences hold nothing of it.
+The work does not grow with the body, and the sentences contain nothing of it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _NONE: Sentences = ("The body is not a JSON object.", "请求体不是 JSON 对�
 
 
 def what_it_is(body: bytes | bytearray | memoryview) -> Sentences:
-    """The first of these that fits; at the end, that it is not a JSON object."""
+    """Return the first description that fits; if none does, that it is not a JSON object."""
     head, tail = bytes(body[:64]).lstrip(b" \t\r\n"), bytes(body[-64:]).rstrip(b" \t\r\n")
     for beginning, sentences in _BEGINNINGS:
         if head.startswith(beginning):

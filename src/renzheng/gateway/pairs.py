@@ -1,6 +1,7 @@
-"""Queries and forms as pairs: cut into raw ones in one bounded pass, and unquoted only for a caller whose key is known.
+"""Queries and forms as pairs: split into raw pairs in one bounded pass, and decoded only once the caller's key is
+known.
 
-The work of both is linear in the bytes and done by compiled code, whatever a stranger sends.
+Both steps are linear in the bytes and run in compiled code, whatever a stranger sends.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ RawPairs = Mapping[bytes, bytes]
 
 MAX_PAIRS = 256
 MAX_STRAY = 1000
-"""Percent signs that escape nothing, which stand for themselves. Each costs more than an escape does."""
+"""Most percent signs that escape nothing and stand for themselves. Each costs more than an escape does."""
 _STRAY = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 def raw_pairs(text: bytes, most: int = MAX_PAIRS) -> dict[bytes, bytes]:
-    """The pairs of a query or form as they were sent, nothing unquoted.
+    """Return the pairs of a query or form as they were sent, undecoded.
 
-    TooManyParametersError, before anything is cut; MalformedPairError; RepeatedParameterError, where two names are sent
+    TooManyParametersError, before anything is split; MalformedPairError; RepeatedParameterError if two names are sent
     alike.
     """
     if text.count(b"&") >= most:
@@ -46,17 +47,17 @@ def raw_pairs(text: bytes, most: int = MAX_PAIRS) -> dict[bytes, bytes]:
 
 
 def parse_pairs(text: bytes, most: int = MAX_PAIRS) -> dict[str, str]:
-    """Both steps, where the key is known."""
+    """Split and decode at once, for a caller whose key is known."""
     return unquoted(raw_pairs(text, most))
 
 
 def unquoted(pairs: RawPairs) -> dict[str, str]:
-    """The pairs decoded: `+` is a space, `%2B` a plus. MalformedEncodingError, RepeatedParameterError."""
+    """Decode the pairs: `+` is a space, `%2B` a plus. MalformedEncodingError, RepeatedParameterError."""
     return unique((unquote(name), unquote(value)) for name, value in pairs.items())
 
 
 def unquote(text: bytes) -> str:
-    """One name or value decoded, as `urllib.parse.unquote_plus` does it. MalformedEncodingError."""
+    """Decode one name or value, as `urllib.parse.unquote_plus` does. MalformedEncodingError."""
     text = text.replace(b"+", b" ")
     if b"%" in text:
         text = _unescaped(text)
@@ -67,8 +68,8 @@ def unquote(text: bytes) -> str:
 
 
 def _unescaped(text: bytes) -> bytes:
-    """By the decoder of quoted-printable, whose escapes are ours with another sign, and which is compiled."""
-    if b"%\n" not in text and b"%\r" not in text:  # it would take these for line breaks
+    """Unescape with the compiled decoder of quoted-printable, whose escapes differ only in their sign."""
+    if b"%\n" not in text and b"%\r" not in text:  # the decoder would read these as line breaks
         plain = _decoded(text)
         if len(plain) == len(text) - 2 * text.count(b"%"):
             return plain
@@ -83,7 +84,7 @@ def _decoded(text: bytes) -> bytes:
 
 
 def unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The pairs as a dict. RepeatedParameterError: a signature over a repeated name is ambiguous."""
+    """Return the pairs as a dict. RepeatedParameterError, as a signature over a repeated name is ambiguous."""
     found: dict[str, str] = {}
     for name, value in pairs:
         if name in found:

@@ -1,8 +1,8 @@
-"""JSON, query strings, forms and multipart bodies -> one typed request, with the parameter named that is wrong.
+"""Turns JSON, query strings, forms and multipart bodies into one typed request, and names the wrong parameter.
 
-msgspec does the work in one pass. Only when it refuses is the message gone through again, to find the mistake
-that comes first in the API's order: an unknown parameter anywhere, then a missing one, then a wrong type. That
-second pass never builds more than the message's own shape holds, however the bytes are made.
+msgspec does the work in one pass. Only if it refuses is the message read again, to find the mistake that comes first in
+the API's order: an unknown parameter anywhere, then a missing one, then a wrong type. That second pass never builds
+more than the message's own shape holds, whatever the bytes are.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def text_of(raw: msgspec.Raw) -> memoryview:
-    """The bytes of a string parameter that was declared as `msgspec.Raw`, without a copy.
+    """Return the bytes of a string parameter that was declared as `msgspec.Raw`, without a copy.
 
-    Raw is how a request declares a text of megabytes (a photo in Base64) that need not become a Python string.
-    Empty: absent, or the empty string. Escapes stand as they were written; see `unescaped`.
+    A request declares a text of megabytes (a photo in Base64) as Raw if it need not become a Python string. Empty:
+    absent, or the empty string. Escapes stay as they were written; see `unescaped`.
     """
     return memoryview(raw)[1:-1]
 
 
 def unescaped(raw: msgspec.Raw) -> msgspec.Raw:
-    """The same text without escapes, itself where it has none: PHP writes `\\/` for each slash of a Base64 text.
+    """Return the same text without escapes; the text itself if it has none. PHP writes `\\/` for each slash in Base64.
 
-    Those of quotes, backslashes and control characters stay, which no Base64 holds. MalformedJsonError.
+    Escapes of quotes, backslashes and control characters stay; Base64 has none of them. MalformedJsonError.
     """
     if b"\\" not in bytes(raw):
         return raw
@@ -70,9 +70,9 @@ def unescaped(raw: msgspec.Raw) -> msgspec.Raw:
 
 
 def split_parts(body: Bytes, content_type: str) -> list[tuple[str, str | msgspec.Raw]]:
-    """A multipart body as pairs: text parts and files as they are, JSON parts undecoded.
+    """Split a multipart body into pairs: text parts and files as they are, JSON parts undecoded.
 
-    `content_type`: the header's value, which names the boundary. InvalidRequestError where the form is wrong,
+    `content_type`: the header's value, which names the boundary. InvalidRequestError if the form is wrong,
     RepeatedParameterError, MalformedEncodingError, MalformedJsonError.
     """
     parts: dict[str, str | msgspec.Raw] = {}
@@ -118,7 +118,7 @@ def _part_value(content: bytes, content_type: str) -> str | msgspec.Raw:
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """`kind` as the API's error texts name it. `shape`: of a nested object. `item`: kind of a list's items."""
+    """`kind`: as the API's error texts name it. `shape`: of a nested object. `item`: the kind of a list's items."""
 
     name: str
     kind: str
@@ -130,7 +130,7 @@ class _Field:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """`outline` decodes an object of this shape to its fields' undecoded bytes, refusing unknown names."""
+    """`outline` decodes an object of this shape into the undecoded bytes of its fields, and refuses unknown names."""
 
     fields: dict[str, _Field]
     outline: msgspec.json.Decoder[Any]
@@ -177,7 +177,7 @@ _API_KINDS: dict[Kind | None, str] = {"boolean": "bool", "integer": "int64", "nu
 
 
 def _api_kind(info: msgspec.inspect.Type) -> str | None:
-    """The kind as the API's error texts name it; None: no kind of parameter."""
+    """Return the kind as the API's error texts name it; None if it is not a kind of parameter."""
     if isinstance(info, msgspec.inspect.IntType) and info.ge == 0:
         return "uint64"
     kind = kind_of(info)
@@ -200,9 +200,9 @@ def _plain_type(info: msgspec.inspect.Type) -> Any:
 class MessageReader(Generic[Message]):
     """Reads the messages of one action.
 
-    `message`: a struct with `forbid_unknown_fields`; its optional fields admit None, its fields are strings,
-    bools, ints, floats, lists of these, structs, or `msgspec.Raw` for a string that is to stay as it came.
-    TypeError: another kind of struct. `attributes`: the struct's attribute for each parameter.
+    `message`: a struct with `forbid_unknown_fields`. Its optional fields admit None. Its fields are strings, bools,
+    ints, floats, lists of these, structs, or `msgspec.Raw` for a string that stays as it came. TypeError: another kind
+    of struct. `attributes`: the struct's attribute for each parameter.
     """
 
     def __init__(self, message: type[Message]) -> None:
@@ -213,7 +213,7 @@ class MessageReader(Generic[Message]):
         self._raw = tuple(field.name for field in fields if self._shape.fields[field.encode_name].kind == "raw")
 
     def json(self, body: Bytes) -> Message:
-        """Read a JSON body; an empty one is `{}`. ApiError, with the parameter's path."""
+        """Read a JSON body; an empty one is `{}`. ApiError with the parameter's path."""
         body = body or b"{}"
         try:
             message = self._decoder.decode(body)
@@ -229,7 +229,7 @@ class MessageReader(Generic[Message]):
         return message
 
     def unescape(self, message: Message) -> None:
-        """Take the escapes out of the texts that stayed as they came. MalformedJsonError."""
+        """Remove the escapes from the texts that stayed as they came. MalformedJsonError."""
         for name in self._raw:
             msgspec.structs.force_setattr(message, name, unescaped(getattr(message, name)))
 
@@ -244,7 +244,7 @@ class MessageReader(Generic[Message]):
         return self.json(msgspec.json.encode(_lists_of(tree)))
 
     def _mistake_in(self, body: Bytes) -> ApiError:
-        """The error to answer with, when decoding has failed."""
+        """Find the error to answer with, after decoding has failed."""
         error = self._first_mistake_in(body)
         return MalformedJsonError(error.cause, why=what_it_is(body)) if isinstance(error, MalformedJsonError) else error
 
@@ -260,7 +260,7 @@ _Outlines = dict[str, tuple[_Shape, dict[str, bytes]]]
 
 
 def _outlines(shape: _Shape, raw: Bytes, path: str) -> Iterator[tuple[str, tuple[_Shape, dict[str, bytes]]]]:
-    """Each object in the message by its path, as the undecoded bytes of its fields. UnknownParameterError."""
+    """Yield each object in the message by its path, as the undecoded bytes of its fields. UnknownParameterError."""
     try:
         outline = shape.outline.decode(raw)
     except msgspec.ValidationError as error:
@@ -309,11 +309,11 @@ def _type_error_in(outlines: _Outlines) -> ApiError | None:
 
 
 class _Items(dict[int, Any]):
-    """The items of a list by their index, while pairs are coming in."""
+    """The items of a list by their index, while pairs are read."""
 
 
 def _plant(tree: dict[str, Any], shape: _Shape, name: str, value: str | msgspec.Raw) -> None:
-    """Put one pair where it belongs. What fits nowhere is planted under its own name, to be refused as unknown."""
+    """Put one pair into the tree. If it fits nowhere, it gets its own name, and is later refused as unknown."""
     head, dot, rest = name.partition(".")
     field = shape.fields.get(head)
     if field is None or not dot:
@@ -332,7 +332,7 @@ def _plant(tree: dict[str, Any], shape: _Shape, name: str, value: str | msgspec.
 
 
 def _typed(kind: str, value: str | msgspec.Raw) -> Any:
-    """Text as the kind has it; as it is, where it does not fit, so that the type is refused in its turn."""
+    """Convert text to the kind. If it does not fit, return it as it is; the wrong type is then refused later."""
     if isinstance(value, str):
         if kind == "bool":
             return _BOOLEANS.get(value, value)
@@ -340,12 +340,12 @@ def _typed(kind: str, value: str | msgspec.Raw) -> Any:
             return int(value)
         if kind == "float" and _FLOAT.fullmatch(value):
             number = float(value)
-            return number if math.isfinite(number) else value  # which JSON would write as null, as if it were absent
+            return number if math.isfinite(number) else value  # JSON would write these as null, as if they were absent
     return value
 
 
 def _lists_of(tree: dict[str, Any]) -> dict[str, Any]:
-    """The tree with its collected items as lists, in the order of their indices."""
+    """Return the tree with its collected items as lists, in the order of their indices."""
     return {
         name: [value[index] for index in sorted(value)]
         if isinstance(value, _Items)

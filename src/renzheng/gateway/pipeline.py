@@ -1,8 +1,7 @@
 """The path of a request, from top to bottom, and the only place that answers.
 
-A handler is a method that is given the request and either returns or raises an ApiError; some return an
-awaitable. `Gateway` is an ASGI application for HTTP; every answer has status 200, as the official clients
-read no other.
+A handler is a method that gets the request, and either returns or raises an ApiError. Some return an awaitable.
+`Gateway` is an ASGI application for HTTP. Every answer has status 200, as the official clients read no other.
 """
 
 from __future__ import annotations
@@ -62,20 +61,21 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Handler = Callable[[Request], Awaitable[None] | None]
 
 _ENCODER = msgspec.json.Encoder()
-# A refused body of this size or less is skipped by the server between requests, and the connection lives on.
+# The server skips a refused body up to this size between requests, and keeps the connection open.
 _SKIPPED_BYTES = 64 * 1024
-_PLACE_BYTES = 256 * 1024  # of a body, for which it takes one more place: about a millisecond's work
+_PLACE_BYTES = 256 * 1024  # bytes of a body for one more place: about a millisecond of work
 
 
 class Gateway:
-    """Cloud API 3.0 in front of `services`, of which the first is meant where a request names none.
+    """Cloud API 3.0 in front of `services`. A request that names no service means the first one.
 
-    `key_pairs`: the keys that open an account's sealed fields, as they are now; `executor` does their work, the
-    loop's own by default, and `processes` that of SM2. `failures`: where refused requests are kept for the operator.
-    `clock`: unix seconds. `entropy(n)`: n random bytes, for request ids. `monotonic`: seconds, for durations.
-    `wall`: unix seconds as the machine's clock says, by which timestamps are judged, where `clock` is another.
-    ValueError: no service, two services of one name or version, two actions of one name. TypeError: an action's
-    request is no type of this API.
+    `key_pairs`: returns the current keys that open an account's sealed fields. `executor`: does their work, the loop's
+    default one if None; `processes`: do that of SM2. `failures`: keeps refused requests for the operator. `clock`: unix
+    seconds. `entropy(n)`: n random bytes, for request ids. `monotonic`: seconds, for durations. `wall`: unix seconds of
+    the machine's clock, with which timestamps are compared, if `clock` is another.
+
+    ValueError: no service, two services of one name or version, two actions of one name. TypeError: an action's request
+    is not a type of this API.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Gateway:
     # -- the handlers that are not about authentication ------------------------------------------------------
 
     def assign_id(self, request: Request) -> None:
-        """A lower-case uuid4, and the time that counts as now for this request."""
+        """Assign a lower-case uuid4, and the time that counts as now for this request."""
         text = self._entropy(16).hex()
         variant = "89ab"[int(text[16], 16) & 3]
         request.request_id = f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
@@ -190,7 +190,7 @@ class Gateway:
         limit = None
         if request.product is self._product:
             limit = self._settings.per_second.get((account, name))
-        else:  # an action of another service may have the same name
+        else:  # another service may have an action of the same name
             name = f"{request.product.service}.{name}"
         if limit is None:
             limit = action.per_second or self._settings.requests_per_second
@@ -204,7 +204,7 @@ class Gateway:
             raise RequestLimitExceededError(count=count, limit=limit)
 
     def authorise(self, request: Request) -> Awaitable[None] | None:
-        """Whether this key may call this action."""
+        """Check that this key may call this action."""
         guard = self._guards[request.product.service]
         if guard is None:
             if request.product.service not in request.key.services:
@@ -221,7 +221,7 @@ class Gateway:
         )
 
     def admit(self, request: Request) -> None:
-        """Refuse at once what the server would come to late, by accounts: a crowd of one's takes no place of others."""
+        """Refuse at once what the server could only serve late. Each account has its own share of the places."""
         places = min(1 + request.body.size // _PLACE_BYTES, self._shares.places // 2)
         if not self._shares.take(request.key.account_id, places):
             raise OverloadedError("all places of the account's share are taken")
@@ -275,7 +275,7 @@ class Gateway:
     # -- answering -------------------------------------------------------------------------------------------
 
     async def _answer(self, request: Request) -> tuple[str, bytes]:
-        """The code, empty for a success, and the whole body of the answer."""
+        """Return the code, empty for a success, and the whole body of the answer."""
         try:
             for handle in self.handlers:
                 pending = handle(request)
@@ -285,7 +285,7 @@ class Gateway:
         except (ApiError, UnavailableError) as raised:
             error = raised if isinstance(raised, ApiError) else ServiceUnavailableError(str(raised))
             more = self._more(request, error)
-            request.body.release()  # what still arrives of it is thrown away
+            request.body.release()  # the rest of the body is discarded
             return error.code, _failure(request, error, more)
         except ClientGoneError:
             raise
@@ -294,13 +294,13 @@ class Gateway:
             return InternalError.code, _failure(request, InternalError())
 
     def _more(self, request: Request, error: ApiError) -> str:
-        """What is added to the message, where that is set; the refusal is kept and its cause logged."""
+        """Keep the refusal and log its cause. Returns the explanation that is added to the message, if that is set."""
         request.cause = error.cause
         try:
-            if not error.cause and type(error) is not SignatureFailureError:  # whose cause takes a while
+            if not error.cause and type(error) is not SignatureFailureError:  # finding their cause takes a while
                 request.cause = why(request, error)[0]
             return self._refusals.note(request, error)
-        except Exception as fault:  # it must never harm the answer that it is about
+        except Exception as fault:  # an explanation must never harm its answer
             self._log.error("a refusal was not noted", request_id=request.request_id, **_cause_of(fault))
             return ""
 
@@ -317,14 +317,14 @@ class Gateway:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         if unread:
-            # The answer is whole for the client; the response stays open for us, to let the body run out.
+            # The client has the whole answer. The response stays open, so that the rest of the body can be read.
             await send({"type": "http.response.body", "body": payload, "more_body": True})
             await discard_rest(request.receive, self._settings)
             payload = b""
         await send({"type": "http.response.body", "body": payload})
 
     def _record(self, request: Request, code: str, size: int, seconds: float) -> None:
-        """One line and one count a request; an unknown name or key of the caller's is not repeated in them."""
+        """Log and count one request. A name or key of the caller's that is unknown is not repeated in them."""
         action = request.action.manifest.name if hasattr(request, "action") else ""
         known = request.key if hasattr(request, "key") else None
         service = request.product.service if action else ""
@@ -378,7 +378,7 @@ def _failure(request: Request, error: ApiError, more: str = "") -> bytes:
 
 
 def _announces_more(request: Request) -> bool:
-    """Whether more of the body is to come than the server may skip."""
+    """Return whether more of the body is to come than the server may skip."""
     announced = request.announced
     if announced is None:
         return b"transfer-encoding" in request.headers
@@ -386,7 +386,7 @@ def _announces_more(request: Request) -> bool:
 
 
 def _cause_of(error: BaseException) -> dict[str, Any]:
-    """What is logged of an unforeseen error: its kinds and places. Its text may hold what a caller sent."""
+    """Return what is logged of an unexpected error: its types and places. Its text may hold what a caller sent."""
     kinds: list[str] = []
     places: list[list[str]] = []
     cause: BaseException | None = error

@@ -1,4 +1,5 @@
-"""Processes for work that holds the interpreter, as SM2 in pure Python does: in threads it would slow everybody."""
+"""Processes for work that blocks the interpreter, such as SM2 in pure Python. In threads it would delay all
+requests."""
 
 from __future__ import annotations
 
@@ -14,15 +15,15 @@ from typing import Any
 
 from renzheng.base.child import become_child
 
-NICENESS = 5  # more than the server's: whoever answers everybody goes first where processors are few
+NICENESS = 5  # more than the server's, which answers everybody and must go first if there are few processors
 
 
 class WorkLostError(Exception):
-    """The process that did the work died, and so did the one that was given it next."""
+    """The process that did the work died, and so did the next one that got it."""
 
 
 class ProcessPool:
-    """A pool that begins with its first work, and heals: what a dead process was given is given to another once."""
+    """A pool that starts with its first work and heals: the work of a dead process is given to another one, once."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -30,7 +31,7 @@ class ProcessPool:
         self._beginning = threading.Lock()
 
     async def run(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        """`work(*arguments)` in one of them. WorkLostError."""
+        """Run `work(*arguments)` in one of the processes. WorkLostError."""
         for _ in range(2):
             pool = self._pool or await self._begin_apart()
             try:
@@ -47,8 +48,10 @@ class ProcessPool:
             self._pool = None
 
     async def _begin_apart(self) -> ProcessPoolExecutor:
-        """In a thread, as starting a process takes a while. In one of its own, as processes inherit its niceness: they
-        load their modules when requests are waiting, and not only their work comes after the loop."""
+        """Start the pool in a thread, as starting a process takes a while.
+
+        The thread has its own niceness and the processes inherit it, since they load their modules while requests wait.
+        """
         beginner = ThreadPoolExecutor(1, thread_name_prefix="renzheng-begin")
         try:
             return await asyncio.get_running_loop().run_in_executor(beginner, self._begun)
@@ -69,10 +72,10 @@ class ProcessPool:
 
 
 def _ready() -> None:
-    """Nothing to do: a process is started for it."""
+    """Do nothing: submitting this starts a process."""
 
 
 def _begin(parent: int) -> None:
-    """Ends with the server, leaves its signals to it, and is not dumped: keys pass through here."""
+    """Prepare a process: it ends with the server, leaves signals to it, and writes no core dump, as it handles keys."""
     become_child(parent)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -14,7 +14,7 @@ PublicKey = RSAPublicKey | Sm2PublicKey
 
 
 class PublicKeys(NamedTuple):
-    """The newest public halves, in every form that a helper asks for."""
+    """The newest public halves, in every form that a helper needs."""
 
     rsa: RSAPublicKey
     sm2: Sm2PublicKey
@@ -55,9 +55,9 @@ class PublicKeys(NamedTuple):
 
 
 def load_public_key(text: str) -> PublicKey:
-    """Reads a public key in any form of PublicKeys: PEM, its Base64, the Base64 of DER, or an SM2 point in hex.
+    """Read a public key in any form of PublicKeys: PEM, its Base64, the Base64 of DER, or an SM2 point in hex.
 
-    ValueError when it is none of these, or has another kind of key in it.
+    ValueError if it is none of these, or another kind of key.
     """
     text = text.strip()
     if len(text) == 130 and text.startswith("04"):

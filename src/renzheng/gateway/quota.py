@@ -4,10 +4,10 @@ from __future__ import annotations
 
 
 class FixedWindowQuota:
-    """Counts in memory, by account and action, in the whole second that the handed-in time lies in.
+    """Counts in memory, by account and action, within the whole second of the given time.
 
-    The `limits` package counts fixed windows too, but its memory storage reads the wall clock itself and runs
-    a timer thread; here the second is that of the request's own clock, which is what the limit's text speaks of.
+    The `limits` package counts fixed windows too, but its memory storage reads the wall clock itself and runs a timer
+    thread. Here the second is that of the request's own clock, as the limit's text says.
     """
 
     def __init__(self) -> None:
@@ -15,10 +15,10 @@ class FixedWindowQuota:
         self._counts: dict[tuple[int, str], int] = {}
 
     async def hit(self, account_id: int, action: str, now: float) -> int:
-        """Count one request; the number of those in the second of `now`, this one included.
+        """Count one request. Returns how many came in the second of `now`, this one included.
 
-        A time that lies a little behind the last one counts in the window that is open, so that no window is
-        opened twice; only a clock that was set back by more than a minute starts again.
+        A time slightly behind the last one counts in the open window, so that no window is opened twice. Only if the
+        clock was set back by more than a minute does the count start again.
         """
         second = int(now)
         if second > self._second or second < self._second - 60:

@@ -1,4 +1,4 @@
-"""Ways in which a request may have been signed: each gives a signature and the texts under it."""
+"""Ways in which a request may have been signed. Each gives a signature and the texts that it signs."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from renzheng.gateway.signature import TERMINATOR, canonical_request, string_to_
 MAX_OTHER_KEYS = 1000
 SPACES = (" ", "\n", "\r", "\t", "\r\n", "\ufeff", "\u00a0", "\u200b", '"', "'", "  ", ",", ";")
 BRACKETS = (("<", ">"), ("(", ")"), ("[", "]"), ("{", "}"), ("${", "}"), ("b'", "'"), ("", '",'), ("", "',"))
-"""What a key is copied with out of a guide, or printed with."""
+"""Characters around a key that was copied from a guide or printed."""
 PLACEHOLDERS = (
     "None", "null", "undefined", "SecretKey", "secretKey", "SECRET_KEY", "YOUR_SECRET_KEY", "YourSecretKey",
     "your-secret-key", "your_secret_key", "TENCENTCLOUD_SECRET_KEY", "$TENCENTCLOUD_SECRET_KEY",
     "${TENCENTCLOUD_SECRET_KEY}", "%TENCENTCLOUD_SECRET_KEY%", "...", "xxx", "***", "********",
 )  # fmt: skip
-"""What stands where a key should be, when it was not filled in."""
+"""Texts in the place of a key that was never filled in."""
 
 
 class SignatureReading(Protocol):
@@ -31,17 +31,17 @@ class SignatureReading(Protocol):
     @property
     def signature(self) -> str: ...
     def signed_texts(self, masked: bool) -> tuple[str, str]:
-        """The canonical request, empty for v1, and the string to sign."""
+        """Return the canonical request, empty for v1, and the string to sign."""
         ...
 
 
 Mistakes = Iterator[tuple[str, str, SignatureReading]]
-"""Mistakes as their cause, a detail and the reading that they would give."""
+"""Mistakes, each as its cause, a detail, and the reading that it gives."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tc3Reading:
-    """`form` and `derivation`: keys of `FORMS` and `DERIVATIONS`, empty for the documented ones."""
+    """`form` and `derivation`: keys of `FORMS` and `DERIVATIONS`; empty for the documented ones."""
 
     secret_key: str
     date: str
@@ -120,7 +120,7 @@ _ORDERS: dict[str, tuple[Callable[[Headers], Iterable[bytes]], Callable[[Headers
     "SignedHeaders in reverse order": (sorted, _reverse),
     "SignedHeaders not sorted": (sorted, list),
 }
-"""The order of the headers' lines and of their names."""
+"""The orders of the headers' lines and of their names."""
 _CANONICAL_FORMS: dict[str, Callable[[bytes, Headers], bytes]] = {
     "no empty line behind the headers": lambda text, values: text.replace(
         b"\n\n" + _names_line(values), b"\n" + _names_line(values)
@@ -151,7 +151,7 @@ FORMS = (*_ORDERS, *_CANONICAL_FORMS, *_TEXT_FORMS)
 
 
 def _chain(key: bytes, steps: Iterable[str], written: Callable[[bytes], bytes] = bytes) -> bytes:
-    """`written`: how the result of a step is handed to the next one."""
+    """Derive a key in steps. `written`: how the result of a step is passed to the next one."""
     for step in steps:
         key = written(hmac.digest(key, step.encode(), "sha256"))
     return key
@@ -193,7 +193,7 @@ def _key(derivation: str, secret_key: str, date: str, service: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class V1Reading:
-    """`path` is the text between the host and the `?`; `encoding` that of the values that were signed."""
+    """`path`: the text between the host and the `?`. `encoding`: of the values that were signed."""
 
     secret_key: str
     digest: str
@@ -216,8 +216,11 @@ class V1Reading:
 
 
 def other_keys(secret_key: str, secret_id: str, keys: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Other keys that may have been used, as their cause, a detail and the key: with what may stand around it, none,
-    the SecretId, and the keys of others, under their masked ids."""
+    """Yield other keys that may have been used, as their cause, a detail and the key.
+
+    They are the key with characters around it, an empty key, the SecretId, and the keys of others under their masked
+    ids.
+    """
     for space in SPACES:
         for key in (secret_key + space, space + secret_key, space + secret_key + space):
             yield "space-around-key", "", key

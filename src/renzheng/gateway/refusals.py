@@ -1,7 +1,7 @@
-"""Why a request was refused, for its operator: a sentence for every refusal, and what is kept and told of it.
+"""Handles refusals: a sentence for every one, and what is kept and logged of it.
 
-What is kept holds no value that a caller sent: no key, no name, no number of a person. It is made in constant time but
-for the explanation of a wrong signature, which takes a known SecretId; see `failures` for how often it is made.
+What is kept holds no value that a caller sent: no key, no name, no number of a person. It is made in constant time,
+except for the explanation of a wrong signature, which needs a known SecretId; see `failures` for its rate limit.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _EXPLAINED_BYTES = 16 * 1024
 
 
 class Refusals:
-    """Keeps each refusal for `renzheng explain --recent`, and words it for a local caller where that is set."""
+    """Keeps each refusal for `renzheng explain --recent`, and explains it to a local caller if that is set."""
 
     def __init__(self, settings: GatewaySettings, failures: RecentRefusals | None, services: Sequence[str]) -> None:
         self._settings = settings
@@ -30,7 +30,7 @@ class Refusals:
         self._failures = failures
 
     def note(self, request: Request, error: ApiError) -> str:
-        """Take up one refusal; what is added to the message that the caller gets, mostly nothing."""
+        """Keep one refusal. Returns what is added to the caller's message, usually nothing."""
         tells = self._settings.explain_in_reply and request.is_local
         if self._failures is None and not tells:
             return ""
@@ -82,7 +82,7 @@ class Refusals:
 
 
 def _sentence(request: Request, error: ApiError, en: str, zh: str) -> str:
-    """The sentence in the language of the reply, unless the reply says it already."""
+    """Return the sentence in the language of the reply; empty if the reply says it already."""
     message = error.message(request.language)
     sentence = zh if message == error.message("zh-CN") and (request.language == "zh-CN" or not error.en) else en
     if sentence in message:

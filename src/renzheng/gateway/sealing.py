@@ -1,4 +1,4 @@
-"""The handlers that open sealed fields on the way in and seal replies on the way out, off the event loop."""
+"""The handlers that open sealed fields of requests and seal replies, off the event loop."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _ENCODER = msgspec.json.Encoder()
 class Sealing:
     """Opens and seals for the actions that say what may be sealed.
 
-    `key_pairs`: the keys of an account as they are now, or None where it has none; None in its place where nothing
-    can be opened, and an Encryption then reaches the action as it came. `executor`: threads for compiled work.
-    `processes`: for SM2, which is not; the threads, where there are none. `places`: requests at one time, over all
-    accounts.
+    `key_pairs`: returns the current keys of an account, or None if it has none. Instead of the function, None means
+    that nothing can be opened; an Encryption then reaches the action as it came. `executor`: threads for compiled work.
+    `processes`: for SM2, which is not compiled; without them the threads do it. `places`: requests at one time, over
+    all accounts.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Sealing:
         self._shares = FairShares(places)
 
     def open_fields(self, request: Request) -> Awaitable[None] | None:
-        """Put plaintexts instead of sealed fields, and keep the caller's key for the reply."""
+        """Replace sealed fields by their plaintexts, and keep the caller's key for the reply."""
         action, given = request.action.manifest, getattr(request.message, "encryption", None)
         if given is None or self._key_pairs is None or not (action.sealable or action.sealed_reply):
             return None
@@ -68,12 +68,12 @@ class Sealing:
         action = request.action.manifest
         encryption = msgspec.convert(given, Encryption, from_attributes=True)
         if not (encryption.encrypt_list or encryption.ciphertext_blob):
-            return  # the zero value of an SDK's struct
+            return  # an SDK's empty struct
         request.reader.unescape(request.message)
         if action.check_sealed is not None:
             action.check_sealed(request.message)
         values = self._sealed_values(request, encryption.encrypt_list or [])
-        key_pairs = await asyncio.to_thread(pairs_of, request.key.account_id)  # reading them again takes a while
+        key_pairs = await asyncio.to_thread(pairs_of, request.key.account_id)  # parsing them again takes a while
         if key_pairs is None:
             raise DecryptSystemError
         try:
@@ -99,7 +99,8 @@ class Sealing:
         return await self._apart(lambda: pairs.open(encryption, values, sealable, keys))
 
     def _sealed_values(self, request: Request, names: list[str]) -> dict[str, str | None]:
-        """What is sealed, by name. DecryptSystemError: more names than parameters, each of which takes a copy."""
+        """Return the sealed values by name. DecryptSystemError if there are more names than parameters, as each takes a
+        copy."""
         attributes = request.reader.attributes
         if len(names) > len(attributes):
             raise DecryptSystemError
@@ -125,7 +126,7 @@ class Sealing:
             request.message = msgspec.structs.replace(request.message, **changes)
 
     def seal_reply(self, request: Request) -> Awaitable[None] | None:
-        """Seal the whole reply where IsEncryptResponse asks for it, else the action's sensitive fields."""
+        """Seal the whole reply if IsEncryptResponse asks for it, else the action's sensitive fields."""
         if request.sealing_key is None or not request.action.manifest.sealed_reply:
             return None
         return self._seal(request, request.sealing_key)
@@ -144,7 +145,7 @@ class Sealing:
 
     def _whole_body(self, key: SealingKey, reply: Any) -> dict[str, Any]:
         body, encryption = key.seal_body(_ENCODER.encode(reply).decode(), self._entropy)
-        # The Java and Go helpers read the first tag whatever the algorithm is, and fail where there is none.
+        # The Java and Go helpers read the first tag whatever the algorithm is, and fail if there is none.
         encryption.tag_list = encryption.tag_list or [""]
         return {"Encryption": encryption, "EncryptedBody": body}
 
@@ -157,7 +158,7 @@ class Sealing:
         return fields | {"Encryption": sealed.encryption}
 
     def _place(self, request: Request) -> AbstractContextManager[None]:
-        """One place of the account's share; without one the request is answered at once."""
+        """Take one place of the account's share. If none is free, the request is refused at once."""
         refusal = ServiceUnavailableError("too many sealed requests are waiting")
         return self._shares.place(request.key.account_id, refusal)
 

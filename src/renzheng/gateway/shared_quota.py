@@ -1,7 +1,6 @@
-"""How often an account may call an action over all servers: fixed windows of one second, counted in Redis.
+"""Counts how often an account calls an action over all servers: fixed windows of one second, in Redis.
 
-While Redis is away each server counts its own, which lets an account have at most as many times its limit as there are
-servers.
+Without Redis each server counts its own requests, so an account can have its limit at each server.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from renzheng.base.shared_redis import SharedRedis
 from renzheng.gateway.quota import FixedWindowQuota
 
 KEPT_SECONDS = 5
-"""Longer than the clocks of two servers may differ."""
+"""Lifetime of a count; longer than the clocks of two servers may differ."""
 
 
 class RedisQuota:
-    """`failed()`: called for each request that was counted by this server alone, as Redis is away."""
+    """`failed()` is called for each request that this server counted by itself because Redis did not answer."""
 
     def __init__(self, redis: SharedRedis, failed: Callable[[], None]) -> None:
         self._redis = redis
@@ -26,7 +25,7 @@ class RedisQuota:
         self._own = FixedWindowQuota()
 
     async def hit(self, account_id: int, action: str, now: float) -> int:
-        """As `contract.Quota.hit`, of all servers."""
+        """Count one request over all servers; see `contract.Quota.hit`."""
         own = await self._own.hit(account_id, action, now)
         key = f"renzheng:rate:{account_id}:{action}:{int(now)}"
 

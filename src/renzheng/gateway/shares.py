@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 
 class FairShares:
-    """A number of places. An account may hold as many as are free beside them.
+    """A number of places. An account may hold as many as remain free.
 
-    One account alone thus has half of the places, and of several that all want more each has the same share and one
-    share stays free: whoever comes next finds a place at once, whatever the others do.
+    One account alone therefore gets half of the places. Several accounts that all want more get equal shares, and one
+    share stays free: the next account finds a place at once, whatever the others do.
     """
 
     def __init__(self, places: int) -> None:
@@ -19,7 +19,7 @@ class FairShares:
         self._by_account: dict[int, int] = {}
 
     def take(self, account_id: int, count: int = 1) -> bool:
-        """Take `count` places where the account may. An account without any gets one while any is free."""
+        """Take `count` places if the account may have them. An account without any gets one while any is free."""
         held, free = self._by_account.get(account_id, 0), self.places - self.taken
         if count > free or held + count > max(free, count if not held else 0):
             return False

@@ -38,11 +38,11 @@ _SCOPE = re.compile(
 
 
 class MalformedAuthorizationError(ValueError):
-    """An Authorization header that is not a TC3 one; the argument is a sentence that says where."""
+    """The Authorization header is not a TC3 one. The argument is a sentence that says what is wrong."""
 
 
 class Authorization(NamedTuple):
-    """A parsed TC3 Authorization header. `signed_headers`: lower-case names, in the order that was sent."""
+    """A parsed TC3 Authorization header. `signed_headers`: lower-case names, in the order in which they were sent."""
 
     secret_id: str
     date: str
@@ -52,7 +52,8 @@ class Authorization(NamedTuple):
 
 
 def parse_authorization(header: bytes) -> Authorization:
-    """Read a TC3 Authorization header; white space between its parts may be any. MalformedAuthorizationError."""
+    """Read a TC3 Authorization header. The white space between its parts does not matter.
+    MalformedAuthorizationError."""
     if len(header) > _HEADER_BYTES:
         raise MalformedAuthorizationError("`Authorization` is too long.")
     text = header.decode("latin-1").strip()
@@ -65,7 +66,7 @@ def parse_authorization(header: bytes) -> Authorization:
 
 @lru_cache(maxsize=1024)
 def _parse_scope(text: str) -> tuple[str, str, str, tuple[bytes, ...]]:
-    """All but the signature, which a client sends alike for a whole day."""
+    """Parse all but the signature. A client sends this part unchanged for a whole day."""
     match = _SCOPE.fullmatch(text)
     if match is None:
         raise MalformedAuthorizationError(_fault_of(text))
@@ -91,7 +92,7 @@ def _fault_of(text: str) -> str:
 
 
 def utc_date(timestamp: int) -> str:
-    """The `YYYY-MM-DD` of unix seconds in UTC, which a TC3 signature must carry."""
+    """Return the `YYYY-MM-DD` of unix seconds in UTC, which a TC3 signature must carry."""
     return _date_of_day(timestamp // 86400)
 
 
@@ -108,9 +109,9 @@ def canonical_request(
     payload_hash: str,
     path: bytes = b"/",
 ) -> bytes:
-    """TC3's canonical form. `headers`: values as they shall stand in it, by lower-case name.
+    """Build TC3's canonical form. `headers`: the values that it shall contain, by lower-case name.
 
-    The path is documented to be `/` always; `query` is the raw text behind the `?` of a GET, empty for a POST.
+    The path is documented to be `/` always. `query` is the raw text after the `?` of a GET, empty for a POST.
     """
     names, listed = _in_order(tuple(signed_headers))
     values = [name + b":" + headers[name] for name in names]
@@ -119,7 +120,7 @@ def canonical_request(
 
 @lru_cache(maxsize=1024)
 def _in_order(signed_headers: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], bytes]:
-    """The names as they stand in a canonical form: of the values, and in one list."""
+    """Return the names in the canonical order: as a tuple, and joined."""
     names = tuple(sorted(signed_headers))
     return names, b";".join(names)
 
@@ -130,18 +131,18 @@ def string_to_sign(timestamp: str, date: str, service: str, canonical: bytes) ->
 
 
 def signing_key(secret_key: str, date: str, service: str) -> bytes:
-    """The 32 bytes that sign everything of one key, UTC day and service."""
+    """Derive the 32 bytes that sign everything of one key, UTC day and service."""
     day = hmac.digest(b"TC3" + secret_key.encode(), date.encode(), "sha256")
     scope = hmac.digest(day, service.encode(), "sha256")
     return hmac.digest(scope, TERMINATOR.encode(), "sha256")
 
 
 class SigningKeys:
-    """A bounded memory of derived signing keys.
+    """A bounded cache of derived signing keys.
 
-    It is keyed by the SecretKey itself, so that a replaced key is never served from it; whether a key is
-    enabled is asked elsewhere, at each request. `hmac.digest` over the kept key costs the same 2.5 µs as a
-    copied HMAC object with its pads, so nothing more is kept.
+    It is keyed by the SecretKey itself, so a replaced key is never served from it. Whether a key is enabled is checked
+    elsewhere, for each request. `hmac.digest` over the cached key takes 2.5 µs, as does a copied HMAC object with its
+    pads, so nothing more is cached.
     """
 
     def __init__(self, size: int = 1024) -> None:
@@ -171,11 +172,11 @@ def sign_tc3(
     service: str,
     extra_headers: Mapping[str, str] | None = None,
 ) -> str:
-    """The value of the `Authorization` header.
+    """Return the value of the `Authorization` header.
 
-    `payload`: the body's bytes as they will be sent, `UNSIGNED_PAYLOAD` to leave the body out (and send
-    `X-TC-Content-SHA256: UNSIGNED-PAYLOAD`). `extra_headers` are signed beside content-type and host, their
-    values in lower case as the documentation's examples have it.
+    `payload`: the body's bytes as they will be sent, or `UNSIGNED_PAYLOAD` to leave the body out (and send
+    `X-TC-Content-SHA256: UNSIGNED-PAYLOAD`). `extra_headers` are signed beside content-type and host, with their values
+    in lower case as in the documentation's examples.
     """
     headers = {name.lower().encode(): value.strip().lower().encode() for name, value in (extra_headers or {}).items()}
     headers[b"content-type"] = content_type.strip().encode()
@@ -204,13 +205,11 @@ def verify_tc3(
     payload_hash: str,
     path: bytes = b"/",
 ) -> bool:
-    """Whether the signature is that of this request under the signing key `key`.
+    """Return whether the signature is that of this request under the signing key `key`.
 
-    `path`: as it was sent. Most clients sign `/` whatever the endpoint's path is, and Node signs that path.
-
-    `headers`: as received, by lower-case name; each name in `authorization.signed_headers` must be there.
-    `timestamp`: the text of X-TC-Timestamp. The date is taken from the header's scope: the caller compares it
-    with `utc_date`.
+    `path`: as it was sent. Most clients sign `/` whatever the endpoint's path is; Node signs the path. `headers`: as
+    received, by lower-case name; each name in `authorization.signed_headers` must be there. `timestamp`: the text of
+    X-TC-Timestamp. The date is taken from the header's scope; the caller compares it with `utc_date`.
     """
     signed = authorization.signed_headers
     given = authorization.signature.encode("latin-1")
@@ -225,19 +224,19 @@ def verify_tc3(
 
 
 def path_readings(path: bytes) -> tuple[bytes, ...]:
-    """What may be signed for the path that was sent: `/`, and the path itself."""
+    """Return what may be signed for the path that was sent: `/`, and the path itself."""
     return (b"/",) if path == b"/" else (b"/", path)
 
 
 def header_readings(headers: Mapping[bytes, bytes], signed: tuple[bytes, ...]) -> Iterator[dict[bytes, bytes]]:
-    """Each reading of the signed headers' values that some official client or document signs, at most twelve.
+    """Yield each reading of the signed headers' values that an official client or document uses, at most twelve.
 
-    Host and content type as sent and then in lower case, all others in lower case and then as sent; the host
-    also without a scheme and without a port.
+    Host and content type as sent and then in lower case, all others in lower case and then as sent; the host also
+    without a scheme and without a port.
     """
     sent = {name: headers[name].strip() for name in signed}
     if len(signed) == 2:
-        yield sent  # what almost every client signs; the rest is only made when that failed
+        yield sent  # what almost every client signs; the others are only tried if this one fails
     lower = {name: value.lower() for name, value in sent.items()}
     common = lower | {name: sent[name] for name in (b"host", b"content-type")}
     if len(signed) != 2:
@@ -253,7 +252,7 @@ def header_readings(headers: Mapping[bytes, bytes], signed: tuple[bytes, ...]) -
 
 
 def host_readings(host: bytes) -> Iterator[bytes]:
-    """The host as sent, without `http://`, and without `:port`: Node leaves the port out, tccli puts a scheme in."""
+    """Yield the host as sent, without `http://`, and without `:port`: Node omits the port, tccli adds a scheme."""
     yield host
     bare = host
     for scheme in (b"http://", b"https://"):
@@ -269,23 +268,23 @@ def host_readings(host: bytes) -> Iterator[bytes]:
 
 
 def v1_string_to_sign(method: str, host: str, parameters: Mapping[str, str], path: str = "/") -> str:
-    """The text that HmacSHA1 and HmacSHA256 sign: decoded values, keys in ASCII order, no Signature."""
+    """Build the text that HmacSHA1 and HmacSHA256 sign: decoded values, keys in ASCII order, no Signature."""
     pairs = [(name, parameters[name]) for name in sorted(parameters) if name != "Signature"]
     return v1_text(method, host, pairs, path)
 
 
 def v1_text(method: str, host: str, pairs: Iterable[tuple[str, str]], path: str = "/") -> str:
-    """The text of pairs that are already in their order."""
+    """Build the text from pairs that are already in order."""
     return f"{method}{host}{path}?" + "&".join(f"{name}={value}" for name, value in pairs)
 
 
 def sign_v1(
     secret_key: str, parameters: Mapping[str, str], *, host: str, method: str = "GET", algorithm: str = "HmacSHA1"
 ) -> str:
-    """The value of the `Signature` parameter, Base64, not yet URL-encoded.
+    """Return the value of the `Signature` parameter: Base64, not yet URL-encoded.
 
-    `parameters`: all others with decoded values, nested names as `Encryption.EncryptList.0`. `algorithm`: also
-    the SignatureMethod parameter, which may be left out for HmacSHA1. KeyError: another algorithm.
+    `parameters`: all others with decoded values, nested names as `Encryption.EncryptList.0`. `algorithm`: also the
+    SignatureMethod parameter, which may be left out for HmacSHA1. KeyError: another algorithm.
     """
     return _v1_signature(secret_key, v1_string_to_sign(method, host, parameters), V1_METHODS[algorithm])
 
@@ -303,10 +302,10 @@ def verify_v1(
     algorithm: str,
     path: bytes = b"/",
 ) -> bool:
-    """Whether `parameters["Signature"]` signs the others. `algorithm` is one of `V1_METHODS`.
+    """Return whether `parameters["Signature"]` signs the others. `algorithm`: one of `V1_METHODS`.
 
-    Tried are the hosts of `host_readings`, and names with `_` read as `.`, which the Python client does while
-    signing. White space around the signature is dropped (Ruby sends a line feed).
+    It tries the hosts of `host_readings`, and names with `_` read as `.`, as the Python client signs them. White space
+    around the signature is ignored (Ruby sends a line feed).
     """
     given = parameters["Signature"].strip().encode()
     dotted = {name.replace("_", "."): value for name, value in parameters.items()}

@@ -1,9 +1,9 @@
-"""SM2 keys (GB/T 32918) in the forms that the official helpers pass around, on top of gmalg's arithmetic.
+"""SM2 keys (GB/T 32918) in the forms that the official helpers use, on top of gmalg's arithmetic.
 
-gmalg is pure Python on Python's integers, so its running time depends on the numbers it handles. A private-key
-operation here multiplies by a scalar blinded afresh each time, d + r·n with a random 64-bit r, which leads to the
-same point and takes the private scalar's own bit pattern out of the running time. The arithmetic itself still is not
-constant-time, and nothing here promises that it is.
+gmalg is pure Python on Python's integers, so its running time depends on the numbers. A private-key operation here
+multiplies by a freshly blinded scalar, d + r·n with a random 64-bit r. This gives the same point, and hides the private
+scalar's own bit pattern from the running time. The arithmetic itself is still not constant-time, and nothing here
+promises that it is.
 """
 
 import re
@@ -19,7 +19,7 @@ Randomness = Callable[[int], bytes]
 CURVE_ORDER = 0xFFFFFFFE_FFFFFFFF_FFFFFFFF_FFFFFFFF_7203DF6B_21C6052B_53BBF409_39D54123
 SCALAR_BYTES = 32
 POINT_BYTES = 65  # 04, x, y
-WRAPPING_BYTES = POINT_BYTES + 32  # C1 and C3, which C2 follows
+WRAPPING_BYTES = POINT_BYTES + 32  # C1 and C3, then C2 follows
 
 # The DER around a key on the curve 1.2.156.10197.1.301 is the same for every key, and cryptography, which has no SM2,
 # refuses to read it. SubjectPublicKeyInfo ends in the point; both private forms hold the scalar after their head and
@@ -33,9 +33,9 @@ _PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----([A-Za-z0-9+/=\s]+)-----END \1-----
 
 
 class Sm2PublicKey:
-    """A point of the SM2 curve that secrets can be encrypted to.
+    """A point of the SM2 curve, to which secrets can be encrypted.
 
-    `point`: 65 bytes, 04 and the two coordinates. ValueError for anything that is not a point of the curve.
+    `point`: 65 bytes, 04 and the two coordinates. ValueError if it is not a point of the curve.
     """
 
     def __init__(self, point: bytes) -> None:
@@ -45,7 +45,7 @@ class Sm2PublicKey:
 
     @classmethod
     def from_der(cls, der: bytes) -> "Sm2PublicKey":
-        """Reads a SubjectPublicKeyInfo; ValueError when it is none, or of another curve."""
+        """Read a SubjectPublicKeyInfo. ValueError if it is none, or of another curve."""
         if not der.startswith(_SPKI):
             raise ValueError("not an SM2 SubjectPublicKeyInfo")
         return cls(der[len(_SPKI) :])
@@ -66,7 +66,7 @@ class Sm2PublicKey:
         return self.point.hex()
 
     def encrypt(self, plaintext: bytes, randomness: Randomness = secrets.token_bytes) -> bytes:
-        """C1‖C3‖C2 with the 04 in front of C1: 97 bytes more than `plaintext`, which must not be empty."""
+        """Return C1‖C3‖C2 with the 04 in front of C1: 97 bytes more than `plaintext`, which must not be empty."""
 
         def bits(count: int) -> int:
             return int.from_bytes(randomness((count + 7) // 8), "big") >> (-count % 8)
@@ -88,13 +88,13 @@ class Sm2PrivateKey:
 
     @classmethod
     def generate(cls, randomness: Randomness = secrets.token_bytes) -> "Sm2PrivateKey":
-        """A new key. The eight bytes above the scalar's own make the bias of the reduction under 2^-64."""
+        """Make a new key. Eight more random bytes than the scalar has keep the bias of the reduction under 2^-64."""
         wide = int.from_bytes(randomness(SCALAR_BYTES + 8), "big")
         return cls((wide % (CURVE_ORDER - 2) + 1).to_bytes(SCALAR_BYTES, "big"))
 
     @classmethod
     def from_der(cls, der: bytes) -> "Sm2PrivateKey":
-        """Reads PKCS#8 or SEC 1 as OpenSSL writes them (with the public key); ValueError for anything else."""
+        """Read PKCS#8 or SEC 1 as OpenSSL writes them (with the public key). ValueError for anything else."""
         for head, tail in ((_PKCS8, _PKCS8_TAIL), (_SEC1, _SEC1_TAIL)):
             start, end = len(head), len(head) + SCALAR_BYTES
             if der.startswith(head) and der[end : end + len(tail)] == tail:
@@ -106,12 +106,12 @@ class Sm2PrivateKey:
 
     @property
     def pem(self) -> str:
-        """PKCS#8 as PEM with a trailing newline, unencrypted: it goes into a vault, never onto a screen."""
+        """PKCS#8 as PEM with a trailing newline, unencrypted: for a vault, never for a screen."""
         scalar = self._scalar.to_bytes(SCALAR_BYTES, "big")
         return to_pem("PRIVATE KEY", _PKCS8 + scalar + _PKCS8_TAIL + self.public.point)
 
     def decrypt(self, ciphertext: bytes) -> bytes | None:
-        """The plaintext of C1‖C3‖C2, or None for whatever was not encrypted to this key. About 15 ms of CPU."""
+        """Return the plaintext of C1‖C3‖C2; None if it was not encrypted to this key. About 15 ms of CPU."""
         if len(ciphertext) <= WRAPPING_BYTES or ciphertext[0] != 4:
             return None
         blinded = self._scalar + CURVE_ORDER * secrets.randbits(64)
@@ -126,19 +126,20 @@ class Sm2PrivateKey:
 
 
 def decrypt_all(keys: Sequence[Sm2PrivateKey], ciphertext: bytes) -> list[bytes | None]:
-    """What each key makes of a ciphertext, as `Sm2PrivateKey.decrypt` does it; for a process of its own."""
+    """Return what each key makes of a ciphertext, as `Sm2PrivateKey.decrypt` does. To be run in a process of its
+    own."""
     return [key.decrypt(ciphertext) for key in keys]
 
 
 def to_pem(label: str, der: bytes) -> str:
-    """PEM (RFC 7468) of `der`, 64 characters a line."""
+    """Return the PEM (RFC 7468) of `der`, 64 characters a line."""
     text = pybase64.b64encode_as_string(der)
     lines = [text[start : start + 64] for start in range(0, len(text), 64)]
     return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""])
 
 
 def pem_blocks(text: str) -> list[bytes]:
-    """The DER of every PEM block in `text`, in order; ValueError when a block is not Base64."""
+    """Return the DER of every PEM block in `text`, in order. ValueError if a block is not Base64."""
     try:
         return [pybase64.b64decode("".join(body.split()), validate=True) for _, body in _PEM.findall(text)]
     except ValueError:

@@ -181,6 +181,22 @@ def announced(target: Target) -> None:
     )
 
 
+@attack("wrong signatures under the merchant's SecretId, of bodies that are long to explain", signed=True)
+def explained(target: Target) -> None:
+    size = 16 * 1024
+    bodies = b" " * size, b"\t" * size, b'"' + b'\\"' * (size // 2 - 1), b"[" * 900 + b"1," * 7000 + b"1" + b"]" * 900
+    for body in bodies:
+        at = int(time.time())
+        signed = sign_tc3(target.key[0], "not the key", timestamp=at, host="127.0.0.1", payload=body, service="faceid")
+        lines = (
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nX-TC-Action: GetFaceIdToken\r\n"
+            f"X-TC-Version: 2018-03-01\r\nX-TC-Timestamp: {at}\r\nAuthorization: {signed}\r\n"
+        )
+        answer = target.send(head(lines) + body)
+        expect(b'"AuthFailure.SignatureFailure"' in answer, answer)
+        time.sleep(0.6)  # two are explained a second
+
+
 def photo(data: bytes) -> dict[str, Any]:
     return {"CompareLib": "LOCAL", "ImageBase64": base64.b64encode(data).decode()}
 

@@ -22,6 +22,7 @@ import msgspec
 import pytest
 
 from renzheng.accounts.keys import Key
+from renzheng.gateway import forms
 from renzheng.gateway.causes import CAUSES, NONE_OF_THESE, VALID
 from renzheng.gateway.contract import GatewaySettings
 from renzheng.gateway.explain import explain as explain_request
@@ -509,6 +510,34 @@ async def test_a_flood_of_wrong_signatures_is_explained_only_so_often() -> None:
     for _ in range(20):
         await call(house.gateway, headers=tc3_headers(BODY, secret_key="no"), body=BODY)
     assert failures.skipped == 18
+
+
+@pytest.mark.parametrize("pattern", forms._CLOSED[:3])
+def test_blanks_before_a_bracket_are_looked_at_from_where_they_begin_alone(pattern: re.Pattern[str]) -> None:
+    """From each of 16,000 blanks in turn it takes seconds, in which nothing else of the process goes on."""
+    blanks = "x" + " " * 20 + "]"
+    assert pattern.search(blanks) is not None
+    assert [at for at in range(3, 21) if pattern.match(blanks, at)] == []
+
+
+def test_a_string_that_does_not_end_is_looked_for_once() -> None:
+    for text in ('"' + '\\"' * 1000, '"a' * 999, '"\\'):
+        spans = [found.span() for found in forms._STRING.finditer(text)]
+        assert spans == [(at, end) for at, end in spans if end > at]
+        assert spans[-1][1] == len(text)
+        assert sum(end - at for at, end in spans) <= len(text)
+
+
+def test_forms_of_a_body_are_no_more_than_so_many_times_its_bytes() -> None:
+    deep = b"[" * 900 + b",".join([b"1"] * 3000) + b"]" * 900
+    for body in (deep, deep[885:-885], b'{"a":' * 500 + b"1" + b"}" * 500, b" " * 4000, b'"' + b'\\"' * 2000):
+        assert sum(len(form) for _, form in forms.body_forms(body)) < 2000 * len(body)
+
+
+def test_long_signed_headers_are_not_tried_in_other_forms() -> None:
+    for size, cause in ((1000, "space-around-key"), (9000, NONE_OF_THESE)):
+        captured = post(secret_key=SECRET_KEY + "\n", content_type="application/json; a=" + "a" * size)
+        assert explain(captured, KEYS).cause == cause
 
 
 async def test_a_failure_that_cannot_be_explained_harms_no_request() -> None:

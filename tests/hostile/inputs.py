@@ -25,7 +25,7 @@ from renzheng.gateway.explain import explain
 from renzheng.gateway.explanation import CapturedRequest
 from renzheng.gateway.pairs import parse_pairs
 from renzheng.gateway.parameters import MessageReader, split_parts
-from renzheng.gateway.signature import parse_authorization
+from renzheng.gateway.signature import parse_authorization, sign_tc3
 from renzheng.server.device_proof import device_key
 from renzheng.server.http import ApiProtocol
 from renzheng.server.websocket import DeviceProtocol
@@ -138,6 +138,23 @@ def _explained(query: bytes) -> None:
     explain(
         CapturedRequest("GET", query, headers, b"", None), {SECRET_ID: SECRET_KEY}, services=("faceid",), masked=True
     )
+
+
+def _explained_body(body: bytes) -> None:
+    """Whoever knows a SecretId has a body explained: the signature need not be right."""
+    at = 1_700_000_000
+    signed = sign_tc3(SECRET_ID, "not the key", timestamp=at, host="here", payload=body, service="faceid")
+    headers = [(b"host", b"here"), (b"content-type", b"application/json"), (b"authorization", signed.encode())]
+    headers.append((b"x-tc-timestamp", b"%d" % at))
+    explain(
+        CapturedRequest("POST", b"", headers, body, None), {SECRET_ID: SECRET_KEY}, services=("faceid",), masked=True
+    )
+
+
+def _nested(size: int) -> bytes:
+    """A list of numbers within so many others, as deep as a parser takes, that its indentation is most of it."""
+    deep = min(900, size // 8)
+    return b"[" * deep + b",".join([b"1"] * ((size - 2 * deep) // 2)) + b"]" * deep
 
 
 def _multipart(body: bytes) -> None:
@@ -286,4 +303,8 @@ HOSTILE = [
     Hostile("Meta: a long number", _repeated(b'{"key":', b"1", b"}"), _meta, MIB),
     Hostile("explained: escapes", _repeated(V1 + b"a=", b"%41"), _explained, 32 * KIB),
     Hostile("explained: names", _names, _explained, 32 * KIB),
+    Hostile("explained: a body of blanks", _repeated(b"", b" "), _explained_body, 16 * KIB),
+    Hostile("explained: a body of tabs", _repeated(b"[", b"\t"), _explained_body, 16 * KIB),
+    Hostile("explained: a body of quotation marks", _repeated(b'"', b'\\"'), _explained_body, 16 * KIB),
+    Hostile("explained: a body of nested lists", _nested, _explained_body, 16 * KIB),
 ]

@@ -48,6 +48,8 @@ from renzheng.gateway.signature import (
 _FORWARDED = (b"x-forwarded-host", b"x-original-host", b"x-host", b"x-forwarded-server", b"x-original-url")
 _PROXY_MARKS = {b"via", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-real-ip", *_FORWARDED}
 _LOOPBACK = ("127", "localhost", "[::1]")
+MAX_SIGNED_BYTES = 8 * 1024
+"""Bytes of the values of the signed headers. Clients sign some dozens; each of hundreds of readings hashes them all."""
 
 
 def explain(
@@ -119,6 +121,8 @@ def _explain_tc3(
         return Explanation(method, MALFORMED, detail=f"SignedHeaders names {name}, which did not arrive.")
     if header.secret_id not in keys:
         return Explanation(method, unknown_id(header.secret_id, keys))
+    if sum(len(headers[name]) for name in header.signed_headers) > MAX_SIGNED_BYTES:
+        return Explanation(method, NONE_OF_THESE, detail="the signed headers are too long to be tried in other forms")
     bases = _tc3_bases(captured, header, headers, keys[header.secret_id], unsigned)
     former = former_hosts(captured.headers, hosts)
     mistakes: Mistakes = chain.from_iterable(

@@ -1,6 +1,8 @@
 """Other forms that a body or a query may have had when it was signed, with the mistake that makes each of them.
 
-Everything here is bounded: a body above `MAX_JSON_BYTES` is not parsed, and no body has more than some dozens of forms.
+Everything here is bounded, because anybody who knows a SecretId chooses the body: a body above `MAX_JSON_BYTES` or with
+more than `MAX_LEVELS` levels is not parsed, no body has more than some dozens of forms, and each form takes time linear
+in the body.
 """
 
 from __future__ import annotations
@@ -14,13 +16,23 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote_to_bytes
 
 MAX_JSON_BYTES = 64 * 1024
+MAX_LEVELS = 16
+"""Nested objects and lists: the indentation of a value grows with its level, and so does the size of the forms."""
 _MAX_PERMUTED = 5
 _MAX_PERMUTED_BYTES = 4096
 _BOM = b"\xef\xbb\xbf"
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-# Where a line break may have been: after these and before those. The remaining indentation shows it.
+# An unclosed string goes to the end of the text: otherwise each quotation mark in it would start a new search.
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
+# Where a line break may have been: after these and before those. The remaining indentation shows it. A match starts
+# only where a run of blanks starts: a search from each blank would take quadratic time.
+_BEFORE_BRACKETS = (
+    r"((?<![ \t][ \t])(?:  |\t)[ \t]*[}\]])",
+    r"((?<![ \t])[ \t]+[}\]])",
+    r"((?<![ \t])[ \t]*[}\]])",
+    r"(\Z\A)",
+)
 _OPENED = tuple(map(re.compile, (r"([{\[,])(?=  |\t)", r"([{\[,])(?=[ \t])", r"([{\[,])", r"(,)(?=[ \t])", r"(,)")))
-_CLOSED = tuple(map(re.compile, (r"((?:  |\t)[ \t]*[}\]])", r"([ \t]+[}\]])", r"([ \t]*[}\]])", r"(\Z\A)")))
+_CLOSED = tuple(map(re.compile, _BEFORE_BRACKETS))
 _ESCAPE = re.compile(r"\\u[0-9a-f]{4}")
 Form = tuple[str, bytes]
 
@@ -118,12 +130,26 @@ def _contents(body: bytes) -> Iterator[Any]:
         if pairs:
             yield dict(pairs)
         return
+    if _is_deep(content):
+        return
     yield content
     if isinstance(content, str):  # serialised twice
         yield from _contents(content.encode("utf-8", "surrogatepass")) if content[:1] in "{[" else ()
     if isinstance(content, dict) and any(value is None or value == "" for value in content.values()):
         yield {name: value for name, value in content.items() if value is not None}
         yield {name: value for name, value in content.items() if value not in (None, "")}
+
+
+def _is_deep(content: Any) -> bool:
+    """Return whether the content has more than `MAX_LEVELS` levels."""
+    level = [content]
+    for _ in range(MAX_LEVELS + 1):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ())
+        ]
+    return bool(level)
 
 
 def _serialised(content: Any) -> Iterator[bytes]:

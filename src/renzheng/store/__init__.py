@@ -1,1 +1,1 @@
-"""Everything that must outlast the process. All SQL is in here; `open.py` puts the parts together."""
+"""Everything that must outlast the process. All SQL is in this room; `open.py` puts the parts together."""

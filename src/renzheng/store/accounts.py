@@ -1,4 +1,4 @@
-"""Accounts, their keys and origins, as the operator makes and changes them."""
+"""Accounts, their keys and origins, as the operator creates and changes them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ACCOUNT_COLUMNS = "id, name, created_at, origins, name_zh, name_en, privacy_url,
 _KEY_FIELDS = "secret_id, account_id, sealed, enabled, created_at, expires_at, unsigned_payload, addresses"
 KEY_COLUMNS = f"{_KEY_FIELDS}, mac"
 MAX_TEMPORARY_SECONDS = 129_600
-"""Tencent Cloud's longest temporary credentials, seconds: 36 hours."""
+"""The longest life of temporary credentials at Tencent Cloud, in seconds: 36 hours."""
 _NAME = re.compile(r"[\w][\w .\-]{0,63}")
 MAX_DISPLAY_NAME, MAX_CONTACT, MAX_LINK = 40, 80, 500
 _LINK = re.compile(r"https?://[^\s/?#@]+([/?#]\S*)?")
@@ -32,11 +32,11 @@ _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+", re.ASCII)
 
 
 class NotFoundError(StoreError):
-    """There is no such account, key or person (or it is another account's)."""
+    """There is no such account, key or person, or it belongs to another account."""
 
 
 class RefusedError(StoreError):
-    """What was given cannot be stored; the text says why."""
+    """The given value cannot be stored. The text says why."""
 
 
 def account_of_row(row: tuple[Any, ...]) -> Account:
@@ -44,7 +44,7 @@ def account_of_row(row: tuple[Any, ...]) -> Account:
 
 
 def checked_origin(text: str) -> str:
-    """Scheme, host and port as a browser sends them. Raises RefusedError."""
+    """Return scheme, host and port as a browser sends them. Raises RefusedError."""
     origin = text.strip().lower().rstrip("/")
     if not _ORIGIN.fullmatch(origin):
         raise RefusedError(f"{text} is not a web origin; it looks like https://shop.example or http://localhost:3000")
@@ -52,7 +52,7 @@ def checked_origin(text: str) -> str:
 
 
 def checked_network(text: str) -> str:
-    """An address, or a network in CIDR form, as it is kept. Raises RefusedError."""
+    """Return an address, or a network in CIDR form, in its stored form. Raises RefusedError."""
     try:
         return str(ip_network(text.strip(), strict=False))
     except ValueError:
@@ -65,7 +65,7 @@ def _check_name(name: str) -> None:
 
 
 def checked_face(face: AccountProfile) -> AccountProfile:
-    """Without blanks around. Raises RefusedError."""
+    """Return the profile without surrounding blanks. Raises RefusedError."""
     face = AccountProfile(*(text.strip() for text in astuple(face)))
     for what, text, most in (
         ("a display name", face.name_zh, MAX_DISPLAY_NAME),
@@ -81,7 +81,7 @@ def checked_face(face: AccountProfile) -> AccountProfile:
 
 
 class Accounts:
-    """For the operator. `entropy`: gives that many unpredictable bytes."""
+    """Creates and changes accounts, for the operator. `entropy(n)` returns n unpredictable bytes."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Accounts:
         self._entropy = entropy
 
     async def create(self, name: str, now: float, origins: tuple[str, ...] = ()) -> Account:
-        """Raises RefusedError for a name that is taken or of another form."""
+        """Create an account. Raises RefusedError if the name is taken or has another form."""
         _check_name(name)
         checked = tuple(dict.fromkeys(checked_origin(origin) for origin in origins))
 
@@ -125,7 +125,7 @@ class Accounts:
         return await self._one("id", account_id)
 
     async def named(self, name: str) -> Account:
-        """By its name. Raises NotFoundError."""
+        """Return the account with this name. Raises NotFoundError."""
         return await self._one("name", name)
 
     async def _one(self, column: str, value: int | str) -> Account:
@@ -135,12 +135,12 @@ class Accounts:
         return account_of_row(row)
 
     async def all(self) -> list[Account]:
-        """By rising id."""
+        """Return all accounts by rising id."""
         rows = await self._database.all(f"SELECT {ACCOUNT_COLUMNS} FROM accounts ORDER BY id")
         return [account_of_row(row) for row in rows]
 
     async def set_origins(self, account_id: int, origins: tuple[str, ...]) -> Account:
-        """The web origins, beside the server's own, whose pages may run this account's captures. RefusedError."""
+        """Set the web origins, beside the server's own, whose pages may run this account's captures. RefusedError."""
         checked = tuple(dict.fromkeys(checked_origin(origin) for origin in origins))
 
         async def update(tx: Transaction) -> None:
@@ -155,7 +155,7 @@ class Accounts:
         return await self.get(account_id)
 
     async def rename(self, account_id: int, name: str) -> Account:
-        """Its internal name. Raises NotFoundError, and RefusedError for a name that is taken or of another form."""
+        """Change the internal name. Raises NotFoundError, and RefusedError if the name is taken or has another form."""
         _check_name(name)
 
         async def update(tx: Transaction) -> None:
@@ -175,7 +175,7 @@ class Accounts:
         return await self.get(account_id)
 
     async def set_face(self, account_id: int, face: AccountProfile) -> Account:
-        """What people read of it. Raises NotFoundError and RefusedError."""
+        """Set what people read about the account. Raises NotFoundError and RefusedError."""
         checked = checked_face(face)
 
         async def update(tx: Transaction) -> None:
@@ -196,7 +196,8 @@ class Accounts:
     async def create_key(
         self, account_id: int, now: float, *, unsigned_payload: bool = False, addresses: tuple[str, ...] = ()
     ) -> Key:
-        """A new SecretId and SecretKey. Raises NotFoundError; RefusedError for an address that is not a network."""
+        """Make a new SecretId and SecretKey. Raises NotFoundError; RefusedError for an address that is not a
+        network."""
         await self.get(account_id)
         key = Key(
             secret_id=new_secret_id(self._entropy),
@@ -218,9 +219,9 @@ class Accounts:
         unsigned_payload: bool = False,
         addresses: tuple[str, ...] = (),
     ) -> Key:
-        """Credentials that end after `seconds` and are good with their Token only. Raises NotFoundError, RefusedError.
+        """Make credentials that end after `seconds` and are valid with their Token only. NotFoundError, RefusedError.
 
-        The account's temporary keys that ended a day ago and more are deleted, so that they do not pile up.
+        Temporary keys of the account that ended more than a day ago are deleted, so that they do not accumulate.
         """
         if not 1 <= seconds <= MAX_TEMPORARY_SECONDS:
             raise RefusedError(f"temporary keys last 1 to {MAX_TEMPORARY_SECONDS} seconds, not {seconds:g}")
@@ -246,7 +247,7 @@ class Accounts:
         return key
 
     async def add_key(self, key: Key) -> None:
-        """Store a key as it is. Raises RefusedError where its SecretId is taken."""
+        """Store a key as it is. Raises RefusedError if its SecretId is taken."""
         sealer = await self._vault.of(Subject(Kind.ACCOUNT, key.account_id))
         sealed = sealer.seal(f"key:{key.secret_id}", msgspec.msgpack.encode((key.secret_key, key.token)))
 
@@ -273,7 +274,7 @@ class Accounts:
         await self._database.write(insert)
 
     async def list_keys(self, account_id: int | None = None) -> list[Key]:
-        """An account's keys, or all, oldest first; without those that others have changed."""
+        """Return an account's keys, or all, oldest first, without those that were tampered with."""
         rows = await self._database.all(
             f"SELECT {KEY_COLUMNS} FROM keys WHERE CAST(:account_id AS BIGINT) IS NULL OR account_id = :account_id"
             " ORDER BY created_at, secret_id",
@@ -282,7 +283,7 @@ class Accounts:
         return [await open_key(self._vault, row) for row in rows if is_trusted_key(self._authenticity, row)]
 
     async def key(self, account_id: int, secret_id: str) -> Key:
-        """Raises NotFoundError, for another account's key too; TamperedError."""
+        """Return a key. Raises NotFoundError, also if another account has it; TamperedError."""
         row = await self._database.one(
             f"SELECT {KEY_COLUMNS} FROM keys WHERE account_id = :account_id AND secret_id = :secret_id",
             account_id=account_id,
@@ -295,7 +296,7 @@ class Accounts:
         return await open_key(self._vault, row)
 
     async def delete_key(self, account_id: int, secret_id: str) -> None:
-        """A running server refuses it within a second. Raises NotFoundError."""
+        """Delete a key. A running server refuses it within a second. Raises NotFoundError."""
 
         async def delete(tx: Transaction) -> None:
             sql = "DELETE FROM keys WHERE account_id = :account_id AND secret_id = :secret_id"
@@ -308,17 +309,17 @@ class Accounts:
         await self._database.write(delete)
 
     async def set_enabled(self, account_id: int, secret_id: str, enabled: bool) -> None:
-        """A running server refuses a disabled key within a second. Raises NotFoundError."""
+        """Enable or disable a key. A running server follows within a second. Raises NotFoundError."""
         verb = "key enabled" if enabled else "key disabled"
         await self._set_key(account_id, secret_id, "enabled", int(enabled), verb)
 
     async def set_addresses(self, account_id: int, secret_id: str, addresses: tuple[str, ...]) -> None:
-        """The networks that a key may be used from; none: anywhere. Raises NotFoundError, RefusedError."""
+        """Set the networks from which a key may be used; none: any. Raises NotFoundError, RefusedError."""
         checked = tuple(dict.fromkeys(checked_network(network) for network in addresses))
         await self._set_key(account_id, secret_id, "addresses", json.dumps(checked), "addresses set")
 
     async def set_unsigned_payload(self, account_id: int, secret_id: str, allowed: bool) -> None:
-        """Whether requests of this key may leave their body out of the signature. Raises NotFoundError."""
+        """Set whether requests of this key may leave their body out of the signature. Raises NotFoundError."""
         verb = "unsigned payload allowed" if allowed else "unsigned payload forbidden"
         await self._set_key(account_id, secret_id, "unsigned_payload", int(allowed), verb)
 
@@ -335,12 +336,12 @@ class Accounts:
 
 
 def is_trusted_key(authenticity: Authenticity, row: tuple[Any, ...]) -> bool:
-    """Whether a row of `KEY_COLUMNS` is as it was written. What is sealed in it vouches for itself."""
+    """Return whether a row of `KEY_COLUMNS` is unchanged. Its sealed columns authenticate themselves."""
     return authenticity.trusts("keys", (*row[:2], *row[3:]))
 
 
 async def open_key(vault: Vault, row: tuple[Any, ...]) -> Key:
-    """A key out of a row of the table, its SecretKey opened."""
+    """Make a key from a row of the table, with its SecretKey opened."""
     secret_id, account_id, sealed, enabled, created_at, expires_at, unsigned_payload, addresses = row[:8]
     opened = (await vault.of(Subject(Kind.ACCOUNT, account_id))).open(f"key:{secret_id}", sealed)
     secret_key, token = msgspec.msgpack.decode(opened)

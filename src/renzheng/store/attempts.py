@@ -14,16 +14,16 @@ from renzheng.verification.session import Attempt, EndReason, StepRecord
 
 _CURRENT = "id = :id AND attempt = :attempt AND state = 'capturing'"
 HELD = "(CAST(:socket AS BIGINT) IS NULL OR socket = CAST(:socket AS BIGINT))"
-"""That the socket which asks has the session; None asks for whoever has it."""
+"""The condition that the calling socket has the session; with None, any socket may have it."""
 _AT_NO_NODE = "(node IS NULL OR node NOT IN (SELECT id FROM nodes WHERE draining = 0))"
 MIN_ROOM_BYTES = 4 << 20
-"""What the frames of an ordinary attempt take: it begins where these fit above the reserve."""
+"""Room for the frames of an ordinary attempt. An attempt begins if this much is free above the reserve."""
 
 
 async def mark_cut_off(tx: Transaction) -> int:
-    """Mark as unwatched the attempts that were cut off with the node of their device: gone, or handing over. How many.
+    """Mark as unwatched the attempts whose device's node is gone or handing over. Returns how many.
 
-    Cut off were those whose newest step had time left when their device was last seen.
+    An attempt was cut off if its newest step still had time when its device was last seen.
     """
     return await tx.run(
         "UPDATE attempts SET unwatched = 1 WHERE counted = 1 AND unwatched = 0 AND (session_id, number) IN"
@@ -33,17 +33,18 @@ async def mark_cut_off(tx: Transaction) -> int:
 
 
 class Attempts(Context):
-    """Every statement carries the attempt's number, so that nothing of an abandoned attempt takes effect."""
+    """Every statement contains the attempt's number, so that an abandoned attempt changes nothing."""
 
     async def begin_attempt(
         self, session_id: int, attempt: int, actions: tuple[str, ...], now: float, socket: int | None = None
     ) -> int | None:
-        """Enter `capturing` from attempt number `attempt` (0: the first time). Returns the new number.
+        """Enter `capturing` after attempt number `attempt` (0: the first time). Returns the new number.
 
-        None if another was faster or another socket has the session, if the token is dead, or if all attempts that
-        count are used. The frames of the attempt before go if that never counted: there is no bound to how many of
-        those a device may begin.
-        Raises NoRoomError where the disk, or the account's share of evidence, has no room for frames.
+        None if another call was faster or another socket has the session, if the token is dead, or if all attempts that
+        count are used. If the previous attempt never counted, its frames are deleted, as a device may begin any number
+        of those.
+
+        Raises NoRoomError if the disk, or the account's share of evidence, has no room for frames.
         """
         self._room.require(MIN_ROOM_BYTES)
         owner = await self._database.one(
@@ -79,7 +80,7 @@ class Attempts(Context):
                 started_at=now,
                 actions=json.dumps(actions),
             )
-            if attempt == 0:  # where a photo came with the token, the key is there and stays
+            if attempt == 0:  # if a photo came with the token, the key exists and stays
                 await self._vault.ensure(Subject(Kind.EVIDENCE, session_id))
             return number, {name for name, _ in forgotten}
 
@@ -87,13 +88,13 @@ class Attempts(Context):
         if begun is None:
             return None
         number, forgotten = begun
-        with contextlib.suppress(UnavailableError):  # what this, or a crash, leaves of them is swept as orphans
+        with contextlib.suppress(UnavailableError):  # leftovers, also after a crash, are swept as orphans
             for name in forgotten:
                 await self._objects.delete(f"{session_folder(session_id)}/{name}")
         return number
 
     async def attempt(self, session_id: int, number: int) -> Attempt | None:
-        """An attempt with the steps revealed so far."""
+        """Return an attempt with the steps revealed so far."""
         row = await self._database.one(
             "SELECT started_at, actions, counted, unwatched FROM attempts WHERE session_id = :session_id"
             " AND number = :number",
@@ -122,10 +123,10 @@ class Attempts(Context):
     ) -> bool:
         """Store a step before it is shown. `counts`: from now on this attempt counts, once.
 
-        Where it counts, the session has an ID number and `day` is given, the day's count for (account, number, day)
-        is raised in the same transaction. False, and nothing stored: the attempt is no longer current, the step is
-        there already, another socket has the session, or the day's attempts were used up meanwhile by another token
-        (`attempts_today` tells).
+        If it counts, the session has an ID number and `day` is given, then the day's count for (account, number, day)
+        is raised in the same transaction. Returns False and stores nothing if the attempt is no longer current, the
+        step exists already, another socket has the session, or another token has used up the day's attempts (see
+        `attempts_today`).
         """
         given = {"id": session_id, "attempt": attempt, "socket": socket}
 
@@ -192,19 +193,19 @@ class Attempts(Context):
             raise _DayUsedUpError
 
     async def spare(self, session_id: int, attempt: int, most: int) -> bool:
-        """Let the current attempt end uncounted though its first action was revealed; it stays counted for the day.
+        """Leave the current attempt uncounted, though its first action was revealed. It still counts for the day.
 
-        False, and nothing changed: it does not count, is not the current one, or `most` attempts of the token were
-        spared before it.
+        Returns False and changes nothing if it does not count or is not current, or if `most` attempts were spared.
         """
         return await self._give_back("spared", session_id, attempt, most)
 
     async def excuse(self, session_id: int, attempt: int, most: int) -> bool:
-        """As `spare`, where the server itself is to blame: that has a budget of its own."""
+        """Leave the current attempt uncounted because the server is to blame. Like `spare`, with a budget of its
+        own."""
         return await self._give_back("excused", session_id, attempt, most)
 
     async def mark_interrupted(self) -> int:
-        """At a start, before any device is served: `mark_cut_off`. How many."""
+        """Call `mark_cut_off` at a start, before any device is served. Returns how many were marked."""
         return await self._database.write(mark_cut_off, savepoint=False)
 
     async def _give_back(self, budget: str, session_id: int, attempt: int, most: int) -> bool:
@@ -224,7 +225,8 @@ class Attempts(Context):
         return await self._database.write(give_back)
 
     async def ease(self, session_id: int, action: str) -> bool:
-        """From the next attempt on: more time, and another action instead of `action`. Once a token; True then."""
+        """Give the coming attempts more time, and another action instead of `action`. True the first time for a
+        token."""
         sql = (
             "UPDATE sessions SET eased = :action WHERE id = :session_id AND eased IS NULL"
             " AND state IN ('issued', 'capturing')"
@@ -253,10 +255,10 @@ class Attempts(Context):
         unwatched: bool = False,
         socket: int | None = None,
     ) -> bool:
-        """`capturing` -> `judging`: spends the token. False where the attempt is not current, the token is dead, or
-        another socket has the session.
+        """Move `capturing` -> `judging`, which spends the token.
 
-        `unwatched`: noted with the attempt, for the verdict.
+        False if the attempt is not current, the token is dead, or another socket has the session. `unwatched`: stored
+        with the attempt, for the verdict.
         """
         given = {"id": session_id, "attempt": attempt, "now": now, "ending": ending.value, "socket": socket}
         sql = (
@@ -274,9 +276,9 @@ class Attempts(Context):
         return await self._database.write(hand_in, savepoint=False)
 
     async def run_out(self, now: float, grace: float, node: int = 0, limit: int = 200) -> list[tuple[int, int]]:
-        """Sessions, with their attempt, whose last attempt ran out `grace` seconds ago and no device came since.
+        """Return sessions, with their attempt, whose last attempt ran out `grace` seconds ago and no device came back.
 
-        Those of this node, and of nodes that are gone: what goes on at another, that one knows.
+        Only those of this node and of nodes that are gone: another node knows about its own.
         """
         rows = await self._database.all(
             "SELECT id, attempt FROM sessions WHERE state = 'capturing' AND expires_at > :now"
@@ -295,4 +297,4 @@ class Attempts(Context):
 
 
 class _DayUsedUpError(Exception):
-    """Undoes a revealing whose attempt would exceed the day's limit."""
+    """Rolls back a reveal that would exceed the day's limit."""

@@ -19,7 +19,7 @@ class AuditEvent(NamedTuple):
 
 
 class Audit:
-    """`actor`: who works with this store, such as `cli:root` or `server`."""
+    """Writes and reads the audit log. `actor`: who works with this store, such as `cli:root` or `server`."""
 
     def __init__(self, database: Database, clock: Callable[[], float], actor: str) -> None:
         self._database = database
@@ -27,7 +27,7 @@ class Audit:
         self.actor = actor
 
     async def add(self, tx: Transaction, verb: str, subject: str) -> None:
-        """Part of the transaction of the deed itself, so that neither is there without the other."""
+        """Log an event within the transaction that makes the change, so that neither exists without the other."""
         await tx.run(
             "INSERT INTO audit (at, actor, verb, subject) VALUES (:at, :actor, :verb, :subject)",
             at=self._clock(),
@@ -37,18 +37,18 @@ class Audit:
         )
 
     async def record(self, verb: str, subject: str) -> None:
-        """For a deed that is not a write to this database, such as one on the keys; once it is done."""
+        """Log an event that is not a write to this database, such as one on the keys, once it is done."""
         await self._database.write(lambda tx: self.add(tx, verb, subject))
 
     async def newest(self, limit: int = 100) -> list[AuditEvent]:
-        """The last events, by rising id."""
+        """Return the last events by rising id."""
         rows = await self._database.all(
             "SELECT id, at, actor, verb, subject FROM audit ORDER BY id DESC LIMIT :limit", limit=limit
         )
         return [AuditEvent(*row) for row in reversed(rows)]
 
     async def events(self, after: int = 0, limit: int = 1000) -> list[AuditEvent]:
-        """Events by rising id, those above the id `after`."""
+        """Return events by rising id, those above the id `after`."""
         rows = await self._database.all(
             "SELECT id, at, actor, verb, subject FROM audit WHERE id > :after ORDER BY id LIMIT :limit",
             after=after,

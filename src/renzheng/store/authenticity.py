@@ -1,8 +1,8 @@
-"""Rows that decide are signed: whoever changes one by other means than renzheng is noticed, and not obeyed.
+"""Signatures over the rows that decide: a change by other means than renzheng is noticed, and the row is not used.
 
-The signature is a keyed hash (BLAKE2b under the look-up key, which lies in the keys folder) over the table, the row's
-id, its account and every column that decides. It says nothing about rows that were deleted, and an older state of a
-row, put back together with its signature, passes.
+The signature is a keyed hash (BLAKE2b under the look-up key in the keys folder) over the table, the row's id, its
+account and every column that decides. It does not detect deleted rows, nor an older state of a row that is put back
+together with its signature.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ log = structlog.get_logger("renzheng.store")
 
 
 class TamperedError(StoreError):
-    """A row is not as it was written; nothing in it can be trusted."""
+    """A row was changed by something else, so nothing in it can be trusted."""
 
 
 class Signed(NamedTuple):
-    """`key`: the column that names the row. `columns`: what is signed."""
+    """`key`: the column that identifies the row. `columns`: the signed columns."""
 
     key: str
     columns: tuple[str, ...]
@@ -49,43 +49,43 @@ TABLES = {
         ("session_id", "result", "description", "similarity", "tags", "best_frame", "attempt", "judged_at", "billed"),
     ),
 }
-# A verdict's own row does not say whose it is.
+# A verdict's own row does not contain its account.
 _OWNER = {"verdicts": ", (SELECT account_id FROM sessions WHERE id = verdicts.session_id)"}
 
 
 def selected(table: str) -> str:
-    """The columns to select for `Authenticity.trusts`: those that are signed, and the signature last."""
+    """Return the columns to select for `Authenticity.trusts`: the signed ones, and the signature last."""
     return ", ".join(TABLES[table].columns) + _OWNER.get(table, "") + ", mac"
 
 
 class Authenticity:
-    """Signs rows, and knows which were found changed in this process: `found`, ids by table."""
+    """Signs rows, and collects in `found` (ids by table) those that this process found changed."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self.found: dict[str, set[Any]] = {table: set() for table in (*TABLES, "sessions")}
 
     def _mac(self, table: str, values: tuple[Any, ...]) -> bytes:
-        # Numbers of SQLite come as they were bound, 80 or 80.0: both are one value.
+        # SQLite returns numbers as they were bound, 80 or 80.0: both are one value.
         plain = [float(value) if isinstance(value, int) and abs(value) < 1 << 53 else value for value in values]
         return self._vault.digest(f"mac:{table}", repr(plain))
 
     def trusts(self, table: str, row: tuple[Any, ...]) -> bool:
-        """Whether a row of `selected(table)` is as it was written; one that is not is logged and counted."""
+        """Return whether a row of `selected(table)` is unchanged. A changed one is logged and counted."""
         *values, mac = row
         if mac is not None and hmac.compare_digest(self._mac(table, tuple(values)), mac):
-            self.found[table].discard(values[0])  # put right again
+            self.found[table].discard(values[0])  # the row was repaired
             return True
         self.note(table, values[0])
         return False
 
     def check(self, table: str, row: tuple[Any, ...]) -> None:
-        """Raises TamperedError where `trusts` says no."""
+        """Raise TamperedError if `trusts` returns False."""
         if not self.trusts(table, row):
             raise self.error(table, row[0])
 
     def note(self, table: str, row_id: Any) -> None:
-        """Log and count a row that was changed, once for each."""
+        """Log and count a changed row, once for each."""
         if row_id not in self.found[table]:
             self.found[table].add(row_id)
             log.error("row_was_changed", table=table, row=row_id)
@@ -98,7 +98,7 @@ class Authenticity:
         )
 
     async def sign(self, tx: Transaction, table: str, row_id: int | str) -> None:
-        """Sign a row as it is; part of the transaction that wrote it. No row is no error."""
+        """Sign a row as it is, in the transaction that wrote it. A missing row is no error."""
         where = f"WHERE {TABLES[table].key} = :row_id"
         row = await tx.one(f"SELECT {selected(table)} FROM {table} {where}", row_id=row_id)
         if row is not None:
@@ -107,7 +107,8 @@ class Authenticity:
 
     @contextlib.asynccontextmanager
     async def changing(self, tx: Transaction, table: str, row_id: int | str) -> AsyncIterator[None]:
-        """Change a row inside: what was changed by others before is not signed along. Raises TamperedError."""
+        """Change a row in the block. Raises TamperedError if it was changed before, so that such a change is never
+        signed."""
         where = f"WHERE {TABLES[table].key} = :row_id"
         row = await tx.one(f"SELECT {selected(table)} FROM {table} {where} FOR UPDATE", row_id=row_id)
         if row is not None:
@@ -116,7 +117,7 @@ class Authenticity:
         await self.sign(tx, table, row_id)
 
     async def sign_all(self, tx: Transaction) -> int:
-        """Sign every row as it is: records of before rows were signed, or that an operator vouches for."""
+        """Sign every row as it is: old records without signatures, or records that an operator vouches for."""
         await self._bind_sessions(tx)
         count = 0
         for table, signed in TABLES.items():
@@ -128,18 +129,18 @@ class Authenticity:
         return count
 
     async def _bind_sessions(self, tx: Transaction) -> None:
-        """Seal the details of sessions of before beside their account and policy."""
+        """Seal the details of old sessions again, bound to their account and policy."""
         rows = await tx.all("SELECT id, account_id, policy, sealed FROM sessions WHERE sealed IS NOT NULL")
         for number, account_id, policy, sealed in rows:
             try:
                 sealer = await self._vault.of(Subject(Kind.SESSION, number))
                 details = sealer.open("details", sealed)
-            except (ErasedError, DamagedError):  # what is bound already does not open without its account and policy
+            except (ErasedError, DamagedError):  # they are bound to their account and policy already
                 continue
             bound = sealer.seal(details_field(account_id, policy), details)
             await tx.run("UPDATE sessions SET sealed = :bound WHERE id = :number", bound=bound, number=number)
 
 
 def details_field(account_id: int, policy: str) -> str:
-    """What a session's details are sealed as: they open only beside the account and the policy they were made with."""
+    """Return the field name under which a session's details are sealed. It binds them to their account and policy."""
     return f"details:{account_id}:{policy}"

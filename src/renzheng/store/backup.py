@@ -1,6 +1,6 @@
-"""Copies of the records and of the keys, beside a running server; each whole, as of one moment.
+"""Copies of the records and of the keys, made beside a running server. Each is a consistent snapshot.
 
-A copy of the keys that is made after one of the records opens all of it: data keys are made before what they seal.
+A copy of the keys that is made after one of the records opens all of it, as data keys are stored before what they seal.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from renzheng.store.locks import file_lock
 
 
 class Copied(NamedTuple):
-    """Files of evidence: how many were new to the copy, and how many left it as they are gone here too."""
+    """Files of evidence: how many are new in the copy, and how many were removed from it because the source is gone."""
 
     new: int
     gone: int
 
 
 def copy_records(data_dir: Path, target: Path) -> Copied:
-    """Bring a folder up to date with the records and, where it lies beside them, the evidence.
+    """Update a folder with the records and, if it is a local folder, the evidence.
 
-    Evidence is never changed, so what the folder has is not copied again. Raises StoreError where the folder holds
-    something else, OSError where it cannot be written.
+    Evidence never changes, so files that the target has are not copied again. Raises StoreError if the target holds
+    something else, OSError if it cannot be written.
     """
     _prepare(target, RECORDS_FILE, KEYS_FILE, data_dir)
     _copy_database(data_dir / RECORDS_FILE, target / RECORDS_FILE)
@@ -47,14 +47,14 @@ def copy_records(data_dir: Path, target: Path) -> Copied:
 
 
 def _sync_folders(target: Path, folders: set[Path]) -> None:
-    """Make the entries of these folders durable, and their own in the folders above."""
+    """Make the entries of these folders durable, and the folders' own entries in their parents."""
     above = {parent for folder in folders for parent in folder.parents if parent.is_relative_to(target)}
     for folder in folders | above:
         sync_folder(folder)
 
 
 def copy_keys(keys_dir: Path, target: Path) -> None:
-    """Bring a folder up to date with the keys and the list of erasures. Raises as `copy_records` does."""
+    """Update a folder with the keys and the list of erasures. Raises the same errors as `copy_records`."""
     _prepare(target, KEYS_FILE, RECORDS_FILE, keys_dir)
     with file_lock(keys_dir / "lock"):  # no rotation while the keys and their master key are copied
         for name in (KEYS_FILE, ERASURES_FILE):
@@ -94,14 +94,14 @@ def _copy_database(source: Path, target: Path) -> None:
 
 
 def _make_private(folder: Path) -> None:
-    """Make a folder and those above it that are missing; `mkdir` gives its mode to the last one alone."""
+    """Make a folder and its missing parents. `mkdir` would give its mode to the last one only."""
     for path in reversed([folder, *folder.parents]):
         if not path.exists():
             path.mkdir(mode=0o700)
 
 
 def _copy(source: Path, target: Path) -> bool:
-    """Copy a file durably, for the owner alone; False for one that has just been erased."""
+    """Copy a file durably, for the owner alone. False if the source has just been erased."""
     _make_private(target.parent)
     temporary = target.with_name(f".{target.name}.new")
     temporary.unlink(missing_ok=True)
@@ -117,7 +117,7 @@ def _copy(source: Path, target: Path) -> bool:
 
 
 def _files(folder: Path) -> Iterator[str]:
-    """The names of the files below a folder that are whole; names with a point in front are still being written."""
+    """Yield the names of complete files below a folder. A name with a leading dot is still being written."""
     for path in folder.rglob("*"):
         if path.is_file() and not path.name.startswith("."):
             yield str(path.relative_to(folder))

@@ -1,4 +1,4 @@
-"""Activation, prepaid balances and limits of accounts; and the charge, which is part of the verdict's transaction."""
+"""Activation, prepaid balances and limits of accounts, and the charge within the verdict's transaction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_EVIDENCE = 10**15
 
 
 class TopUp(NamedTuple):
-    """`amount`: verifications, below zero where they were taken back. `at`: unix seconds."""
+    """`amount`: verifications, below zero if they were taken back. `at`: unix seconds."""
 
     id: int
     account_id: int
@@ -27,9 +27,9 @@ class TopUp(NamedTuple):
 
 
 async def charge(tx: Transaction, authenticity: Authenticity, account_id: int) -> bool:
-    """Take one verification from a prepaid balance. False, and nothing taken, where it is unlimited.
+    """Take one verification from a prepaid balance. False, and nothing taken, if the account is unlimited.
 
-    Nothing is taken either from a row that others have changed: the verdict stands, and the account is not served.
+    Nothing is taken from a row that was tampered with: the verdict stands, and the account is not served.
     """
     try:
         async with authenticity.changing(tx, "accounts", account_id):
@@ -46,7 +46,7 @@ async def charge(tx: Transaction, authenticity: Authenticity, account_id: int) -
 
 
 async def read_standings(database: Database, authenticity: Authenticity) -> dict[int, BillingStatus]:
-    """The standing of every account that is not simply in good order; one that others have changed is not served."""
+    """Return the status of every account that has restrictions. An account that was tampered with is not served."""
     found: dict[int, BillingStatus] = {}
     for row in await database.all(f"SELECT {selected('accounts')} FROM accounts"):
         number, active, balance = row[0], bool(row[3]), row[4]
@@ -57,13 +57,13 @@ async def read_standings(database: Database, authenticity: Authenticity) -> dict
 
 
 async def read_limits(database: Database) -> dict[tuple[int, str], int]:
-    """Requests a second by account and action, where they differ from the action's own."""
+    """Return requests per second by account and action, if they differ from the action's own."""
     rows = await database.all("SELECT id, limits FROM accounts WHERE limits != '{}'")
     return {(row[0], name): most for row in rows for name, most in json.loads(row[1]).items() if name != LIMIT}
 
 
 class Billing:
-    """For the operator. A running server follows a change within a second."""
+    """Changes billing, for the operator. A running server follows a change within a second."""
 
     def __init__(self, database: Database, audit: Audit, authenticity: Authenticity) -> None:
         self._database = database
@@ -80,21 +80,21 @@ class Billing:
         return row
 
     async def standing(self, account_id: int) -> BillingStatus:
-        """Raises NotFoundError, TamperedError."""
+        """Return an account's status. Raises NotFoundError, TamperedError."""
         row = await self._row(account_id)
         return BillingStatus(bool(row[3]), row[4])
 
     async def set_active(self, account_id: int, active: bool) -> BillingStatus:
-        """Raises NotFoundError."""
+        """Activate or suspend an account. Raises NotFoundError."""
         verb = "account activated" if active else "account deactivated"
         return await self._set(account_id, "active = :active", verb, active=int(active))
 
     async def set_unlimited(self, account_id: int) -> BillingStatus:
-        """No balance is kept any more; verifications are still in the ledger. Raises NotFoundError."""
+        """Stop keeping a balance. Verifications are still in the ledger. Raises NotFoundError."""
         return await self._set(account_id, "balance = NULL", "balance unlimited")
 
     async def set_prepaid(self, account_id: int) -> BillingStatus:
-        """From unlimited to a balance of 0, to be topped up; a balance that is kept stays. Raises NotFoundError."""
+        """Start a balance of 0, to be topped up. An existing balance stays. Raises NotFoundError."""
         return await self._set(account_id, "balance = coalesce(balance, 0)", "balance prepaid")
 
     async def _set(self, account_id: int, what: str, verb: str, **values: int) -> BillingStatus:
@@ -111,7 +111,8 @@ class Billing:
         return await self._database.write(update)
 
     async def top_up(self, account_id: int, amount: int, now: float) -> BillingStatus:
-        """Add verifications to a prepaid balance; below zero takes them back. Raises NotFoundError, RefusedError."""
+        """Add verifications to a prepaid balance; a negative amount takes them back. Raises NotFoundError,
+        RefusedError."""
         if not amount or abs(amount) > MAX_VERIFICATIONS:
             raise RefusedError(f"a top-up is not 0 and at most {MAX_VERIFICATIONS} verifications")
 
@@ -142,7 +143,7 @@ class Billing:
         return standing
 
     async def top_ups(self, account_id: int, after: int = 0, limit: int = 1000) -> list[TopUp]:
-        """By rising id, those above the id `after`."""
+        """Return top-ups by rising id, those above the id `after`."""
         rows = await self._database.all(
             "SELECT id, account_id, amount, at FROM top_ups WHERE account_id = :account_id AND id > :after"
             " ORDER BY id LIMIT :limit",
@@ -153,12 +154,12 @@ class Billing:
         return [TopUp(*row) for row in rows]
 
     async def limits(self, account_id: int) -> dict[str, int]:
-        """Requests a second by action, and the bytes of evidence, where the account has its own. NotFoundError."""
+        """Return the account's own limits: requests per second by action, and bytes of evidence. NotFoundError."""
         found: dict[str, int] = json.loads((await self._row(account_id))[5])
         return found
 
     async def evidence_bytes(self, account_id: int) -> int:
-        """Bytes of photos, frames and videos that are kept of this account's verifications now. NotFoundError."""
+        """Return the bytes of photos, frames and videos now kept for this account. NotFoundError."""
         row = await self._database.one(
             "SELECT evidence_bytes FROM accounts WHERE id = :account_id", account_id=account_id
         )
@@ -167,7 +168,8 @@ class Billing:
         return int(row[0])
 
     async def set_limit(self, account_id: int, name: str, most: int | None) -> dict[str, int]:
-        """Requests a second of one action, or most bytes of evidence; None: no limit. NotFoundError, RefusedError."""
+        """Set requests per second of one action, or bytes of evidence; None: no own limit. NotFoundError,
+        RefusedError."""
         if name != LIMIT and most is not None and not 0 <= most <= 1_000_000:
             raise RefusedError(f"a limit is 0 to 1000000 requests a second, not {most}")
         if name == LIMIT and most is not None and not 0 <= most <= MAX_EVIDENCE:

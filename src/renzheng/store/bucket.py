@@ -1,4 +1,4 @@
-"""Evidence in an object store: S3, COS or another one that speaks S3. Only sealed bytes go there."""
+"""Evidence in an object store: S3, COS or another that speaks S3. Only sealed bytes are stored there."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ T = TypeVar("T")
 
 SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
 CHECK_SECONDS = 20.0
-"""Without credentials the library asks the cloud's metadata service, and where there is none it asks for minutes."""
+"""Time limit for the check at start. Without credentials the library asks the cloud's metadata service, for minutes if
+there is none."""
 ANSWER_SECONDS = 10.0
-"""How long one request may take: the largest object is some megabytes."""
+"""Time limit for one request. The largest object is some megabytes."""
 TRIES = 3
 HINT = (
     "Credentials, endpoint and region come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL and "
@@ -28,18 +29,18 @@ HINT = (
 
 
 class BucketObjects:
-    """An object store of obstore's, by an address such as `s3://bucket/prefix`.
+    """An object store of the obstore library, by an address such as `s3://bucket/prefix`.
 
-    Credentials and endpoint come from `options` (obstore's names, such as `endpoint`, `region`,
-    `access_key_id`, `secret_access_key`, `allow_http`) or from the environment (`AWS_...`). What the store refuses
-    is a StoreError, and an AwayError once the address was understood.
+    Credentials and endpoint come from `options` (obstore's names, such as `endpoint`, `region`, `access_key_id`,
+    `secret_access_key`, `allow_http`) or from the environment (`AWS_...`). A refusal of the store becomes a StoreError;
+    after the address was understood, an AwayError.
     """
 
     def __init__(
         self, url: str, options: Mapping[str, str] | None = None, answer_seconds: float = ANSWER_SECONDS
     ) -> None:
-        """`answer_seconds`: of one request; what fails is tried again, for no longer than twice that in all."""
-        # Loads a few megabytes of code that an installation with a folder does not need.
+        """`answer_seconds`: time limit for one request. A failed request is repeated, for at most twice that in all."""
+        # Imported here, as it loads megabytes of code that an installation with a folder does not need.
         from obstore.exceptions import BaseError
         from obstore.store import from_url
 
@@ -57,11 +58,11 @@ class BucketObjects:
 
     @contextlib.contextmanager
     def _translate_errors(self) -> Iterator[None]:
-        """The library's errors as a sentence: they go on with pages of its own notation."""
+        """Turn the library's errors, which contain pages of its own notation, into a sentence."""
         try:
             yield
         except self._errors as error:
-            # A missing bucket is the same error as a missing object, but for the text.
+            # A missing bucket differs from a missing object only in the error's text.
             if "NoSuchBucket" in str(error):
                 raise AwayError(f"the bucket of {self._url} does not exist") from None
             if isinstance(error, FileNotFoundError):
@@ -69,7 +70,7 @@ class BucketObjects:
             raise AwayError(f"the object store {self._url} cannot be used: {_first_line(error)}. {HINT}") from None
 
     async def check(self) -> None:
-        """Write a small object and delete it. Raises AwayError where that cannot be done within seconds."""
+        """Write a small object and delete it. Raises AwayError if that cannot be done within seconds."""
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 await self.put("check", b"")
@@ -118,7 +119,7 @@ class BucketObjects:
 
 
 def _bounds(seconds: float, allow_http: bool) -> dict[str, Any]:
-    """Without these the library tries for minutes, and who waits for an object waits with it."""
+    """Return time limits. Without them the library retries for minutes, and the caller waits as long."""
     client = {
         "allow_http": allow_http,
         "timeout": timedelta(seconds=seconds),

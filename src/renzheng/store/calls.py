@@ -1,7 +1,7 @@
-"""Which signed calls there were: of one verification, by RequestId, and how many by day, action and code.
+"""Counts and notes signed calls: those about one verification, by RequestId, and totals by day, action and code.
 
-A call is noted in memory and written within seconds, many at one time: what is noted when the process dies is lost, and
-no call waits for it. Nothing here decides anything.
+A call is noted in memory and written within seconds, many at a time. Notes are lost if the process dies before, and no
+call waits for them. Nothing here decides anything.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from renzheng.store.engine import Database, Transaction
 
 MAX_NOTED = 20_000
-"""Notes that wait to be written at most; more are dropped, as on a disk that takes nothing any more."""
+"""Most notes that wait to be written. Further ones are dropped, for example while the disk is full."""
 CHUNK = 200
-"""Notes of one write, which takes about a millisecond of the loop."""
+"""Notes per write, which takes about a millisecond of the loop."""
 DAY_SECONDS = 86_400
 
 
@@ -39,7 +39,7 @@ class CallCount(NamedTuple):
 
 
 class CallRecords:
-    """`utc_offset`: hours, at which a day begins."""
+    """Notes and counts calls. `utc_offset`: hours, at which a day begins."""
 
     def __init__(self, database: Database, utc_offset: float = 8) -> None:
         self._database = database
@@ -48,9 +48,9 @@ class CallRecords:
         self.utc_offset = utc_offset
 
     def note(self, session_id: int, at: float, action: str, secret_id: str, request_id: str) -> None:
-        """A call was about this session. Returns at once."""
+        """Note a call about this session. Returns at once."""
         if len(self._noted) < MAX_NOTED:
-            # As the statement takes them; and the garbage collector passes over a dict of plain values.
+            # In the form of the statement's parameters. The garbage collector skips a dict of plain values.
             self._noted.append(
                 {
                     "session_id": session_id,
@@ -62,11 +62,11 @@ class CallRecords:
             )
 
     def count(self, account_id: int, action: str, code: str) -> None:
-        """One call more. Returns at once."""
+        """Count one more call. Returns at once."""
         self._counts[account_id, action, code] += 1
 
     async def flush(self, now: float) -> int:
-        """Write what was noted and counted; how many notes. What cannot be written waits for the next time."""
+        """Write notes and counts. Returns how many notes. What cannot be written waits for the next time."""
         written = len(self._noted)
         await self._write_counts(now)
         while noted := self._noted[:CHUNK]:
@@ -112,7 +112,7 @@ class CallRecords:
             raise
 
     async def of_session(self, session_id: int, limit: int = 100) -> list[CallNote]:
-        """The first ones, in the order of time."""
+        """Return the first calls about a session, in the order of time."""
         rows = await self._database.all(
             "SELECT session_id, at, action, secret_id, request_id FROM session_calls"
             " WHERE session_id = :id ORDER BY at LIMIT :limit",
@@ -122,12 +122,12 @@ class CallRecords:
         return [CallNote(*row) for row in rows]
 
     async def session_of(self, request_id: str) -> int | None:
-        """The session that a call was about."""
+        """Return the session that a call was about."""
         row = await self._database.one("SELECT session_id FROM session_calls WHERE request_id = :id", id=request_id)
         return None if row is None else int(row[0])
 
     async def counts(self, since: float, until: float, account_id: int | None = None) -> list[CallCount]:
-        """By day, the newest first, of the days in which `since` and `until` lie and those between."""
+        """Return counts by day, the newest day first, for the days from that of `since` to that of `until`."""
         offset = self.utc_offset * 3600
         rows = await self._database.all(
             "SELECT day, account_id, action, code, count FROM call_counts WHERE day >= :first AND day <= :last"
@@ -140,14 +140,14 @@ class CallRecords:
         return [CallCount(*row) for row in rows]
 
     async def forget(self, before: float, limit: int = 5000) -> int:
-        """Delete notes of calls before a time; how many."""
+        """Delete notes of calls before a time. Returns how many."""
 
         async def delete(transaction: Transaction) -> int:
             return await transaction.run(
                 "DELETE FROM session_calls WHERE request_id IN"
                 " (SELECT request_id FROM session_calls WHERE session_id < :newest AND at < :before"
                 " ORDER BY session_id LIMIT :limit)",
-                newest=int(before * 1_000_000),  # a session's number is its time: no call of it is older
+                newest=int(before * 1_000_000),  # a session's number is its creation time, so no call about it is older
                 before=before,
                 limit=limit,
             )

@@ -1,4 +1,4 @@
-"""The change counters: whoever changes what a running server holds in memory says so here."""
+"""Change counters: a change of something that running servers hold in memory raises one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ TENANTS = "accounts"
 """Accounts, keys, limits, rules, key pairs: everything that the server answers requests by."""
 
 BALANCES = "balances"
-"""An account's balance has come to, or is at, zero or below. Other changes of a balance concern nobody's memory."""
+"""An account's balance has reached, or stays at, zero or below. No process keeps other balances in memory."""
 
 
 async def changed(tx: Transaction, counter: str = TENANTS) -> None:
-    """Tells every process that holds such rows in memory to read them anew. Part of the change's own transaction."""
+    """Tell every process that holds such rows in memory to read them again, in the transaction of the change."""
     await tx.run("UPDATE counters SET value = value + 1 WHERE name = :counter", counter=counter)

@@ -1,7 +1,7 @@
-"""What is in SQLite's log goes into its database beside the loop.
+"""Checkpoints SQLite's write-ahead log beside the event loop.
 
-SQLite would do it within the commit that finds the log long: it writes and syncs pages all over the file, and whoever
-has asked for a token meanwhile waits. The more sessions there are, the more pages that is, as tokens are random.
+SQLite would do this within the commit that finds the log long. It then writes and syncs pages all over the file while
+requests for tokens wait. The more sessions there are, the more pages that is, as tokens are random.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
 PAGES = 1000
-"""Pages of the log about which it is emptied."""
+"""Pages in the log at which a checkpoint starts."""
 MAX_PAGES = 16_000
-"""Pages from which a commit empties it after all: the thread does not keep up."""
+"""Pages from which a commit checkpoints after all, because the thread does not keep up."""
 MIN_CHANGES, MAX_CHANGES = 32, 8192
 
 
 class WriteAheadLog:
-    """The log of one database; `committed` is called after each commit of `writer`, from one thread at a time.
+    """The log of one database. `committed` is called after each commit of `writer`, from one thread at a time.
 
-    `own`: a second connection to the same database, for this alone; it is closed with the log.
+    `own`: a second connection to the same database, for checkpoints alone. It is closed with the log.
     """
 
     def __init__(self, writer: sqlite3.Connection, own: sqlite3.Connection) -> None:
@@ -32,7 +32,7 @@ class WriteAheadLog:
         self._is_moving = False
 
     def committed(self) -> None:
-        """Empty the log soon where enough rows have changed since the last time."""
+        """Start a checkpoint if enough rows have changed since the last one."""
         changes = self._writer.total_changes
         if changes - self._seen >= self._changes and not self._is_moving:
             self._seen, self._is_moving = changes, True
@@ -45,20 +45,20 @@ class WriteAheadLog:
     def _move(self) -> None:
         try:
             pages = move(self._own)
-            # How many pages a row takes depends on how many share a commit.
+            # The pages per row depend on how many rows share a commit.
             factor = min(max(PAGES / max(pages, 1), 0.5), 2.0)
             self._changes = int(min(max(self._changes * factor, MIN_CHANGES), MAX_CHANGES))
         except sqlite3.Error:
-            pass  # a full disk or the like: commits meet it too, and tell; the log grows until the next time
+            pass  # a full disk, for example: commits fail and report it too; the log grows until the next checkpoint
         finally:
             self._is_moving = False
 
 
 def move(connection: sqlite3.Connection) -> int:
-    """Empty the log without holding anybody up for long; how many pages it had.
+    """Checkpoint without delaying anybody for long. Returns the number of pages in the log.
 
-    Nearly all of it while others write, then the little that came meanwhile while nobody does: the next writer begins
-    the log anew only where none is left.
+    Most of it runs while others write. The rest then runs while nobody writes, as the next writer starts the log again
+    only if none is left.
     """
     _, pages, _ = connection.execute("PRAGMA main.wal_checkpoint(PASSIVE)").fetchone()
     connection.execute("PRAGMA main.wal_checkpoint(FULL)").fetchone()

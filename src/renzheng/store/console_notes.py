@@ -1,8 +1,7 @@
-"""What the console notes for a while, for whichever server is asked next: tries to sign in, forms that were sent, and
-the last calls of a session.
+"""Short-lived notes of the console, shared by all servers: sign-in tries, submitted forms, and a session's last calls.
 
-Who tried, from where, and which form it was is here as a keyed hash alone: what was typed as a name may be a password.
-Calls are sealed under the operator's data key.
+Names, addresses and forms are stored as keyed hashes alone: what somebody typed as a name may be a password. Calls are
+sealed under the operator's data key.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from renzheng.store.sealer import Kind, Subject
 from renzheng.store.vault import Vault
 
 MAX_CALLS = 12
-"""Calls that are kept of a session."""
+"""Calls that are kept for a session."""
 FORM_SECONDS = 24 * 3600.0
-"""How long a form is known as sent: longer than a session may last."""
+"""How long a form is known as submitted: longer than a session can last."""
 _FIELD = "console call"
 _WENT_BACK = 60.0
-"""Seconds by which a clock may be behind before a window that it began is given up."""
+"""Seconds by which a clock may jump back before a window that began later is dropped."""
 
 
 class _TooManyError(Exception):
@@ -36,9 +35,11 @@ class ConsoleNotes:
     # -- tries
 
     async def take_try(self, keys: Sequence[tuple[str, int]], seconds: float, now: float) -> float:
-        """Count a try under each key, of which there may be so many in a window of `seconds` that begins with the
-        first. 0 where it may be made; else the seconds to wait, and it is not counted."""
-        # In one order, so that two who share keys do not wait for each other.
+        """Count a try under each key. A window of `seconds` begins with its first try and allows so many tries.
+
+        Returns 0 if the try is allowed, else the seconds to wait; then it is not counted.
+        """
+        # In a fixed order, so that two callers that share keys do not deadlock.
         given = sorted((self._digest("try", key), most) for key, most in keys)
 
         async def count(tx: Transaction) -> None:
@@ -68,7 +69,7 @@ class ConsoleNotes:
         return float(row[0]) + seconds - now if row[1] > most else 0.0
 
     async def give_back_try(self, own: str, wider: Sequence[str]) -> None:
-        """It was right: `own` is counted from 0, and one is taken off the others."""
+        """Undo a try that was correct: `own` starts again at 0, and the others lose one."""
         others = sorted(self._digest("try", key) for key in wider)
         mine = self._digest("try", own)
 
@@ -85,7 +86,7 @@ class ConsoleNotes:
     # -- forms
 
     async def take_form(self, session: bytes, mark: str, now: float) -> bool:
-        """From now on this form of the session is sent; False where it was before."""
+        """Record that this form of the session was submitted. False if it was before."""
         digest = self._digest("form", f"{session.hex()}.{mark}")
 
         async def write(tx: Transaction) -> bool:
@@ -97,7 +98,7 @@ class ConsoleNotes:
     # -- calls
 
     async def keep_call(self, operator_id: int, session: bytes, content: bytes) -> None:
-        """As the session's last one."""
+        """Store the session's newest call."""
         sealer, is_new = await self._vault.of_or_draw(Subject(Kind.OPERATOR, operator_id))
         sealed = sealer.seal(_FIELD, content)
 
@@ -110,14 +111,14 @@ class ConsoleNotes:
                 session=session,
                 sealed=sealed,
             )
-            if row is not None:  # else another of the session's pages was noted at this very moment
+            if row is not None:  # else another page of the session stored its call at the same moment
                 sql = "DELETE FROM console_calls WHERE session = :session AND number <= :old"
                 await tx.run(sql, session=session, old=int(row[0]) - MAX_CALLS)
 
         await self._database.write(write, keys=is_new)
 
     async def calls(self, operator_id: int, session: bytes) -> list[bytes]:
-        """The session's last calls, the newest first."""
+        """Return the session's last calls, the newest first."""
         sql = "SELECT sealed FROM console_calls WHERE session = :session ORDER BY number DESC"
         rows = await self._database.all(sql, session=session)
         if not rows:
@@ -128,7 +129,7 @@ class ConsoleNotes:
     # --
 
     async def forget(self, tried_before: float, now: float) -> None:
-        """Delete windows that began before, forms of a day ago, and calls of sessions that are over."""
+        """Delete windows that began before `tried_before`, forms older than a day, and calls of ended sessions."""
 
         async def write(tx: Transaction) -> None:
             await tx.run("DELETE FROM sign_in_tries WHERE begun_at < :before", before=tried_before)

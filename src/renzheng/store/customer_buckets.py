@@ -1,4 +1,4 @@
-"""The bucket that each account has authorised, with its key: one sealed row an account."""
+"""The bucket that each account has authorised, with its key: one sealed row per account."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Authorised(NamedTuple):
 
 
 async def read_buckets(database: Database, vault: Vault) -> dict[int, Authorised]:
-    """All, by account."""
+    """Return all of them by account."""
     rows = await database.all("SELECT account_id, sealed, authorised_at FROM buckets")
     return {row[0]: await _opened(vault, row) for row in rows}
 
@@ -40,7 +40,7 @@ async def _opened(vault: Vault, row: tuple[Any, ...]) -> Authorised:
 
 
 class Buckets:
-    """For the operator. A running server follows a change within a second."""
+    """Authorises buckets, for the operator. A running server follows a change within a second."""
 
     def __init__(self, database: Database, vault: Vault, audit: Audit) -> None:
         self._database = database
@@ -48,7 +48,7 @@ class Buckets:
         self._audit = audit
 
     async def authorise(self, account_id: int, bucket: Bucket, key: BucketKey, now: float) -> None:
-        """In place of the bucket that the account had. What is due goes there, at once."""
+        """Replace the account's bucket. Deliveries that are due go there at once."""
         packed = msgspec.msgpack.encode((astuple(bucket), astuple(key)))
         sealed = (await self._vault.of(Subject(Kind.ACCOUNT, account_id))).seal(_FIELD, packed)
 
@@ -73,7 +73,8 @@ class Buckets:
         await self._database.write(write)
 
     async def revoke(self, account_id: int) -> bool:
-        """False where there was none. What is due waits for another bucket, for the days of evidence."""
+        """Remove the account's bucket; False if there was none. Deliveries that are due wait for another bucket as long
+        as their evidence is kept."""
 
         async def delete(tx: Transaction) -> bool:
             if await tx.run("DELETE FROM buckets WHERE account_id = :account_id", account_id=account_id) != 1:

@@ -1,4 +1,4 @@
-"""The outbox of the customers' buckets. A row is written with its verdict; each later step is one guarded statement."""
+"""The outbox for customers' buckets. A row is written with its verdict; each later step is one guarded statement."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ _CLAIMABLE = (
     f"{_DUE} AND account_id NOT IN (SELECT +account_id FROM deliveries WHERE state IN ('waiting', 'erasing')"
     " AND due_at <= :now AND lease_until > :now GROUP BY +account_id HAVING count(*) >= :share)"
 )
-"""`+`: SQLite would read all rows by account otherwise, and not the few that are due."""
+"""`+` keeps SQLite from reading all rows by account instead of the few that are due."""
 FOLDER_BYTES = 16
 
 
 async def add(tx: Transaction, session_id: int, random: bytes, now: float) -> None:
-    """Part of the verdict's own transaction, after it; nothing where the session's token did not ask for it."""
+    """Add a delivery in the verdict's transaction, after the verdict; nothing if the session's token did not ask for
+    it."""
     day = datetime.datetime.fromtimestamp(now, datetime.UTC).strftime("%Y%m%d")
     await tx.run(
         "INSERT INTO deliveries (session_id, account_id, id_hash, attempt, best_frame, folder, state, created_at,"
@@ -39,9 +40,10 @@ async def add(tx: Transaction, session_id: int, random: bytes, now: float) -> No
 
 
 async def erase(tx: Transaction, account_id: int, now: float, *, session_id: int = 0, id_hash: bytes = b"") -> int:
-    """Part of an erasure's own transaction: have deleted what was delivered of a session, or of an ID number's.
+    """In an erasure's transaction, mark for deletion what was delivered of a session, or of an ID number.
 
-    Returns how many deliveries have something to delete. A try under way loses: its tries no longer fit.
+    Returns how many deliveries have something to delete. A try under way loses, as its number of tries no longer
+    matches.
     """
     given = {"account": account_id, "session": session_id, "hash": id_hash, "now": now}
     where = "account_id = :account AND (session_id = :session OR id_hash = :hash)"
@@ -68,9 +70,10 @@ class Deliveries:
         self._database = database
 
     async def claim(self, now: float, lease: float, share: int) -> Delivery | None:
-        """What has been due longest, for `lease` seconds; its tries count this one. One winner; None where none is.
+        """Claim the delivery that has been due longest, for `lease` seconds. Its tries include this one.
 
-        Accounts of which `share` or more are under way are passed over: a slow bucket takes up its own customer only.
+        One caller wins; None if nothing is due. Accounts with `share` or more under way are skipped, so that a slow
+        bucket delays its own customer only.
         """
         given = {"now": now, "until": now + lease, "share": share}
         if (
@@ -102,7 +105,7 @@ class Deliveries:
         frame_key: str | None = None,
         trouble: str = "",
     ) -> bool:
-        """The end of a try that is the last. False where another has taken it up meanwhile."""
+        """End a delivery with its last try. False if another process has claimed it meanwhile."""
         given = {
             "state": state.value,
             "now": now,
@@ -120,13 +123,14 @@ class Deliveries:
         )
 
     async def put_off(self, taken: Delivery, due_at: float, trouble: str) -> bool:
-        """A try that failed; `trouble` is one word for the operator. False where another has taken it up meanwhile."""
+        """Record a failed try. `trouble`: one word for the operator. False if another process has claimed it
+        meanwhile."""
         return await self._step(
             taken, "due_at = :due, lease_until = NULL, trouble = :trouble", {"due": due_at, "trouble": trouble}
         )
 
     async def rest(self, account_id: int, now: float, until: float) -> None:
-        """Nothing else of this account is due before `until`, except what is under way."""
+        """Let nothing else of this account be due before `until`, except what is under way."""
         sql = (
             "UPDATE deliveries SET due_at = :until WHERE account_id = :account AND due_at < :until"
             " AND state IN ('waiting', 'erasing') AND (lease_until IS NULL OR lease_until <= :now)"
@@ -144,9 +148,9 @@ class Deliveries:
         return await self._database.write(run, savepoint=False)
 
     async def again(self, account_id: int, session_id: int, now: float) -> bool:
-        """Have it due now, also one that is delivered. False where a try is under way, or it is to be erased.
+        """Make a delivery due now, even a finished one. False if a try is under way, or it is to be erased.
 
-        Its tries go on from where they are, so that a try which has lost its lease never takes itself for a later one.
+        Its count of tries goes on, so that a try which has lost its lease never takes itself for a later one.
         """
         sql = (
             "UPDATE deliveries SET state = 'waiting', due_at = :now, lease_until = NULL, trouble = ''"
@@ -168,7 +172,7 @@ class Deliveries:
         return _delivery(row) if row else None
 
     async def unfinished(self, account_id: int | None = None, limit: int = 1000) -> list[Delivery]:
-        """An account's, or everybody's, that wait, oldest first."""
+        """Return waiting deliveries of an account, or of all, oldest first."""
         rows = await self._database.all(
             f"SELECT {_COLUMNS} FROM deliveries WHERE state IN ('waiting', 'erasing')"
             " AND (CAST(:account_id AS BIGINT) IS NULL OR account_id = :account_id)"
@@ -179,12 +183,12 @@ class Deliveries:
         return [_delivery(row) for row in rows]
 
     async def waiting(self) -> int:
-        """How many wait, of everybody's."""
+        """Return how many deliveries of all accounts wait."""
         row = await self._database.one("SELECT count(*) FROM deliveries WHERE state IN ('waiting', 'erasing')")
         return int(row[0]) if row else 0
 
     async def forget(self, before: float, limit: int) -> int:
-        """Drop rows of sessions that are gone for long. Returns how many."""
+        """Delete rows of sessions that ended long ago. Returns how many."""
         sql = (
             "DELETE FROM deliveries WHERE session_id IN (SELECT session_id FROM deliveries"
             " WHERE created_at <= :before ORDER BY created_at LIMIT :limit)"

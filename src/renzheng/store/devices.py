@@ -1,4 +1,4 @@
-"""One device at a time: who holds a session, until when, and how another may take over."""
+"""One device at a time: which one has a session, until when, and how another may take over."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from renzheng.verification.session import Session
 
 
 class Devices(Context):
-    """The device's secret and hand-over codes are kept as keyed hashes only."""
+    """Stores the device's secret and the hand-over codes, as keyed hashes only."""
 
     async def claim_device(
         self,
@@ -20,8 +20,11 @@ class Devices(Context):
         node: int = 0,
         socket: int = 0,
     ) -> bool:
-        """Take the session where it is free, ours, silent for `grace` seconds (infinity: never), or offered under this
-        code. `socket`: a number of its own, at this node; the one before has the session no more."""
+        """Claim the session if it is free, this device's, silent for `grace` seconds (infinity: never), or offered with
+        this code.
+
+        `socket`: the socket's own number at this node. The previous socket loses the session.
+        """
         given = {
             "id": session_id,
             "device": self._vault.digest("device", device),
@@ -33,7 +36,7 @@ class Devices(Context):
         }
 
         async def claim(tx: Transaction) -> bool:
-            # A code is spent by whoever takes over, and lost with the device that offered it.
+            # Taking over uses the code up. It is also lost with the device that offered it.
             return (
                 await tx.run(
                     "UPDATE sessions SET device = :device, device_seen = :now, opened_at = coalesce(opened_at, :now),"
@@ -50,16 +53,16 @@ class Devices(Context):
         return await self._database.write(claim, savepoint=False)
 
     def is_device(self, session: Session, device: str) -> bool:
-        """Whether the session, as it was read, is this device's."""
+        """Return whether the session, as it was read, belongs to this device."""
         return session.device_hash == self._vault.digest("device", device)
 
     async def return_device(self, session_id: int, device: str, now: float, node: int = 0, socket: int = 0) -> bool:
-        """The device that has the session comes by another socket. False where it is another device's."""
+        """Let the device that has the session come back on another socket. False if another device has it."""
         change = "device_seen = :now, node = :node, socket = :socket"
         return await self._touch(change, "", session_id, device, now=now, node=node, socket=socket)
 
     async def touch_device(self, session_id: int, device: str, now: float, socket: int = 0) -> bool:
-        """The device's heartbeat. False once another device, or another socket of its own, has taken over."""
+        """Store the device's heartbeat. False once another device, or another socket of its own, has taken over."""
         return await self._touch(
             "device_seen = :now", " AND socket = :socket", session_id, device, now=now, socket=socket
         )
@@ -74,7 +77,7 @@ class Devices(Context):
         return await self._database.write(touch, savepoint=False)
 
     async def note_device_mismatch(self, session_id: int) -> None:
-        """Remember, for the merchant, that a device tried which is not the one that the token is bound to."""
+        """Record, for the merchant, that another device tried than the one that the token is bound to."""
 
         async def note(tx: Transaction) -> None:
             sql = "UPDATE sessions SET device_mismatch = 1 WHERE id = :session_id AND device_mismatch = 0"
@@ -83,7 +86,8 @@ class Devices(Context):
         await self._database.write(note, savepoint=False)
 
     async def offer_handover(self, session_id: int, device: str, code: str, until: float) -> bool:
-        """Let whoever brings `code` before `until` take over. False where this device does not hold the session."""
+        """Let the device that brings `code` before `until` take over. False if this device does not have the
+        session."""
         code_hash = self._vault.digest("handover", f"{session_id}:{code}")
         given = {
             "code_hash": code_hash,

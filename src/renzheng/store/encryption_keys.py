@@ -1,7 +1,7 @@
-"""The private keys that sealed fields are opened with: one sealed row a generation, each under a key of its own.
+"""The private keys for sealed fields: one sealed row per generation, each under a data key of its own.
 
-A generation belongs to one account. Those of earlier versions belong to none: the accounts of that time share them
-until each has been moved to pairs of its own.
+A generation belongs to one account. Those of early versions belong to none: the accounts of that time share them until
+each has moved to pairs of its own.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from renzheng.store.sealer import DamagedError, ErasedError, Kind, Subject
 from renzheng.store.vault import Vault
 
 FOR_EVER = float("inf")
-"""The end of an account's use of the shared pairs that nobody has set yet."""
+"""The end of an account's use of the shared pairs, if nobody has set one."""
 
 
 class Generation(NamedTuple):
-    """`created_at`: unix seconds. `pem`: the private keys made together, as the gateway writes and reads them.
+    """`created_at`: unix seconds. `pem`: private keys made together, as the gateway writes and reads them.
 
-    `account_id`: whose they are; None: shared by the accounts that are older than pairs of one's own.
+    `account_id`: the account that owns them; None: shared by accounts from before own pairs existed.
     """
 
     id: int
@@ -37,7 +37,7 @@ class Generation(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """A generation as an operator sees it. `retired_at`: since when it opens nothing; None: it opens."""
+    """A generation as an operator sees it. `retired_at`: when it stopped opening; None: it opens."""
 
     id: int
     account_id: int | None
@@ -46,14 +46,14 @@ class Pair(NamedTuple):
 
 
 def _field(account_id: int | None) -> str:
-    """Bound to the account, so that a row that is given to another account opens nothing there."""
+    """Return the field name, bound to the account, so that a row moved to another account opens nothing there."""
     return "key pairs" if account_id is None else f"key pairs of {account_id}"
 
 
 async def read_generations(
     database: Database, vault: Vault, known: tuple[Generation, ...] = ()
 ) -> tuple[Generation, ...]:
-    """All generations that are not retired, newest first; those that are `known` are not unsealed again."""
+    """Return all generations that are not retired, newest first. Those that are `known` are not unsealed again."""
     have = {(generation.id, generation.account_id): generation for generation in known}
     rows = await database.all(
         "SELECT id, created_at, sealed, account_id FROM encryption_keys WHERE retired_at IS NULL ORDER BY id DESC"
@@ -65,7 +65,7 @@ async def read_generations(
 async def _opened(
     vault: Vault, number: int, created_at: float, sealed: bytes, account_id: int | None
 ) -> Generation | None:
-    """None where it cannot be opened, as after a restore: that must not keep a server from starting."""
+    """Unseal a generation. None if it cannot be opened, as after a restore: a server must start all the same."""
     try:
         opened = (await vault.of(Subject(Kind.ENCRYPTION, number))).open(_field(account_id), sealed)
     except (ErasedError, DamagedError):
@@ -74,14 +74,14 @@ async def _opened(
 
 
 async def read_shared_until(database: Database) -> dict[int, float]:
-    """Until when (unix seconds) each account that still uses the shared pairs may."""
+    """Return until when (unix seconds) each account may use the shared pairs."""
     return dict(await database.all("SELECT id, shared_until FROM accounts WHERE shared_until IS NOT NULL"))
 
 
 def pairs_of(
     generations: Sequence[Generation], shared_until: float | None, account_id: int, now: float
 ) -> tuple[Generation, ...]:
-    """What opens an account's sealed fields, the one to publish first: its own, then the shared ones while it may."""
+    """Return the pairs that open an account's sealed fields, the published one first: its own, then the shared ones."""
     own = tuple(made for made in generations if made.account_id == account_id)
     if shared_until is None or now >= shared_until:
         return own
@@ -89,7 +89,8 @@ def pairs_of(
 
 
 class EncryptionKeys:
-    """For the start and the operator. Nothing is overwritten, so what was sealed stays readable until it is retired."""
+    """Adds and retires generations, at the start and for the operator. Nothing is overwritten, so sealed fields stay
+    readable until their generation is retired."""
 
     def __init__(
         self,
@@ -106,12 +107,13 @@ class EncryptionKeys:
         self._authenticity = authenticity
 
     async def usable(self, account_id: int) -> tuple[Generation, ...]:
-        """What opens this account's sealed fields now; the first is the one that its clients seal to."""
+        """Return the pairs that open this account's sealed fields now. The first is the one that its clients seal
+        to."""
         shared = (await read_shared_until(self._database)).get(account_id)
         return pairs_of(await read_generations(self._database, self._vault), shared, account_id, self._clock())
 
     async def listed(self, account_id: int) -> list[Pair]:
-        """An account's own generations, and the shared ones where it uses them; retired ones too; newest first."""
+        """Return an account's own generations, and the shared ones if it uses them, with retired ones, newest first."""
         shared = (await read_shared_until(self._database)).get(account_id, 0) > self._clock()
         rows = await self._database.all(
             "SELECT id, account_id, created_at, retired_at FROM encryption_keys"
@@ -122,21 +124,21 @@ class EncryptionKeys:
         return [Pair(*row) for row in rows]
 
     async def sharing(self) -> dict[int, float]:
-        """The accounts that open by the shared pairs now, each with the time until which it may."""
+        """Return the accounts that use the shared pairs now, each with the time until which it may."""
         now = self._clock()
         return {number: until for number, until in (await read_shared_until(self._database)).items() if now < until}
 
     async def add_first(self, account_id: int, pem: str, now: float) -> bool:
-        """Keep an account's first generation. False, and nothing kept, where it has one that is not retired."""
+        """Store an account's first generation. False, and nothing stored, if it has one that is not retired."""
         return await self._add(account_id, pem, now, first=True)
 
     async def add(self, account_id: int, pem: str, now: float) -> None:
-        """Keep a further generation; a running server publishes and uses it within a second."""
+        """Store another generation. A running server publishes and uses it within a second."""
         await self._add(account_id, pem, now, first=False)
 
     async def _add(self, account_id: int, pem: str, now: float, *, first: bool) -> bool:
         async def insert(tx: Transaction) -> bool:
-            # Whoever makes pairs for the same account waits here, so that one of them is the first.
+            # Another process that makes pairs for this account waits here, so that one of them is the first.
             await tx.one("SELECT 1 FROM accounts WHERE id = :account_id FOR UPDATE", account_id=account_id)
             known = "SELECT 1 FROM encryption_keys WHERE account_id = :account_id AND retired_at IS NULL LIMIT 1"
             if first and await tx.one(known, account_id=account_id):
@@ -165,7 +167,7 @@ class EncryptionKeys:
         return await self._database.write(insert, keys=True)
 
     async def leave_shared(self, account_id: int, until: float) -> None:
-        """Let an account use the shared pairs until a time only; not longer than it was to. Raises NotFoundError."""
+        """Set when an account stops using the shared pairs; not later than before. Raises NotFoundError."""
 
         async def update(tx: Transaction) -> None:
             row = await tx.one(
@@ -184,9 +186,9 @@ class EncryptionKeys:
         await self._database.write(update)
 
     async def retire(self, account_id: int, number: int) -> None:
-        """Destroy the private keys of an older generation: what is sealed to it opens never more.
+        """Destroy the private keys of an older generation: what is sealed to it can never be opened again.
 
-        Shared ones can be retired by any account that uses them, once nobody seals to them. Raises NotFoundError;
+        Any account that uses shared pairs can retire them, once nobody seals to them. Raises NotFoundError;
         RefusedError for the generation that clients are told to seal to.
         """
         listed = {pair.id: pair for pair in await self.listed(account_id)}
@@ -218,7 +220,7 @@ class EncryptionKeys:
         await self._database.write(update)
 
     async def _left_over(self, number: int) -> Pair | None:
-        """A shared generation, which may be retired once no account uses it any more."""
+        """Return a shared generation that may be retired because no account uses it any more."""
         row = await self._database.one(
             "SELECT id, account_id, created_at, retired_at FROM encryption_keys WHERE id = :number"
             " AND account_id IS NULL",

@@ -1,9 +1,9 @@
 """The store's interface to a database: one SQL text per statement, jobs that are coroutines, no driver.
 
-A statement names its parameters, `:like_this`. It is written in the words that SQLite and PostgreSQL share, and may
-end in a lock clause, `FOR UPDATE`: one engine obeys it, the other has one writer and leaves it out. A job reads and
-writes through the transaction that it is handed, waits for nothing else, and may be run again from its beginning, so
-what it does outside the database it does in memory alone.
+A statement names its parameters, `:like_this`. It uses the words that SQLite and PostgreSQL share. It may end in a lock
+clause, `FOR UPDATE`: PostgreSQL obeys it; SQLite has one writer and omits it. A job reads and writes through the
+transaction that it is given and awaits nothing else. It may be run again from its beginning, so outside the database it
+changes nothing but memory.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ Row = tuple[Any, ...]
 
 
 class StoreError(Exception):
-    """The store cannot do this; the text is a sentence for the operator, without personal data."""
+    """The store cannot do this. The text is a sentence for the operator, without personal data."""
 
 
 class AwayError(StoreError, UnavailableError):
-    """What holds records, keys or evidence cannot be reached now, or takes nothing."""
+    """The database, key store or object store cannot be reached now, or accepts no writes."""
 
 
 class DatabaseBusyError(AwayError):
@@ -45,20 +45,20 @@ class UnknownOutcomeError(AwayError):
 
 
 class Transaction(Protocol):
-    """What a job reads and writes through. All of it takes effect, durably, or nothing does."""
+    """A job reads and writes through it. All of it takes effect, durably, or nothing does."""
 
     async def one(self, sql: str, /, **values: Any) -> Row | None:
-        """The first row, also of a change with RETURNING; None where there is none."""
+        """Return the first row, also of a change with RETURNING; None if there is none."""
         ...
 
     async def all(self, sql: str, /, **values: Any) -> list[Row]: ...
 
     async def run(self, sql: str, /, **values: Any) -> int:
-        """Change rows; how many."""
+        """Change rows. Returns how many."""
         ...
 
     async def run_each(self, sql: str, rows: Sequence[Mapping[str, Any]], /) -> None:
-        """One statement for each row of values."""
+        """Run the statement once for each row of values."""
         ...
 
 
@@ -66,9 +66,9 @@ Job = Callable[[Transaction], Coroutine[Any, Any, T]]
 
 
 class Database(Protocol):
-    """Its methods are for one event loop. `trouble`: a sentence while transactions fail, None while they succeed.
+    """A database, used from one event loop. `trouble`: a sentence while transactions fail, None while they succeed.
 
-    `clock_sql`: the database's own time, unix seconds, as an expression: one clock for all processes.
+    `clock_sql`: an SQL expression for the database's own time in unix seconds: one clock for all processes.
     """
 
     clock_sql: str
@@ -86,20 +86,20 @@ class Database(Protocol):
     async def all(self, sql: str, /, **values: Any) -> list[Row]: ...
 
     async def write(self, job: Job[T], *, keys: bool = False, savepoint: bool = True) -> T:
-        """Run `job` in the next transaction; return its result once that is durable.
+        """Run `job` in the next transaction. Returns its result once that is durable.
 
-        What `job` raises undoes this job alone and is raised here. `keys`: the job adds data keys to the vault.
+        An error of `job` undoes this job alone and is raised here. `keys`: the job adds data keys to the vault.
         `savepoint=False` is for a job of one statement, which undoes itself when it fails.
         """
         ...
 
     async def stop(self) -> None:
-        """Finish what was handed in, then close."""
+        """Finish the jobs that were handed in, then close."""
         ...
 
 
 class Write:
-    """A job that waits for the next transaction, and what became of it."""
+    """A job that waits for the next transaction, and its outcome."""
 
     __slots__ = ("error", "future", "job", "keys", "result", "savepoint")
 
@@ -113,7 +113,7 @@ class Write:
 
 
 def take_batch(waiting: deque[Write], limit: int) -> list[Write]:
-    """The next writes of one transaction, without those that whoever asked has left."""
+    """Return the next writes for one transaction, without those that were cancelled."""
     batch: list[Write] = []
     while waiting and len(batch) < limit:
         write = waiting.popleft()
@@ -123,7 +123,7 @@ def take_batch(waiting: deque[Write], limit: int) -> list[Write]:
 
 
 def run_to_end(job: Coroutine[Any, Any, T]) -> T:
-    """The result of a job that waits for nothing: one over an engine that answers at once."""
+    """Return the result of a job that never waits, as over SQLite."""
     try:
         job.send(None)
     except StopIteration as end:
@@ -134,6 +134,6 @@ def run_to_end(job: Coroutine[Any, Any, T]) -> T:
 
 
 def numbered(values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
-    """A list for `IN (...)`: the names of its parameters, and the values by these names."""
+    """Name the values of a list for `IN (...)`: returns the parameters' names, and the values by name."""
     given = {f"n{index}": value for index, value in enumerate(values)}
     return ", ".join(f":{name}" for name in given), given

@@ -1,6 +1,6 @@
-"""The two places that records and keys can be in: SQLite in two folders, or two databases of PostgreSQL.
+"""The two places for records and keys: SQLite in two folders, or two databases of PostgreSQL.
 
-Opening brings the schema up to date, sees that records and keys belong together, and signs what is not signed yet.
+Opening brings the schema up to date, checks that records and keys belong together, and signs rows without a signature.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # its driver is an extra
 
 
 class StoreLocation(NamedTuple):
-    """The folders, and what opening needs besides. `adopt`: sign the rows as they are. `seals`: of the master key.
+    """The folders, and what else opening needs. `adopt`: sign the rows as they are. `seals`: of the master key.
 
     `may_be_moved`: open SQLite's files although their records were moved to PostgreSQL.
     """
@@ -43,7 +43,7 @@ class StoreLocation(NamedTuple):
 
 
 class PostgresPlace(NamedTuple):
-    """Addresses of the database of the records and of that of the keys, and how they are used."""
+    """Addresses of the databases of records and of keys, and the bounds of their use."""
 
     records: str
     keys: str
@@ -51,7 +51,7 @@ class PostgresPlace(NamedTuple):
 
 
 def postgres_place(records: str, keys: str, **bounds: float) -> PostgresPlace | None:
-    """None without addresses. `bounds`: as `PostgresSettings`. Raises StoreError without the driver."""
+    """Return the place; None without addresses. `bounds`: as `PostgresSettings`. StoreError without the driver."""
     if not records:
         return None
     try:
@@ -65,8 +65,8 @@ NO_DRIVER = "PostgreSQL needs its driver: pip install 'renzheng[postgres]'"
 
 
 class Opened(NamedTuple):
-    """`newest`: id of the newest session. `lock`: what the one server process of these records holds. `is_shared`:
-    whether processes on several machines can work on them."""
+    """`newest`: id of the newest session. `lock`: held by the one server process of these records. `is_shared`: whether
+    processes on several machines can work on them."""
 
     vault: Vault
     database: Database
@@ -78,14 +78,14 @@ class Opened(NamedTuple):
 
 class Lock(Protocol):
     def acquire(self) -> None:
-        """Raises StoreError with a sentence where another process holds it."""
+        """Take the lock. Raises StoreError with a sentence if another process has it."""
         ...
 
     def release(self) -> None: ...
 
 
 class NoLock:
-    """Of an engine that any number of servers may work on."""
+    """The lock of an engine that any number of servers may use at once."""
 
     def acquire(self) -> None:
         pass
@@ -95,7 +95,7 @@ class NoLock:
 
 
 def open_sqlite(given: StoreLocation) -> Opened:
-    """Raises StoreError with a sentence."""
+    """Open the two folders. Raises StoreError with a sentence."""
     path = given.data / RECORDS_FILE
     if path.exists() and not (given.keys / KEYS_FILE).exists():
         raise KeysRefusedError(
@@ -125,7 +125,7 @@ def _check_not_moved(tx: Transaction, path: Path) -> None:
 
 
 def open_postgres(given: StoreLocation, where: PostgresPlace) -> Opened:
-    """Raises StoreError with a sentence."""
+    """Open the two databases. Raises StoreError with a sentence."""
     try:
         from renzheng.store import postgres_sync
         from renzheng.store.postgres import PostgresDatabase
@@ -148,7 +148,7 @@ def open_postgres(given: StoreLocation, where: PostgresPlace) -> Opened:
 
 SIGNED = "signed"
 MOVED = "moved"
-"""In SQLite's records: where they were moved to."""
+"""A mark in SQLite's records that says where they were moved to."""
 _META = "SELECT value FROM meta WHERE name = :name"
 _NOTE = "INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT DO NOTHING"
 
@@ -158,9 +158,9 @@ def _has_to_sign(tx: Transaction, adopt: bool) -> bool:
 
 
 def _prepare(tx: Transaction, vault: Vault, authenticity: Authenticity, where: str, adopt: bool) -> int:
-    """Check that records and keys belong together, and that rows are signed. The id of the newest session.
+    """Check that records and keys belong together, and that rows are signed. Returns the id of the newest session.
 
-    `tx`: over a connection that answers at once and is in no transaction.
+    `tx`: over a synchronous connection that is in no transaction.
     """
     row = run_to_end(tx.one(_META, name="vault"))
     if row is None:
@@ -176,9 +176,9 @@ def _prepare(tx: Transaction, vault: Vault, authenticity: Authenticity, where: s
 
 
 def _sign_existing(tx: Transaction, vault: Vault, authenticity: Authenticity, where: str, adopt: bool) -> None:
-    """Sign the records of before rows were signed, once. Raises StoreError where these keys have signed already.
+    """Sign records from before rows were signed, once. Raises StoreError if these keys have signed already.
 
-    Else whoever can write the records could change them, take the mark away, and have them signed by the next start.
+    Otherwise somebody who can write the records could change them, remove the mark, and have the next start sign them.
     """
     has_records = run_to_end(tx.one("SELECT 1 FROM accounts LIMIT 1")) is not None
     if has_records and vault.mark(SIGNED) and not adopt:

@@ -1,7 +1,7 @@
 """Bulk enrolment: a CSV file and a folder of photos, checked as a whole before anything is stored.
 
-What is wrong is told by row and field. No message holds an ID number, a name, or a file's name, as photos are
-often named after the person.
+Problems are reported by row and field. No message contains an ID number, a name, or a file's name, as photos are often
+named after the person.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class ImportRow:
-    """`photo`: a path, or whatever the source of photos finds them by."""
+    """`photo`: a path, or another handle of the source of photos."""
 
     row: int
     id_card: str = field(repr=False)
@@ -43,25 +43,25 @@ class ImportRow:
 
 @dataclass(frozen=True, slots=True)
 class ImportPlan:
-    """What an import would do: the lines to enrol, and what is wrong; it is carried out only if nothing is."""
+    """What an import would do: the rows to enrol, and the problems. It is carried out only if there are none."""
 
     lines: tuple[ImportRow, ...]
     problems: tuple[Problem, ...]
     replaced: int
 
     def without(self, faults: Mapping[int, str]) -> ImportPlan:
-        """The plan in which the photos of these rows have been found wrong as well."""
+        """Return the plan after problems were found in the photos of these rows too."""
         lines = tuple(line for line in self.lines if line.row not in faults)
         problems = (*self.problems, *(Problem(row, "photo", reason) for row, reason in faults.items()))
         return ImportPlan(lines, tuple(sorted(problems, key=lambda p: (p.row, p.field))), self.replaced)
 
 
 class PhotoSource(Protocol):
-    """The photos that a CSV file names. A handle is what `find` gives for one."""
+    """The photos that a CSV file names. `find` returns a handle for one."""
 
     def find(self, name: str) -> Any | None: ...
     def fault(self, photo: Any) -> str | None:
-        """What is wrong with it, by its size and first bytes."""
+        """Return what is wrong with it, by its size and first bytes."""
         ...
 
 
@@ -87,7 +87,7 @@ def _read(path: Path) -> bytes:
 
 
 def _decoded(content: bytes) -> str:
-    """UTF-8 with or without its mark, or GB 18030, which is what spreadsheets in China save as. Raises RefusedError."""
+    """Decode UTF-8, with or without a byte order mark, or GB 18030, as spreadsheets in China save. RefusedError."""
     for encoding in ("utf-8-sig", "gb18030"):
         try:
             return content.decode(encoding)
@@ -97,7 +97,7 @@ def _decoded(content: bytes) -> str:
 
 
 def check_photo(path: Path, most_bytes: int) -> str | None:
-    """What is wrong with a photo's file, by its size and first bytes; None where nothing is."""
+    """Return what is wrong with a photo's file, by its size and first bytes; None if nothing is."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -112,7 +112,7 @@ def check_photo(path: Path, most_bytes: int) -> str | None:
 
 
 def read_lines(content: bytes, photos: PhotoSource | None) -> Iterator[ImportRow | Problem]:
-    """The rows of a CSV file and what is wrong with them. Raises RefusedError for a file that is none."""
+    """Yield the rows of a CSV file and its problems. Raises RefusedError if it is not a CSV file."""
     reader = csv.DictReader(io.StringIO(_decoded(content), newline=""), restkey="", restval="", strict=True)
     try:
         heading = [(name or "").strip() for name in reader.fieldnames or ()]
@@ -155,7 +155,7 @@ def _line(row: int, values: dict[str, str], photos: PhotoSource | None) -> Itera
 
 
 def _inside(folder: Path, name: str) -> Path | None:
-    """A file below the folder; None for one that is elsewhere or not there."""
+    """Return a file below the folder; None if it is elsewhere or missing."""
     try:
         path = (folder / name).resolve()
         return path if path.is_relative_to(folder.resolve()) and path.is_file() else None
@@ -172,7 +172,7 @@ async def plan(
     replace: bool = False,
     most_bytes: int = 8 * 1024 * 1024,
 ) -> ImportPlan:
-    """Check every row; store nothing. Raises RefusedError where the file as a whole cannot be used."""
+    """Check every row and store nothing. Raises RefusedError if the file as a whole cannot be used."""
     source = None if photos is None else FolderOfPhotos(photos, most_bytes)
     found = await asyncio.to_thread(lambda: list(read_lines(_read(path), source)))
     return await plan_of(identities, account_id, found, replace=replace)
@@ -186,7 +186,7 @@ async def plan_of(
     replace: bool = False,
     done: int = 0,
 ) -> ImportPlan:
-    """What enrolling these rows would do. `done`: so many good rows are enrolled already, by this same import."""
+    """Return what enrolling these rows would do. `done`: good rows that this import has already enrolled."""
     lines: list[ImportRow] = []
     problems = [item for item in found if isinstance(item, Problem)]
     first: dict[str, int] = {}
@@ -199,7 +199,7 @@ async def plan_of(
             continue
         first[line.id_card] = line.row
         if len(lines) % 100 == 99:
-            await asyncio.sleep(0)  # a look-up a row: others are served in between
+            await asyncio.sleep(0)  # one look-up per row, so that others are served in between
         if len(lines) >= done and await identities.is_enrolled(account_id, line.id_card):
             if not replace:
                 problems.append(Problem(line.row, "id_card", "this person is enrolled already"))
@@ -210,9 +210,9 @@ async def plan_of(
 
 
 async def carry_out(identities: Identities, account_id: int, planned: ImportPlan, *, replace: bool = False) -> int:
-    """Enrol the lines of a plan without problems. Returns how many; each is durable before the next begins.
+    """Enrol the rows of a plan without problems. Returns how many; each is durable before the next begins.
 
-    After a crash or a Refused in between, the same import with `replace` completes it.
+    After a crash or a RefusedError, the same import with `replace` completes it.
     """
     if planned.problems:
         raise RefusedError("the import has problems; nothing was stored")

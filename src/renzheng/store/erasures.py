@@ -1,11 +1,11 @@
-"""Erasing data keys, and the list of what was erased, which a restored backup is brought up to.
+"""Erases data keys, and keeps the list of erasures with which a restored backup is brought up to date.
 
-`erasures.db` lies beside `keys.db`. An erasure is listed first and carried out then, so that a crash in between, or
-keys that come back from an older backup, are made good at the next start.
+`erasures.db` lies beside `keys.db`. An erasure is listed first and then carried out. So after a crash in between, or
+after keys come back from an older backup, the next start completes it.
 
-The wrapped bytes of an erased key stay in the database's write-ahead log until that is emptied, which another
-process that is reading can hold up. So it is remembered, in the same transaction, that the log has to be emptied;
-whoever comes next, the sweeper or a start, does it.
+The wrapped bytes of an erased key stay in the database's write-ahead log until that is emptied, and another process
+that is reading can delay this. So the same transaction records that the log must be emptied; the sweeper or the next
+start does it.
 """
 
 from __future__ import annotations
@@ -40,30 +40,30 @@ _NUMBER = "SELECT coalesce((SELECT value FROM main.meta WHERE name = ?), 0)"
 
 
 def soil(keys: sqlite3.Connection) -> None:
-    """Remember that the log has to be emptied; part of the transaction that takes a wrapped key away."""
+    """Record that the log must be emptied, in the transaction that deletes a wrapped key."""
     keys.execute(_BUMP)
 
 
 def is_soiled(keys: sqlite3.Connection) -> bool:
-    """Whether the log may still hold the wrapped bytes of keys that were taken away."""
+    """Return whether the log may still hold the wrapped bytes of deleted keys."""
     soiled, cleaned = (keys.execute(_NUMBER, (name,)).fetchone()[0] for name in ("log_soiled", "log_cleaned"))
     return bool(soiled > cleaned)
 
 
 def truncate(keys: sqlite3.Connection, seconds: float) -> bool:
-    """Empty the log, where erased keys' old bytes still are. False where others kept it busy for `seconds`.
+    """Empty the log, which still holds erased keys' old bytes. False if others kept it busy for `seconds`.
 
-    It is tried again and again and never waited for inside SQLite, as that would hold up everybody who writes.
+    It retries instead of waiting inside SQLite, which would delay everybody who writes.
     """
-    # Two numbers and no flag: what is taken away while the log is emptied is not marked as clean.
+    # Two numbers instead of a flag: a key deleted while the log is emptied is not marked as clean.
     soiled = keys.execute(_NUMBER, ("log_soiled",)).fetchone()[0]
-    keys.execute("PRAGMA main.wal_checkpoint(PASSIVE)").fetchone()  # the most of it while others may write
+    keys.execute("PRAGMA main.wal_checkpoint(PASSIVE)").fetchone()  # most of it, while others may write
     end = time.monotonic() + seconds
     while not _try_to_truncate(keys):
         if time.monotonic() >= end:
             return False
         time.sleep(0.02)
-    with contextlib.suppress(sqlite3.OperationalError):  # it is empty whether or not this can be noted
+    with contextlib.suppress(sqlite3.OperationalError):  # the log is empty, whether or not this can be recorded
         keys.execute(
             "INSERT INTO main.meta (name, value) VALUES ('log_cleaned', ?)"
             " ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
@@ -82,7 +82,7 @@ def _try_to_truncate(keys: sqlite3.Connection) -> bool:
 
 
 class SqliteErasures:
-    """The list of one keys folder, whose `keys.db` is there already. `clock`: unix seconds."""
+    """The list of one keys folder, whose `keys.db` exists already. `clock`: unix seconds."""
 
     def __init__(self, folder: Path, clock: Callable[[], float], busy_timeout: float) -> None:
         self._folder = folder
@@ -92,14 +92,14 @@ class SqliteErasures:
         self._held: sqlite3.Connection | None = None
 
     def open(self) -> None:
-        """Make the list where there is none, and destroy again what was erased since these keys were backed up."""
+        """Create the list if it is missing, and destroy again what was erased since these keys were backed up."""
         made = connect(self._folder / ERASURES_FILE, busy_timeout=self._busy_timeout)
         made.executescript(_SCHEMA)
-        # Held open, so that the files beside the list are there already when the disk is full.
+        # Kept open, so that the files beside the list exist already when the disk is full.
         self._held = made
         connection = self._destroyer()
         try:
-            # Ids mean something only together with the keys they are of, so the list says whose it is.
+            # Ids have a meaning only for one set of keys, so the list names that set.
             connection.execute(
                 "INSERT OR IGNORE INTO listed.meta SELECT name, value FROM main.meta WHERE name = 'vault'"
             )
@@ -117,17 +117,16 @@ class SqliteErasures:
         return str(connection.execute("SELECT value FROM main.meta WHERE name = 'vault'").fetchone()[0])
 
     async def destroy(self, subjects: Sequence[Subject], *, listed: bool = True) -> bool:
-        """Erase: list the subjects, delete their keys, empty the log. Nothing of them opens when it returns.
+        """List the subjects, delete their keys, and empty the log. After that, nothing of them can be opened.
 
-        False where other processes kept the log busy: the wrapped keys are still in its file, until `clean`.
-
-        `listed=False` is for retention and orphans, which a restore brings about again by itself: the records that
-        come back are too old, or the keys have no records. So the list stays short: what somebody asked to erase.
+        False if other processes kept the log busy: the wrapped keys are still in its file, until `clean`.
+        `listed=False` is for retention and orphans, which happen again after a restore: the restored records are too
+        old, or the keys have no records. So the list stays short: it holds what somebody asked to erase.
         """
         return await asyncio.to_thread(self._destroy, list(subjects), listed) if subjects else True
 
     async def is_clean(self) -> bool:
-        """Whether no wrapped key that was erased is left in the log."""
+        """Return whether no wrapped key that was erased is left in the log."""
         return await asyncio.to_thread(self._is_clean)
 
     def _is_clean(self) -> bool:
@@ -135,7 +134,7 @@ class SqliteErasures:
             return not is_soiled(connection)
 
     async def clean(self, seconds: float = 0) -> bool:
-        """Empty the log where that is still to be done, waiting `seconds` for others. False where it still is."""
+        """Empty the log if that is still to be done, and wait `seconds` for others. False if it is still to be done."""
         return await asyncio.to_thread(self._clean, seconds)
 
     def _clean(self, seconds: float) -> bool:
@@ -157,7 +156,7 @@ class SqliteErasures:
         connection = self._destroyer(listed=listed)
         try:
             if listed:
-                # First, and in a transaction of its own: a crash in between is made good at the next start.
+                # First, and in a transaction of its own: after a crash in between, the next start completes it.
                 self._each_kind(
                     connection,
                     "INSERT INTO listed.erasures (kind, id, erased_at) SELECT :kind, value, :now FROM json_each(:ids)",
@@ -174,8 +173,11 @@ class SqliteErasures:
     def _each_kind(
         self, connection: sqlite3.Connection, sql: str, ids: dict[int, list[int]], *, takes_keys: bool = False
     ) -> None:
-        """One statement for all of a kind: between two statements this thread may wait long for the interpreter,
-        while it holds the lock that the next token waits for."""
+        """Run one statement for all subjects of a kind.
+
+        Between two statements this thread may wait long for the interpreter, while it holds the lock that the next
+        token needs.
+        """
         connection.execute("BEGIN IMMEDIATE")
         if takes_keys:
             soil(connection)
@@ -184,13 +186,13 @@ class SqliteErasures:
         connection.execute("COMMIT")
 
     def _delete_listed(self, connection: sqlite3.Connection) -> None:
-        """Delete what the list says and these keys have not seen yet; the log is left to be emptied."""
+        """Delete the listed keys that these keys have not deleted yet. The log is emptied later."""
         connection.execute("BEGIN IMMEDIATE")
         seen = connection.execute("SELECT value FROM meta WHERE name = 'replayed'").fetchone()[0]
         newest = connection.execute("SELECT coalesce(max(number), 0) FROM listed.erasures").fetchone()[0]
         if newest != seen:
             soil(connection)
-            # A list that ends before what was seen is an older one, put back from a backup: all of it counts.
+            # A list that ends before what was seen is an older one from a backup, so all of it counts.
             connection.execute(
                 "DELETE FROM data_keys WHERE (kind, id) IN (SELECT kind, id FROM listed.erasures WHERE number > ?)",
                 (seen if newest > seen else 0,),
@@ -199,9 +201,9 @@ class SqliteErasures:
         connection.execute("COMMIT")
 
     async def replay(self, erasures: Path) -> int:
-        """Erase again what a newer list says, after the whole keys folder came back from an older backup.
+        """Erase again what a newer list contains, after the whole keys folder came back from an older backup.
 
-        Returns how many entries were new. Raises StoreError for what is no list, or the list of other keys.
+        Returns how many entries were new. Raises StoreError if it is not a list, or the list of other keys.
         """
         if not await asyncio.to_thread(erasures.is_file):
             raise StoreError(f"there is no list of erasures at {erasures}")
@@ -231,7 +233,7 @@ class SqliteErasures:
             connection.close()
 
     async def forget(self, before: float) -> int:
-        """Drop entries that no backup is old enough to need. Returns how many."""
+        """Delete entries that no backup is old enough to need. Returns how many."""
 
         def run() -> int:
             connection = connect(self._folder / ERASURES_FILE, busy_timeout=self._busy_timeout)

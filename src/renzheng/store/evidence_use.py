@@ -1,4 +1,4 @@
-"""How many bytes of evidence each account has: counted in the transactions that add and erase it."""
+"""Counts the bytes of evidence of each account, in the transactions that add and erase it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ADDED = "CASE WHEN evidence_bytes + :size > 0 THEN evidence_bytes + :size ELSE 
 
 
 async def check(database: Database, account_id: int, size: int) -> None:
-    """Raises EvidenceLimitError where an account may not have so many bytes more."""
+    """Raise EvidenceLimitError if an account may not have this many more bytes."""
     row = await database.one(
         "SELECT evidence_bytes, limits FROM accounts WHERE id = :account_id AND limits <> '{}'", account_id=account_id
     )
@@ -27,7 +27,7 @@ async def check(database: Database, account_id: int, size: int) -> None:
 
 
 async def add(tx: Transaction, account_id: int, session_id: int, size: int) -> None:
-    """Count evidence that the row names from now on."""
+    """Count evidence that the session's row refers to from now on."""
     await tx.run(
         "UPDATE sessions SET evidence_bytes = evidence_bytes + :size WHERE id = :session_id",
         size=size,
@@ -41,7 +41,7 @@ async def add(tx: Transaction, account_id: int, session_id: int, size: int) -> N
 
 
 async def add_to_session(tx: Transaction, session_id: int, size: int) -> bool:
-    """As `add`, below zero for what was erased. False, and nothing counted, where the session has no evidence."""
+    """Add to the count, below zero for erased evidence. False, and nothing counted, if the session has no evidence."""
     row = await tx.one(
         f"UPDATE sessions SET evidence_bytes = {_ADDED} WHERE id = :session_id"
         " AND has_evidence = 1"
@@ -56,10 +56,10 @@ async def add_to_session(tx: Transaction, session_id: int, size: int) -> bool:
 
 
 async def drop(tx: Transaction, ids: Sequence[int]) -> None:
-    """All evidence of these sessions is erased."""
+    """Stop counting all evidence of these sessions, as it was erased."""
     marks, given = numbered(ids)
     counted: Counter[int] = Counter()
-    # Locked, as who drops the same meanwhile on another node would count it off a second time.
+    # Locked, as another node that drops the same sessions would subtract them a second time.
     for account_id, size in await tx.all(
         f"SELECT account_id, evidence_bytes FROM sessions WHERE id IN ({marks}) ORDER BY id FOR UPDATE", **given
     ):

@@ -1,4 +1,4 @@
-"""What the files of a store are called: records and evidence in the data folder, keys and erasures in the other."""
+"""The names of a store's files: records and evidence in the data folder, keys and erasures in the other."""
 
 from __future__ import annotations
 

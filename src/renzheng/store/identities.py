@@ -1,4 +1,4 @@
-"""The enrolment library: the persons of an account that BUSINESS verifications compare with."""
+"""The enrolment library: an account's persons, with whom BUSINESS verifications compare."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _photo_name(person_id: int) -> str:
 
 
 class Identities:
-    """Every method is about one account's persons; another account's are not there."""
+    """Stores persons. Every method is about one account's persons and never sees another account's."""
 
     def __init__(
         self,
@@ -81,10 +81,10 @@ class Identities:
         return int(row[0]) if row else None
 
     async def add(self, account_id: int, person: NewPerson, *, replace: bool = False) -> int:
-        """Enrol a person; durable when this returns the id. Raises RefusedError for a number of another form or taken,
-        NoRoomError where the disk has no room for the photo.
+        """Enrol a person. Returns the id once it is durable.
 
-        `replace`: a person with this number is erased, and enrolled anew.
+        Raises RefusedError if the number has another form or is taken, NoRoomError if the disk has no room for the
+        photo. `replace`: a person with this number is erased, and enrolled anew.
         """
         if not is_id_card(normal_id_card(person.id_card)):
             raise RefusedError("an ID number has 17 digits and a digit or X")
@@ -123,7 +123,7 @@ class Identities:
 
         try:
             await self._database.write(insert, keys=True)
-        except Exception:  # who has left in the meantime may still have a row; an orphan is swept
+        except Exception:  # a caller that was cancelled may still have written its row; an orphan is swept
             await self._objects.delete(_photo_name(person_id))
             raise
         if known is not None:
@@ -131,7 +131,7 @@ class Identities:
         return person_id
 
     async def _draw_id(self) -> int:
-        """Unix microseconds, or one more than the last: never given twice, even after a restore."""
+        """Return unix microseconds, or one more than the last id: never given twice, even after a restore."""
 
         async def draw(tx: Transaction) -> int:
             row = await tx.one(
@@ -146,11 +146,12 @@ class Identities:
         return await self._database.write(draw)
 
     async def is_enrolled(self, account_id: int, id_card: str) -> bool:
-        """For the operator only; a verification asks `lookup`, which takes as long for a miss."""
+        """Return whether the number is enrolled, for the operator only. A verification calls `lookup`, which takes as
+        long for a miss."""
         return await self._id_of(account_id, id_card) is not None
 
     async def list(self, account_id: int, after: int = 0, limit: int = 1000) -> list[ListedPerson]:
-        """Persons by rising id, those above the id `after`; numbers and names are masked."""
+        """Return persons by rising id, those above the id `after`. Numbers and names are masked."""
         rows = await self._database.all(
             "SELECT id, sealed, has_photo, created_at FROM persons WHERE account_id = :account_id AND id > :after"
             " ORDER BY id LIMIT :limit",
@@ -168,7 +169,7 @@ class Identities:
         return listed
 
     async def find(self, account_id: int, id_card: str) -> ListedPerson | None:
-        """The person with this number, masked; for the operator only, as `is_enrolled`."""
+        """Return the person with this number, masked. For the operator only, like `is_enrolled`."""
         person_id = await self._id_of(account_id, id_card)
         found = await self.list(account_id, person_id - 1, 1) if person_id is not None else []
         return found[0] if found and found[0].id == person_id else None
@@ -179,7 +180,7 @@ class Identities:
         return id_card, name
 
     async def lookup(self, account_id: int, id_card: str) -> EnrolledPerson | None:
-        """The person with this number; None where there is none.
+        """Return the person with this number; None if there is none.
 
         A miss reads, unwraps and opens a decoy, so that it does the work of a hit with a photo.
         """
@@ -197,7 +198,7 @@ class Identities:
             return None
         person_id, sealed, has_photo = row
         number, name = self._opened(sealer, sealed)
-        if number != normal_id_card(id_card):  # a row that others have put under this number
+        if number != normal_id_card(id_card):  # somebody else put this row under the number
             raise DamagedError(f"person {person_id} is not enrolled under the number that its row is found by")
         if not has_photo:
             await self._read_decoy()
@@ -218,7 +219,7 @@ class Identities:
         await asyncio.to_thread(sealer.open, "photo", content)
 
     async def prepare(self) -> None:
-        """Make the decoy that misses read, where it is not there yet."""
+        """Make the decoy that misses read, if it does not exist yet."""
         if await self._vault.has(_DECOY) and await self._objects.get(_photo_name(_DECOY.id)) is not None:
             return
         await self._database.write(lambda _: self._vault.ensure(_DECOY), keys=True)
@@ -234,7 +235,7 @@ class Identities:
         return person_id
 
     async def remove_by_id(self, account_id: int, person_id: int) -> None:
-        """Erase a person by the id that `list` shows, and what was delivered of theirs. Raises NotFoundError."""
+        """Erase a person by the id that `list` shows, and what was delivered of them. Raises NotFoundError."""
         row: tuple[Any, ...] | None = await self._database.one(
             "SELECT id_hash FROM persons WHERE account_id = :account_id AND id = :person_id",
             account_id=account_id,

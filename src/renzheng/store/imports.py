@@ -1,7 +1,7 @@
-"""Imports of people that come in parts: a table of rows and photos, kept sealed until they are enrolled or given up.
+"""Imports of people in parts: a table of rows and photos, kept sealed until they are enrolled or the import ends.
 
-A part can be sent again under its number: the last one counts. Nothing of a part is readable without the import's own
-data key, which goes when the import ends.
+A part can be sent again under its number, and replaces the earlier one. Nothing of a part is readable without the
+import's own data key, which is destroyed when the import ends.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class ImportState(enum.StrEnum):
     OPEN = "open"  # takes parts
     COMMITTING = "committing"  # rows are being enrolled
     DONE = "done"
-    FAILED = "failed"  # rows have faults, or something failed midway: mend it and commit again, or cancel
+    FAILED = "failed"  # rows have faults, or something failed midway: correct it and commit again, or cancel
     CANCELLED = "cancelled"
 
 
@@ -44,7 +44,7 @@ class PartKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """`total` and `done`: rows that are to be enrolled and that are. `trouble`: why it failed, without data."""
+    """`total` and `done`: rows to enrol, and rows enrolled. `trouble`: why it failed, without personal data."""
 
     id: int
     account_id: int
@@ -79,7 +79,7 @@ def _folder(import_id: int) -> str:
 
 
 class Imports:
-    """Every method is about one account's imports; another account's are not there."""
+    """Stores imports. Every method is about one account's imports and never sees another account's."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class Imports:
         return await self._database.write(insert, keys=True)
 
     async def get(self, account_id: int, import_id: int) -> Import:
-        """Raises NotFoundError."""
+        """Return an import. Raises NotFoundError."""
         row = await self._database.one(
             f"SELECT {_COLUMNS} FROM imports WHERE account_id = :account AND id = :id",
             account=account_id,
@@ -130,7 +130,7 @@ class Imports:
         return _import(row)
 
     async def put(self, account_id: int, import_id: int, number: int, kind: PartKind, name: str, data: bytes) -> Part:
-        """Keep a part, in place of the one of that number. Raises NotFoundError, RefusedError, NoRoomError."""
+        """Store a part, in place of an earlier one with that number. NotFoundError, RefusedError, NoRoomError."""
         found = await self.get(account_id, import_id)
         if found.state not in TAKES_PARTS:
             raise RefusedError(f"import {import_id} is {found.state.value} and accepts no more parts")
@@ -146,7 +146,7 @@ class Imports:
             changed = await transaction.run(
                 "UPDATE imports SET changed_at = :now, done = CASE WHEN :table THEN 0 ELSE done END,"
                 " total = CASE WHEN :table THEN 0 ELSE total END WHERE id = :id AND state IN ('open', 'failed')",
-                table=kind is PartKind.TABLE,  # whose rows are others: none is counted as enrolled
+                table=kind is PartKind.TABLE,  # a new table has other rows, so none counts as enrolled
                 now=self._clock(),
                 id=import_id,
             )
@@ -168,7 +168,7 @@ class Imports:
         return Part(number, kind, name, len(data), digest)
 
     async def parts(self, account_id: int, import_id: int) -> list[Part]:
-        """By rising number; none of an import that is over. Raises NotFoundError."""
+        """Return the parts by rising number; none if the import has ended. Raises NotFoundError."""
         await self.get(account_id, import_id)
         rows = await self._database.all(
             "SELECT number, kind, sealed, size, digest FROM import_parts WHERE import_id = :id ORDER BY number",
@@ -178,7 +178,7 @@ class Imports:
             return []
         try:
             sealer = await self._vault.of(Subject(Kind.IMPORT, import_id))
-        except ErasedError:  # it ends at this moment: the key goes first, and the rows after it
+        except ErasedError:  # the import ends at this moment: first its key is destroyed, then its rows are deleted
             return []
         return [
             Part(number, PartKind(kind), sealer.open(f"name:{number}", sealed).decode(), size, digest)
@@ -186,7 +186,7 @@ class Imports:
         ]
 
     async def data(self, account_id: int, import_id: int, part: Part) -> bytes:
-        """What a part holds. Raises NotFoundError; RefusedError where it is not what was put."""
+        """Return the content of a part. Raises NotFoundError; RefusedError if it is damaged."""
         await self.get(account_id, import_id)
         sealed = await self._objects.get(f"{_folder(import_id)}/{part.number}")
         sealer = await self._vault.of(Subject(Kind.IMPORT, import_id))
@@ -205,7 +205,7 @@ class Imports:
         total: int | None = None,
         trouble: str = "",
     ) -> Import:
-        """One compare-and-set. Raises NotFoundError; RefusedError where the import is in another state."""
+        """Change the state with one compare-and-set. Raises NotFoundError; RefusedError if it is in another state."""
         marks = ", ".join(f"'{state.value}'" for state in sorted(sources))
 
         async def update(transaction: Transaction) -> Import | None:
@@ -233,7 +233,7 @@ class Imports:
         return moved
 
     async def progress(self, account_id: int, import_id: int, done: int) -> None:
-        """So many rows are enrolled. Raises NotFoundError."""
+        """Record how many rows are enrolled. Raises NotFoundError."""
 
         async def update(transaction: Transaction) -> int:
             return await transaction.run(
@@ -248,7 +248,7 @@ class Imports:
             raise NotFoundError(f"account {account_id} has no import {import_id}")
 
     async def _drop(self, import_id: int) -> None:
-        """The key first: whatever is left of the parts then opens no more."""
+        """Destroy the key first, so that leftovers of the parts can no longer be opened."""
         await self._vault.erasures.destroy([Subject(Kind.IMPORT, import_id)], listed=False)
 
         async def delete(transaction: Transaction) -> int:
@@ -258,7 +258,7 @@ class Imports:
         await self._objects.delete_all(_folder(import_id))
 
     async def end_stale(self, before: float) -> int:
-        """Give up imports that nobody has touched since; how many."""
+        """Cancel imports that nobody has touched since `before`. Returns how many."""
         rows = await self._database.all(
             "SELECT account_id, id FROM imports WHERE state IN ('open', 'failed') AND changed_at < :before LIMIT 100",
             before=before,
@@ -268,9 +268,10 @@ class Imports:
         return len(rows)
 
     async def interrupt(self) -> int:
-        """What was being enrolled at a node that is gone can be committed again. How many.
+        """Let imports whose node is gone be committed again. Returns how many.
 
-        Over SQLite, at a start alone: the one server has no row by which it could be known."""
+        Over SQLite this is called at a start alone, as the one server has no row in `nodes`.
+        """
 
         async def update(transaction: Transaction) -> int:
             return await transaction.run(

@@ -1,4 +1,4 @@
-"""Judging: one winner a session, held by a lease with an epoch; the verdict is recorded once."""
+"""Judging: one judge per session, holding a lease with an epoch. The verdict is recorded once."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class _Judged(NamedTuple):
 
 
 async def _write_verdict(tx: Transaction, session_id: int, attempt: int, judged: _Judged) -> None:
-    """In the place of that of an earlier attempt."""
+    """Write the verdict in place of an earlier attempt's."""
     verdict, result = judged.verdict, judged.verdict.result
     await tx.run(
         f"INSERT INTO verdicts (session_id, {', '.join(_VERDICT)})"
@@ -62,13 +62,13 @@ async def _write_verdict(tx: Transaction, session_id: int, attempt: int, judged:
 
 
 class Judgements(Attempts):
-    """The epoch is in the WHERE of every statement, so a judge that lost its lease can do nothing any more."""
+    """Every statement has the epoch in its WHERE, so a judge that lost its lease can change nothing."""
 
     async def claim_judging(self, now: float, lease: float, after: int = 0) -> JudgingJob | None:
-        """The session to judge next, for `lease` seconds. One winner; None where nothing waits.
+        """Claim the session to judge next, for `lease` seconds. One caller wins; None if nothing waits.
 
-        Accounts take turns in the order of their numbers, beginning with the one after the account `after`; of an
-        account's sessions it is the one that has waited longest.
+        Accounts take turns in the order of their numbers, beginning after the account `after`. Of an account's
+        sessions, the one that has waited longest comes first.
         """
         given = {"now": now, "until": now + lease, "after": after}
         if await self._database.one(f"SELECT 1 FROM sessions WHERE {_CLAIMABLE} LIMIT 1", **given) is None:
@@ -93,16 +93,16 @@ class Judgements(Attempts):
         try:
             session = await self._session(row)
         except (ErasedError, TamperedError):
-            # Nobody can judge it; the lease keeps it out of the way until the sweeper buries it.
+            # Nobody can judge it. The lease keeps it away from judges until the sweeper removes it.
             return await self.claim_judging(now, lease, after)
         return JudgingJob(session, await self.attempt(session.id, session.attempt), epoch, lost)
 
     async def renew_judging(self, session_id: int, epoch: int, until: float) -> bool:
-        """The judge's heartbeat. False once another has claimed the session or it was decided."""
+        """Renew the judge's lease. False once another judge has claimed the session or it was decided."""
         return await self._set_lease(session_id, epoch, until)
 
     async def release_judging(self, session_id: int, epoch: int) -> bool:
-        """Give the session back, as at a shutdown; this is not a lost lease."""
+        """Give the session back, as at a shutdown. This does not count as a lost lease."""
         return await self._set_lease(session_id, epoch, None)
 
     async def _set_lease(self, session_id: int, epoch: int, until: float | None) -> bool:
@@ -118,9 +118,9 @@ class Judgements(Attempts):
     async def record_verdict(
         self, session_id: int, epoch: int, verdict: Verdict, measurement: str, best_frame: int | None, now: float
     ) -> bool:
-        """`judging` -> `passed` or `failed`, with its verdict, ledger row, charge and delivery, in one transaction.
+        """Move `judging` -> `passed` or `failed`, with verdict, ledger row, charge and delivery in one transaction.
 
-        `measurement`: JSON, kept sealed. False, and nothing written, for an epoch that is over.
+        `measurement`: JSON, stored sealed. False, and nothing written, if the epoch is over.
         """
         judged = _Judged(verdict, await self._sealed(session_id, measurement), best_frame, now)
         return await self._end_judging("accept" if verdict.passed else "reject", session_id, epoch, judged)
@@ -135,19 +135,19 @@ class Judgements(Attempts):
         now: float,
         excused: bool = False,
     ) -> bool:
-        """`judging` -> `capturing`: the attempt failed by liveness, and the token may be tried once more.
+        """Move `judging` -> `capturing`: the attempt failed by liveness, and the token allows another.
 
-        Its verdict is kept, and counts if the token's life ends without another. `excused`: the attempt does not count,
-        as the server is to blame. False, and nothing written, for an epoch that is over, a token that is dead, and
-        where no attempt is left.
+        Its verdict is stored, and counts if the token's life ends without another. `excused`: the attempt does not
+        count, as the server is to blame. False, and nothing written, if the epoch is over, the token is dead, or no
+        attempt is left.
         """
         judged = _Judged(verdict, await self._sealed(session_id, measurement), best_frame, now)
         return await self._end_judging("again", session_id, epoch, judged, excused)
 
     async def lapse(self, now: float, limit: int, session_id: int | None = None) -> int:
-        """`capturing` -> `failed` where a token's life ended after an attempt of it was judged: that verdict counts.
+        """Move `capturing` -> `failed` if a token's life ended after an attempt was judged: that verdict counts.
 
-        Up to `limit` sessions, or the one that is asked for. Returns how many.
+        Up to `limit` sessions, or only `session_id`. Returns how many.
         """
         due = f"{move_where('lapse')} AND judged > 0 AND expires_at <= :now"
         if session_id is None:
@@ -169,7 +169,7 @@ class Judgements(Attempts):
                     await self._settle(tx, row[0], number, random, now)
                 return row is not None
 
-            with contextlib.suppress(TamperedError):  # told by the log; nothing is settled by it
+            with contextlib.suppress(TamperedError):  # it is logged, and the session stays open
                 count += await self._database.write(end)
         return count
 
@@ -205,7 +205,7 @@ class Judgements(Attempts):
         return await self._database.write(record)
 
     async def _settle(self, tx: Transaction, account_id: int, session_id: int, random: bytes, now: float) -> None:
-        """What a final verdict brings with it, once: its ledger row, its charge, its delivery."""
+        """Do once what follows a final verdict: its ledger row, its charge, its delivery."""
         row = await tx.one(
             f"SELECT {selected('verdicts')}, result, billed FROM verdicts WHERE session_id = :session_id",
             session_id=session_id,
@@ -224,7 +224,7 @@ class Judgements(Attempts):
             return None
 
     async def measurement(self, session_id: int) -> str | None:
-        """The numbers behind a verdict, as JSON, for the operator; None where there is none, or no longer."""
+        """Return the numbers behind a verdict, as JSON, for the operator; None if there are none, or no longer."""
         row = await self._database.one(
             "SELECT measurement FROM verdicts WHERE session_id = :session_id", session_id=session_id
         )
@@ -236,19 +236,19 @@ class Judgements(Attempts):
             return None
 
     async def waiting(self, now: float) -> int:
-        """Sessions that wait for a judge."""
+        """Return how many sessions wait for a judge."""
         row = await self._database.one(f"SELECT count(*) FROM sessions WHERE {_CLAIMABLE}", now=now)
         return int(row[0]) if row else 0
 
     async def backlog(self, now: float) -> tuple[int, int]:
-        """Sessions that wait for a judge, and those that one has."""
+        """Return how many sessions wait for a judge, and how many are being judged."""
         leased = "coalesce(sum(CASE WHEN lease_until > :now THEN 1 ELSE 0 END), 0)"
         row = await self._database.one(f"SELECT count(*), {leased} FROM sessions WHERE state = 'judging'", now=now)
         handed_in, judging = row or (0, 0)
         return int(handed_in - judging), int(judging)
 
     async def longest_wait(self, now: float) -> float:
-        """Seconds for which the one of them waits that waits longest; 0 where none does."""
+        """Return the seconds for which the oldest waiting session has waited; 0 if none waits."""
         sql = f"SELECT min(submitted_at) FROM sessions WHERE {_CLAIMABLE}"
         row = await self._database.one(sql, now=now)
         return max(0.0, now - row[0]) if row and row[0] is not None else 0.0

@@ -1,4 +1,4 @@
-"""What the running server answers requests by, in memory: accounts, keys, rules, standings, limits, key pairs."""
+"""The running server's copy in memory of what requests need: accounts, keys, rules, billing, limits, key pairs."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ log = structlog.get_logger("renzheng.store")
 
 
 class KeysUnavailableError(AwayError):
-    """The change counter could not be read for too long, so no key can be trusted to be still good."""
+    """The change counter could not be read for too long, so no key can be trusted to be still valid."""
 
 
 class KeyCache:
-    """Read anew when the change counter has moved; a look-up costs one dictionary access.
+    """Reads everything again when the change counter has moved. A look-up is one dictionary access.
 
-    Authorising fails closed: when the counter could not be read for `failures` polls in a row, look-ups raise
-    KeysUnavailableError. An unchanged key stays the same object, so that what a caller derived from it can be kept
-    with it; so does `generations`, the key pairs for sealed fields of all accounts, newest first. `limits`: requests
-    a second by account and action where they differ from the action's own; always the same dictionary.
+    Authorising fails closed: if the counter could not be read in `failures` polls in a row, look-ups raise
+    KeysUnavailableError. An unchanged key stays the same object, so that callers can keep derived values with it; so
+    does `generations`, the key pairs for sealed fields of all accounts, newest first. `limits`: requests per second by
+    account and action, if they differ from the action's own; always the same dictionary.
     """
 
     def __init__(self, database: Database, vault: Vault, authenticity: Authenticity, failures: int = 20) -> None:
@@ -59,7 +59,7 @@ class KeyCache:
         self._task: asyncio.Task[None] | None = None
 
     def find(self, secret_id: str) -> Key | None:
-        """The key of a SecretId, enabled or not; None for an unknown one."""
+        """Return the key with this SecretId, enabled or not; None if it is unknown."""
         if self._failures > self._failures_allowed:
             raise KeysUnavailableError("the store's change counter cannot be read")
         return self._keys.get(secret_id)
@@ -68,43 +68,43 @@ class KeyCache:
         return self._accounts.get(account_id)
 
     def operator(self, operator_id: int) -> Operator | None:
-        """Enabled or not; None for one whose row others have changed."""
+        """Return the operator, enabled or not; None if the row was tampered with."""
         return self._operators.get(operator_id)
 
     def rule(self, account_id: int, rule_id: str) -> Rule | None:
-        """An approved rule of this account; None for an unknown, another account's or an unapproved one alike."""
+        """Return an approved rule of this account. None if it is unknown, another account's, or not approved."""
         return self._rules.get((account_id, rule_id))
 
     def standing(self, account_id: int) -> BillingStatus:
-        """Whether an account is served. A balance in it is exact only where it is zero or below."""
+        """Return whether an account is served. The balance in it is exact only at zero or below."""
         return self._standings.get(account_id, GOOD)
 
     def key_pairs(self, account_id: int, now: float) -> tuple[Generation, ...]:
-        """What opens this account's sealed fields, the one that its clients seal to first; empty without any."""
+        """Return the pairs that open this account's sealed fields, the one that its clients seal to first."""
         return pairs_of(self.generations, self._shared_until.get(account_id), account_id, now)
 
     def buckets(self) -> dict[int, Authorised]:
-        """The buckets that evidence may be delivered to, by account."""
+        """Return the buckets that evidence may be delivered to, by account."""
         return self._buckets
 
     def has_bucket(self, account_id: int) -> bool:
         return account_id in self._buckets
 
     def origins(self) -> frozenset[str]:
-        """The allowed origins of all accounts together."""
+        """Return the allowed origins of all accounts together."""
         return frozenset(origin for account in self._accounts.values() for origin in account.origins)
 
     def secret_keys(self) -> dict[str, str]:
-        """All SecretKeys by SecretId, for explaining a wrong signature. Safe to call from any thread."""
+        """Return all SecretKeys by SecretId, for explaining a wrong signature. Safe to call from any thread."""
         return {key.secret_id: key.secret_key for key in self._keys.values()}
 
     @property
     def followed(self) -> dict[str, int]:
-        """The change counters as they were when this was read last."""
+        """The change counters at the last read."""
         return {TENANTS: self._counter, BALANCES: self._balances}
 
     async def refresh(self) -> bool:
-        """Read the change counters, and what they stand for where they have moved. True if one had."""
+        """Read the change counters, and what they stand for if they have moved. True if one had."""
         sql = "SELECT name, value FROM counters WHERE name IN (:TENANTS, :BALANCES)"
         counters: dict[str, int] = dict(await self._database.all(sql, TENANTS=TENANTS, BALANCES=BALANCES))
         tenants, balances = counters.get(TENANTS, -1), counters.get(BALANCES, -1)
@@ -154,7 +154,7 @@ class KeyCache:
         return known if known == key else key
 
     async def start(self, seconds: float = 0.25) -> None:
-        """Read all, then poll the counter every `seconds`."""
+        """Read everything, then poll the counters every `seconds`."""
         await self.refresh()
         self._task = asyncio.create_task(self._poll(seconds))
 
@@ -170,7 +170,7 @@ class KeyCache:
             try:
                 await self.refresh()
                 self._failures = 0
-            except Exception as error:  # whatever keeps it from reading, the next poll tries again
+            except Exception as error:  # whatever the reason is, the next poll tries again
                 self._failures += 1
                 if self._failures == 1:
                     log.warning("tenants_not_read", error=fault_name(error))

@@ -1,6 +1,6 @@
 """The keys folder: master keys in files of mode 600, in the clear or sealed.
 
-What others can read is refused.
+Files that others can read are refused.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _NAME = re.compile(r"master-([0-9]+)\.key")
 
 
 class KeysRefusedError(StoreError):
-    """The keys folder is not fit to be used; the text says what is wrong and what to do."""
+    """The keys folder must not be used as it is. The text says what is wrong and what to do."""
 
 
 def prepare_folder(folder: Path) -> None:
-    """Make the folder (mode 700) where it is missing; refuse what a group or others can reach.
+    """Make the folder (mode 700) if it is missing. Refuse it if a group or others can reach it.
 
     Raises KeysRefusedError for the folder itself and for every file in it.
     """
@@ -36,7 +36,7 @@ def prepare_folder(folder: Path) -> None:
     for path in (folder, *sorted(folder.iterdir())):
         try:
             mode = stat.S_IMODE(path.stat().st_mode)
-        except FileNotFoundError:  # a write-ahead log that another process has just closed
+        except FileNotFoundError:  # another process has just closed this write-ahead log
             continue
         if mode & 0o077:
             wanted = "700" if path.is_dir() else "600"
@@ -46,7 +46,7 @@ def prepare_folder(folder: Path) -> None:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a new file of mode 600 durably; it is there whole, or not at all. Raises FileExistsError and OSError."""
+    """Write a new file of mode 600 durably and atomically. Raises FileExistsError and OSError."""
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -63,7 +63,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def write_all(descriptor: int, content: bytes | memoryview) -> None:
-    """One write may take a part only, as where the disk has no room for more. Raises OSError."""
+    """Write all bytes. A single write may take only part of them, for example on a full disk. Raises OSError."""
     left = memoryview(content)
     while left:
         left = left[os.write(descriptor, left) :]
@@ -83,16 +83,16 @@ def master_path(folder: Path, generation: int) -> Path:
 
 
 def generations(folder: Path) -> list[int]:
-    """The master keys that the folder has, oldest first."""
+    """Return the generations of the master keys in the folder, oldest first."""
     return sorted(int(match[1]) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)))
 
 
 def make_master(
     folder: Path, generation: int, entropy: Callable[[int], bytes], seals: Sequence[MasterSeal] = ()
 ) -> bytes:
-    """A new master key, durable when it is returned, and read back: what is wrapped by it may have no other copy.
+    """Make a new master key. It is durable and was read back, as what it wraps has no other key.
 
-    Raises OSError, MasterSealError where it cannot be sealed or opened, KeysRefusedError where another key comes back.
+    Raises OSError, MasterSealError if it cannot be sealed or opened, KeysRefusedError if reading gives another key.
     """
     key = entropy(KEY_BYTES)
     if len(key) != KEY_BYTES:
@@ -109,17 +109,18 @@ def make_master(
 
 
 def master_made_at(folder: Path, generation: int) -> float:
-    """Unix seconds, as the file system has them; a copy has to keep them (`cp -a`)."""
+    """Return when the file was made, in unix seconds, by the file system. Copies must keep it (`cp -a`)."""
     return master_path(folder, generation).stat().st_mtime
 
 
 def master_seal(folder: Path, generation: int) -> str:
-    """What the file is sealed by; empty for one in the clear."""
+    """Return the name of the file's seal; empty for a file in the clear."""
     return seal_of(master_path(folder, generation).read_text("ascii"))
 
 
 def read_master(folder: Path, generation: int, seals: Sequence[MasterSeal] = ()) -> bytes:
-    """Raises KeysRefusedError if the file is missing or not a master key, MasterSealError if nothing opens it."""
+    """Read a master key. KeysRefusedError if the file is missing or not a master key, MasterSealError if no seal opens
+    it."""
     path = master_path(folder, generation)
     try:
         key = opened_text(seals, path.read_text("ascii"), generation)

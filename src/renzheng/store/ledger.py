@@ -1,4 +1,4 @@
-"""What was verified for whom: one row a verdict, unique by session. It outlives the session and names no person."""
+"""The ledger: one row per verdict, unique by session. It outlives the session and contains no personal data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def add(
     now: float,
     charged: bool = False,
 ) -> None:
-    """Part of the verdict's own transaction. The database refuses a second row of a session."""
+    """Add a row in the verdict's transaction. The database refuses a second row for a session."""
     await tx.run(
         "INSERT INTO ledger (account_id, session_id, result, billed, at, charged)"
         " VALUES (:account_id, :session_id, :result, :billed, :at, :charged)",
@@ -48,7 +48,7 @@ class Ledger:
     async def entries(
         self, account_id: int, since: float = 0, until: float = float("inf"), after: int = 0, limit: int = 1000
     ) -> list[LedgerEntry]:
-        """An account's rows by rising id, those with `since <= at < until` and above the id `after`."""
+        """Return an account's rows by rising id, those with `since <= at < until` and above the id `after`."""
         rows = await self._database.all(
             "SELECT id, account_id, session_id, result, billed, at, charged FROM ledger"
             " WHERE account_id = :account_id AND at >= :since AND at < :until AND id > :after ORDER BY id LIMIT :limit",
@@ -61,7 +61,7 @@ class Ledger:
         return [LedgerEntry(row[0], row[1], row[2], row[3], bool(row[4]), row[5], bool(row[6])) for row in rows]
 
     async def billed(self, account_id: int, since: float = 0, until: float = float("inf")) -> int:
-        """How many verifications an account has to pay for."""
+        """Return how many verifications an account has to pay for."""
         row = await self._database.one(
             "SELECT count(*) FROM ledger WHERE account_id = :account_id AND billed = 1 AND at >= :since"
             " AND at < :until",

@@ -1,4 +1,4 @@
-"""Verifications as an operator looks through them: when, whose, how they ended; nothing of a person."""
+"""Lists of verifications for an operator: when, of which account, with what result; no personal data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from renzheng.verification.session import State
 
 
 class ListedSession(NamedTuple):
-    """`id`: as the log and the audit name it. `result`: of the verdict; None while there is none."""
+    """`id`: as in the log and the audit. `result`: of the verdict; None while there is none."""
 
     id: int
     account_id: int
@@ -30,7 +30,8 @@ class Listing:
     async def newest(
         self, limit: int = 50, *, account_id: int | None = None, before: int | None = None, state: State | None = None
     ) -> list[ListedSession]:
-        """The newest first: of one account, with ids below `before`, in one state, where these are given."""
+        """Return sessions, the newest first: of one account, with ids below `before`, in one state, if these are
+        given."""
         rows = await self._database.all(
             "SELECT s.id, s.account_id, s.created_at, s.state, s.attempt, s.ending, v.result, v.billed"
             " FROM sessions s LEFT JOIN verdicts v ON v.session_id = s.id"

@@ -1,4 +1,4 @@
-"""Lock files, by which the processes of one machine keep out of each other's way."""
+"""Lock files, with which the processes of one machine exclude each other."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from renzheng.store.engine import StoreError
 
 
 class ServerLock:
-    """Held by the one server process of a data folder, for as long as it lives."""
+    """Held by the one server process of a data folder during its life."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Raises StoreError with a sentence where another process holds it."""
+        """Take the lock. Raises StoreError with a sentence if another process has it."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -42,7 +42,7 @@ class ServerLock:
 
 @contextlib.contextmanager
 def file_lock(path: Path) -> Iterator[None]:
-    """Wait for, then hold, a lock file: for steps that only one process at a time may take, such as migrating."""
+    """Wait for a lock file, then hold it: for steps that only one process may run at a time, such as migrating."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

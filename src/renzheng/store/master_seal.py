@@ -1,7 +1,7 @@
-"""What seals the master key's files, so that a copy of the keys folder alone opens nothing: a secret, or a KMS.
+"""Seals for the master key's files, so that a copy of the keys folder alone opens nothing: a secret, or a KMS.
 
-The file stays where it is in the keys folder, and its first word says what opens it. A rotation makes a new master key
-under the seal that is configured first, so it is also the way from one seal to another.
+The file stays in the keys folder, and its first word names the seal. A rotation makes a new master key under the first
+configured seal, so it is also the way from one seal to another.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from renzheng.store.engine import AwayError, StoreError
 SECRET_BYTES = 32
 _NONCE_BYTES = 12
 _SECRET = re.compile(r"[0-9a-fA-F]{64}")
-# Where systemd, Docker and Kubernetes put secrets, for one service or container; the modes there are not the user's.
+# systemd, Docker and Kubernetes put secrets here, for one service or container; the user cannot choose their modes.
 _HANDED_IN = (Path("/run"), Path("/var/run"))
 
 
 class MasterSealError(StoreError):
-    """A master key can be neither sealed nor opened; the text says why and what to do."""
+    """A master key can be neither sealed nor opened. The text says why and what to do."""
 
 
 class SealAwayError(MasterSealError, AwayError):
-    """What seals the master key cannot be reached now."""
+    """The seal's service cannot be reached now."""
 
 
 class MasterSeal(Protocol):
@@ -44,7 +44,7 @@ class MasterSeal(Protocol):
     def seal(self, key: bytes, generation: int) -> bytes: ...
 
     def open(self, sealed: bytes, generation: int) -> bytes:
-        """Raises MasterSealError."""
+        """Open a master key's sealed bytes. Raises MasterSealError."""
         ...
 
 
@@ -70,9 +70,10 @@ class SecretSeal:
 
 
 class AwsKmsSeal:
-    """A key of AWS KMS, or of what speaks its protocol. Credentials, region and endpoint are botocore's own settings.
+    """A key of AWS KMS, or of a service with its protocol. Credentials, region and endpoint are botocore's own
+    settings.
 
-    `key`: id, ARN or alias. Waits some ten seconds at most, and only where a process opens the keys, or rotates.
+    `key`: id, ARN or alias. Waits about ten seconds at most, and only if a process opens or rotates the keys.
     """
 
     name = "aws-kms"
@@ -86,7 +87,7 @@ class AwsKmsSeal:
         self._key = key
         bounds = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 2, "mode": "standard"})
         try:
-            region = os.environ.get("AWS_REGION")  # as the store of evidence reads it; else as botocore finds it
+            region = os.environ.get("AWS_REGION")  # as the store of evidence; else as botocore finds it
             self._client: Any = botocore.session.get_session().create_client("kms", region, config=bounds)
         except botocore.exceptions.BotoCoreError as error:
             raise MasterSealError(f"AWS KMS cannot be used: {type(error).__name__}; is AWS_REGION set?") from None
@@ -116,10 +117,10 @@ class AwsKmsSeal:
 
 
 def master_seals(secrets: str = "", file: Path | None = None, kms: str = "") -> tuple[MasterSeal, ...]:
-    """What opens the master keys here; the first one seals new ones. None of them: files in the clear, as by default.
+    """Return the seals that open the master keys here. The first one seals new keys. Empty: files in the clear.
 
-    `secrets`, or the content of `file`: 64 hex digits, or several such separated by commas or white space, of which
-    the first seals and the others are of before. `kms`: a key of AWS KMS. Raises MasterSealError.
+    `secrets`, or the content of `file`: 64 hex digits, or several such separated by commas or white space; the first
+    one seals, the others are older. `kms`: a key of AWS KMS. Raises MasterSealError.
     """
     if secrets and file:
         raise MasterSealError("RENZHENG_MASTER_KEY and RENZHENG_MASTER_KEY_FILE say the same: give one of them")
@@ -148,14 +149,15 @@ def _read(file: Path) -> str:
 
 
 def sealed_text(seals: Sequence[MasterSeal], key: bytes, generation: int) -> bytes:
-    """The content of a master key's file."""
+    """Return the content of a master key's file."""
     if not seals:
         return key.hex().encode() + b"\n"
     return seals[0].name.encode() + b" " + base64.b64encode(seals[0].seal(key, generation)) + b"\n"
 
 
 def opened_text(seals: Sequence[MasterSeal], text: str, generation: int) -> bytes:
-    """The key in a file's content. Raises MasterSealError where it is sealed otherwise, ValueError where it is none."""
+    """Return the key in a file's content. MasterSealError if another seal is needed, ValueError if it is not a key
+    file."""
     name, sep, sealed = text.strip().partition(" ")
     if not sep:
         return bytes.fromhex(name)
@@ -170,6 +172,6 @@ def opened_text(seals: Sequence[MasterSeal], text: str, generation: int) -> byte
 
 
 def seal_of(text: str) -> str:
-    """What a master key's file says that it is sealed by; empty for one in the clear."""
+    """Return the name of the seal of a master key's file; empty for a file in the clear."""
     name, sep, _ = text.strip().partition(" ")
     return name if sep else ""

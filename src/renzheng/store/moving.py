@@ -1,9 +1,9 @@
-"""Moves an installation from SQLite to PostgreSQL: records, keys and the list of erasures, each row proved.
+"""Moves an installation from SQLite to PostgreSQL: records, keys and the list of erasures, and verifies each row.
 
-Nothing is written to SQLite meanwhile: its three files are locked. The keys come first and the records second, each in
-one transaction that is committed when every table has been read back and found equal. Until the last step both
-databases carry a mark, and a server does not open them. The SQLite files stay as they are, but for a mark of their own
-that keeps a server from working on them: it would take the new evidence for left over, and erase it.
+Nothing is written to SQLite meanwhile: its three files are locked. First the keys and then the records are copied, each
+in one transaction that is committed when every table has been read back and found equal. Until the last step both
+databases carry a mark, and a server does not open them. The SQLite files stay as they are, except for a mark of their
+own that keeps a server from using them: it would take the new evidence for orphans, and erase it.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from renzheng.store.sqlite import connect, is_busy
 from renzheng.store.table_copy import CopiedTable, TableSource, copy_table, go_on_counting, rows_of, tables_in_order
 from renzheng.store.vault import Vault
 
-_COPYING = 0x72656E7C  # of PostgreSQL's advisory locks: one copy at a time
-# What SQLite notes of its own log; `vault` and marks go along.
+_COPYING = 0x72656E7C  # the number of an advisory lock of PostgreSQL: one copy at a time
+# SQLite's notes about its own log stay behind; `vault` and marks are copied.
 _META = TableSource("meta", ("name", "value"), "SELECT name, CAST(value AS TEXT) FROM meta WHERE name NOT IN "
               "('replayed', 'log_soiled', 'log_cleaned')")  # fmt: skip
 _DATA_KEYS = TableSource(
@@ -48,10 +48,8 @@ _ERASURES = TableSource(
 
 
 class Moved(NamedTuple):
-    """`keys`: data keys that opened under their master key. `signed`: rows whose signature holds on the other side.
-
-    `changed`: rows whose signature held on neither side.
-    """
+    """`keys`: data keys that opened under their master key. `signed`: rows whose signature is valid in the target.
+    `changed`: rows whose signature is valid on neither side."""
 
     tables: list[CopiedTable]
     keys: int
@@ -74,9 +72,9 @@ def move(
     replace: bool = False,
     told: Callable[[CopiedTable], None] = lambda _: None,
 ) -> Moved:
-    """`told` hears of each table. `replace`: begin again over a copy that did not end.
+    """Move everything. `told` is called for each table. `replace`: start again over an unfinished copy.
 
-    Raises StoreError with a sentence: a server that runs, a target that is not empty, rows that do not arrive.
+    Raises StoreError with a sentence: a server runs, a target is not empty, rows do not arrive.
     """
     settings = dataclasses.replace(where.settings or PostgresSettings(), statement_seconds=0)  # no bound
     with contextlib.ExitStack() as stack:
@@ -108,7 +106,7 @@ def _leave(source: _Source, to: str) -> None:
 
 
 def _release(keys: psycopg.Connection[Row], records: psycopg.Connection[Row]) -> None:
-    """Let servers open the target; in this order, as they ask the keys alone."""
+    """Let servers open the target. The keys are released first, as servers check only their mark."""
     for connection in (keys, records):
         connection.execute(f"DROP TABLE {HALF_COPIED}")
         connection.execute("ANALYZE")
@@ -116,7 +114,7 @@ def _release(keys: psycopg.Connection[Row], records: psycopg.Connection[Row]) ->
 
 @contextlib.contextmanager
 def _locked(given: StoreLocation) -> Iterator[_Source]:
-    """The SQLite side, brought up to date and then locked against everybody's writes."""
+    """Bring the SQLite side up to date, then lock it against all writes."""
     if not (given.data / RECORDS_FILE).exists():
         raise StoreError(f"there are no records in {given.data / RECORDS_FILE}")
     opened = open_sqlite(given._replace(may_be_moved=True))
@@ -127,13 +125,13 @@ def _locked(given: StoreLocation) -> Iterator[_Source]:
         names = (given.data / RECORDS_FILE, given.keys / KEYS_FILE, given.keys / ERASURES_FILE)
         files = [stack.enter_context(contextlib.closing(_lock(path, given.busy_timeout))) for path in names]
         source = _Source(files[0], files[1], files[2], opened.vault)
-        source.records.execute("DELETE FROM meta WHERE name = ?", (MOVED,))  # of a copy that ended at its last step
+        source.records.execute("DELETE FROM meta WHERE name = ?", (MOVED,))  # of a copy that failed in its last step
         there = source.records.execute(
             "SELECT name FROM nodes WHERE seen_at > ?", (given.clock() - DEAD_SECONDS,)
         ).fetchone()
         if there is not None:
             raise StoreError(f"{there[0]} still works on these records; stop every renzheng judge first")
-        source.records.execute("DELETE FROM nodes")  # those that ended without a word
+        source.records.execute("DELETE FROM nodes")  # processes that ended without reporting it
         seen = source.keys.execute("SELECT value FROM meta WHERE name = 'replayed'").fetchone()[0]
         listed = source.erasures.execute("SELECT coalesce(max(number), 0) FROM erasures").fetchone()[0]
         if seen != listed:
@@ -157,7 +155,7 @@ def _lock(path: Path, busy_timeout: float) -> sqlite3.Connection:
 
 
 def _prepare(records: psycopg.Connection[Row], keys: psycopg.Connection[Row], replace: bool) -> None:
-    """See that both databases are empty, or hold what a copy of before has left, and mark them."""
+    """Check that both databases are empty, or hold an unfinished copy, and mark them."""
     row = records.execute("SELECT pg_try_advisory_lock(%s)", (_COPYING,)).fetchone()
     if row is None or not row[0]:
         raise StoreError("another copy into this database is going on")
@@ -210,7 +208,7 @@ def _copy(
     keys.execute("COMMIT")
     records.execute("BEGIN")
     going = [table for table in tables_in_order(records) if table.name not in ("alembic_version", HALF_COPIED)]
-    records.execute(f"TRUNCATE {', '.join(table.name for table in going)}")  # rows that migrating has made
+    records.execute(f"TRUNCATE {', '.join(table.name for table in going)}")  # the migrations made these rows
     for table in going:
         note(copy_table(source.records, records, table))
     go_on_counting(source.records, records)
@@ -220,7 +218,7 @@ def _copy(
 
 
 def _open_all(vault: Vault, keys: psycopg.Connection[Row]) -> int:
-    """Open every data key that the target holds. Raises KeysRefusedError."""
+    """Open every data key of the target. Returns how many. Raises KeysRefusedError."""
     count = 0
     for kind, number, master, wrapped, _ in rows_of(keys, _DATA_KEYS):
         vault.check(Subject(Kind(kind), number), wrapped, master)
@@ -229,7 +227,7 @@ def _open_all(vault: Vault, keys: psycopg.Connection[Row]) -> int:
 
 
 def _check_signatures(source: _Source, records: psycopg.Connection[Row]) -> tuple[int, int]:
-    """How many rows of the target are signed as they are, and how many are not, here and in SQLite alike."""
+    """Return how many rows of the target have a valid signature, and how many have one neither here nor in SQLite."""
     here, there = Authenticity(source.vault), Authenticity(source.vault)
     count = 0
     for table in TABLES:
@@ -243,19 +241,19 @@ def _check_signatures(source: _Source, records: psycopg.Connection[Row]) -> tupl
     return count, sum(map(len, there.found.values()))
 
 
-# -- what becomes of the files
+# -- the old files
 
 
 def reopen(given: StoreLocation) -> None:
-    """Let servers work on the SQLite files again. Raises StoreError where they were not moved."""
+    """Let servers use the SQLite files again. Raises StoreError if they were not moved."""
     with contextlib.closing(connect(moved_path(given), busy_timeout=given.busy_timeout)) as connection:
         connection.execute("DELETE FROM meta WHERE name = ?", (MOVED,))
 
 
 def discard(given: StoreLocation, vault_id: str) -> list[Path]:
-    """Remove the SQLite files of an installation that was moved; the keys are written over first.
+    """Delete the SQLite files of an installation that was moved, after overwriting the keys.
 
-    `vault_id`: of the keys in PostgreSQL. Raises StoreError where they were not moved, or not there.
+    `vault_id`: of the keys in PostgreSQL. Raises StoreError if they were not moved, or not there.
     """
     records = moved_path(given)
     keys = given.keys / KEYS_FILE
@@ -277,7 +275,7 @@ def discard(given: StoreLocation, vault_id: str) -> list[Path]:
 
 
 def moved_path(given: StoreLocation) -> Path:
-    """SQLite's file of records that were moved. Raises StoreError where there is none."""
+    """Return SQLite's file of moved records. Raises StoreError if there is none."""
     path = given.data / RECORDS_FILE
     if path.exists():
         with contextlib.closing(connect(path, busy_timeout=given.busy_timeout)) as connection:

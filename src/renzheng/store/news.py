@@ -1,7 +1,7 @@
-"""News between the processes that work on one database: a hint that something is there to be read, never the thing.
+"""Notifications between the processes of one database: a hint that there is something to read, never the data.
 
-News may be lost, so whoever listens is also told, every few seconds, that it should read again; and it comes after the
-commit of what it is about, so that who reads upon it finds that.
+Notifications may be lost, so every few seconds listeners are also told to read again. A notification comes after the
+commit of its change, so that a listener that reads finds the change.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from collections.abc import Callable
 from typing import Protocol
 
 ANYTHING = ""
-"""The topic of news that were perhaps missed: read again."""
+"""The topic that means that notifications may have been lost: read again."""
 
 Heard = Callable[[str, int], None]
-"""(topic, number). Called on the event loop; must not wait."""
+"""Called with (topic, number) on the event loop. It must not wait."""
 
 
 class News(Protocol):
     def tell(self, topic: str, number: int = 0) -> None:
-        """This process at once, others soon. `topic`: a word."""
+        """Notify this process at once, and others soon. `topic`: a word."""
         ...
 
     def listen(self, heard: Heard) -> None:
-        """For as long as the database is open."""
+        """Call `heard` for each notification, until the database is closed."""
         ...
 
     async def stop(self) -> None: ...
 
 
 class Listeners:
-    """Those of this process."""
+    """The listeners of this process."""
 
     def __init__(self) -> None:
         self._listeners: list[Heard] = []
@@ -47,7 +47,7 @@ class Listeners:
 
 
 class PolledNews:
-    """For an engine that tells nobody: asks every `seconds` whether another process has written anything."""
+    """For a database without notifications: checks every `seconds` whether another process has written anything."""
 
     def __init__(self, has_changed: Callable[[], bool], seconds: float = 0.1) -> None:
         self._has_changed = has_changed

@@ -1,7 +1,7 @@
-"""The processes that work on these records. Each has a row, and says every few seconds that it is there.
+"""The processes that work on these records. Each has a row, and updates it every few seconds.
 
-Times are the database's, so that nodes whose clocks differ agree on who is gone. A process that was silent for too long
-loses its row to whoever sees that first, and finds out at its next heartbeat.
+Times are the database's, so that nodes with different clocks agree on which node is gone. If a process is silent for
+too long, the first node that notices deletes its row; the process finds out at its next heartbeat.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ log = structlog.get_logger("renzheng.store")
 
 BEAT_SECONDS = 2.0
 DEAD_SECONDS = 10.0
-"""Silence after which a process is taken for dead: five heartbeats."""
+"""Seconds of silence after which a process is taken for dead: five heartbeats."""
 MAX_SKEW_SECONDS = 3.0
-"""A fifth of a judge's lease."""
+"""Largest accepted difference between clocks: a fifth of a judge's lease."""
 LOOK_SECONDS = 0.1
 SERVER, JUDGE = "server", "judge"
 
@@ -44,7 +44,7 @@ class OwnNode:
 
 
 class Report(NamedTuple):
-    """What a process can do and does: verifications that it judges in a second, attempts under way."""
+    """What a process can do and does: verifications that it judges per second, and attempts under way."""
 
     judged_per_second: float = 0.0
     attempts: int = 0
@@ -52,7 +52,8 @@ class Report(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """`age`: seconds since its last heartbeat. `slot`: of a server. `evidence`: which place its evidence is in."""
+    """`age`: seconds since its last heartbeat. `slot`: of a server. `evidence`: the identity of its place for
+    evidence."""
 
     id: int
     kind: str
@@ -70,14 +71,14 @@ class Node:
 
 
 class Nodes:
-    """The table."""
+    """The table of nodes."""
 
     def __init__(self, database: Database, entropy: Callable[[int], bytes]) -> None:
         self._database = database
         self._entropy = entropy
 
     async def all(self) -> list[Node]:
-        """Oldest first, those that are gone and not buried yet among them."""
+        """Return all nodes, oldest first, with those that are gone but not yet deleted."""
         rows = await self._database.all(
             f"SELECT {_COLUMNS}, {self._database.clock_sql} - seen_at FROM nodes ORDER BY started_at, id"
         )
@@ -87,16 +88,16 @@ class Nodes:
         ]
 
     async def clock_and_needs(self) -> tuple[float, str]:
-        """The database's time, unix seconds, and the oldest schema whose programs can work on these records."""
+        """Return the database's time in unix seconds, and the oldest schema whose programs can use the records."""
         sql = f"SELECT {self._database.clock_sql}, (SELECT value FROM meta WHERE name = :name)"
         row = await self._database.one(sql, name=NEEDS)
         return (float(row[0]), str(row[1] or "")) if row else (0.0, "")
 
     async def add(self, kind: str, evidence: str) -> Node:
-        """This process, from now on. Raises StoreError where there are too many servers."""
+        """Register this process. Raises StoreError if there are too many servers."""
         for _ in range(SLOTS):
             number = int.from_bytes(self._entropy(8), "big") >> 2
-            with contextlib.suppress(ConflictError):  # another took that slot at the same moment
+            with contextlib.suppress(ConflictError):  # another process took that slot at the same moment
                 return await self._add(number, kind, evidence)
         raise StoreError("the row of this process cannot be made")
 
@@ -126,7 +127,7 @@ class Nodes:
         return Node(number, kind, name, slot, evidence, False, 0.0, 0, 0.0)
 
     async def beat(self, number: int, report: Report, draining: bool = False) -> bool:
-        """False where this process was taken for dead and buried."""
+        """Record a heartbeat. False if this process was taken for dead and deleted."""
 
         async def touch(tx: Transaction) -> bool:
             sql = (
@@ -138,12 +139,12 @@ class Nodes:
         return await self._database.write(touch, savepoint=False)
 
     async def bury(self, number: int) -> bool:
-        """Take away the row of a process that is silent, and mark the attempts that went with it. False where it is
-        not, or another was faster."""
+        """Delete the row of a silent process, and mark the attempts that were cut off. False if it is not silent, or
+        another node was faster."""
         return await self._delete(number, f" AND seen_at < {self._database.clock_sql} - :dead", dead=DEAD_SECONDS)
 
     async def drain(self, number: int) -> int:
-        """This process ends soon: what goes on at it is handed over. How many attempts."""
+        """Announce that a process ends soon, and hand over its work. Returns how many attempts it had."""
 
         async def hand_over(tx: Transaction) -> int:
             await tx.run("UPDATE nodes SET draining = 1 WHERE id = :id", id=number)
@@ -152,7 +153,7 @@ class Nodes:
         return await self._database.write(hand_over)
 
     async def remove(self, number: int) -> None:
-        """This process ends in good order."""
+        """Delete the row of a process that ends regularly."""
         await self._delete(number)
 
     async def _delete(self, number: int, condition: str = "", **given: float) -> bool:
@@ -165,7 +166,7 @@ class Nodes:
         return await self._database.write(delete)
 
     async def is_gone(self, number: int) -> bool:
-        """Whether a node has ended, is about to, or stands still: waits until it is heard of again, seconds at most."""
+        """Return whether a node has ended, is about to, or stands still. Waits for a heartbeat, for seconds at most."""
         sql = "SELECT seen_at, draining FROM nodes WHERE id = :id"
         first = await self._database.one(sql, id=number)
         row, left = first, int((BEAT_SECONDS + 1) / LOOK_SECONDS)
@@ -177,10 +178,10 @@ class Nodes:
 
 
 class Membership:
-    """This process among those of the records: says that it is there, and knows the others as of a moment ago.
+    """This process among those of the records: sends its heartbeats, and knows the others as of a moment ago.
 
-    `kind` None: it is known by other means, as the one server over SQLite is by its lock, and only looks at the others.
-    `report()`: what it says of itself.
+    `kind` None: it is known in another way, as the one server over SQLite is by its lock, and only reads the others.
+    `report()`: what it announces about itself.
     """
 
     def __init__(
@@ -193,8 +194,8 @@ class Membership:
         clock: Callable[[], float] = time.time,
         is_outdated: Callable[[], None] = lambda: None,
     ) -> None:
-        """`identity()`: of the place where this process has evidence. `is_known` is told as which node it is known;
-        `is_outdated` once when this process can no longer work on the records, and has to end."""
+        """`identity()`: the identity of this process's place for evidence. `is_known` is called with the node's number.
+        `is_outdated` is called once, when this process can no longer work on the records and has to end."""
         self._is_outdated = is_outdated
         self.outdated: str | None = None
         self._clock = clock
@@ -212,7 +213,7 @@ class Membership:
         self.others: tuple[Node, ...] = ()
 
     async def join(self) -> None:
-        """Raises StoreError where this process cannot work beside the others."""
+        """Register this process. Raises StoreError if it cannot work beside the others."""
         await self._look()
         if self._kind is not None:
             self._evidence = await self._identity()
@@ -222,7 +223,8 @@ class Membership:
             await self._add(self._kind)
 
     async def run(self) -> None:
-        """Heartbeats, until cancelled. While the database is away, what was known of the others stands."""
+        """Send heartbeats until cancelled. While the database does not answer, the last known state of the others
+        stays."""
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             try:
@@ -234,7 +236,7 @@ class Membership:
                 self._is_failing = True
 
     async def beat(self) -> None:
-        """One heartbeat, and a look at the others."""
+        """Send one heartbeat, and read the others."""
         if self.own is not None and not await self._nodes.beat(self.own.id, self._report(), self._is_draining):
             log.warning("node_was_buried", node=self.own.name, why="it was silent for too long; it goes on as another")
             await self._add(self.own.kind)
@@ -246,28 +248,31 @@ class Membership:
 
     @property
     def trouble(self) -> str | None:
-        """A sentence while this process's clock is not the database's: leases and deadlines are by the clocks."""
+        """A sentence while this process's clock differs from the database's, as leases and deadlines depend on
+        clocks."""
         if abs(self._skew) <= MAX_SKEW_SECONDS:
             return None
         return f"this machine's clock differs from the database's by {self._skew:.1f} seconds: let NTP set both"
 
     @property
     def number(self) -> int:
-        """Of this process's row; 0 where it needs none."""
+        """The number of this process's row; 0 if it needs none."""
         return self.own.id if self.own else 0
 
     @property
     def leads(self) -> bool:
-        """Whether this server does what one has to do for all: it is the oldest that is there. Two may think so for a
-        moment, so that work has to bear that."""
+        """Whether this server does the work that one server does for all: it is the oldest.
+
+        For a moment two servers may think so, and the work must tolerate that.
+        """
         return self._leads
 
     async def is_gone(self, number: int) -> bool:
-        """As `Nodes.is_gone`, of another one."""
+        """Return whether another node is gone; see `Nodes.is_gone`."""
         return number != self.number and await self._nodes.is_gone(number)
 
     async def drain(self) -> None:
-        """Say that this process ends soon, and hand over what goes on at it."""
+        """Announce that this process ends soon, and hand over its work."""
         self._is_draining = True
         if self.own is not None and (count := await self._nodes.drain(self.own.id)):
             log.warning("attempts_handed_over", count=count)
@@ -278,7 +283,7 @@ class Membership:
                 await self._nodes.remove(self.own.id)
 
     def counts(self) -> dict[str, int]:
-        """Processes that are there, this one among them, by kind."""
+        """Return how many processes there are by kind, this one included."""
         known = Counter(node.kind for node in self.others)
         known[SERVER if self._kind is None else self._kind] += 1
         return {SERVER: known[SERVER], JUDGE: known[JUDGE]}

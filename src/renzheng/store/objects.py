@@ -1,4 +1,4 @@
-"""Evidence: sealed photos, frames and videos, in a folder or in S3/COS. Only sealed bytes come here."""
+"""Evidence: sealed photos, frames and videos, in a folder or in S3/COS. Only sealed bytes are stored here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class Made(NamedTuple):
-    """Content that is made where it is written: `fill` is given a buffer of `size` bytes, in a thread of its own."""
+    """Content that is generated while it is written: `fill` gets a buffer of `size` bytes, in a thread of its own."""
 
     size: int
     fill: Callable[[memoryview], None]
@@ -33,9 +33,9 @@ class Made(NamedTuple):
 
 Content = bytes | Made
 DIRECT_BYTES = 1 << 20
-"""Size from which an object that is made is written past the page cache."""
+"""Size from which generated content is written past the page cache."""
 KEPT_BYTES = 8 << 20
-"""Size of the largest buffer that a thread keeps for the next object: fresh pages cost more than sealing into them."""
+"""Size of the largest buffer that a thread keeps for its next object. Fresh pages cost more than sealing."""
 
 _LEFT_OVER = re.compile(r"(.+/)?\.([a-z0-9][a-z0-9.\-]*)")
 _NAME = re.compile(r"[a-z0-9][a-z0-9.\-]*(/[a-z0-9][a-z0-9.\-]*)*")
@@ -49,34 +49,35 @@ class ObjectEntry(NamedTuple):
 
 
 class Objects(Protocol):
-    """Names are lower-case paths such as `sessions/0496/1785/photo`. Nothing blocks the event loop."""
+    """A place for objects. Names are lower-case paths such as `sessions/0496/1785/photo`. Nothing blocks the event
+    loop."""
 
     async def put(self, name: str, content: Content) -> None:
-        """Durable, and there whole or not at all, when it returns. Raises NoRoomError where the disk is full."""
+        """Write an object, durably and atomically. Raises NoRoomError if the disk is full."""
 
     async def get(self, name: str) -> bytes | None: ...
 
     async def delete(self, name: str) -> None:
-        """What is not there is no error."""
+        """Delete an object. It is no error if there is none."""
 
     async def delete_all(self, folder: str) -> None:
         """Delete every object below a folder."""
 
     async def entries(self, folder: str, after: str = "", limit: int = 1000) -> list[ObjectEntry]:
-        """Objects below a folder by rising name, those after a name."""
+        """Return the objects below a folder by rising name, those after `after`."""
 
     async def check(self) -> None:
-        """Whether it can be reached at all. Raises StoreError with a sentence."""
+        """Check that the place can be reached. Raises StoreError with a sentence."""
 
     async def identity(self) -> str:
-        """Names this place: two processes that are given the same one work on the same evidence."""
+        """Return a name for this place. Two processes that get the same name work on the same evidence."""
         ...
 
     async def close(self) -> None: ...
 
 
 def checked_name(name: str) -> str:
-    """The name, where it is one. Raises ValueError."""
+    """Return the name if it is valid. Raises ValueError."""
     if not _NAME.fullmatch(name):
         raise ValueError(f"not an object's name: {name!r}")
     return name
@@ -88,7 +89,7 @@ class _Buffers(threading.local):
     _kept: mmap.mmap | None = None
 
     def pages(self, size: int) -> memoryview:
-        """At least `size` bytes, whole pages; their content is whatever was there before."""
+        """Return at least `size` bytes of whole pages, which still have their old content."""
         whole = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
         if self._kept is None or len(self._kept) < whole:
             self._kept = None
@@ -100,9 +101,9 @@ class _Buffers(threading.local):
 
 
 def _write_direct(descriptor: int, pages: memoryview, size: int) -> bool:
-    """Write the first `size` bytes of whole pages past the page cache, into which copying costs more than all else.
+    """Write the first `size` bytes of whole pages past the page cache, as copying into it costs most.
 
-    False, and nothing written, where the file system is not fit for that.
+    False, and nothing written, if the file system does not support that.
     """
     flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
     try:
@@ -110,7 +111,7 @@ def _write_direct(descriptor: int, pages: memoryview, size: int) -> bool:
         if os.write(descriptor, pages) != len(pages):
             raise OSError("a short write")
         os.ftruncate(descriptor, size)
-    except OSError:  # no such writes there, or no room: the ordinary way says which
+    except OSError:  # not supported here, or no room: the ordinary write finds out which
         os.ftruncate(descriptor, 0)
         os.lseek(descriptor, 0, os.SEEK_SET)
         return False
@@ -120,7 +121,7 @@ def _write_direct(descriptor: int, pages: memoryview, size: int) -> bool:
 
 
 class FolderObjects:
-    """A folder (mode 700). A file is written beside its place, synced, and renamed; then its folder is synced."""
+    """A folder (mode 700). A file is written under a temporary name, synced and renamed; then its folder is synced."""
 
     def __init__(self, root: Path, threads: int = 4) -> None:
         self._root = root
@@ -129,7 +130,7 @@ class FolderObjects:
         self._buffers = _Buffers()
 
     async def _run(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Raises NoRoomError where the disk is full, AwayError where the folder cannot be used otherwise."""
+        """Run work in a thread. NoRoomError if the disk is full, AwayError if the folder cannot be used otherwise."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
         except OSError as error:
@@ -144,7 +145,7 @@ class FolderObjects:
         return await self._run(self._get, self._root / checked_name(name))
 
     async def delete(self, name: str) -> None:
-        left_over = _LEFT_OVER.fullmatch(name)  # of a write that a crash cut short, as `entries` lists it
+        left_over = _LEFT_OVER.fullmatch(name)  # left by a write that a crash interrupted, as `entries` lists it
         checked_name((left_over[1] or "") + left_over[2] if left_over else name)
         await self._run(self._delete, self._root / name)
 
@@ -163,7 +164,7 @@ class FolderObjects:
         return await self._run(self._identity)
 
     def _identity(self) -> str:
-        """Out of a file beside the folders of objects, made by whoever comes first."""
+        """Read the identity from a file beside the folders of objects. The first process makes it."""
         path = self._root / ".identity"
         with contextlib.suppress(FileExistsError):
             made = path.with_name(f".identity.{secrets.token_hex(4)}")
@@ -188,14 +189,14 @@ class FolderObjects:
             sync_folder(path.parent)
 
     def _put(self, path: Path, content: Content) -> None:
-        # A leading dot is not an object's name, so a file that a crash leaves behind is seen only by the sweeper.
+        # No object's name has a leading dot, so only the sweeper sees a file that a crash left behind.
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         for _ in range(3):
             self._make_folder(path.parent)
             try:
                 descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
                 break
-            except FileNotFoundError:  # the folder was emptied and removed in between
+            except FileNotFoundError:  # the folder was emptied and removed meanwhile
                 continue
         else:
             raise StoreError("the evidence folder is removed while it is written to")
@@ -245,7 +246,7 @@ class FolderObjects:
         self._prune(folder)
 
     def _prune(self, folder: Path) -> None:
-        """Remove folders that became empty; one that is being written to is not empty, and stays."""
+        """Remove folders that became empty. A folder that is being written to is not empty, and stays."""
         while folder != self._root:
             try:
                 folder.rmdir()

@@ -59,7 +59,8 @@ class Store:
         newest: int,
         is_shared: bool,
     ) -> None:
-        """`lock`: of the one server process. `newest`: id of the newest session. `is_shared`: as `engines.Opened`."""
+        """`lock`: of the one server process. `newest`: id of the newest session. `is_shared`: as in
+        `engines.Opened`."""
         self.vault = vault
         self.database = database
         self.objects = objects
@@ -67,7 +68,7 @@ class Store:
         self.authenticity = authenticity
         self._lock = lock
         self.is_shared = is_shared
-        self._poll_seconds = 2 * poll_seconds if is_shared else poll_seconds  # a statement over a network
+        self._poll_seconds = 2 * poll_seconds if is_shared else poll_seconds  # each poll crosses the network
         self._clock = clock
         self._entropy = entropy
         self._retention = retention
@@ -101,15 +102,15 @@ class Store:
         self.sweeper = Sweeper(self.sessions, database, vault, self.objects, self._retention, audit)
 
     def acting(self, actor: str) -> Store:
-        """The same store for somebody else: the audit names `actor` for what is done through it."""
+        """Return the same store for another actor: the audit names `actor` for what is done through it."""
         other = copy.copy(self)
         other._audit_as(actor)
         return other
 
     async def start(self, *, serving: bool = True) -> None:
-        """As the one server process: take the lock, read the keys and follow their changes.
+        """Start as the one server process: take the lock, read the keys and follow their changes.
 
-        `serving=False`: as a command, beside a server that may be running. Raises StoreError for a second server.
+        `serving=False`: start as a command, beside a server that may be running. Raises StoreError for a second server.
         """
         if not serving:
             await self.keys.refresh()
@@ -120,16 +121,16 @@ class Store:
         await self.identities.prepare()
 
     async def start_judging(self) -> None:
-        """As a process that judges and answers nobody, beside a server or without one."""
+        """Start as a process that judges and serves no requests, beside a server or without one."""
         await self.objects.check()
 
     def membership(
         self, kind: str, report: Callable[[], Report], is_outdated: Callable[[], None] = lambda: None
     ) -> Membership:
-        """This process among those of the records, not joined yet. `kind`: SERVER or JUDGE. `is_outdated`: called once
-        when a newer version has changed the schema so that this one has to end.
+        """Return this process's membership, not joined yet. `kind`: SERVER or JUDGE.
 
-        The one server over SQLite has no row: its lock says that it is there.
+        `is_outdated`: called once when a newer version has changed the schema so that this process has to end. The one
+        server over SQLite has no row, as its lock identifies it.
         """
         has_row = self.is_shared or kind == JUDGE
         return Membership(
@@ -138,18 +139,18 @@ class Store:
         )
 
     def _use(self, own: Node) -> None:
-        """Ids are of this node's slot from now on."""
+        """Take ids from this node's slot from now on."""
         self._own.number = own.id
         if own.slot is not None:
             self._ids.slot = own.slot
 
     def check_alone(self) -> None:
-        """Raises StoreError where a server already works on these records."""
+        """Raise StoreError if a server already works on these records."""
         self._lock.acquire()
         self._lock.release()
 
     async def stop(self) -> None:
-        """Finish what was handed in, close the files, release the lock."""
+        """Finish the pending writes, close the files, release the lock."""
         await self.keys.stop()
         await self.database.stop()
         await self.objects.close()
@@ -175,16 +176,17 @@ def open_store(
     postgres: PostgresPlace | None = None,
     seals: tuple[MasterSeal, ...] = (),
 ) -> Store:
-    """Open, or make, the store; `start` it before use.
+    """Open the store, or create it. Call `start` before use.
 
-    `clock`: unix seconds. `entropy`: gives that many unpredictable bytes. `evidence_url`: such as
-    `s3://bucket/prefix`; None or empty keeps evidence in the data folder.
+    `clock`: unix seconds. `entropy(n)`: returns n unpredictable bytes. `evidence_url`: such as `s3://bucket/prefix`;
+    None or empty keeps evidence in the data folder. `evidence_seconds`: time limit for one request to it.
     `poll_seconds`: how often changes of accounts and keys are looked for; half as often over PostgreSQL.
-    `evidence_seconds`: of one request to that. `min_free_bytes`: what is kept free of the
-    disks; None: the smaller of 1 GiB and 5 % of each. `adopt`: sign the records as they are. `postgres`: where records
-    and keys are; None: in SQLite, in the two folders. `seals`: what opens the master key. Raises StoreError with a
-    sentence: keys that others can read, folders inside each other, keys that are not these records', a database that
-    cannot be reached.
+    `min_free_bytes`: what is kept free on the disks; None: the smaller of 1 GiB and 5 % of each. `adopt`: sign the
+    records as they are. `postgres`: where records and keys are; None: in SQLite, in the two folders. `seals`: what
+    opens the master key.
+
+    Raises StoreError with a sentence: keys that others can read, folders inside each other, keys of other records, or a
+    database that cannot be reached.
     """
     _check_apart(data_dir, keys_dir)
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

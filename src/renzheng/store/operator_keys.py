@@ -1,7 +1,7 @@
-"""Who may call the management service: each operator's own key, and merchants' keys that it was granted to.
+"""Keys that may call the management service: each operator's own, and merchants' keys with that scope.
 
-An operator's SecretId and SecretKey are sealed under the operator's data key; nobody is shown them but on demand. A
-merchant's key signs for `faceid` alone until `renzheng` is granted to it.
+An operator's SecretId and SecretKey are sealed under the operator's data key, and shown only on demand. A merchant's
+key signs for `faceid` alone until it is granted `renzheng`.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _FIELD = "operator key"
 
 
 async def read_operators(database: Database, authenticity: Authenticity) -> dict[int, Operator]:
-    """Those whose rows are as they were written, by id."""
+    """Return the operators whose rows are unchanged, by id."""
     rows = await database.all(f"SELECT {selected('operators')} FROM operators")
     return {row[0]: operator_of_row(row) for row in rows if authenticity.trusts("operators", row)}
 
 
 async def read_operator_keys(database: Database, vault: Vault, operators: Iterable[Operator]) -> list[Key]:
-    """The keys of these operators, of which a disabled one's is disabled."""
+    """Return the keys of these operators. The key of a disabled operator is disabled."""
     sealed: dict[int, bytes] = dict(await database.all("SELECT id, sealed FROM operators WHERE sealed IS NOT NULL"))
     return [await _key(vault, operator, sealed[operator.id]) for operator in operators if operator.id in sealed]
 
@@ -44,7 +44,7 @@ async def _key(vault: Vault, operator: Operator, sealed: bytes) -> Key:
     return Key(
         secret_id=secret_id,
         secret_key=secret_key,
-        account_id=-operator.id,  # so that rates and places are its own
+        account_id=-operator.id,  # so that it has rates and places of its own
         enabled=not operator.disabled,
         created_at=created_at,
         services=frozenset({RENZHENG}),
@@ -53,13 +53,13 @@ async def _key(vault: Vault, operator: Operator, sealed: bytes) -> Key:
 
 
 async def read_scopes(database: Database, authenticity: Authenticity) -> dict[str, frozenset[str]]:
-    """What keys of accounts are good for, where that is not `faceid` alone, by SecretId."""
+    """Return the scopes of accounts' keys by SecretId, if they differ from `faceid` alone."""
     rows = await database.all(f"SELECT {selected('key_scopes')} FROM key_scopes")
     return {row[0]: frozenset(json.loads(row[1])) for row in rows if authenticity.trusts("key_scopes", row)}
 
 
 class OperatorKeys:
-    """For the operator. A running server follows a change within a second."""
+    """Makes operators' keys and sets scopes. A running server follows a change within a second."""
 
     def __init__(
         self,
@@ -76,12 +76,12 @@ class OperatorKeys:
         self._authenticity = authenticity
 
     async def key(self, operator: Operator) -> Key | None:
-        """The operator's own key; None before one was made."""
+        """Return the operator's own key; None before one was made."""
         row = await self._database.one("SELECT sealed FROM operators WHERE id = :id", id=operator.id)
         return None if row is None or row[0] is None else await _key(self._vault, operator, row[0])
 
     async def renew(self, operator: Operator, now: float) -> Key:
-        """A new key, in place of the one that the operator had, which ends. Raises NotFoundError."""
+        """Make a new key, which replaces the operator's old one. Raises NotFoundError."""
         secret_id, secret_key = new_secret_id(self._entropy), new_secret_key(self._entropy)
         subject = Subject(Kind.OPERATOR, operator.id)
 
@@ -105,7 +105,7 @@ class OperatorKeys:
             return sealer
 
     async def set_scopes(self, account_id: int, secret_id: str, services: Iterable[str]) -> frozenset[str]:
-        """The services that a key of an account signs for. Raises NotFoundError, RefusedError."""
+        """Set the services that a key of an account signs for. Raises NotFoundError, RefusedError."""
         wanted = frozenset(services)
         if not wanted or wanted - SERVICES:
             raise RefusedError(f"a key is for {' or '.join(sorted(SERVICES))}, or for both")
@@ -133,5 +133,5 @@ class OperatorKeys:
         return wanted
 
     async def scopes(self) -> dict[str, frozenset[str]]:
-        """See `read_scopes`."""
+        """Return the scopes; see `read_scopes`."""
         return await read_scopes(self._database, self._authenticity)

@@ -1,4 +1,4 @@
-"""The operators: people by name and role. A row that others have changed is nobody's."""
+"""The operators: people with a name and a role. A row that was tampered with is not used."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def operator_of_row(row: tuple[Any, ...]) -> Operator:
 
 
 def checked_name(name: str) -> str:
-    """Raises RefusedError."""
+    """Return the name if it is valid. Raises RefusedError."""
     if not _NAME.fullmatch(name):
         raise RefusedError("a name has 1 to 64 letters, digits, blanks, dots, hyphens, underscores or @")
     return name
 
 
 class Operators:
-    """For the console, the management API and `renzheng operator`."""
+    """Stores operators, for the console, the management API and `renzheng operator`."""
 
     def __init__(self, database: Database, audit: Audit, authenticity: Authenticity) -> None:
         self._database = database
@@ -36,7 +36,8 @@ class Operators:
         self._authenticity = authenticity
 
     async def add(self, name: str, role: Role, now: float, account_id: int | None = None) -> Operator:
-        """Raises RefusedError: a name that is taken or is none, an account that does not go with the role."""
+        """Add an operator. RefusedError if the name is taken or invalid, or if the account does not go with the
+        role."""
         checked_name(name)
         if (role is Role.MERCHANT) != (account_id is not None):
             raise RefusedError("a merchant's person belongs to one account, everybody else to none")
@@ -61,10 +62,9 @@ class Operators:
         return await self._database.write(insert)
 
     async def modify(self, operator_id: int, *, role: Role | None = None, disabled: bool | None = None) -> Operator:
-        """Another role, or whether somebody may work at all; the last owner stays one.
+        """Change the role, or whether the operator may sign in. The last owner stays an owner.
 
-        Raises NotFoundError; RefusedError where nobody would be left who may let others in, or for a role that goes
-        with an account.
+        Raises NotFoundError; RefusedError if no owner would be left, or if the role needs an account.
         """
 
         async def update(tx: Transaction) -> Operator:
@@ -83,7 +83,7 @@ class Operators:
                 raise NotFoundError(f"there is no operator {operator_id}")
             if (row[2] == Role.MERCHANT.value) != (row[3] is not None):
                 raise RefusedError("a merchant's person belongs to one account, everybody else to none")
-            # All owners are held meanwhile: two who dismiss each other must not both succeed.
+            # All owners are locked, so that two who dismiss each other cannot both succeed.
             owners = await tx.all(
                 "SELECT 1 FROM operators WHERE role = 'owner' AND disabled = 0 ORDER BY id FOR UPDATE"
             )
@@ -96,11 +96,14 @@ class Operators:
         return await self._database.write(update)
 
     async def get(self, operator_id: int) -> Operator:
-        """Raises NotFoundError, TamperedError."""
+        """Return an operator. Raises NotFoundError, TamperedError."""
         return await self._one("id", operator_id)
 
     async def named(self, name: str) -> Operator:
-        """Raises NotFoundError, TamperedError. What is typed at the sign-in comes here: PostgreSQL takes no NUL."""
+        """Return the operator with this name. Raises NotFoundError, TamperedError.
+
+        The name may be what somebody typed at the sign-in, and PostgreSQL accepts no NUL.
+        """
         if not _NAME.fullmatch(name):
             raise NotFoundError(f"there is no operator {name}")
         return await self._one("name", name)
@@ -114,6 +117,6 @@ class Operators:
         return operator_of_row(row)
 
     async def all(self) -> list[Operator]:
-        """By rising id; without those that others have changed."""
+        """Return operators by rising id, without those that were tampered with."""
         rows = await self._database.all(f"SELECT {_COLUMNS} FROM operators ORDER BY id")
         return [operator_of_row(row) for row in rows if self._authenticity.trusts("operators", row)]

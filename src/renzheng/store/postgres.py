@@ -1,9 +1,9 @@
-"""PostgreSQL for a server: one writer with group commit, a pool of readers, over psycopg 3 on the event loop.
+"""PostgreSQL for a server: one writer with group commit and a pool of readers, over psycopg 3 on the event loop.
 
-What waits is committed together, as over SQLite: a transaction for each request costs five times as much. A batch is
-tried without savepoints first; where a job of it fails, all of it is undone and run again with one around each job.
-Nodes write at the same time, so a job's atomicity is in its statements and locks; where two nodes wait for each other,
-PostgreSQL undoes one batch, and that is run again.
+Waiting writes are committed together, as over SQLite: a transaction per request costs five times as much. A batch is
+tried without savepoints first; if a job of it fails, all of it is undone and run again with one around each job. Nodes
+write at the same time, so a job's atomicity is in its statements and locks. If two nodes deadlock, PostgreSQL undoes
+one batch, and that is run again.
 """
 
 from __future__ import annotations
@@ -44,26 +44,26 @@ from renzheng.store.postgres_session import (
 from renzheng.verification.records import NoRoomError
 
 T = TypeVar("T")
-logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # it tells of each try; whoever meets an outage tells of that
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # it logs each try; an outage is reported elsewhere
 
 MAX_RUNS = 8
-"""How often a batch is run before the store gives up, where other nodes or a lost connection undo it."""
+"""How often a batch is run before the store gives up, if other nodes or a lost connection undo it."""
 RECONNECT_SECONDS = 1.0
-"""After which the pool gives a connection up, and makes a new one for whoever asks: else it tries ever more rarely, and
-after an outage reads would fail for as long again."""
+"""Seconds after which the pool gives a lost connection up and makes a new one on demand. Otherwise it retries ever more
+rarely, and reads would fail for long after an outage."""
 GATHER_PART, MAX_GATHER = 0.25, 0.005
-"""For how long, as a part of what the last batch took and in seconds at most, a batch waits for those who had theirs in
-the last one: they often ask again at once, and what comes together costs less."""
+"""How long a batch waits for those who had a write in the last one: a part of the time that the last batch took, and at
+most so many seconds. They often write again at once, and a shared transaction costs less."""
 FIRST_PAUSE = 0.02
 """Seconds before a batch is run again; doubled each time."""
-# What PostgreSQL undoes for the sake of others, and what ends a connection: nothing of the batch took effect.
+# PostgreSQL undid the batch because of others, or ended the connection: nothing of the batch took effect.
 _AGAIN = (errors.DeadlockDetected, errors.SerializationFailure, errors.LockNotAvailable)
 _NO_PRIMARY = errors.ReadOnlySqlTransaction
-"""Of a server that was the primary before a fail-over, or is not yet."""
+"""Errors of a server that was the primary before a fail-over, or is not the primary yet."""
 
 
 class AsyncKeyTransaction(Protocol):
-    """The key database's part of a batch. Its commit comes first: a record is never durable before its key."""
+    """The key database's part of a batch. It commits first: a record is never durable before its key."""
 
     async def begin(self) -> None: ...
     async def commit(self) -> None: ...
@@ -98,13 +98,13 @@ class PostgresTransaction:
 
 
 class _JobFailedError(Exception):
-    """A job of a batch without savepoints failed: the batch is run again, so that it undoes this job alone."""
+    """A job failed in a batch without savepoints. The batch is run again, so that only this job is undone."""
 
 
 class PostgresDatabase:
-    """One database. Its methods are for one event loop. `trouble`: a sentence while transactions fail, else None.
+    """One database, used from one event loop. `trouble`: a sentence while transactions fail, else None.
 
-    `batch_limit`: writes a transaction, which bounds how long rows stay locked.
+    `batch_limit`: writes per transaction, which bounds how long rows stay locked.
     """
 
     clock_sql = "extract(epoch FROM clock_timestamp())::double precision"
@@ -139,8 +139,8 @@ class PostgresDatabase:
         return rows[0] if rows else None
 
     async def all(self, sql: str, /, **values: Any) -> list[Row]:
-        """A read changes nothing, so a lost connection is not a reason to fail: it is read again on another, until none
-        of those that were open before is left."""
+        """Read rows. If the connection is lost, the read is repeated on another, until no connection from before is
+        left."""
         for left in range(self._settings.readers, -1, -1):
             try:
                 pool = await self._readers()
@@ -185,8 +185,11 @@ class PostgresDatabase:
     # -- writing
 
     async def write(self, job: Job[T], *, keys: bool = False, savepoint: bool = True) -> T:
-        """As `engine.Database.write`. Raises UnknownOutcomeError where the connection was lost while committing and
-        PostgreSQL cannot tell any more whether it took effect."""
+        """Run a job; see `engine.Database.write`.
+
+        Raises UnknownOutcomeError if the connection was lost while committing and PostgreSQL can no longer tell whether
+        the write took effect.
+        """
         if self._stopped:
             raise StoppedError("the store is stopped")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -198,7 +201,7 @@ class PostgresDatabase:
         return await future
 
     async def stop(self) -> None:
-        """Finish what was handed in, then close."""
+        """Finish the jobs that were handed in, then close."""
         self._stopped = True
         self._has_wanted.set()
         await self.news.stop()
@@ -227,7 +230,7 @@ class PostgresDatabase:
             self._task = None
 
     async def _gather(self, answered: int, took: float) -> None:
-        """Where many write at once, let those who were just answered join those who wait already."""
+        """Wait shortly, so that callers of the last batch can join those who wait already."""
         if self._stopped or answered == 1 or len(self._waiting) >= self._batch_limit:
             return
         self._wanted = min(len(self._waiting) + answered, self._batch_limit)
@@ -247,7 +250,7 @@ class PostgresDatabase:
                 failure = None
                 break
             except _JobFailedError as failed:
-                if len(batch) == 1:  # all of it is undone, and there is nothing else to run again
+                if len(batch) == 1:  # all of it is undone, and there is no other job to run again
                     batch[0].error, failure = failed.__cause__, None
                     break
                 apart = True
@@ -276,7 +279,7 @@ class PostgresDatabase:
                 write.future.set_result(write.result)
 
     async def _try(self, batch: list[Write], *, apart: bool) -> None:
-        """One transaction of all. Raises what undid it; a job's own error is noted with the job."""
+        """Run one transaction of all jobs. Raises what undid it; a job's own error is stored with the job."""
         connection = await self._connection()
         with_keys = self._keys is not None and any(write.keys for write in batch)
         try:
@@ -286,7 +289,7 @@ class PostgresDatabase:
                 await self._run_job(connection, write, apart=apart)
             if with_keys and self._keys is not None:
                 await self._keys.commit()
-        except _NO_PRIMARY:  # the next connections may find those that took over
+        except _NO_PRIMARY:  # the next connections may find the new primary
             await self._drop(connection)
             if with_keys and self._keys is not None:
                 await self._keys.drop()
@@ -297,7 +300,7 @@ class PostgresDatabase:
         await self._commit(connection, number)
 
     async def _begin(self, connection: AsyncConnection[Row], with_keys: bool) -> str:
-        """The transaction's number, by which PostgreSQL tells later what became of it."""
+        """Begin, and return the transaction's number, by which PostgreSQL later tells its outcome."""
         cursor = await connection.execute("BEGIN; SELECT pg_current_xact_id()::text")
         cursor.nextset()
         row = await cursor.fetchone()
@@ -337,7 +340,7 @@ class PostgresDatabase:
             ) from error
 
     async def _became(self, number: str) -> str | None:
-        """`committed`, `aborted`, or None where nobody can tell."""
+        """Return the outcome of a transaction: `committed`, `aborted`, or None if it is not known."""
         try:
             connection = await self._connection()
             cursor = await connection.execute("SELECT pg_xact_status(%s::text::xid8)", (number,))
@@ -374,7 +377,7 @@ class PostgresDatabase:
 
 
 def _for_callers(error: BaseException) -> BaseException:
-    """The error as callers are told it: PostgreSQL's own texts may hold a row's values."""
+    """Return the error for callers, as PostgreSQL's own texts may contain a row's values."""
     cause = error.__cause__ if isinstance(error, StoreError) else error
     if cause is not None and is_full(cause):
         return NoRoomError("the disk of PostgreSQL is full")

@@ -1,7 +1,7 @@
-"""News by LISTEN and NOTIFY, on two connections of their own: one waits, the other tells. No request waits for either.
+"""Notifications by LISTEN and NOTIFY, on two connections of their own. No request waits for either.
 
-Neither may go through a pooler that lends a connection for a transaction, as LISTEN belongs to a session; where that
-is so nothing is heard, and what is read again every few seconds is all there is.
+Neither connection may go through a pooler in transaction mode, as LISTEN belongs to a session. Behind one, nothing is
+heard, and only the regular reading again is left.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ READ_ANEW_SECONDS = 2.0
 PAUSE = 0.5
 """Seconds before a lost connection is made again."""
 MAX_WAITING_NEWS = 10_000
-"""News that wait to be told; what comes on top is given up, as everybody reads again soon."""
+"""Most notifications that wait to be sent. Further ones are dropped, as everybody reads again soon."""
 
 
 class PostgresNews:
@@ -34,7 +34,7 @@ class PostgresNews:
         self._url = url
         self._settings = settings
         self._here = Listeners()
-        self._own = secrets.token_hex(4)  # own news come back, and are not heard twice
+        self._own = secrets.token_hex(4)  # marks this process's own notifications, which come back to it
         self._waiting: dict[str, None] = {}
         self._has_news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []

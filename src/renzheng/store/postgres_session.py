@@ -1,4 +1,4 @@
-"""What every connection to PostgreSQL shares: bounds, how a statement is written, how an error is reported."""
+"""What every connection to PostgreSQL shares: bounds, parameter style, and error texts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 @dataclass(frozen=True, slots=True)
 class PostgresSettings:
-    """Bounds of one node's connections. Seconds, and connections for reading; one more writes."""
+    """The bounds of one node's connections: seconds, and the number of connections for reading. One more writes."""
 
     readers: int = 4
     connect_seconds: float = 5.0
@@ -22,12 +22,12 @@ class PostgresSettings:
     lock_seconds: float = 5.0
 
 
-# A machine that is gone sends no farewell; without these a connection to it is waited on for hours.
+# A machine that crashed closes no connections. Without these, a connection to it would be waited on for hours.
 _KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
 
 def connecting(url: str, settings: PostgresSettings, name: str = "renzheng") -> dict[str, Any]:
-    """How a connection in autocommit is made, as keywords of psycopg. What the address itself says of it stands."""
+    """Return psycopg's keywords for a connection in autocommit. Settings in the address itself take precedence."""
     given = {
         "connect_timeout": max(2, int(settings.connect_seconds)),
         "application_name": name,
@@ -36,7 +36,7 @@ def connecting(url: str, settings: PostgresSettings, name: str = "renzheng") -> 
     }
     try:
         said = conninfo_to_dict(url)
-    except ProgrammingError:  # told when it is connected to
+    except ProgrammingError:  # an invalid address is reported when connecting
         said = {}
     return {"conninfo": url, "autocommit": True, **{key: value for key, value in given.items() if key not in said}}
 
@@ -46,7 +46,7 @@ _PARTS = re.compile(r"('(?:[^']|'')*')|(::)|:([A-Za-z_][A-Za-z0-9_]*)|(%)")
 
 @functools.lru_cache(maxsize=1024)
 def to_psycopg(sql: str) -> str:
-    """The statement with psycopg's parameters in place of `:name`; a literal stays as it is, but for its percents."""
+    """Replace `:name` by psycopg's parameters. Literals stay as they are, except that percent signs are doubled."""
 
     def part(found: re.Match[str]) -> str:
         literal, cast_sign, name, _ = found.groups()
@@ -60,13 +60,13 @@ def to_psycopg(sql: str) -> str:
 
 
 def place(url: str) -> str:
-    """Host, port and database of an address, without user, password and options: for sentences and logs."""
+    """Return host, port and database of an address, without user, password and options, for sentences and logs."""
     parts = urlsplit(url)
     host = parts.hostname or "the local socket"
     return f"{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
 
 
-# By words of the driver's text, where it is in English: that of a connection that was not made has no state.
+# By words in the driver's English text, as the error of a failed connection has no SQLSTATE.
 _REASONS = {
     "Connection refused": "nothing listens there",
     "No such file": "nothing listens there",
@@ -84,7 +84,7 @@ _REASONS = {
 
 
 def trouble_of(error: BaseException, where: str) -> str:
-    """A sentence without the address's secrets and without values: psycopg's own texts may hold rows."""
+    """Return a sentence without the address's secrets and without values: psycopg's own texts may contain rows."""
     state = getattr(error, "sqlstate", None)
     said = str(error)
     known = [state] if state else [reason for words, reason in _REASONS.items() if words in said][:1]
@@ -96,7 +96,7 @@ def is_full(error: BaseException) -> bool:
 
 
 def session_bounds(settings: PostgresSettings) -> tuple[str, ...]:
-    """What each session is bound by. Set after connecting, as poolers refuse it among the options."""
+    """Return the statements that bound each session. They run after connecting, as poolers refuse them as options."""
     return (
         f"SET statement_timeout = {int(1000 * settings.statement_seconds)}",
         f"SET lock_timeout = {int(1000 * settings.lock_seconds)}",

@@ -1,4 +1,4 @@
-"""PostgreSQL waited for, without an event loop: while the store is opened, for migrations, and by commands."""
+"""Synchronous PostgreSQL, without an event loop: for opening the store, for migrations, and for commands."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from renzheng.store.postgres_session import PostgresSettings, connecting, place,
 
 
 class SyncTransaction:
-    """`engine.Transaction` over a connection that is waited for: while the store is opened, and by commands."""
+    """`engine.Transaction` over a synchronous connection: for opening the store, and for commands."""
 
     def __init__(self, connection: psycopg.Connection[Row]) -> None:
         self._connection = connection
@@ -33,7 +33,7 @@ class SyncTransaction:
 
 
 def connect(url: str, settings: PostgresSettings) -> psycopg.Connection[Row]:
-    """A connection in autocommit that is waited for. Raises AwayError with a sentence."""
+    """Open a synchronous connection in autocommit. Raises AwayError with a sentence."""
     try:
         connection = psycopg.connect(**connecting(url, settings))
         for statement in session_bounds(settings):
@@ -44,7 +44,10 @@ def connect(url: str, settings: PostgresSettings) -> psycopg.Connection[Row]:
 
 
 def connect_plain(url: str) -> psycopg.Connection[Row]:
-    """For migrations, which take their own transactions and their time. Raises AwayError with a sentence."""
+    """Open a synchronous connection for migrations, which manage their own transactions and time limits.
+
+    Raises AwayError with a sentence.
+    """
     try:
         return psycopg.connect(url, application_name="renzheng")
     except psycopg.Error as error:

@@ -1,7 +1,7 @@
 """The vault in a PostgreSQL database of its own, with rights and backups apart from the records.
 
-The master keys stay in the keys folder of each node, which has to be the same everywhere. Deleting a row is not enough
-to erase: its old version stays in the table until VACUUM, and in what was archived or copied before.
+The master keys stay in the keys folder of each node, and must be the same everywhere. Deleting a row is not enough to
+erase it: its old version stays in the table until VACUUM FULL, and in earlier archives and copies.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from renzheng.store.sealer import Kind, Subject
 from renzheng.store.vault import LOOKUP, Vault
 
 RETRY_SECONDS = 60.0
-"""Seconds after which the sweeper tries again to rewrite the table, where something held old rows."""
-_LOCK = 0x72656E7A  # of PostgreSQL's advisory locks: one process at a time makes, or rotates
+"""Seconds after which the sweeper tries again to rewrite the table, if something held old rows."""
+_LOCK = 0x72656E7A  # the number of an advisory lock of PostgreSQL: one process at a time makes or rotates keys
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS meta (name text PRIMARY KEY, value text NOT NULL)",
     "CREATE TABLE IF NOT EXISTS data_keys (kind integer NOT NULL, id bigint NOT NULL, master integer NOT NULL,"
@@ -36,7 +36,7 @@ SCHEMA = (
     " kind integer NOT NULL, id bigint NOT NULL, erased_at double precision NOT NULL)",
 )
 HALF_COPIED = "store_copy"
-"""A table that is there while `moving.move` fills the database, and after one that did not end."""
+"""A table that exists while `moving.move` fills the database, and after a move that did not finish."""
 _META = "SELECT value FROM meta WHERE name = :name"
 _SET = "INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 _SOIL = (
@@ -58,7 +58,7 @@ _PUT = (
 
 
 class PostgresVault(Vault):
-    """`begin`, `commit`, `rollback` and `drop` are the keys' part of a batch of the database."""
+    """Keys in PostgreSQL. `begin`, `commit`, `rollback` and `drop` are the keys' part of a batch of the database."""
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ class PostgresVault(Vault):
     async def begin(self) -> None:
         if self._writer is None or self._writer.closed or self._writer.broken:
             self._writer = await AsyncConnection.connect(**connecting(self._url, self._settings))
-        # Shared, so that a rotation waits: once it has set a new generation, no key is wrapped under the old one.
+        # A shared lock, so that a rotation waits: after it sets a new generation, no key is wrapped under the old one.
         cursor = await self._writer.execute("BEGIN; SELECT value FROM meta WHERE name = 'master' FOR SHARE")
         cursor.nextset()
         row = await cursor.fetchone()
@@ -154,7 +154,7 @@ class PostgresVault(Vault):
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
-        """While the store is opened, outside an event loop: keys are found without waiting for one."""
+        """Find keys synchronously in this block, while the store is opened outside an event loop."""
         with contextlib.closing(connect(self._url, self._settings)) as connection:
             self._reading = SyncTransaction(connection)
             try:
@@ -248,10 +248,10 @@ class PostgresVault(Vault):
 
 
 class PostgresErasures:
-    """Deletes keys, and has PostgreSQL take away what deleting leaves in the table.
+    """Deletes keys, and has PostgreSQL remove what deleting leaves in the table.
 
-    A plain VACUUM frees the place of a deleted row and leaves its bytes in it; VACUUM FULL rewrites the table. What
-    lies in the write-ahead log, in copies and in archives stays there until the master key is rotated.
+    A plain VACUUM frees the place of a deleted row and leaves its bytes there; VACUUM FULL rewrites the table. What is
+    in the write-ahead log, in copies and in archives stays there until the master key is rotated.
     """
 
     def __init__(
@@ -264,7 +264,8 @@ class PostgresErasures:
         self._tried = 0.0
 
     async def destroy(self, subjects: Sequence[Subject], *, listed: bool = True) -> bool:
-        """As `vault.Erasures.destroy`. What retention erases is deleted; its bytes wait for the next rewrite."""
+        """Erase; see `vault.Erasures.destroy`. What retention erases is deleted, and its bytes wait for the next
+        rewrite."""
         rows = [{"kind": int(kind), "id": number, "now": self._clock()} for kind, number in subjects]
         if not rows:
             return True
@@ -279,12 +280,12 @@ class PostgresErasures:
         return await self._rewrite() if listed else True
 
     async def is_clean(self) -> bool:
-        """Whether no key that somebody asked to erase waits for the table to be rewritten."""
+        """Return whether no requested erasure waits for the table to be rewritten."""
         soiled, cleaned = await self._numbers()
         return soiled <= cleaned
 
     async def _numbers(self) -> tuple[int, int]:
-        """How often somebody asked to erase, and up to which of these the table was rewritten since."""
+        """Return how many erasures were requested, and how many of them the last rewrite covers."""
         rows = await self._database.all("SELECT name, value FROM meta WHERE name IN ('soiled', 'cleaned')")
         found = {name: int(value) for name, value in rows}
         return found.get("soiled", 0), found.get("cleaned", 0)
@@ -297,7 +298,8 @@ class PostgresErasures:
         return await self._rewrite()
 
     async def _rewrite(self) -> bool:
-        """False where old versions stay, as somebody may still read them: whoever comes next tries again."""
+        """Rewrite the table. False if old versions stay because somebody may still read them; the next call tries
+        again."""
         self._tried = time.monotonic()
         soiled, _ = await self._numbers()
         try:
@@ -305,18 +307,18 @@ class PostgresErasures:
         except (psycopg.Error, StoreError):
             return False
         if is_rewritten:
-            # A number and no flag: what is erased meanwhile is not marked as clean.
+            # A number instead of a flag: what is erased meanwhile is not marked as clean.
             await self._database.write(lambda tx: tx.run(_SET, name="cleaned", value=str(soiled)))
         return is_rewritten and await self.is_clean()
 
     def _rewrite_now(self) -> bool:
-        """Rewrite the table. False where transactions, replicas or slots older than the erasure keep old rows."""
+        """Rewrite the table now. False if transactions, replicas or slots older than the erasure keep old rows."""
         with contextlib.closing(connect(self._url, self._settings)) as connection:
             connection.execute("SET statement_timeout = 0")
             row = connection.execute("SELECT pg_current_xact_id()::xid").fetchone()
             connection.execute("VACUUM (FULL) data_keys")
             held = connection.execute(_HELD, {"now": str(row[0]) if row else "0"}).fetchone()
-            if _may_checkpoint(connection):  # the old table's file is gone with it
+            if _may_checkpoint(connection):  # the checkpoint also removes the old table's file
                 connection.execute("CHECKPOINT")
         return held is not None and not held[0]
 
@@ -332,6 +334,6 @@ class PostgresErasures:
 
 
 def _may_checkpoint(connection: psycopg.Connection[Row]) -> bool:
-    """Whether this user may have PostgreSQL write its pages to the files at once."""
+    """Return whether this user may run CHECKPOINT."""
     row = connection.execute("SELECT pg_has_role(current_user, 'pg_checkpoint', 'USAGE')").fetchone()
     return bool(row and row[0])

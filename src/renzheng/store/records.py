@@ -1,4 +1,4 @@
-"""How a session's row reads and is written: columns, moves as SQL, ids, names of its objects."""
+"""How a session's row is read and written: columns, moves as SQL, ids, names of its objects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from renzheng.verification.policy import Policy
 from renzheng.verification.session import MOVES, CompareLib, Details, EndReason, Session, State
 
 SLOTS = 64
-"""Servers that may issue tokens on the same records at once."""
+"""Most servers that can issue tokens on the same records at once."""
 
 COLUMNS = (
     "id, account_id, state, created_at, expires_at, attempt, counted, has_photo, policy, ending, device, id_hash,"
@@ -28,16 +28,16 @@ COLUMNS = (
 
 
 def move_where(name: str) -> str:
-    """The WHERE of a legal move, from the table; needs the parameter :now where expiry guards the move."""
+    """Return the WHERE of a legal move, from the table. It needs the parameter :now if expiry guards the move."""
     move = MOVES[name]
     sources = [f"'{source.value}'" for source in sorted(move.sources)]
-    # SQLite finds the index of a state by `=` alone, also where IN names no other.
+    # SQLite uses the index of a state for `=` only, not for IN, even if IN has one value.
     from_one = f"state = {sources[0]}" if len(sources) == 1 else f"state IN ({', '.join(sources)})"
     return from_one + (" AND expires_at > :now" if move.while_alive else "")
 
 
 def move_set(name: str) -> str:
-    """The SET of a legal move, from the table."""
+    """Return the SET of a legal move, from the table."""
     move = MOVES[name]
     return f"state = '{move.target.value}'" + (", attempt = attempt + 1" if move.new_attempt else "")
 
@@ -66,8 +66,8 @@ def unpack_details(content: bytes) -> Details:
 class Ids:
     """Ids that rise with time: unix microseconds, or one more than the last.
 
-    Never given twice, even after a restore of an older backup, so that a data key's subject stays one subject. Servers
-    on the same records give ids that leave different remainders: each has a slot, by which they never meet.
+    An id is never given twice, even after a restore of an older backup, so that a data key's subject stays one subject.
+    Servers on the same records have different slots, and their ids have different remainders, so they never collide.
     """
 
     def __init__(self, last: int, slot: int = 0) -> None:
@@ -82,7 +82,8 @@ class Ids:
 
 
 def session_folder(session_id: int) -> str:
-    """Where a session's objects are: under the hour of its id, so that no folder grows without bound."""
+    """Return the folder of a session's objects. It is under the hour of its id, so that no folder grows without
+    bound."""
     return f"sessions/{session_id // 3_600_000_000:07d}/{session_id:016d}"
 
 
@@ -108,7 +109,7 @@ class Context:
         self._authenticity = authenticity
 
     async def _session(self, row: tuple[Any, ...]) -> Session:
-        """A session out of a row of `COLUMNS`. Raises ErasedError where its key is gone, TamperedError."""
+        """Make a session from a row of `COLUMNS`. ErasedError if its key is gone, TamperedError."""
         (number, account_id, state, created_at, expires_at, attempt, counted) = row[:7]
         (has_photo, policy, ending, device, id_hash, sealed, evidence_until, device_mismatch, to_bucket) = row[7:16]
         (spared, eased, advice, judged, excused, node, device_seen) = row[16:23]

@@ -1,7 +1,7 @@
-"""Room on the disk: what is left of the file systems that the store writes to, and what is kept free of them.
+"""Disk space: how much is left on the store's file systems, and how much is kept free.
 
-Below the reserve no new photo is taken and no attempt begun; what has begun may use the half of it, and the rest is
-for results, verdicts and erasing, which make room again.
+Below the reserve no new photo is accepted and no attempt begins. Attempts that have begun may use half of the reserve.
+The rest is for results, verdicts and erasing, which frees space.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from renzheng.verification.records import NoRoomError
 
 MAX_RESERVE = 1 << 30
 RESERVED_PART = 0.05
-"""The reserve, where nothing else is said: this part of a file system, and 1 GiB at most."""
+"""The default reserve: this part of a file system, and at most 1 GiB."""
 
 BEGUN = 0.5
-"""The part of the reserve that stays closed to frames of attempts that have begun."""
+"""The part of the reserve that frames of running attempts must leave free."""
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether a write failed because the disk, or its owner's part of it, is used up."""
+    """Return whether a write failed because the disk, or the user's quota, is used up."""
     if isinstance(error, sqlite3.Error):
         code = getattr(error, "sqlite_errorcode", 0) or 0
-        # The second is a log's shared index that could not grow.
+        # SQLITE_IOERR_SHMSIZE: a log's shared index could not grow.
         return code & 0xFF == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -35,7 +35,7 @@ def is_full(error: BaseException) -> bool:
 
 
 class Room:
-    """`folders` by their name for the operator. `min_free`: bytes kept free; None: by the size of the file system."""
+    """`folders`: by their name for the operator. `min_free`: bytes kept free; None: by the size of the file system."""
 
     def __init__(
         self,
@@ -49,15 +49,15 @@ class Room:
         self._taken = 0
 
     def free(self) -> dict[str, int]:
-        """Bytes that are left, by folder. A folder that cannot be asked is left out."""
+        """Return the free bytes by folder. A folder that cannot be examined is left out."""
         return {name: left for name, (left, _) in self._measured().items()}
 
     def reserves(self) -> dict[str, int]:
-        """Bytes below which new photos and attempts are refused, by folder."""
+        """Return, by folder, the bytes below which new photos and attempts are refused."""
         return {name: reserve for name, (_, reserve) in self._measured().items()}
 
     def _measured(self) -> dict[str, tuple[int, int]]:
-        """By folder, the bytes that are left and the bytes that are to stay free."""
+        """Return, by folder, the bytes that are free and the bytes that must stay free."""
         found: dict[str, tuple[int, int]] = {}
         for name, folder in self._folders.items():
             try:
@@ -70,20 +70,20 @@ class Room:
         return found
 
     def shortage(self, size: int = 0, part: float = 1.0) -> str | None:
-        """A sentence where `size` bytes more would leave less than this part of the reserve; else None."""
+        """Return a sentence if `size` more bytes would leave less than this part of the reserve; else None."""
         for name, (left, reserve) in self._measured().items():
             if left - self._taken - size < reserve * part:
                 return f"the disk of the {name} folder has {left} bytes left, and {int(reserve * part)} are kept free"
         return None
 
     def require(self, size: int = 0, part: float = 1.0) -> None:
-        """Raises NoRoomError where there is not room for so much more."""
+        """Raise NoRoomError if there is no room for `size` more bytes."""
         if (why := self.shortage(size, part)) is not None:
             raise NoRoomError(why)
 
     @contextlib.contextmanager
     def taking(self, size: int, part: float = 1.0) -> Iterator[None]:
-        """While `size` bytes are written: counted as gone for everybody who asks meanwhile. Raises NoRoomError."""
+        """Reserve `size` bytes while they are written, so that other callers see them as used. Raises NoRoomError."""
         self.require(size, part)
         self._taken += size
         try:

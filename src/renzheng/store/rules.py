@@ -1,4 +1,4 @@
-"""Rules of accounts: made, submitted, reviewed, disabled. Each move is one compare-and-set by `RULE_MOVES`."""
+"""Rules of accounts: created, submitted, reviewed, disabled. Each move is one compare-and-set by `RULE_MOVES`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ MAX_NAME, MAX_NOTE = 64, 1000
 
 
 async def approved_rules(database: Database, authenticity: Authenticity) -> list[Rule]:
-    """Those that tokens may name, of all accounts; without those that others have changed."""
+    """Return the rules that tokens may name, of all accounts, without those that were tampered with."""
     rows = await database.all(f"SELECT {_RULE} FROM rules WHERE state = :APPROVED", APPROVED=RuleState.APPROVED.value)
     return [_rule(row) for row in rows if authenticity.trusts("rules", _signed(row))]
 
 
 def _signed(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Of a row of `_RULE`, what is signed and the signature."""
+    """Return the signed values of a row of `_RULE`, and its signature."""
     return (*row[:6], row[9])
 
 
@@ -39,7 +39,7 @@ def _check_name(name: str) -> None:
 
 
 class Rules:
-    """For the operator. A running server follows a change within a second; sessions keep what they began with."""
+    """Changes rules, for the operator. A running server follows within a second; sessions keep the rule as it was."""
 
     def __init__(self, database: Database, audit: Audit, authenticity: Authenticity) -> None:
         self._database = database
@@ -47,7 +47,7 @@ class Rules:
         self._audit = audit
 
     async def create(self, account_id: int, name: str, terms: RuleTerms, now: float) -> Rule:
-        """A draft. Raises RefusedError for a name that the account has already, or that is not a name."""
+        """Create a draft. Raises RefusedError if the account has a rule of this name, or the name is invalid."""
         _check_name(name)
         values = {
             "account_id": account_id,
@@ -76,7 +76,7 @@ class Rules:
         return await self._database.write(insert)
 
     async def _add_version(self, tx: Transaction, row: tuple[Any, ...], now: float) -> None:
-        """Keep a rule as it is now, under who made it so."""
+        """Store the rule's current form as a version, with its author."""
         added = await tx.one(
             "INSERT INTO rule_history (rule_id, version, author, name, policy, evidence_days, created_at)"
             " VALUES (:rule_id, (SELECT coalesce(max(version), 0) + 1 FROM rule_history"
@@ -93,8 +93,10 @@ class Rules:
         await self._authenticity.sign(tx, "rule_history", added[0])
 
     async def modify(self, account_id: int, rule_id: int, name: str, terms: RuleTerms, now: float) -> Rule:
-        """A new version, which is a draft again. Raises NotFoundError; RefusedError for one that serves or is in
-        review, and for a name that is taken or is none."""
+        """Make a new version, which is a draft again.
+
+        Raises NotFoundError; RefusedError if the rule is in use or in review, or if the name is taken or invalid.
+        """
         _check_name(name)
         marks = ", ".join(f"'{state.value}'" for state in sorted(MODIFIABLE))
         sql = (
@@ -130,7 +132,7 @@ class Rules:
         return modified
 
     async def versions(self, account_id: int, rule_id: int) -> list[RuleVersion]:
-        """Every version, the newest first. Raises NotFoundError, TamperedError."""
+        """Return every version, the newest first. Raises NotFoundError, TamperedError."""
         known = "SELECT 1 FROM rules WHERE account_id = :account_id AND id = :rule_id"
         if await self._database.one(known, account_id=account_id, rule_id=rule_id) is None:
             raise NotFoundError(f"account {account_id} has no rule {rule_id}")
@@ -147,7 +149,7 @@ class Rules:
         return found
 
     async def get(self, account_id: int, rule_id: int) -> Rule:
-        """Raises NotFoundError, for another account's rule too; TamperedError."""
+        """Return a rule. Raises NotFoundError, also for another account's rule; TamperedError."""
         row = await self._database.one(
             f"SELECT {_RULE} FROM rules WHERE account_id = :account_id AND id = :rule_id",
             account_id=account_id,
@@ -159,7 +161,7 @@ class Rules:
         return _rule(row)
 
     async def of_account(self, account_id: int) -> list[Rule]:
-        """By rising id; without those that others have changed."""
+        """Return the account's rules by rising id, without those that were tampered with."""
         rows = await self._database.all(
             f"SELECT {_RULE} FROM rules WHERE account_id = :account_id ORDER BY id",
             account_id=account_id,
@@ -169,9 +171,9 @@ class Rules:
     async def move(
         self, account_id: int, rule_id: int, name: str, now: float, note: str = "", seen: float | None = None
     ) -> Rule:
-        """Carry out a move of `RULE_MOVES`. `seen`: the rule's `changed_at` that it is meant for; None: whichever.
+        """Carry out a move of `RULE_MOVES`. `seen`: the expected `changed_at` of the rule; None: any.
 
-        Raises NotFoundError; RefusedError where the state does not admit it, and for a rule that has changed since.
+        Raises NotFoundError; RefusedError if the state does not allow it, or if the rule has changed since.
         """
         if len(note) > MAX_NOTE:
             raise RefusedError(f"a note has up to {MAX_NOTE} characters")

@@ -1,4 +1,4 @@
-"""Brings a database to the newest schema, and says no to one that is newer than this program."""
+"""Brings a database to the newest schema, and refuses one that is newer than this program."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from renzheng.store.postgres_session import PostgresSettings
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-_UNKNOWN = "~"  # after every revision
+_UNKNOWN = "~"  # run after every revision
 MIGRATING = 0x72656E79
-"""PostgreSQL's advisory lock that the one process holds which migrates."""
+"""The number of PostgreSQL's advisory lock that the migrating process holds."""
 
 
 def revision(path: Path) -> str | None:
-    """The revision of a database; None for a new one. Raises sqlite3.Error: one that cannot be read is not new."""
+    """Return a database's revision; None for a new one. sqlite3.Error if it cannot be read: that is not new."""
     connection = connect(path, busy_timeout=5)
     try:
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone() is None:
@@ -37,13 +37,13 @@ def revision(path: Path) -> str | None:
 
 
 def migrate(path: Path) -> None:
-    """Bring the database at `path` to `HEAD`; a few hundred microseconds when it is there already.
+    """Bring the database at `path` to `HEAD`. This takes a few hundred microseconds if it is there already.
 
-    Each start's revisions are one transaction, one process at a time. Raises StoreError for a newer database, and
-    sqlite3.Error or OSError where it cannot be read or written; then it is as it was.
+    All revisions of a start are one transaction, run by one process at a time. Raises StoreError for a newer database,
+    and sqlite3.Error or OSError if it cannot be read or written; then it is unchanged.
     """
     if not path.exists():
-        # The log files take their mode from the database, so it has to be private from the start.
+        # SQLite's log files get the database's mode, so it must be private from the start.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     if revision(path) == HEAD:
         return
@@ -54,9 +54,11 @@ def migrate(path: Path) -> None:
 
 
 def migrate_postgres(url: str, settings: PostgresSettings, *, beside: bool = False) -> bool:
-    """As `migrate`, for a database of PostgreSQL; whether there was anything to do. Raises StoreError for a newer one
-    that this program cannot work on, and while processes of another version work on it. `beside`: not then, if they
-    can go on with the newer schema."""
+    """Bring a database of PostgreSQL to `HEAD`. Returns whether there was anything to do.
+
+    Raises StoreError for a newer schema that this program cannot use, and while processes of another version work on
+    it. `beside`: not if those can go on with the newer schema.
+    """
     from renzheng.store import postgres_sync
     from renzheng.store.postgres_session import place
 
@@ -74,13 +76,13 @@ def migrate_postgres(url: str, settings: PostgresSettings, *, beside: bool = Fal
 
 
 def _needed(connection: Any) -> str:
-    """The oldest revision whose programs can work on the schema as it is."""
+    """Return the oldest revision whose programs can work on the schema as it is."""
     row = connection.execute("SELECT value FROM meta WHERE name = %s", (NEEDS,)).fetchone()
     return str(row[0]) if row else _UNKNOWN
 
 
 def _check_others(connection: Any, found: str, beside: bool) -> None:
-    """Raises StoreError while somebody works on the schema of before. An older one than `nodes` knows nobody."""
+    """Raise StoreError while a process works on the old schema. A schema older than `nodes` lists none."""
     if not connection.execute("SELECT to_regclass('nodes')").fetchone()[0]:
         return
     there = connection.execute(
@@ -106,7 +108,7 @@ def _postgres_revision(connection: Any) -> str | None:
 
 
 def _upgrade(dialect: str, open_connection: Callable[[], Any], found: str | None, where: str) -> None:
-    # Alembic takes longer to import than a whole start without it.
+    # Imported here, as Alembic takes longer to import than a whole start without it.
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -128,7 +130,7 @@ def _upgrade(dialect: str, open_connection: Callable[[], Any], found: str | None
     if engine.dialect.name == "sqlite":
 
         @event.listens_for(engine, "begin")
-        def begin(connection: Connection) -> None:  # the driver is in autocommit, and so DDL can be undone too
+        def begin(connection: Connection) -> None:  # the driver is in autocommit, so DDL can be undone too
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     try:
@@ -138,7 +140,7 @@ def _upgrade(dialect: str, open_connection: Callable[[], Any], found: str | None
             connection.exec_driver_sql(f"DELETE FROM meta WHERE name = '{NEEDS}'")
             connection.exec_driver_sql(f"INSERT INTO meta (name, value) VALUES ('{NEEDS}', '{BESIDE}')")
     except DBAPIError as error:
-        if isinstance(error.orig, sqlite3.Error):  # a full disk, a lock: SQLAlchemy's own text has the whole statement
+        if isinstance(error.orig, sqlite3.Error):  # a full disk or a lock; SQLAlchemy's text has the statement
             raise error.orig from None
         from renzheng.store.postgres_session import trouble_of
 

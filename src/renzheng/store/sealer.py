@@ -1,4 +1,4 @@
-"""Sealing the fields of one subject under its data key: AES-256-GCM with 96-bit random nonces."""
+"""Seals the fields of one subject under its data key: AES-256-GCM with 96-bit random nonces."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Kind(enum.IntEnum):
     EVIDENCE = 2
     PERSON = 3
     ACCOUNT = 4
-    ENCRYPTION = 5  # one generation of the key pairs that sealed fields are opened with
-    IMPORT = 7  # the parts of an import of people, until it ends
+    ENCRYPTION = 5  # one generation of the key pairs for sealed fields
+    IMPORT = 7  # the parts of an import, until it ends
     OPERATOR = 6  # a person who works in the console
 
 
@@ -35,11 +35,11 @@ class Subject(NamedTuple):
 
 
 class ErasedError(StoreError):
-    """The subject's data key was destroyed, or never existed: nothing of it can be opened."""
+    """The subject's data key was destroyed, or never existed: nothing of the subject can be opened."""
 
 
 class DamagedError(StoreError):
-    """A sealed blob is not what was sealed under this subject and field."""
+    """A sealed blob was changed, or was sealed for another subject or field."""
 
 
 def prefix(subject: Subject) -> bytes:
@@ -59,12 +59,13 @@ class Sealer:
         self._entropy = entropy
 
     def seal(self, field: str, content: bytes) -> bytes:
-        """Nonce, ciphertext and tag: 28 bytes more than `content`. Bound to the subject and to `field`."""
+        """Return nonce, ciphertext and tag: 28 bytes more than `content`. Bound to the subject and to `field`."""
         nonce = self._entropy(NONCE_BYTES)
         return nonce + self._aead.encrypt(nonce, content, self._prefix + field.encode())
 
     def sealing(self, field: str, content: bytes) -> Made:
-        """As `seal`, done where it is written: a photo of megabytes is held once more only while that goes on."""
+        """Return content that is sealed while it is written, so that a photo of megabytes is copied only for that
+        time."""
 
         def fill(buffer: memoryview) -> None:
             buffer[:NONCE_BYTES] = nonce = self._entropy(NONCE_BYTES)
@@ -73,7 +74,7 @@ class Sealer:
         return Made(NONCE_BYTES + len(content) + TAG_BYTES, fill)
 
     def open(self, field: str, sealed: bytes) -> bytes:
-        """Raises DamagedError for anything but what `seal` gave for this subject and field."""
+        """Open a blob. Raises DamagedError for anything but what `seal` returned for this subject and field."""
         try:
             return self._aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], self._prefix + field.encode())
         except (InvalidTag, ValueError):

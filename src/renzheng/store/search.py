@@ -1,6 +1,6 @@
-"""What an operator looks for: verifications, people, events and usage, by pages, with how many there are.
+"""Searches for an operator: verifications, people, events and usage, in pages, with their total number.
 
-Lists are in a stable order, the newest first, and every page can be asked for by where the one before it ended.
+Lists have a stable order, the newest first, and the next page starts where the one before it ended.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MICROSECONDS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which verifications: `since <= created < until` in unix seconds; None is any."""
+    """Selects verifications: `since <= created < until` in unix seconds; None is any."""
 
     account_id: int | None = None
     state: str | None = None
@@ -30,7 +30,8 @@ class Wanted:
     session_id: int | None = None
 
     def asked(self) -> tuple[str, str, dict[str, Any]]:
-        """The tables, the condition and its values: of what is asked for alone, so that its index can be used."""
+        """Return the tables, the condition and its values. Only the given criteria appear, so that their index is
+        used."""
         given = {
             "s.account_id = :account": self.account_id,
             "s.state = :state": self.state,
@@ -48,7 +49,7 @@ class Wanted:
 
 
 class Usage(NamedTuple):
-    """Verdicts of one day. `day`: as 2026-11-26. `rule_id`: None without one, and once the session is forgotten."""
+    """Verdicts of one day. `day`: such as 2026-11-26. `rule_id`: None without one, and after the session is deleted."""
 
     day: str
     account_id: int
@@ -60,7 +61,7 @@ class Usage(NamedTuple):
 
 
 class Search:
-    """For the operator. `account_id` None: of all accounts."""
+    """Searches the records. `account_id` None: of all accounts."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -68,13 +69,13 @@ class Search:
     async def sessions(
         self, wanted: Wanted, limit: int, offset: int = 0, before: int | None = None
     ) -> list[ListedSession]:
-        """The newest first: those with ids below `before`, without the first `offset`."""
+        """Return sessions, the newest first: those with ids below `before`, without the first `offset`."""
         tables, condition, values = wanted.asked()
         if wanted.result is None:
             tables += " LEFT JOIN verdicts v ON v.session_id = s.id"
         if before is not None:
             condition, values = f"{condition} AND s.id < :before", {**values, "before": before}
-        order = "s.id" if wanted.result is None else "v.session_id"  # that of the index which is walked
+        order = "s.id" if wanted.result is None else "v.session_id"  # the order of the index that is used
         rows = await self._database.all(
             "SELECT s.id, s.account_id, s.created_at, s.state, s.attempt, s.ending, v.result, v.billed"
             f" FROM {tables} WHERE {condition} ORDER BY {order} DESC LIMIT :limit OFFSET :offset",
@@ -92,7 +93,7 @@ class Search:
     async def events(
         self, limit: int, offset: int = 0, before: int | None = None, subject: str = ""
     ) -> list[AuditEvent]:
-        """The newest first. `subject`: what the subject begins with."""
+        """Return events, the newest first. `subject`: a prefix of the subject."""
         rows = await self._database.all(
             "SELECT id, at, actor, verb, subject FROM audit WHERE (CAST(:before AS BIGINT) IS NULL OR id < :before)"
             " AND substr(subject, 1, length(:subject)) = :subject ORDER BY id DESC LIMIT :limit OFFSET :offset",
@@ -114,7 +115,7 @@ class Search:
         return int(row[0]) if row else 0
 
     async def person_at(self, account_id: int, offset: int) -> int | None:
-        """The id of an account's person at a place in the order of ids; None behind the last."""
+        """Return the id of an account's person at an offset in the order of ids; None after the last."""
         row = await self._database.one(
             "SELECT id FROM persons WHERE account_id = :account ORDER BY id LIMIT 1 OFFSET :offset",
             account=account_id,
@@ -123,12 +124,12 @@ class Search:
         return int(row[0]) if row else None
 
     async def opened_at(self, session_id: int) -> float | None:
-        """When a device was first let in: unix seconds. None where none was, or only before this was kept."""
+        """Return when a device was first let in, in unix seconds. None if none was, or before this was recorded."""
         row = await self._database.one("SELECT opened_at FROM sessions WHERE id = :id", id=session_id)
         return None if row is None or row[0] is None else float(row[0])
 
     async def frames_by_step(self, session_id: int, attempt: int) -> dict[int, int]:
-        """How many frames of an attempt are kept, by the step that they answer."""
+        """Return how many frames of an attempt are kept, by their step."""
         rows = await self._database.all(
             "SELECT step, count(*) FROM frames WHERE session_id = :id AND attempt = :attempt GROUP BY step",
             id=session_id,
@@ -137,7 +138,7 @@ class Search:
         return {row[0]: int(row[1]) for row in rows}
 
     async def usage(self, since: float, until: float, utc_offset: float, account_id: int | None = None) -> list[Usage]:
-        """Verdicts by day, account, result and rule; days begin at midnight of `utc_offset` hours."""
+        """Return verdicts by day, account, result and rule. Days begin at midnight of `utc_offset` hours."""
         rows = await self._database.all(
             "SELECT CAST(floor((l.at + :offset) / 86400) AS BIGINT), l.account_id, l.result, s.rule_id, count(*),"
             " sum(l.billed), sum(l.charged) FROM ledger l LEFT JOIN sessions s ON s.id = l.session_id WHERE"
@@ -152,5 +153,5 @@ class Search:
 
 
 def day_of(number: int) -> str:
-    """A day by its number since 1970."""
+    """Return a day by its number since 1970."""
     return (datetime.date(1970, 1, 1) + datetime.timedelta(days=number)).isoformat()

@@ -1,7 +1,7 @@
 """Sessions: issuing a token, finding it, fetching its result, letting it expire.
 
-`Sessions` is the whole of it; what happens during a capture and at the judging is in the files that it is
-put together from: `devices`, `attempts`, `transcript`, `judgements`.
+`Sessions` combines the files `devices`, `attempts`, `transcript` and `judgements`, which hold what happens during
+capture and judging.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _photo_of(session_id: int) -> str:
 
 
 class Sessions(Devices, Transcripts, Judgements):
-    """All moves are single compare-and-set statements made from `verification.session.MOVES`."""
+    """All moves are single compare-and-set statements, made from `verification.session.MOVES`."""
 
     async def create(
         self,
@@ -51,11 +51,12 @@ class Sessions(Devices, Transcripts, Judgements):
         evidence_days: float | None = None,
         to_bucket: bool = False,
     ) -> int:
-        """Issue a token; durable, with its data key, when this returns the session's id.
+        """Issue a token. Returns the session's id once the session and its data key are durable.
 
-        `rule_id`: the rule that `policy` is of. `evidence_days`: how long evidence is kept; None: as for all.
+        `rule_id`: the rule that `policy` comes from. `evidence_days`: how long evidence is kept; None: the default.
         `to_bucket`: deliver the verdict's evidence to the account's bucket.
-        Raises NoRoomError where the disk, and EvidenceLimitError where the account, has no room for the photo.
+
+        Raises NoRoomError if the disk, and EvidenceLimitError if the account, has no room for the photo.
         """
         row: dict[str, Any] = {
             "account_id": account_id,
@@ -80,7 +81,7 @@ class Sessions(Devices, Transcripts, Judgements):
                     await self._insert(row, details)
                 else:
                     await self._insert_with_photo(row, details, photo)
-            except ConflictError:  # an id that another process gave, or left a key under
+            except ConflictError:  # another process gave this id, or left a key under it
                 if not tries:
                     raise
             else:
@@ -92,18 +93,20 @@ class Sessions(Devices, Transcripts, Judgements):
             await self._vault.keep(sealer)
             await tx.run(_INSERT, **row)
 
-        # One statement that can fail, so a savepoint would be a cost without a use.
+        # Only one statement can fail, so a savepoint would cost time for nothing.
         await self._database.write(insert, keys=True, savepoint=False)
 
     def _seal(self, row: dict[str, Any], details: Details) -> Sealer:
-        """Put the details into a row, sealed under a key that is drawn here: within a job, beside those of other
-        sessions, it costs half of what it does alone."""
+        """Put the details into a row, sealed under a key that is drawn here.
+
+        Within a job, beside those of other sessions, this costs half of what it costs alone.
+        """
         sealer = self._vault.draw(Subject(Kind.SESSION, row["id"]))
         row["sealed"] = sealer.seal(details_field(row["account_id"], row["policy"]), pack_details(details))
         return sealer
 
     async def _insert_with_photo(self, row: dict[str, Any], details: Details, photo: bytes) -> None:
-        """As `_insert`, with the photo under a key of its own, put before the row that names it."""
+        """Insert the row after the photo, which is stored first, under a key of its own."""
         session_id, account_id = row["id"], row["account_id"]
         evidence = self._vault.draw(Subject(Kind.EVIDENCE, session_id))
         content = evidence.sealing("photo", photo)
@@ -121,17 +124,17 @@ class Sessions(Devices, Transcripts, Judgements):
         try:
             await self._database.write(insert, keys=True)
         except Exception as error:
-            # Where the disk is full it must not wait for the sweeper. Of a taken id, it may be the other session's.
+            # On a full disk the photo cannot wait for the sweeper. If the id was taken, it may be the other session's.
             if not isinstance(error, ConflictError):
                 await self._objects.delete(_photo_of(session_id))
             raise
 
     def id_hash(self, account_id: int, id_card: str) -> bytes:
-        """The keyed hash under which an account's ID number is counted and looked up."""
+        """Return the keyed hash under which an account's ID number is counted and looked up."""
         return self._vault.digest("id-card", f"{account_id}:{normal_id_card(id_card)}")
 
     async def find(self, token: str) -> Session | None:
-        """The device's way in: the session of a token, whoever its account is; None where it is unknown or gone."""
+        """Return the session of a token, of any account, for a device; None if it is unknown or gone."""
         row = await self._database.one(
             f"SELECT {COLUMNS} FROM sessions WHERE token = :token",
             token=self._vault.digest("token", token),
@@ -144,7 +147,7 @@ class Sessions(Devices, Transcripts, Judgements):
             return None
 
     async def outcome(self, session_id: int) -> SessionOutcome | None:
-        """The operator's way in: by the number that the log names; None where there is none, or it is erased."""
+        """Return a session by its number in the log, for the operator; None if there is none, or it is erased."""
         row = await self._database.one(f"SELECT {COLUMNS} FROM sessions WHERE id = :session_id", session_id=session_id)
         if row is None:
             return None
@@ -154,14 +157,14 @@ class Sessions(Devices, Transcripts, Judgements):
             return None
 
     async def is_gone(self, token: str) -> bool:
-        """Whether `find` gives nothing because the token's data was erased: it was one once."""
+        """Return whether `find` returns nothing because the data of a real token was erased."""
         known = "SELECT 1 FROM {} WHERE token = :token"
         sql = f"SELECT EXISTS ({known.format('tombstones')}) OR EXISTS ({known.format('sessions')})"
         row = await self._database.one(sql, token=self._vault.digest("token", token))
         return row is not None and bool(row[0])
 
     async def result(self, account_id: int, token: str) -> SessionOutcome | Tombstone | None:
-        """What the merchant asks for. None for an unknown token, and for another account's alike."""
+        """Return what the merchant asks for. None for an unknown token, and also for another account's."""
         token_hash = self._vault.digest("token", token)
         row = await self._database.one(
             f"SELECT {COLUMNS} FROM sessions WHERE token = :token_hash AND account_id = :account_id",
@@ -177,13 +180,13 @@ class Sessions(Devices, Transcripts, Judgements):
             return Tombstone(*tombstone) if tombstone else None
         try:
             session = await self._session(row)
-        except ErasedError:  # its key was destroyed and the sweeper has not come by yet
+        except ErasedError:  # its key was destroyed, and the sweeper has not removed it yet
             return Tombstone(account_id, row[4])
-        decided = session.state in (State.PASSED, State.FAILED)  # else it is an attempt's, and another may follow
+        decided = session.state in (State.PASSED, State.FAILED)  # else another attempt may follow
         return SessionOutcome(session, await self._verdict(session.id) if decided else None)
 
     async def has_frames(self, session_id: int, attempt: int) -> bool:
-        """Whether an attempt has frames that can still be opened."""
+        """Return whether an attempt has frames that can still be opened."""
         sql = "SELECT 1 FROM frames WHERE session_id = :session_id AND attempt = :attempt LIMIT 1"
         found = await self._database.one(sql, session_id=session_id, attempt=attempt)
         return found is not None and await self._vault.has(Subject(Kind.EVIDENCE, session_id))

@@ -1,8 +1,8 @@
-"""How people sign in to the console: what proves them, their sessions, and links that are good once.
+"""Sign-in to the console: credentials, sessions, and links that are valid once.
 
-A secret that a browser or a terminal holds is here as a keyed hash alone, over the secret and the operator that it is
-for: whoever can write the records can neither make one nor give one to somebody else. Passwords and the secrets of
-second factors are sealed under a data key of the operator's own.
+A secret that a browser or a terminal holds is stored as a keyed hash alone, over the secret and its operator: somebody
+who can write the records can neither make one nor give one to another operator. Passwords and secrets of second factors
+are sealed under the operator's own data key.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _SESSION = "digest, operator_id, stage, browser, created_at, seen_at"
 
 
 class SignIn:
-    """For the console and for `renzheng operator`. `entropy`: gives that many unpredictable bytes."""
+    """Stores credentials, sessions and links, for the console and `renzheng operator`. `entropy(n)` returns n
+    unpredictable bytes."""
 
     def __init__(self, database: Database, vault: Vault, audit: Audit, entropy: Callable[[int], bytes]) -> None:
         self._database = database
@@ -41,10 +42,11 @@ class SignIn:
     def _digest(self, purpose: str, secret: str) -> bytes:
         return self._vault.digest(f"console-{purpose}", secret)
 
-    # -- what proves a person
+    # -- credentials
 
     async def credential(self, operator_id: int) -> SignInCredential | None:
-        """None before the operator has chosen a password. Raises DamagedError for one that others have changed."""
+        """Return the credential; None before the operator has chosen a password. DamagedError if it was tampered
+        with."""
         row = await self._database.one(
             "SELECT sealed FROM operator_credentials WHERE operator_id = :operator_id", operator_id=operator_id
         )
@@ -54,14 +56,14 @@ class SignIn:
         return msgspec.msgpack.decode(content, type=SignInCredential)
 
     async def any_credential(self) -> bool:
-        """Whether anybody can sign in."""
+        """Return whether anybody can sign in."""
         sql = (
             "SELECT 1 FROM operator_credentials c JOIN operators o ON o.id = c.operator_id WHERE o.disabled = 0 LIMIT 1"
         )
         return await self._database.one(sql) is not None
 
     async def set_credential(self, operator_id: int, credential: SignInCredential, now: float, verb: str) -> None:
-        """Keep it in place of the one before. Every session of the operator ends. `verb`: for the audit."""
+        """Store a new credential. Every session of the operator ends. `verb`: for the audit."""
         sealer, is_new = await self._vault.of_or_draw(Subject(Kind.OPERATOR, operator_id))
         sealed = sealer.seal(_FIELD, msgspec.msgpack.encode(credential))
 
@@ -84,7 +86,8 @@ class SignIn:
         await self._database.write(write, keys=is_new)
 
     async def reset(self, operator_id: int) -> None:
-        """Forget password, second factor, recovery codes, sessions and open links: a link alone helps then."""
+        """Delete password, second factor, recovery codes, sessions and open links. After that, only a new link
+        helps."""
 
         async def write(tx: Transaction) -> None:
             for table in ("operator_credentials", "recovery_codes", "console_sessions", "sign_in_links"):
@@ -94,7 +97,7 @@ class SignIn:
         await self._database.write(write)
 
     async def use_step(self, operator_id: int, step: int) -> bool:
-        """Use up a time step's code, and those of all steps before it; False where that was done already."""
+        """Use up a time step's code and all before it. False if it was used already."""
 
         async def write(tx: Transaction) -> bool:
             sql = (
@@ -106,7 +109,7 @@ class SignIn:
         return await self._database.write(write)
 
     async def set_recovery_codes(self, operator_id: int, codes: Iterable[str]) -> None:
-        """In place of those before."""
+        """Replace the recovery codes."""
         rows = [{"operator_id": operator_id, "digest": self._digest("code", f"{operator_id}.{code}")} for code in codes]
 
         async def write(tx: Transaction) -> None:
@@ -117,7 +120,7 @@ class SignIn:
         await self._database.write(write)
 
     async def use_recovery_code(self, operator_id: int, code: str) -> bool:
-        """Use one up; False where it is none of the operator's, or was used."""
+        """Use up a recovery code. False if it is not one of the operator's, or was used."""
         digest = self._digest("code", f"{operator_id}.{code}")
 
         async def write(tx: Transaction) -> bool:
@@ -130,7 +133,7 @@ class SignIn:
         return await self._database.write(write)
 
     async def recovery_codes(self, operator_id: int) -> int:
-        """How many are left."""
+        """Return how many recovery codes are left."""
         sql = "SELECT count(*) FROM recovery_codes WHERE operator_id = :operator_id"
         row = await self._database.one(sql, operator_id=operator_id)
         return int(row[0]) if row else 0
@@ -138,7 +141,7 @@ class SignIn:
     # -- sessions
 
     async def begin(self, operator_id: int, stage: str, browser: str, now: float) -> str:
-        """A new session; the secret that its browser holds."""
+        """Begin a session. Returns the secret for its browser."""
         secret = self._secret(operator_id)
         row = {
             "digest": self._digest("session", f"{stage}.{secret}"),
@@ -161,7 +164,7 @@ class SignIn:
         return secret
 
     async def session(self, secret: str) -> ConsoleSession | None:
-        """The session of a browser's secret; it is for the caller to see whether it is still good."""
+        """Return the session of a browser's secret. The caller checks whether it is still valid."""
         owner = secret.partition(".")[0]
         for stage in ("whole", "password"):
             digest = self._digest("session", f"{stage}.{secret}")
@@ -172,7 +175,7 @@ class SignIn:
         return None
 
     async def touch(self, digest: bytes, now: float) -> None:
-        """The session was used now."""
+        """Record that the session was used now."""
 
         async def write(tx: Transaction) -> None:
             await tx.run("UPDATE console_sessions SET seen_at = :now WHERE digest = :digest", now=now, digest=digest)
@@ -180,7 +183,7 @@ class SignIn:
         await self._database.write(write, savepoint=False)
 
     async def end(self, operator_id: int, digest: bytes, verb: str = "signed out") -> bool:
-        """End one session of the operator's; False where there is none of that digest."""
+        """End one session of the operator; False if there is none with that digest."""
 
         async def write(tx: Transaction) -> bool:
             sql = "DELETE FROM console_sessions WHERE operator_id = :operator_id AND digest = :digest"
@@ -192,7 +195,7 @@ class SignIn:
         return await self._database.write(write)
 
     async def sessions(self, operator_id: int) -> list[ConsoleSession]:
-        """The operator's, the one used last first."""
+        """Return the operator's sessions, the one used last first."""
         sql = f"SELECT {_SESSION} FROM console_sessions WHERE operator_id = :operator_id ORDER BY seen_at DESC"
         return [ConsoleSession(*row) for row in await self._database.all(sql, operator_id=operator_id)]
 
@@ -206,12 +209,13 @@ class SignIn:
 
         await self._database.write(write)
 
-    # -- links that are good once
+    # -- links that are valid once
 
     async def offer_link(self, operator_id: int | None, expires_at: float) -> str:
-        """The secret of a link by which the operator chooses a password; None: by which the first owner is made.
+        """Return the secret of a link with which the operator chooses a password; None: with which the first owner is
+        made.
 
-        Those made before for the same operator are good no longer.
+        Earlier links for the same operator become invalid.
         """
         secret = self._secret(operator_id or 0)
         digest = self._digest("link", secret)
@@ -230,7 +234,7 @@ class SignIn:
         return secret
 
     async def link(self, secret: str, now: float) -> int | None:
-        """The operator that a link is for, 0 for the first owner; None where it is none, was used, or has expired."""
+        """Return the operator of a link, 0 for the first owner; None if it is unknown, used, or expired."""
         row = await self._database.one(
             "SELECT operator_id FROM sign_in_links WHERE digest = :digest AND expires_at > :now",
             digest=self._digest("link", secret),
@@ -239,7 +243,7 @@ class SignIn:
         return None if row is None or str(row[0] or 0) != secret.partition(".")[0] else int(row[0] or 0)
 
     async def use_link(self, secret: str, now: float) -> int | None:
-        """As `link`, and it is used up."""
+        """Use a link up; returns the same as `link`."""
         digest = self._digest("link", secret)
 
         async def write(tx: Transaction) -> bool:

@@ -1,8 +1,8 @@
-"""SQLite: one writer with group commit, one reader, both on the event loop; a slow disk is waited for elsewhere.
+"""SQLite: one writer with group commit and one reader, both on the event loop. A slow disk is awaited in a thread.
 
-Concurrent writers share one transaction and one fsync. Their statements run on the loop, as each is a matter of
-microseconds and a thread would fight with the loop for the interpreter at every statement. The commit runs on the
-loop too while the disk is quick, and in a thread of its own while it is not, so that the loop never waits for long.
+Concurrent writers share one transaction and one fsync. Their statements run on the loop, as each takes microseconds,
+and a thread would compete with the loop for the interpreter at every statement. The commit also runs on the loop while
+the disk is quick, and in a thread of its own while it is not, so that the loop never waits for long.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 
 def _for_callers(error: BaseException) -> BaseException:
-    """The error as callers are told it: that the disk is full is no fault of the job."""
+    """Return the error for callers: a full disk is no fault of the job."""
     if not isinstance(error, NoRoomError) and is_full(error):
         told = NoRoomError("the disk of the records or the keys is full")
         told.__cause__ = error
@@ -54,13 +54,13 @@ def _for_callers(error: BaseException) -> BaseException:
         away = AwayError(f"the records or the keys cannot be used: {fault_name(error)}")
         away.__cause__ = error
         return away
-    if isinstance(error, sqlite3.IntegrityError):  # its text names columns, not values
+    if isinstance(error, sqlite3.IntegrityError):  # this text names columns, not values
         return ConflictError(f"a rule of the schema is broken: {error}")
     return error
 
 
 class KeyTransaction(Protocol):
-    """The key database's part of a batch. Its commit comes first: a record is never durable before its key."""
+    """The key database's part of a batch. It commits first: a record is never durable before its key."""
 
     def begin(self) -> None: ...
     def commit(self) -> None: ...
@@ -68,9 +68,9 @@ class KeyTransaction(Protocol):
 
 
 def connect(path: Path, *, busy_timeout: float, secure_delete: bool = False) -> sqlite3.Connection:
-    """A connection in autocommit, WAL and synchronous=FULL, usable from any thread, though not from two at once.
+    """Open a connection in autocommit, WAL and synchronous=FULL. Any thread may use it, but only one at a time.
 
-    Raises StoreError with a sentence where the file system or this SQLite does not give what was asked for.
+    Raises StoreError with a sentence if the file system or this SQLite does not support that.
     """
     connection = sqlite3.connect(path, timeout=busy_timeout, isolation_level=None, check_same_thread=False)
     try:
@@ -79,7 +79,7 @@ def connect(path: Path, *, busy_timeout: float, secure_delete: bool = False) -> 
         set_pragma(connection, "foreign_keys", "ON", 1)
         set_pragma(connection, "temp_store", "MEMORY", 2)
         set_pragma(connection, "cache_size", "-32768", -32768)
-        # Builds of SQLite without its mathematics have no floor.
+        # Some builds of SQLite have no mathematical functions, such as floor.
         connection.create_function("floor", 1, math.floor, deterministic=True)
         if secure_delete:
             set_pragma(connection, "secure_delete", "ON", 1)
@@ -97,10 +97,10 @@ _WHY_NOT = {
 
 
 def set_pragma(connection: sqlite3.Connection, name: str, value: str, expected: int | str) -> None:
-    """Set, and check that it is so: SQLite refuses silently, by answering with what stays. Raises StoreError."""
+    """Set a pragma and check it. SQLite does not report a refusal, it only returns the old value. Raises StoreError."""
     answer = (
         connection.execute(f"PRAGMA {name} = {value}").fetchone() or connection.execute(f"PRAGMA {name}").fetchone()
-    )  # most say nothing when they are set
+    )  # most return nothing when they are set
     if answer is None or answer[0] != expected:
         file = connection.execute("PRAGMA database_list").fetchone()[2]
         said = "nothing" if answer is None else answer[0]
@@ -117,7 +117,7 @@ _AWAY = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY,
 
 
 def is_away(error: sqlite3.Error) -> bool:
-    """Whether the disk, and not the statement, is at fault."""
+    """Return whether the disk is at fault, not the statement."""
     return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in _AWAY
 
 
@@ -128,10 +128,10 @@ _Values = Mapping[str, Any]
 
 @functools.lru_cache(maxsize=1024)
 def _positional(sql: str) -> tuple[str, Callable[[_Values], Sequence[Any]]]:
-    """The statement as SQLite is told it, and what puts its values into their order.
+    """Return the statement for SQLite, and a function that puts its values into their order.
 
-    Lock clauses are left out, as whoever writes to SQLite is alone. Parameters stand by their places, as the driver
-    looks each name up anew at every call, which costs a third of a small statement.
+    Lock clauses are left out, as SQLite has one writer. Parameters are positional, as the driver looks up each name at
+    every call, which costs a third of a small statement.
     """
     names: list[str] = []
 
@@ -148,7 +148,7 @@ def _positional(sql: str) -> tuple[str, Callable[[_Values], Sequence[Any]]]:
 
 
 class SqliteTransaction:
-    """`engine.Transaction` over a connection that answers at once: nothing here gives up the loop."""
+    """`engine.Transaction` over a synchronous connection: nothing here yields to the event loop."""
 
     __slots__ = ("_connection",)
 
@@ -175,15 +175,15 @@ class SqliteTransaction:
 
 
 QUICK_COMMIT = 0.01
-"""Seconds below which commits are made on the loop: changing threads costs a request a fifth of its CPU."""
+"""Seconds below which commits run on the loop: changing threads costs a request a fifth of its CPU."""
 
 
 class Database:
-    """One SQLite file. Its methods are for one event loop.
+    """One SQLite file, used from one event loop.
 
-    `busy_timeout`: seconds to wait for another process's transaction. `batch_limit`: writes a transaction, which
-    bounds how long the loop runs statements without a pause. `trouble`: a sentence while transactions fail for the
-    disk's sake, None from the first that succeeds.
+    `busy_timeout`: seconds to wait for another process's transaction. `batch_limit`: writes per transaction, which
+    bounds how long the loop runs statements without a pause. `trouble`: a sentence while transactions fail because of
+    the disk, None from the first that succeeds.
     """
 
     clock_sql = "(julianday('now') - 2440587.5) * 86400.0"
@@ -195,7 +195,7 @@ class Database:
         self._keys = keys
         self._busy_timeout = busy_timeout
         self._batch_limit = batch_limit
-        # Waiting for a lock must not stop the loop: the writer never waits by itself, it is tried again.
+        # Waiting for a lock must not block the loop: the writer never waits by itself, but is tried again.
         self._writer = connect(path, busy_timeout=0)
         self._reader = connect(path, busy_timeout=busy_timeout)
         set_pragma(self._reader, "query_only", "ON", 1)
@@ -216,7 +216,7 @@ class Database:
         self._version = self._data_version()
         self.news = PolledNews(self._has_changed_elsewhere)
 
-    # -- reading: committed rows only, on the loop, a few microseconds a look-up
+    # -- reading: committed rows only, on the loop, a few microseconds per look-up
 
     async def one(self, sql: str, /, **values: Any) -> Row | None:
         try:
@@ -231,11 +231,14 @@ class Database:
             raise _for_callers(error) from None
 
     def _data_version(self) -> int:
-        """A number that other connections' commits change, and the writer's own do not."""
+        """Return a number that changes with other connections' commits, and not with the writer's own."""
         return int(self._writer.execute("PRAGMA data_version").fetchone()[0])
 
     def _has_changed_elsewhere(self) -> bool:
-        """Since the last call. False while the writer is in use by its thread: the next call tells."""
+        """Return whether others have committed since the last call.
+
+        False while the writer's thread uses the connection; the next call returns it then.
+        """
         if self._is_committing_apart:
             return False
         before, self._version = self._version, self._data_version()
@@ -244,9 +247,9 @@ class Database:
     # -- writing
 
     async def write(self, job: Job[T], *, keys: bool = False, savepoint: bool = True) -> T:
-        """Run `job` in the next transaction; return its result once that is durable.
+        """Run `job` in the next transaction. Returns its result once that is durable.
 
-        What `job` raises undoes this job alone and is raised here. `keys`: the job adds data keys to the vault.
+        An error of `job` undoes this job alone and is raised here. `keys`: the job adds data keys to the vault.
         `savepoint=False` is for a job of one statement, which SQLite undoes by itself.
         """
         if self._stopped:
@@ -261,7 +264,7 @@ class Database:
         return await future
 
     async def stop(self) -> None:
-        """Finish what was handed in, then close."""
+        """Finish the jobs that were handed in, then close."""
         self._stopped = True
         await self.news.stop()
         await self._idle.wait()
@@ -273,7 +276,8 @@ class Database:
         self._writer.close()
 
     def _gather(self, loop: asyncio.AbstractEventLoop, before: int) -> None:
-        """Wait a turn of the loop for as long as each brings more writes: a shared transaction is one fsync for all."""
+        """Wait one turn of the loop as long as each turn brings more writes: a shared transaction has one fsync for
+        all."""
         waiting = len(self._waiting)
         if before < waiting < self._batch_limit:
             loop.call_soon(self._gather, loop, waiting)
@@ -298,8 +302,8 @@ class Database:
         self._retry_until = None
         for write in batch:
             self._run_job(write)
-            if not self._writer.in_transaction:  # a full disk or the like: SQLite has undone all of it
-                break  # the next job would be a transaction of its own, without its keys
+            if not self._writer.in_transaction:  # a full disk, for example: SQLite has undone all of it
+                break  # the next job would get a transaction of its own, without its keys
         if not self._writer.in_transaction:
             self._roll_back(with_keys)
             self._finish(loop, batch, AwayError("the transaction was undone by the database"))
@@ -320,7 +324,7 @@ class Database:
                 raise
 
     def _put_off(self, loop: asyncio.AbstractEventLoop, batch: list[Write], error: sqlite3.Error) -> None:
-        """Another process is writing: try again soon, for as long as the busy timeout says."""
+        """Try again soon, as another process is writing, for as long as the busy timeout allows."""
         now = loop.time()
         if self._retry_until is None:
             self._retry_until = now + self._busy_timeout
@@ -350,11 +354,11 @@ class Database:
             write.error = error
 
     def _commit_apart(self, loop: asyncio.AbstractEventLoop, batch: list[Write], with_keys: bool) -> None:
-        """In the committer's thread, where the disk is too slow to be waited for on the loop."""
+        """Commit in the committer's thread, if the disk is too slow to be awaited on the loop."""
         loop.call_soon_threadsafe(self._finish, loop, batch, self._commit(with_keys))
 
     def _commit(self, with_keys: bool) -> BaseException | None:
-        """What went wrong, if anything. Remembers how long commits take of late."""
+        """Return what went wrong, if anything. Remembers how long recent commits took."""
         begun = time.perf_counter()
         failure: BaseException | None = None
         try:
@@ -377,7 +381,7 @@ class Database:
 
     def _finish(self, loop: asyncio.AbstractEventLoop, batch: list[Write], failure: BaseException | None) -> None:
         self._is_committing_apart = False
-        if failure is not None:  # what undid the whole may be one job's lack of room
+        if failure is not None:  # one job's lack of space may have undone the whole batch
             failure = next((w.error for w in batch if w.error is not None and is_full(w.error)), failure)
         self._note(failure)
         for write in batch:
@@ -389,7 +393,7 @@ class Database:
                 future.set_exception(_for_callers(error))
             else:
                 future.set_result(write.result)
-        # After the callers had their turn, so that what they ask next joins the batch.
+        # After the callers had their turn, so that their next writes join the batch.
         loop.call_soon(self._gather, loop, 0)
 
     def _note(self, failure: BaseException | None) -> None:

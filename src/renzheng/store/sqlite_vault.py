@@ -1,6 +1,6 @@
-"""The vault in the keys folder: wrapped data keys in `keys.db`, and what was destroyed in `erasures.db`.
+"""The vault in the keys folder: wrapped data keys in `keys.db`, and the list of erasures in `erasures.db`.
 
-A keys folder that comes back from an older backup is brought up to that list at the next start.
+If a keys folder comes back from an older backup, the next start brings it up to that list.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from renzheng.store.sqlite import connect
 from renzheng.store.vault import LOOKUP, Vault
 
 ROTATION_PATIENCE = 5.0
-"""Seconds for which a rotation waits until no other process reads what was wrapped under the old master key."""
+"""Seconds for which a rotation waits until no other process reads keys wrapped under the old master key."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS data_keys (
 
 
 class SqliteVault(Vault):
-    """The keys folder, open. Its `begin`, `commit` and `rollback` are the keys' part of a batch of the database."""
+    """The open keys folder. Its `begin`, `commit` and `rollback` are the keys' part of a batch of the database."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class SqliteVault(Vault):
         with file_lock(folder / "lock"):
             self._open_masters(has_keys=(folder / KEYS_FILE).exists())
             for name in (KEYS_FILE, ERASURES_FILE):
-                # SQLite gives its log the mode of the database, so the database has to be private from the start.
+                # SQLite's log gets the mode of the database, so the database must be private from the start.
                 os.close(os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._create()
             self.erasures: SqliteErasures = SqliteErasures(folder, clock, busy_timeout)
@@ -107,7 +107,7 @@ class SqliteVault(Vault):
 
     def begin(self) -> None:
         self._writer.execute("BEGIN IMMEDIATE")
-        # Inside the lock: once a rotation has set a new generation, no key is wrapped under the old one.
+        # Read inside the lock: once a rotation has set a new generation, no key is wrapped under the old one.
         self._current = self._read_current(self._writer)
 
     def commit(self) -> None:
@@ -132,7 +132,7 @@ class SqliteVault(Vault):
     async def _put(self, subject: Subject, wrapped: bytes) -> tuple[bytes, int] | None:
         stored = self._writer.execute(
             "INSERT INTO data_keys VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            # The driver takes a plain int as it is, and searches for an adapter for anything else.
+            # The driver takes a plain int as it is, but searches for an adapter for an enum.
             (int(subject.kind), subject.id, self._current, wrapped, self._clock()),
         )
         return None if stored.rowcount else self._select(self._writer, subject)
@@ -141,7 +141,7 @@ class SqliteVault(Vault):
         return self._read_current(self._reader)
 
     async def recoverable(self) -> int:
-        return 0  # what is erased is written over, in the file and in its log
+        return 0  # erased content is overwritten, in the file and in its log
 
     async def count(self) -> int:
         return int(self._reader.execute("SELECT count(*) FROM data_keys").fetchone()[0])

@@ -1,4 +1,4 @@
-"""How many verifications there were: by time, by result, by state. Counts, nothing of a person."""
+"""Counts of verifications: by time, by result, by state. No personal data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class VerdictCount:
 
 
 class Statistics:
-    """Counts over all accounts, or over one. Sessions are counted for the three days that they are kept."""
+    """Counts over all accounts, or over one. Sessions are counted during the three days that they are kept."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -25,7 +25,7 @@ class Statistics:
     async def verdicts(
         self, since: float, width: float, utc_offset: float, account_id: int | None = None
     ) -> list[VerdictCount]:
-        """Verdicts from the ledger, which is kept for good: by bucket of `width` seconds and by result.
+        """Return verdicts from the ledger, which is never deleted, by bucket of `width` seconds and by result.
 
         `utc_offset`: hours, so that a bucket of a day begins at midnight there.
         """
@@ -41,7 +41,7 @@ class Statistics:
         return [VerdictCount(row[0] * width - utc_offset * 3600, row[1], int(row[2])) for row in rows]
 
     async def states(self, since: float, account_id: int | None = None) -> dict[str, int]:
-        """How many of the tokens that were issued since then are in which state. Their ids rise with time."""
+        """Return how many tokens issued since `since` are in which state. Their ids rise with time."""
         rows = await self._database.all(
             "SELECT state, count(*) FROM sessions"
             " WHERE id >= :since AND (CAST(:account AS BIGINT) IS NULL OR account_id = :account) GROUP BY state",

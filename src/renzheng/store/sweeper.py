@@ -1,11 +1,11 @@
-"""The sweeper: what has outlived its time goes, in bounded rounds.
+"""The sweeper: deletes what has outlived its time, in bounded rounds.
 
-Tokens expire; results go three days after their token was issued and leave a tombstone; evidence goes after the
-days that a setting says; orphans that a crash left behind go after an hour. Keys are destroyed first: whatever a
-crash then leaves of records and objects opens no more, and goes in a later round.
+Tokens expire. Results are deleted three days after their token was issued and leave a tombstone. Evidence is deleted
+after the days in the settings. Orphans that a crash left behind are deleted after an hour. Keys are destroyed first:
+records and objects that a crash then leaves can no longer be opened, and a later round deletes them.
 
-A round begins with what frees most room, and its steps do not depend on each other: on a full disk one may fail, and
-the next makes the room that it lacked. Only there are objects deleted before their keys, as that needs no room.
+A round begins with what frees most space, and its steps do not depend on each other: on a full disk one may fail, and
+the next frees the space that it lacked. Only there are objects deleted before their keys, as that needs no space.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ from renzheng.verification.session import DAY_SECONDS, FINISHED, RESULT_SECONDS
 
 DAY = DAY_SECONDS
 _FINISHED = ", ".join(f"'{state.value}'" for state in sorted(FINISHED))
-# A token that is dead is over whether or not that could be written down yet.
+# A dead token is over, whether or not that could be stored yet.
 _OVER = f"(state IN ({_FINISHED}) OR (state IN ('issued', 'capturing') AND expires_at <= :now))"
 
 
 LOG_PATIENCE = 0.5
-"""Seconds for which a round waits to empty the log of erased keys; the next round tries again."""
+"""Seconds for which a round waits to empty the log of erased keys. The next round tries again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long what is kept. `round`: rows that one step of a round handles at most."""
+    """How long each kind is kept. `round`: most rows that one step of a round handles."""
 
     result_seconds: float = RESULT_SECONDS
     evidence_days: float = defaults.EVIDENCE_DAYS
     tombstone_days: float = defaults.TOMBSTONE_DAYS
     erasure_days: float = 400.0  # longer than the oldest backup of the keys folder that may be restored
-    orphan_seconds: float = 3600.0  # longer than any write may take between its file and its row
+    orphan_seconds: float = 3600.0  # longer than any write takes between its file and its row
     round: int = 500
 
 
@@ -63,10 +63,10 @@ class Swept:
     orphan_keys: int = 0
     keyless: int = 0
     unused: int = 0
-    away: UnavailableError | None = None  # why evidence or keys could not be reached, if so; the rest was done
-    full: BaseException | None = None  # what failed for want of room, if anything did; the rest was done all the same
+    away: UnavailableError | None = None  # why evidence or keys could not be reached; everything else was done
+    full: BaseException | None = None  # what failed for lack of disk space; everything else was done
     soiled: bool = False  # whether erased keys' wrapped bytes are still in the log, as other processes keep it busy
-    more: bool = False  # whether a round's bound was reached, so that the next may follow at once
+    more: bool = False  # whether a round's bound was reached, so that the next should follow at once
 
 
 class Sweeper:
@@ -86,13 +86,13 @@ class Sweeper:
         self._vault = vault
         self._objects = objects
         self._retention = retention
-        # Where the search for orphans goes on; it walks through everything again and again.
+        # Where the search for orphans continues; it goes through everything again and again.
         self._after_object = {"sessions": "", "persons": ""}
         self._after_key = dict.fromkeys((Kind.SESSION, Kind.EVIDENCE, Kind.PERSON), 0)
         self._after_row = {"sessions": 0, "persons": 0}
 
     async def sweep(self, now: float) -> Swept:
-        """One bounded round. Returns what it did."""
+        """Run one bounded round. Returns what it did."""
         keep = self._retention
         old, before = now - keep.evidence_days * DAY, now - keep.orphan_seconds
         swept = Swept()
@@ -116,7 +116,7 @@ class Sweeper:
         swept.expired = await step(self._sessions.expire(now, keep.round))
         swept.expired += await step(self._sessions.lapse(now, keep.round))
         swept.results = await step(self._purge_results(now - keep.result_seconds, now))
-        if swept.results:  # among them may be what nobody judged in three days, which is over only now
+        if swept.results:  # among them may be sessions that nobody judged in three days; they end only now
             swept.evidence += await step(self._purge_evidence(old, now))
         swept.tombstones = await step(self._purge_tombstones(now - keep.tombstone_days * DAY))
         handled = (swept.unused, swept.evidence, swept.expired, swept.results, swept.tombstones)
@@ -130,7 +130,7 @@ class Sweeper:
         return swept
 
     async def erase(self, session_id: int, account_id: int, now: float) -> int:
-        """Erase one session at once, as somebody asked for it: keys, evidence, and what is due in a bucket.
+        """Erase one session at once on request: keys, evidence, and its deliveries.
 
         A tombstone stays. Returns how many of its deliveries have something to delete in the customer's bucket.
         """
@@ -146,11 +146,12 @@ class Sweeper:
 
         return await self._database.write(bury)
 
-    # -- what has outlived its time
+    # -- retention
 
     async def _purge_results(self, created_before: float, now: float) -> int:
-        """Results: the key, then the row's personal part; a tombstone stays. The row stays while evidence does."""
-        # A watermark, as rows whose evidence is kept longer would otherwise be read again in every round.
+        """Delete results: the key, then the row's personal part. A tombstone stays. The row stays while its evidence
+        does."""
+        # A watermark: rows whose evidence is kept longer would otherwise be read again in every round.
         mark = await self._database.one("SELECT value FROM counters WHERE name = 'results_swept'")
         rows = await self._database.all(
             "SELECT id FROM sessions WHERE id > :id AND id <= :newest ORDER BY id LIMIT :round",
@@ -174,7 +175,7 @@ class Sweeper:
             now=now,
             **given,
         )
-        for move in ("expire", "reject"):  # what nobody finished in three days is over
+        for move in ("expire", "reject"):  # what nobody finished in three days has ended
             await tx.run(
                 f"UPDATE sessions SET {move_set(move)} WHERE id IN ({marks}) AND {move_where(move)}",
                 **given,
@@ -187,7 +188,7 @@ class Sweeper:
         await tx.run(f"DELETE FROM sessions WHERE id IN ({marks}) AND has_evidence = 0", **given)
 
     async def _purge_unused(self, now: float) -> int:
-        """Photos of tokens that expired before any device came: nobody will ever compare anything with them."""
+        """Delete photos of tokens that expired before any device came: nothing will be compared with them."""
         rows = await self._database.all(
             "SELECT id FROM sessions WHERE has_photo = 1 AND attempt = 0 AND expires_at <= :now"
             " AND state IN ('issued', 'expired') ORDER BY expires_at LIMIT :round",
@@ -197,7 +198,8 @@ class Sweeper:
         return await self._erase_evidence([row[0] for row in rows])
 
     async def _purge_evidence(self, created_before: float, now: float) -> int:
-        """Evidence: the key, then the objects, then the transcript. The row goes where its result is gone too."""
+        """Delete evidence: the key, then the objects, then the transcript. The row is deleted if its result is gone
+        too."""
         for_all = (
             "SELECT id FROM sessions WHERE has_evidence = 1 AND evidence_until IS NULL AND created_at <= :before"
             f" AND {_OVER} ORDER BY created_at LIMIT :limit"
@@ -219,7 +221,7 @@ class Sweeper:
         except Exception as error:
             if not is_full(error):
                 raise
-            await self._delete_objects(ids)  # which makes the room that destroying a key needs
+            await self._delete_objects(ids)  # this frees the space that destroying a key needs
             await self._vault.erasures.destroy(keys, listed=False)
         await self._delete_objects(ids)
         await self._in_chunks(self._clear, ids)
@@ -251,7 +253,7 @@ class Sweeper:
         return await self._database.write(purge, savepoint=False)
 
     async def _purge_day_counts(self, now: float) -> int:
-        # Two days back is over everywhere on earth.
+        # Two days ago has ended in every time zone.
         oldest = datetime.datetime.fromtimestamp(now - 2 * DAY, datetime.UTC).date().isoformat()
         if await self._database.one("SELECT 1 FROM day_counts WHERE day < :oldest LIMIT 1", oldest=oldest):
             return await self._database.write(
@@ -263,7 +265,7 @@ class Sweeper:
     async def _in_chunks(
         self, job: Callable[[Transaction, Sequence[int]], Awaitable[None]], ids: Sequence[int], size: int = 10
     ) -> None:
-        """Small pieces, as each is a stretch of statements that the event loop waits for."""
+        """Run a job in small pieces, as the event loop waits during each piece."""
         for start in range(0, len(ids), size):
             chunk = ids[start : start + size]
 
@@ -275,7 +277,7 @@ class Sweeper:
     # -- orphans: what a crash left behind
 
     async def _sweep_objects(self, folder: str, before: float) -> int:
-        """Delete objects that no row names. Walks on from where the last round ended."""
+        """Delete objects that no row names. Continues where the last round ended."""
         limit = self._retention.round
         entries = await self._objects.entries(folder, self._after_object[folder], limit)
         self._after_object[folder] = entries[-1].name if len(entries) == limit else ""
@@ -298,7 +300,7 @@ class Sweeper:
             return await self._found("SELECT 1 FROM sessions WHERE id = :id AND has_photo = 1", id=number)
         if name == "video":
             return await self._found("SELECT 1 FROM sessions WHERE id = :id AND has_evidence = 1", id=number)
-        # The first part of the name is the attempt, which makes this a look-up in one attempt's rows.
+        # The first part of the name is the attempt, so this is a look-up in one attempt's rows.
         attempt = name.split("-", 1)[0]
         if name == measured_object(int(attempt) if attempt.isdecimal() else 0):
             return await self._found(
@@ -331,7 +333,7 @@ class Sweeper:
         return await self._found(f"SELECT 1 FROM sessions WHERE id = :id AND {column}", id=subject.id)
 
     async def _sweep_keyless(self, now: float) -> int:
-        """Bury sessions and delete persons whose key was destroyed: a restored backup may bring them back."""
+        """Delete sessions and persons whose key was destroyed: a restored backup may have brought them back."""
         count = 0
         for table, kind, column in (
             ("sessions", Kind.SESSION, "token IS NOT NULL"),

@@ -1,4 +1,4 @@
-"""Tables out of SQLite into PostgreSQL, a row at a time, and the proof that both hold the same rows."""
+"""Copies tables from SQLite to PostgreSQL, row by row, and verifies that both hold the same rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FETCHED = 2000
 
 
 class TableSource(NamedTuple):
-    """`rows`: the statement that reads them from SQLite, in the order of `columns`."""
+    """`rows`: the statement that reads the rows from SQLite, in the order of `columns`."""
 
     name: str
     columns: tuple[str, ...]
@@ -25,7 +25,7 @@ class TableSource(NamedTuple):
 
 
 class CopiedTable(NamedTuple):
-    """`digest`: 64 hex digits, the same for the same rows in whatever order and engine."""
+    """`digest`: 64 hex digits, the same for the same rows in any order and engine."""
 
     name: str
     rows: int
@@ -33,14 +33,14 @@ class CopiedTable(NamedTuple):
 
 
 class RowDigest:
-    """Counts rows, and adds up their hashes: no side has to sort, and two collations need not agree."""
+    """Counts rows and adds up their hashes, so that neither side has to sort and collations need not agree."""
 
     def __init__(self) -> None:
         self.rows = 0
         self._sum = 0
 
     def add(self, row: Row) -> None:
-        # Numbers, texts and bytes as Python writes them: 1, 1.0 and '1' differ.
+        # Numbers, texts and bytes in Python's notation: 1, 1.0 and '1' differ.
         self._sum += int.from_bytes(hashlib.sha256(repr(row).encode()).digest(), "big")
         self.rows += 1
 
@@ -54,7 +54,7 @@ class RowDigest:
 
 
 def tables_in_order(target: psycopg.Connection[Row]) -> list[TableSource]:
-    """The tables of the target's schema, each behind those that it refers to."""
+    """Return the tables of the target's schema, each after those that it refers to."""
     columns: dict[str, list[str]] = {}
     for table, column in target.execute(
         "SELECT table_name, column_name FROM information_schema.columns"
@@ -74,9 +74,9 @@ def tables_in_order(target: psycopg.Connection[Row]) -> list[TableSource]:
 
 
 def copy_table(source: sqlite3.Connection, target: psycopg.Connection[Row], table: TableSource) -> CopiedTable:
-    """Copy every row inside the target's transaction, read back what it holds then, and compare.
+    """Copy every row inside the target's transaction, read them back, and compare.
 
-    Raises StoreError where SQLite holds what PostgreSQL does not take, or where the two differ.
+    Raises StoreError if PostgreSQL does not accept a row, or if the two differ.
     """
     sent = RowDigest()
     try:
@@ -84,7 +84,7 @@ def copy_table(source: sqlite3.Connection, target: psycopg.Connection[Row], tabl
             for row in source.execute(table.rows):
                 sent.add(row)
                 copy.write_row(row)
-    except (psycopg.DataError, psycopg.IntegrityError) as error:  # whose texts may hold a row
+    except (psycopg.DataError, psycopg.IntegrityError) as error:  # its text may contain a row
         raise StoreError(
             f"PostgreSQL does not take row {sent.rows} of {table.name} or one before it: "
             f"{type(error).__name__} ({error.sqlstate})"
@@ -106,7 +106,7 @@ def rows_of(target: psycopg.Connection[Row], table: TableSource) -> Iterator[Row
 
 
 def go_on_counting(source: sqlite3.Connection, target: psycopg.Connection[Row]) -> None:
-    """Numbers that PostgreSQL gives next follow those that SQLite gave, those of rows that are gone too."""
+    """Let PostgreSQL's next numbers follow those that SQLite gave, deleted rows included."""
     given: dict[str, int] = dict(source.execute("SELECT name, seq FROM sqlite_sequence"))
     counted = target.execute(
         "SELECT table_name, column_name, pg_get_serial_sequence(table_name, column_name)"

@@ -18,7 +18,7 @@ from renzheng.verification.records import NoRoomError
 from renzheng.verification.session import FrameRecord
 
 READ_AT_ONCE = 8
-"""Objects of frames that are read side by side."""
+"""Objects of frames that are read concurrently."""
 _FRAME_COLUMNS = "sequence, step, nonce, received_at, digest, object, start, size"
 
 
@@ -27,14 +27,15 @@ def _frame_field(attempt: int, sequence: int) -> str:
 
 
 def measured_object(attempt: int) -> str:
-    """The name of what was measured live of an attempt's frames."""
+    """Return the name of the object with an attempt's live measurements."""
     return f"{attempt:03d}-measured"
 
 
 def _seal_frames(
     sealer: Sealer, attempt: int, frames: Sequence[tuple[FrameRecord, bytes]]
 ) -> tuple[bytes, list[tuple[int, int]]]:
-    """One object out of several frames, each sealed for itself, and where each begins and how long it is."""
+    """Make one object from several frames, each sealed by itself. Returns it, and where each frame begins and its
+    length."""
     sealed = [sealer.seal(_frame_field(attempt, record.sequence), jpeg) for record, jpeg in frames]
     places: list[tuple[int, int]] = []
     start = 0
@@ -55,7 +56,7 @@ def _open_frames(
 
 
 class Transcripts(Context):
-    """Objects are written, and durable, before the rows that name them; what a crash leaves over is swept."""
+    """Writes objects durably before the rows that name them. What a crash leaves over is swept."""
 
     async def store_frames(
         self,
@@ -64,10 +65,10 @@ class Transcripts(Context):
         frames: Sequence[tuple[FrameRecord, bytes]],
         socket: int | None = None,
     ) -> bool:
-        """Durable when it returns True. False, and nothing stored, where the attempt is no longer current, or another
-        socket has the session.
+        """Store frames; durable when it returns True.
 
-        A frame whose sequence is stored already stays as it was. Raises NoRoomError where the disk is all but full.
+        False, and nothing stored, if the attempt is no longer current or another socket has the session. A frame whose
+        sequence is already stored is not changed. Raises NoRoomError if the disk is almost full.
         """
         if not frames:
             return await self._is_current(session_id, attempt)
@@ -78,7 +79,7 @@ class Transcripts(Context):
         if not await self._is_current(session_id, attempt):
             return False
         content, places = await asyncio.to_thread(_seal_frames, sealer, attempt, frames)
-        # A name of its own: a device that sends again after a lost answer must not overwrite what rows point at.
+        # A new name each time: a device that sends again after a lost answer must not overwrite what rows point at.
         name = f"{attempt:03d}-{frames[0][0].sequence:010d}-{self._entropy(4).hex()}"
         path = f"{session_folder(session_id)}/{name}"
         with self._room.taking(len(content), BEGUN):
@@ -100,7 +101,7 @@ class Transcripts(Context):
         ]
 
         async def add(tx: Transaction) -> bool:
-            current = await tx.one(  # and it stays so until these frames are in: who hands in meanwhile waits
+            current = await tx.one(  # and it stays current until these frames are stored: a concurrent submit waits
                 "SELECT 1 FROM sessions WHERE id = :session_id AND attempt = :attempt AND state = 'capturing'"
                 f" AND {HELD} FOR UPDATE",
                 session_id=session_id,
@@ -133,9 +134,9 @@ class Transcripts(Context):
         return await self._database.one(sql, session_id=session_id, attempt=attempt) is not None
 
     async def frames(self, session_id: int, attempt: int) -> list[tuple[FrameRecord, bytes]]:
-        """The opened JPEGs of an attempt in the order of their sequence. Empty where the evidence is gone.
+        """Return the opened JPEGs of an attempt in the order of their sequence. Empty if the evidence is gone.
 
-        Raises DamagedError where an object is missing or changed.
+        Raises DamagedError if an object is missing or changed.
         """
         rows = await self._database.all(
             f"SELECT {_FRAME_COLUMNS} FROM frames"
@@ -148,7 +149,7 @@ class Transcripts(Context):
     async def newest_frames(
         self, session_id: int, attempt: int, step: int, most: int
     ) -> list[tuple[FrameRecord, bytes]]:
-        """As `frames`, the last `most` of one step."""
+        """Return the last `most` frames of one step; otherwise as `frames`."""
         rows = await self._database.all(
             f"SELECT {_FRAME_COLUMNS} FROM frames"
             " WHERE session_id = :session_id AND attempt = :attempt AND step = :step ORDER BY sequence DESC"
@@ -161,10 +162,10 @@ class Transcripts(Context):
         return await self._opened_frames(session_id, attempt, rows[::-1])
 
     async def seen_before(self, session_id: int, attempt: int) -> int:
-        """How many frames of an attempt the account had got before, byte for byte, in another session or attempt.
+        """Return how many frames of an attempt the account has received before, byte for byte, in another attempt.
 
-        No camera takes one picture twice. What is known of earlier frames goes with their evidence, and no account's
-        frames are looked for among another's.
+        No camera takes the same picture twice. Digests of earlier frames are deleted with their evidence, and are never
+        compared across accounts.
         """
         sql = (
             "SELECT count(*) FROM frames AS mine JOIN sessions AS own ON own.id = mine.session_id"
@@ -179,7 +180,8 @@ class Transcripts(Context):
         return int(row[0]) if row else 0
 
     async def stored_frames(self, session_id: int, attempt: int) -> tuple[int, int, int]:
-        """How many frames of an attempt are stored, the last one's sequence (-1 where there is none), their bytes."""
+        """Return how many frames of an attempt are stored, the last one's sequence (-1 if there is none), and their
+        bytes."""
         row = await self._database.one(
             "SELECT count(*), coalesce(max(sequence), -1), coalesce(sum(size), 0) FROM frames"
             " WHERE session_id = :session_id AND attempt = :attempt",
@@ -198,7 +200,7 @@ class Transcripts(Context):
         opened: list[tuple[FrameRecord, bytes]] = []
         names = list(dict.fromkeys(row[5] for row in rows))
         for begin in range(0, len(names), READ_AT_ONCE):
-            # In portions, so that sealed and opened frames are not all held at once.
+            # In portions, so that sealed and opened frames are not all in memory at once.
             packs = await self._packs(session_id, names[begin : begin + READ_AT_ONCE])
             portion = [row for row in rows if row[5] in packs]
             opened += await asyncio.to_thread(_open_frames, sealer, attempt, portion, packs)
@@ -213,9 +215,9 @@ class Transcripts(Context):
         return packs
 
     async def keep_measured(self, session_id: int, attempt: int, measured: dict[bytes, bytes]) -> None:
-        """Keep what was measured of an attempt's frames, by their digests, sealed beside them until it is judged.
+        """Store live measurements of an attempt's frames, by their digests, sealed until the attempt is judged.
 
-        Nothing once the evidence is gone, and where there is no room: it can all be measured again.
+        Nothing is stored if the evidence is gone or there is no room: everything can be measured again.
         """
         try:
             sealer = await self._evidence(session_id)
@@ -233,7 +235,7 @@ class Transcripts(Context):
             await self._objects.put(f"{session_folder(session_id)}/{name}", content)
 
     async def measured(self, session_id: int, attempt: int) -> dict[bytes, bytes]:
-        """What `keep_measured` kept; empty where there is nothing, or what is there is damaged."""
+        """Return what `keep_measured` stored; empty if there is nothing, or it is damaged."""
         name = measured_object(attempt)
         try:
             content = await self._opened(session_id, name, name, slice(None))
@@ -242,11 +244,11 @@ class Transcripts(Context):
         return {} if content is None else msgpack.decode(content, type=dict[bytes, bytes])
 
     async def forget_measured(self, session_id: int, attempt: int) -> None:
-        """Its verdict is recorded: whoever judges it again measures it again."""
+        """Delete the measurements after the verdict is recorded. A later judgement measures again."""
         await self._objects.delete(f"{session_folder(session_id)}/{measured_object(attempt)}")
 
     async def frame(self, session_id: int, attempt: int, sequence: int) -> bytes | None:
-        """One frame's JPEG; None where there is none, or no longer."""
+        """Return one frame's JPEG; None if there is none, or no longer."""
         row = await self._database.one(
             "SELECT object, start, size FROM frames WHERE session_id = :session_id AND attempt = :attempt"
             " AND sequence = :sequence",
@@ -260,15 +262,15 @@ class Transcripts(Context):
         return await self._opened(session_id, name, _frame_field(attempt, sequence), slice(start, start + size))
 
     async def photo(self, session_id: int) -> bytes | None:
-        """The photo that came with the token; None where none came, or no longer."""
+        """Return the photo that came with the token; None if none came, or no longer."""
         return await self._opened(session_id, "photo", "photo", slice(None))
 
     async def video(self, session_id: int) -> bytes | None:
-        """The evidence video, where it was muxed before."""
+        """Return the evidence video, if it was made before."""
         return await self._opened(session_id, "video", "video", slice(None))
 
     async def keep_video(self, session_id: int, mp4: bytes) -> None:
-        """Keep a muxed video for the next who asks, where there is room; nothing once the evidence is gone."""
+        """Store a video for later calls, if there is room. Nothing is stored if the evidence is gone."""
         try:
             sealer = await self._evidence(session_id)
         except ErasedError:
@@ -280,7 +282,7 @@ class Transcripts(Context):
         )
         if owner is None:
             return
-        with contextlib.suppress(NoRoomError):  # the result that asks for it does not depend on that
+        with contextlib.suppress(NoRoomError):  # the result for which it was made does not depend on it
             await evidence_use.check(self._database, owner[0], content.size)
             with self._room.taking(content.size):
                 await self._objects.put(path, content)

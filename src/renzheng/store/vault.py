@@ -1,11 +1,11 @@
 """Envelope encryption at rest. Each subject has a data key of its own, wrapped by the master key.
 
-The master key is a file in the keys folder, in the clear or sealed. The wrapped data keys lie apart from the records,
-so that a copy of the records alone is worth nothing and destroying one key erases one subject wherever its records
-were copied to. Nothing is cached: a key that was destroyed by another process opens nothing from that moment on.
+The master key is a file in the keys folder, in the clear or sealed. The wrapped data keys lie apart from the records.
+So a copy of the records alone opens nothing, and destroying one key erases one subject wherever its records were copied
+to. Nothing is cached: after another process destroys a key, it opens nothing.
 
-AES-256-GCM with 96-bit random nonces. One data key seals a few thousand blobs at most; one master key may wrap
-2^32 data keys (NIST SP 800-38D, 8.3), after which it has to be rotated.
+AES-256-GCM with 96-bit random nonces. One data key seals a few thousand blobs at most; one master key may wrap 2^32
+data keys (NIST SP 800-38D, 8.3), after which it has to be rotated.
 """
 
 from __future__ import annotations
@@ -38,36 +38,36 @@ LOOKUP = Subject(Kind.LOOKUP, 0)
 
 
 class Erasures(Protocol):
-    """Destroys data keys, and lists what was destroyed because somebody asked for it."""
+    """Destroys data keys, and lists those that somebody asked to destroy."""
 
     async def destroy(self, subjects: Sequence[Subject], *, listed: bool = True) -> bool:
-        """Erase. Nothing of the subjects opens when it returns; False where wrapped keys wait to be overwritten.
+        """Erase. Nothing of the subjects opens when it returns. False if wrapped keys still wait to be overwritten.
 
-        `listed=False` is for retention and orphans, which a restore brings about again by itself.
+        `listed=False` is for retention and orphans, which happen again by themselves after a restore.
         """
         ...
 
     async def is_clean(self) -> bool:
-        """Whether no wrapped key that was erased waits to be overwritten."""
+        """Return whether no wrapped key that was erased waits to be overwritten."""
         ...
 
     async def clean(self, seconds: float = 0) -> bool:
-        """Overwrite what waits, for at most so long. False where some still does."""
+        """Overwrite what waits, for at most `seconds`. False if something still waits."""
         ...
 
     async def replay(self, erasures: Path) -> int:
-        """Erase again what a newer list says. Returns how many entries were new. Raises StoreError."""
+        """Erase again what a newer list contains. Returns how many entries were new. Raises StoreError."""
         ...
 
     async def forget(self, before: float) -> int:
-        """Drop entries that no backup is old enough to need. Returns how many."""
+        """Delete entries that no backup is old enough to need. Returns how many."""
         ...
 
 
 class Vault(ABC):
-    """The keys, open. `clock`: unix seconds. `entropy`: gives that many unpredictable bytes.
+    """The open keys. `clock`: unix seconds. `entropy(n)`: returns n unpredictable bytes.
 
-    `seals`: what opens the master keys' files; the first seals new ones.
+    `seals`: open the master keys' files; the first seals new ones.
     """
 
     erasures: Erasures
@@ -91,12 +91,12 @@ class Vault(ABC):
     @property
     @abstractmethod
     def id(self) -> str:
-        """Names this set of keys; records remember which one they were sealed with."""
+        """The name of this set of keys. Records store the name of the set that sealed them."""
 
     @property
     @abstractmethod
     def place(self) -> str:
-        """Where the wrapped keys are, for sentences."""
+        """A description of where the wrapped keys are, for sentences."""
 
     @abstractmethod
     async def stop(self) -> None:
@@ -105,7 +105,7 @@ class Vault(ABC):
     # -- wrapping
 
     def _open_masters(self, *, has_keys: bool) -> None:
-        """Read the master keys. The first is made where there are no wrapped keys yet. Raises KeysRefusedError."""
+        """Read the master keys. The first is made if there are no wrapped keys yet. Raises KeysRefusedError."""
         known = generations(self.folder)
         if not known and has_keys:
             raise KeysRefusedError(
@@ -133,7 +133,7 @@ class Vault(ABC):
             ) from None
 
     def check(self, subject: Subject, wrapped: bytes, generation: int) -> None:
-        """Raises KeysRefusedError where a wrapped key does not open under its master key."""
+        """Raise KeysRefusedError if a wrapped key does not open under its master key."""
         self._unwrap(subject, wrapped, generation)
 
     def _have_master(self, generation: int) -> int:
@@ -143,19 +143,19 @@ class Vault(ABC):
         return generation
 
     def _make_lookup(self, generation: int) -> bytes:
-        """The wrapped key of the keyed hash, for a new set of keys."""
+        """Return the wrapped key of the keyed hash, for a new set of keys."""
         return self._wrap(LOOKUP, self._entropy(KEY_BYTES), generation)
 
     def prepare(self, current: int) -> int:
-        """Make the master key that the rotation after `current` uses, so that every machine can have it by then.
+        """Make the master key for the rotation after `current`, so that every machine can have it by then.
 
-        Returns its generation. One that is there already is kept.
+        Returns its generation. One that exists already is kept.
         """
         with file_lock(self.folder / "lock"):
             return self._next_master(current)
 
     def _next_master(self, current: int) -> int:
-        """The generation after `current`: one that was prepared, or a new one. Under the folder's lock."""
+        """Return the generation after `current`: a prepared one, or a new one. Called under the folder's lock."""
         newest = max(generations(self.folder))
         if newest > current:
             return self._have_master(newest)
@@ -173,13 +173,13 @@ class Vault(ABC):
     # -- keys of subjects
 
     def draw(self, subject: Subject) -> Sealer:
-        """A new data key, in memory only: `keep` it in the write that stores what was sealed with it."""
+        """Make a new data key, in memory only. Call `keep` in the write that stores what was sealed with it."""
         return Sealer(subject, self._entropy(KEY_BYTES), self._entropy)
 
     async def keep(self, sealer: Sealer) -> None:
         """Store a drawn key; only inside a job that was handed in with `keys=True`.
 
-        Raises ConflictError where the subject has another key: what was sealed with the drawn one would never open.
+        Raises ConflictError if the subject has another key: what was sealed with the drawn one could never be opened.
         """
         subject = sealer.subject
         there = await self._put(subject, self._wrap(subject, sealer._key, self._current))
@@ -187,20 +187,20 @@ class Vault(ABC):
             raise ConflictError(f"{subject.kind.name.lower()} {subject.id} has another data key")
 
     async def ensure(self, subject: Subject) -> None:
-        """As `keep`, a new key for a subject that has none; one that is there stays."""
+        """Make and store a key for a subject that has none. An existing key stays."""
         await self._put(subject, self._wrap(subject, self._entropy(KEY_BYTES), self._current))
 
     async def of(self, subject: Subject) -> Sealer:
-        """The sealer of a stored key. Raises ErasedError."""
+        """Return the sealer of a stored key. Raises ErasedError."""
         found = await self._find(subject)
         if found is not None and found[1] not in self._masters and not master_path(self.folder, found[1]).exists():
-            found = await self._find(subject)  # a rotation ended in between
+            found = await self._find(subject)  # a rotation ended meanwhile
         if found is None:
             raise ErasedError(f"the data of {subject.kind.name.lower()} {subject.id} was erased")
         return Sealer(subject, self._unwrap(subject, *found), self._entropy)
 
     async def of_or_draw(self, subject: Subject) -> tuple[Sealer, bool]:
-        """As `of`; where the subject has no key, as `draw`, and whether it was drawn."""
+        """Return the stored key's sealer, or a newly drawn one if there is none; and whether it was drawn."""
         is_new = not await self.has(subject)
         return (self.draw(subject) if is_new else await self.of(subject)), is_new
 
@@ -209,50 +209,54 @@ class Vault(ABC):
 
     @abstractmethod
     async def _find(self, subject: Subject) -> tuple[bytes, int] | None:
-        """A wrapped key, and the generation of the master key that it is wrapped under."""
+        """Return a wrapped key, and the generation of the master key that wraps it."""
 
     @abstractmethod
     async def _put(self, subject: Subject, wrapped: bytes) -> tuple[bytes, int] | None:
-        """Store it. Where there is one already, that stays, and is given as by `_find`."""
+        """Store a wrapped key. If there is one already, that one stays and is returned, as by `_find`."""
 
     @abstractmethod
     async def generation(self) -> int:
-        """The number of the master key that data keys are wrapped under now."""
+        """Return the generation of the master key that wraps data keys now."""
 
     @abstractmethod
     async def recoverable(self) -> int:
-        """How many keys were erased, as somebody asked for it, since the master key was made, and may still lie in
-        logs and copies of the database: whoever has those and the master key could open them until the rotation."""
+        """Return how many keys, erased on request since the master key was made, may still be in logs and copies.
+
+        Somebody who has those and the master key could open them until the rotation.
+        """
 
     @abstractmethod
     async def count(self) -> int:
-        """How many data keys there are."""
+        """Return how many data keys there are."""
 
     @abstractmethod
     async def subjects(self, kind: Kind, after: int, before: float, limit: int) -> list[Subject]:
-        """Keys of a kind by rising id, those made before a time: for the sweeper's search for orphans."""
+        """Return subjects of a kind by rising id whose keys were made before a time: for the sweeper's search for
+        orphans."""
 
     @abstractmethod
     def mark(self, name: str) -> bool:
-        """Whether a mark of this name was set in these keys."""
+        """Return whether a mark of this name was set in these keys."""
 
     @abstractmethod
     def set_mark(self, name: str) -> None:
-        """Set a mark for good; while the store is opened."""
+        """Set a mark permanently, while the store is opened."""
 
     @abstractmethod
     def rotate(self, chunk: int = 1000) -> int:
-        """Make a new master key, wrap every data key under it, delete the old ones. Returns how many were wrapped.
+        """Make a new master key, wrap every data key under it, and delete the old ones. Returns how many were wrapped.
 
-        Works beside a running server and can be repeated after a crash. What was sealed stays as it is.
+        It works beside a running server and can be repeated after a crash. Sealed content does not change.
         """
 
     def digest(self, purpose: str, value: str) -> bytes:
-        """A keyed hash for look-ups, 16 bytes: BLAKE2b under a key of its own. `purpose`: up to 16 characters."""
+        """Return a keyed hash for look-ups, 16 bytes: BLAKE2b under a key of its own. `purpose`: up to 16
+        characters."""
         keyed = self._digests.get(purpose)
         if keyed is None:
             keyed = hashlib.blake2b(digest_size=DIGEST_BYTES, key=self._lookup, person=purpose.encode())
             self._digests[purpose] = keyed
-        state = keyed.copy()  # the key is half of the work, and done once
+        state = keyed.copy()  # keying is half of the work, so it is done once
         state.update(value.encode())
         return state.digest()

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from renzheng.operations import imports
+from renzheng.store import imports as imports_of_store
 from renzheng.store.accounts import RefusedError
 from renzheng.store.imports import ImportState
-from renzheng.store.sealer import Kind, Subject
+from renzheng.store.sealer import Kind, Sealer, Subject
 from renzheng.verification.identity import is_id_card
 from tests.management.conftest import House
 from tests.support.stores import sqlite_of
@@ -188,6 +189,65 @@ async def test_wrong_parts_are_refused_by_name(house: House) -> None:
         assert await house.code("PutImportPart", part | change) == code, change
     await put(house, one, 1, b"\xff\xfe\x00 no text")
     assert await house.code("CheckImport", one) == "OperationDenied"
+
+
+async def test_a_table_that_would_fill_the_memory_is_refused_before_it_is_read(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert imports.MAX_ROWS <= 100_000
+    monkeypatch.setattr(imports, "MAX_ROWS", 1000)
+    one = await begin(house)
+    await put(house, one, 1, b"id_card,name\n" + b",\n" * 1000)
+    checked = await house.do("CheckImport", one)
+    assert (checked["TotalCount"], len(checked["Faults"])) == (2000, 1000)
+    await put(house, one, 2, b",\n")
+    assert await house.code("CheckImport", one) == "OperationDenied"
+    failed = await committed(house, one)
+    assert (failed["State"], failed["Trouble"]) == (
+        "failed",
+        "the table has more than 1000 rows: split it into several imports",
+    )
+    for part in range(1, 4):
+        await put(house, one, part, b"x" * (6 * 1024 * 1024))
+    read: list[int] = []
+    monkeypatch.setattr(type(house.store.imports), "data", lambda *_: read.append(1))
+    assert await house.code("CheckImport", one) == "OperationDenied"
+    assert not read
+
+
+async def test_of_an_account_one_table_is_read_at_a_time(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = await begin(house)
+    await put(house, one, 1, table([(number(1), "甲", "")]))
+    under_way, most = 0, 0
+    data = type(house.store.imports).data
+
+    async def counted(*given: Any) -> bytes:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0)
+        content = await data(*given)
+        under_way -= 1
+        return content
+
+    monkeypatch.setattr(type(house.store.imports), "data", counted)
+    for checked in await asyncio.gather(*(house.do("CheckImport", one) for _ in range(8))):
+        assert checked["Good"] == 1
+    assert most == 1
+
+
+async def test_describing_an_import_opens_none_of_its_names(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked for again and again while it goes on, and may have 100,000 parts."""
+    one = await begin(house)
+    for part in range(1, 4):
+        await put(house, one, part, PHOTO, f"{part}.jpg")
+    monkeypatch.setattr(imports_of_store, "_PAGE", 2)
+    assert [part.name for part in await house.store.imports.parts(house.account.id, one["ImportId"])] == [
+        "1.jpg", "2.jpg", "3.jpg",
+    ]  # fmt: skip
+    monkeypatch.setattr(Sealer, "open", None)
+    described = (await house.do("DescribeImport", one))["Import"]
+    assert (described["Parts"], described["Bytes"]) == (3, 3 * len(PHOTO))
 
 
 async def test_two_who_commit_at_once_enrol_once(house: House) -> None:

@@ -81,6 +81,8 @@ CHINESE = {
     "account {} has an unlimited balance; make it prepaid first": "账号 {} 不限次数，请先改为预付",
     "a limit is 0 to 1000000 requests a second, not {}": "限额为每秒 0 至 1000000 次请求，不能是 {}",
     "evidence is limited to 0 to {} bytes, not {}": "影像限额为 0 至 {} 字节，不能是 {}",
+    "the table has more than {} rows: split it into several imports": "表格超过 {} 行，请拆分后分多次导入",
+    "the table has more than {} bytes: split it into several imports": "表格超过 {} 字节，请拆分后分多次导入",
     "the CSV file is neither UTF-8 nor GB 18030": "CSV 文件既不是 UTF-8 也不是 GB 18030 编码",
     "the import has problems; nothing was stored": "导入内容有误，未登记任何人",
     "the heading (row 1) lacks {}; it is {}": "表头（第 1 行）缺少 {}，应为 {}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -19,8 +20,16 @@ from renzheng.store.imports import TAKES_PARTS, Import, ImportState, Part, PartK
 from renzheng.store.open import Store
 from renzheng.verification.records import NoRoomError
 
+MAX_TABLE_BYTES = 16 * 1024 * 1024
+"""Bytes of all parts of a table. It is parsed in memory."""
+MAX_ROWS = 100_000
+"""Rows of a table. A row of two bytes can cause several faults of a hundred bytes each."""
 Look = Callable[[bytes], Awaitable[str | None]]
 """What is wrong with a photo, as the judge would see it; None where nothing is."""
+
+
+_reading: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+"""One lock per account: parsing takes several times the memory of the table, so each account has one at a time."""
 
 
 class ImportView(msgspec.Struct, rename="pascal", frozen=True):
@@ -49,7 +58,7 @@ class FaultView(msgspec.Struct, rename="pascal", frozen=True):
 
 
 async def view_of(store: Store, found: Import) -> ImportView:
-    parts = await store.imports.parts(found.account_id, found.id)
+    parts, size = await store.imports.size(found.account_id, found.id)
     return ImportView(
         found.id,
         found.account_id,
@@ -58,8 +67,8 @@ async def view_of(store: Store, found: Import) -> ImportView:
         found.replaces,
         found.created_at,
         found.changed_at,
-        len(parts),
-        sum(part.size for part in parts),
+        parts,
+        size,
         found.total,
         found.done,
         found.trouble,
@@ -103,8 +112,10 @@ async def check(store: Store, account_id: int, import_id: int, look: Look | None
     tables = [part for part in parts if part.kind is PartKind.TABLE]
     if not tables:
         raise RefusedError("there is no table yet: upload a part of the kind table")
-    content = b"".join([await store.imports.data(account_id, import_id, part) for part in tables])
-    lines: list[ImportRow | Problem] = await asyncio.to_thread(lambda: list(read_lines(content, _Photos(parts))))
+    if sum(part.size for part in tables) > MAX_TABLE_BYTES:
+        raise RefusedError(f"the table has more than {MAX_TABLE_BYTES} bytes: split it into several imports")
+    async with _reading.setdefault(account_id, asyncio.Lock()):
+        lines = await _read(store, found, tables, _Photos(parts))
     # Once enrolling had begun, the row after the last that was counted may be enrolled too.
     done = found.done + int(found.total > 0)
     plan = await plan_of(store.identities, account_id, lines, replace=found.replaces, done=done)
@@ -117,6 +128,11 @@ async def check(store: Store, account_id: int, import_id: int, look: Look | None
             if fault is not None:
                 faults[line.row] = fault
     return plan.without(faults)
+
+
+async def _read(store: Store, found: Import, tables: list[Part], photos: _Photos) -> list[ImportRow | Problem]:
+    content = b"".join([await store.imports.data(found.account_id, found.id, part) for part in tables])
+    return await asyncio.to_thread(lambda: list(read_lines(content, photos, MAX_ROWS)))
 
 
 async def begin(store: Store, account_id: int, import_id: int) -> Import:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,8 +112,11 @@ def check_photo(path: Path, most_bytes: int) -> str | None:
     return None
 
 
-def read_lines(content: bytes, photos: PhotoSource | None) -> Iterator[ImportRow | Problem]:
-    """Yield the rows of a CSV file and its problems. Raises RefusedError if it is not a CSV file."""
+def read_lines(content: bytes, photos: PhotoSource | None, most: float = math.inf) -> Iterator[ImportRow | Problem]:
+    """Yield the rows of a CSV file and its problems.
+
+    Raises RefusedError if it is not a CSV file, or has more than `most` rows.
+    """
     reader = csv.DictReader(io.StringIO(_decoded(content), newline=""), restkey="", restval="", strict=True)
     try:
         heading = [(name or "").strip() for name in reader.fieldnames or ()]
@@ -120,7 +124,9 @@ def read_lines(content: bytes, photos: PhotoSource | None) -> Iterator[ImportRow
         if missing:
             raise RefusedError(f"the heading (row 1) lacks {' and '.join(missing)}; it is {','.join(FIELDS)}")
         reader.fieldnames = heading
-        for values in reader:
+        for number, values in enumerate(reader):
+            if number >= most:
+                raise RefusedError(f"the table has more than {most} rows: split it into several imports")
             yield from _line(reader.line_num, values, photos)
     except csv.Error:
         yield Problem(reader.line_num, "row", "the row is not CSV")
@@ -188,25 +194,26 @@ async def plan_of(
 ) -> ImportPlan:
     """Return what enrolling these rows would do. `done`: good rows that this import has already enrolled."""
     lines: list[ImportRow] = []
-    problems = [item for item in found if isinstance(item, Problem)]
+    problems: list[Problem] = []  # in the order of rows, as `found` is
     first: dict[str, int] = {}
     replaced = 0
-    for line in found:
+    for number, line in enumerate(found):
+        if number % 100 == 99:
+            await asyncio.sleep(0)  # one look-up per row, so that others are served in between
         if isinstance(line, Problem):
+            problems.append(line)
             continue
         if line.id_card in first:
             problems.append(Problem(line.row, "id_card", f"it is the same as in row {first[line.id_card]}"))
             continue
         first[line.id_card] = line.row
-        if len(lines) % 100 == 99:
-            await asyncio.sleep(0)  # one look-up per row, so that others are served in between
         if len(lines) >= done and await identities.is_enrolled(account_id, line.id_card):
             if not replace:
                 problems.append(Problem(line.row, "id_card", "this person is enrolled already"))
                 continue
             replaced += 1
         lines.append(line)
-    return ImportPlan(tuple(lines), tuple(sorted(problems, key=lambda p: (p.row, p.field))), replaced)
+    return ImportPlan(tuple(lines), tuple(problems), replaced)
 
 
 async def carry_out(identities: Identities, account_id: int, planned: ImportPlan, *, replace: bool = False) -> int:

@@ -22,6 +22,7 @@ from renzheng.store.sealer import ErasedError, Kind, Subject
 from renzheng.store.vault import Vault
 
 MAX_PARTS = 100_000
+_PAGE = 500  # parts per query
 _COLUMNS = "id, account_id, author, state, replaces, created_at, changed_at, total, done, trouble"
 
 
@@ -170,20 +171,36 @@ class Imports:
     async def parts(self, account_id: int, import_id: int) -> list[Part]:
         """Return the parts by rising number; none if the import has ended. Raises NotFoundError."""
         await self.get(account_id, import_id)
-        rows = await self._database.all(
-            "SELECT number, kind, sealed, size, digest FROM import_parts WHERE import_id = :id ORDER BY number",
-            id=import_id,
-        )
-        if not rows:
-            return []
+        found: list[Part] = []
         try:
             sealer = await self._vault.of(Subject(Kind.IMPORT, import_id))
         except ErasedError:  # the import ends at this moment: first its key is destroyed, then its rows are deleted
             return []
-        return [
-            Part(number, PartKind(kind), sealer.open(f"name:{number}", sealed).decode(), size, digest)
-            for number, kind, sealed, size, digest in rows
-        ]
+        while True:
+            rows = await self._database.all(
+                "SELECT number, kind, sealed, size, digest FROM import_parts WHERE import_id = :id"
+                " AND number > :after ORDER BY number LIMIT :limit",
+                id=import_id,
+                after=found[-1].number if found else 0,
+                limit=_PAGE,
+            )
+            found += [
+                Part(number, PartKind(kind), sealer.open(f"name:{number}", sealed).decode(), size, digest)
+                for number, kind, sealed, size, digest in rows
+            ]
+            if len(rows) < _PAGE:
+                return found
+            await asyncio.sleep(0)  # others are served in between
+
+    async def size(self, account_id: int, import_id: int) -> tuple[int, int]:
+        """Return the number of parts and their bytes; zeros for an import that is over. Raises NotFoundError."""
+        await self.get(account_id, import_id)
+        if not await self._vault.has(Subject(Kind.IMPORT, import_id)):  # it ends at this moment
+            return 0, 0
+        row = await self._database.one(
+            "SELECT count(*), coalesce(sum(size), 0) FROM import_parts WHERE import_id = :id", id=import_id
+        )
+        return (int(row[0]), int(row[1])) if row else (0, 0)
 
     async def data(self, account_id: int, import_id: int, part: Part) -> bytes:
         """Return the content of a part. Raises NotFoundError; RefusedError if it is damaged."""

@@ -69,6 +69,7 @@ class Server:
             "RENZHENG_OPERATOR_PORT": str(self.operator_port),
             "RENZHENG_CHALLENGE_LENGTH": "2",  # shorter than shipped: most tests are not about the challenge
             "RENZHENG_REQUESTS_PER_SECOND": "100000",  # a fast machine sends a file's requests within one second
+            "RENZHENG_VIDEO_WAIT_SECONDS": "50",  # on a busy machine a video takes longer than is waited for as shipped
             **{f"RENZHENG_{name.upper()}": str(value) for name, value in settings.items()},
         }
         self.process: subprocess.Popen[bytes] | Forked | None = None

@@ -1,1 +1,1 @@
-"""Accounts, keys, rules and balances. Pure; the store keeps them, the gateway is handed them."""
+"""The domain of tenants: accounts, keys, rules and balances. Pure; other rooms store and use them."""

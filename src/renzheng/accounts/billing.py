@@ -1,8 +1,8 @@
-"""What an account may: whether it is activated, and what it has left to pay verifications with.
+"""Whether an account is activated, and how many verifications it can still pay for.
 
-The unit is one verification, as Tencent Cloud's list of results counts them; there are no prices here. A balance
-is prepaid: it falls by one with every billed verdict. It may fall below zero, as a verification that began while
-something was left is always finished; what is below zero is owed.
+The unit is one verification, as Tencent Cloud's list of results counts them; there are no prices here. A balance is
+prepaid: it falls by one with every billed verdict. It may fall below zero, as a verification that began in time is
+always finished; the negative part is owed.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ class BillingRefusal(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class BillingStatus:
-    """`balance`: verifications left, below zero what is owed; None: unlimited."""
+    """`balance`: verifications left; below zero, those owed. None: unlimited."""
 
     active: bool = True
     balance: int | None = None
 
     @property
     def to_issue(self) -> BillingRefusal | None:
-        """Why no new token is issued: nothing is left to pay a further verification with."""
+        """Why no new token is issued: nothing is left to pay another verification with."""
         if not self.active:
             return BillingRefusal.NOT_ACTIVATED
         return BillingRefusal.IN_ARREARS if self.balance is not None and self.balance <= 0 else None
 
     @property
     def to_fetch(self) -> BillingRefusal | None:
-        """Why no result is handed out: verifications are owed. One that took the last of a balance is paid for."""
+        """Why no result is returned: verifications are owed. The one that took the last of a balance is paid for."""
         if not self.active:
             return BillingRefusal.NOT_ACTIVATED
         return BillingRefusal.IN_ARREARS if self.balance is not None and self.balance < 0 else None
 
 
 GOOD = BillingStatus()
-"""Activated, with an unlimited balance: what an account is unless told otherwise."""
+"""The default status: activated, with an unlimited balance."""

@@ -1,6 +1,6 @@
-"""An account's own bucket: where UseCos has its verifications' video and best frame delivered.
+"""An account's own bucket, to which UseCos delivers its verifications' video and best frame.
 
-Tencent COS by its S3 interface, or any other S3. What is delivered there is the customer's, in the clear.
+Tencent COS by its S3 interface, or any other S3. What is delivered there belongs to the customer, and is not encrypted.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ _PREFIX = re.compile(r"[A-Za-z0-9_.\-]+(/[A-Za-z0-9_.\-]+)*")
 
 
 class BucketRefusedError(ValueError):
-    """A bucket cannot be described like that; the text says why, for the operator."""
+    """The description of the bucket is not valid. The text says why, for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Where and how. `endpoint`: host, and port where it is another than the scheme's, without the bucket's name.
+    """A bucket's place, and the form of its addresses. `endpoint`: host, and the port if it is not the scheme's,
+    without the bucket's name.
 
-    `virtual`: the bucket's name is the first label of the host; else of the path. `public_base`: what addresses begin
-    with instead, such as a domain of the customer's own. `link_hours`: above 0, addresses are signed and good for so
-    long; at 0 they are plain, and the customer reads with keys of its own.
+    `virtual`: the bucket's name is the first label of the host; otherwise it is in the path. `public_base`: addresses
+    begin with it instead, for example with the customer's own domain. `link_hours`: above 0, addresses are signed and
+    valid for so long; at 0 they are plain, and the customer reads with keys of its own.
     """
 
     name: str
@@ -53,11 +54,11 @@ class Bucket:
         return f"{self.name}.{self.endpoint}" if self.virtual else self.endpoint
 
     def key(self, folder: str, name: str) -> str:
-        """The key of an object in a delivery's folder."""
+        """Return the key of an object in a delivery's folder."""
         return "/".join(part for part in (self.prefix, folder, name) if part)
 
     def address(self, key: str) -> str:
-        """The complete address of an object, as a result returns it; unsigned."""
+        """Return the complete address of an object, unsigned, as a result contains it."""
         if self.public_base:
             return f"{self.public_base.rstrip('/')}/{quote(key)}"
         scheme = "https" if self.secure else "http"
@@ -67,14 +68,14 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class BucketKey:
-    """A key that may put, get and delete in the bucket. Never shown."""
+    """A key that may put, get and delete in the bucket. It is never shown."""
 
     access_id: str = field(repr=False)
     secret: str = field(repr=False)
 
 
 def cos_bucket(name: str, region: str, prefix: str = "", public_base: str = "", link_hours: float = 0.0) -> Bucket:
-    """A bucket of Tencent COS: virtual-hosted, as COS refuses other requests to buckets made since 2024.
+    """Make a bucket of Tencent COS: virtual-hosted, as COS refuses other requests to buckets made since 2024.
 
     Raises BucketRefusedError, also for a name without its APPID.
     """
@@ -92,7 +93,7 @@ def s3_bucket(
     public_base: str = "",
     link_hours: float = 0.0,
 ) -> Bucket:
-    """A bucket of another S3 by its endpoint's address, `https://host[:port]`. Raises BucketRefusedError."""
+    """Make a bucket of another S3 from its endpoint's address, `https://host[:port]`. Raises BucketRefusedError."""
     parts = split_url(endpoint)
     if (
         parts is None

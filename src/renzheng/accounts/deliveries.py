@@ -1,4 +1,4 @@
-"""What is due in a customer's bucket: one delivery a verdict that asked for it."""
+"""Deliveries to a customer's bucket: one for each verdict that asked for it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from renzheng.accounts.buckets import Bucket
 class DeliveryState(enum.StrEnum):
     WAITING = "waiting"  # due, or due again after a failure
     DELIVERED = "delivered"
-    NOTHING = "nothing"  # nothing was captured, or its evidence was gone before the bucket took it
-    ERASING = "erasing"  # what was delivered is to be deleted
+    NOTHING = "nothing"  # nothing was captured, or the evidence was deleted before the delivery
+    ERASING = "erasing"  # the delivered objects are to be deleted
     ERASED = "erased"
-    LEFT = "left"  # its erasure was given up: the bucket's key may not delete, or the bucket is gone
+    LEFT = "left"  # erasing was given up: the key may not delete, or the bucket is gone
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """`folder`: date and 128 random bits, the same on every try. `place`, `video_key`, `frame_key`: where it went.
+    """`folder`: date and 128 random bits, the same on every try. `place`, `video_key`, `frame_key`: where it was put.
 
-    `trouble`: what the last try met. Times are unix seconds.
+    `trouble`: why the last try failed. Times are unix seconds.
     """
 
     session_id: int

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 FACEID, RENZHENG = "faceid", "renzheng"
-"""The services that keys sign for: what merchants call, and the management of this installation."""
+"""The services that keys sign for: FaceID for merchants, and the management of this installation."""
 FIRST_ACCOUNT = "default"
-"""The name of the account that the first start makes."""
+"""The name of the account that the first start creates."""
 
 _ALPHABET = string.ascii_letters + string.digits
 
 
 @dataclass(frozen=True, slots=True)
 class AccountProfile:
-    """What people read of an account before they agree; empty where nobody said. `contact`: whom to ask, as text."""
+    """What people read about an account before they agree; empty if it is not set. `contact`: whom to ask, as text."""
 
     name_zh: str = ""
     name_en: str = ""
@@ -35,9 +35,10 @@ class Account:
     face: AccountProfile = AccountProfile()
 
     def shown_names(self) -> dict[str, str]:
-        """Its name by language, as people read it: that of the other language, or the internal one, where one lacks.
+        """Return the name that people read, by language. A missing one is replaced by the other language's or the
+        internal name.
 
-        The internal name of the first account says nothing to anybody and stays out.
+        The internal name of the first account is meaningless to people, so it is left out.
         """
         plain = "" if self.name == FIRST_ACCOUNT else self.name
         zh, en = self.face.name_zh, self.face.name_en
@@ -48,9 +49,9 @@ class Account:
 class Key:
     """A SecretId and its SecretKey. `token`: of temporary credentials only, which end at `expires_at`.
 
-    `unsigned_payload`: whether requests may leave their body out of the signature.
-    `addresses`: networks the key may be used from; empty is anywhere. `services`: those that it signs for.
-    `operator_id`: the person whose own key it is, where it is not an account's; `account_id` is then its negative.
+    `unsigned_payload`: whether requests may leave their body out of the signature. `addresses`: networks from which the
+    key may be used; empty: any. `services`: those that it signs for. `operator_id`: the person who owns it, if it is
+    not an account's; `account_id` is then its negative.
     """
 
     secret_id: str
@@ -67,7 +68,7 @@ class Key:
 
 
 def _letters(count: int, entropy: Callable[[int], bytes]) -> str:
-    """`count` letters and digits, each equally likely: bytes above the last multiple of 62 are drawn again."""
+    """Draw `count` letters and digits, each equally likely: bytes above the last multiple of 62 are drawn again."""
     letters: list[str] = []
     while len(letters) < count:
         letters += [_ALPHABET[byte % 62] for byte in entropy(count) if byte < 248]
@@ -75,15 +76,15 @@ def _letters(count: int, entropy: Callable[[int], bytes]) -> str:
 
 
 def new_secret_id(entropy: Callable[[int], bytes]) -> str:
-    """36 characters, as Tencent's look: `AKID` and 32 letters and digits."""
+    """Make a SecretId of 36 characters in Tencent's form: `AKID` and 32 letters and digits."""
     return "AKID" + _letters(32, entropy)
 
 
 def new_secret_key(entropy: Callable[[int], bytes]) -> str:
-    """32 letters and digits, about 190 random bits."""
+    """Make a SecretKey of 32 letters and digits, about 190 random bits."""
     return _letters(32, entropy)
 
 
 def new_token(entropy: Callable[[int], bytes]) -> str:
-    """The Token of temporary credentials: 64 letters and digits."""
+    """Make the Token of temporary credentials: 64 letters and digits."""
     return _letters(64, entropy)

@@ -1,4 +1,4 @@
-"""The people who run an installation, and what each may do by role."""
+"""The operators of an installation, and what each may do by role."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Role(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """A person. `account_id`: the one account that a merchant's person sees; None for the others."""
+    """A person who works with the server. `account_id`: the one account that a merchant's person sees; else None."""
 
     id: int
     name: str
@@ -29,16 +29,16 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class SignInCredential:
-    """`password`: its Argon2 hash. `totp`: the second factor's secret in Base32, None without one."""
+    """`password`: its Argon2 hash. `totp`: the second factor's secret in Base32; None without one."""
 
     password: str = field(repr=False)
     totp: str | None = field(default=None, repr=False)
 
 
 class ConsoleSession(NamedTuple):
-    """`stage`: `whole`, or `password` while the second factor is still to come. `browser`: a digest of its name.
+    """`stage`: `whole`, or `password` while the second factor is still missing. `browser`: a digest of its name.
 
-    `digest` names it in lists and is no secret.
+    `digest` identifies the session in lists and is not secret.
     """
 
     digest: bytes

@@ -1,4 +1,4 @@
-"""Rules: the business scenarios that a RuleId names, each with its own policy, approved before they are used."""
+"""Rules: the business scenarios behind RuleIds, each with its own policy, approved before use."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ RULE_MOVES: dict[str, tuple[frozenset[RuleState], RuleState]] = {
     "reject": (frozenset({RuleState.SUBMITTED}), RuleState.REJECTED),
     "disable": (frozenset({RuleState.DRAFT, RuleState.SUBMITTED, RuleState.APPROVED}), RuleState.DISABLED),
 }
-"""The only legal moves: name -> (states it starts from, state it leads to)."""
+"""The only legal moves: name -> (start states, end state)."""
 
 
 DECISIONS = frozenset({"approve", "reject"})
 """The moves that a reviewer makes."""
 MODIFIABLE = frozenset({RuleState.DRAFT, RuleState.REJECTED, RuleState.DISABLED})
-"""States in which a rule may get a new version: no token is issued by it, and nobody is looking at it."""
+"""States in which a rule may get a new version: no tokens are issued with it, and nobody is reviewing it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuleTerms:
-    """What an approved rule fixes into a session when its token is issued.
+    """What an approved rule sets for a session when its token is issued.
 
-    `evidence_days`: how long frames, photos and videos are kept, 0 to 3650; None: as the server's setting says.
-    Raises ValueError with a sentence for the operator where a value is out of its range.
+    `evidence_days`: how long frames, photos and videos are kept, 0 to 3650; None: the server's setting. Raises
+    ValueError with a sentence for the operator if a value is out of its range.
     """
 
     policy: Policy
@@ -53,7 +53,7 @@ class RuleTerms:
 class Rule:
     """One business scenario of one account; `id` is its RuleId on the wire. Times are unix seconds.
 
-    `note`: what its reviewer said, such as why it was rejected.
+    `note`: the reviewer's comment, such as why it was rejected.
     """
 
     id: int
@@ -67,14 +67,14 @@ class Rule:
 
     @property
     def rule_id(self) -> str:
-        """As merchants send it."""
+        """The RuleId as merchants send it."""
         return str(self.id)
 
 
 @dataclass(frozen=True, slots=True)
 class RuleVersion:
-    """A rule as it once was. `author`: who made it so, as the audit names them. `decision`: approved or rejected, None
-    before it was reviewed."""
+    """An earlier form of a rule. `author`: who wrote it, as the audit names them. `decision`: approved or rejected;
+    None before its review."""
 
     version: int
     author: str

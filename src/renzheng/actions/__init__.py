@@ -1,1 +1,1 @@
-"""The actions of the signed API: one file each, with its request, its reply and its function."""
+"""The actions of the signed API: one file for each, with its request, its reply and its function."""

@@ -1,4 +1,4 @@
-"""What several actions share: the Encryption object, its texts, and who is served."""
+"""What several actions share: the Encryption object, its texts, and the billing checks."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ ENCRYPTION_FIELDS = {
 
 
 def refuse(why: BillingRefusal) -> None:
-    """Raises NonactivatedError or ArrearsError."""
+    """Raise NonactivatedError or ArrearsError."""
     raise NonactivatedError if why is BillingRefusal.NOT_ACTIVATED else ArrearsError
 
 
 class Encryption(encryption.Encryption, forbid_unknown_fields=True):
-    """How sensitive fields are sealed. All may be left out: official helpers do so for sealed replies."""
+    """How sensitive fields are sealed. All of it may be omitted: official helpers do so for sealed replies."""

@@ -1,4 +1,4 @@
-"""The errors of FaceID's own: codes and texts as its documentation has them."""
+"""FaceID's own errors: codes and texts as in its documentation."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from renzheng.verification.records import SessionOutcome, StoredVerdict, Tombsto
 from renzheng.verification.session import RESULT_SECONDS, Session, State
 
 RISKY_OPERATION, MEDIUM_RISK = "04", "3"
-"""DeviceInfoTag and DeviceInfoLevel where a device tried that is not the one the token is bound to."""
+"""DeviceInfoTag and DeviceInfoLevel if another device tried than the one that the token is bound to."""
 
 
 class Request(Message, forbid_unknown_fields=True, frozen=True, rename="pascal"):
@@ -27,7 +27,7 @@ class Request(Message, forbid_unknown_fields=True, frozen=True, rename="pascal")
     encryption: Encryption | None = None
 
     def check(self) -> None:
-        """Refuses a request for a sealed reply without a key. Raises InvalidParameterError."""
+        """Refuse a request for a sealed reply without a key. Raises InvalidParameterError."""
         sent = self.encryption
         if sent is not None and sent.ciphertext_blob:
             return
@@ -42,7 +42,7 @@ class Request(Message, forbid_unknown_fields=True, frozen=True, rename="pascal")
 
 
 class Reply(msgspec.Struct, rename="pascal"):
-    """In the order of the documentation. None where it says null."""
+    """The fields in the order of the documentation. None becomes null."""
 
     id_card: str
     name: str
@@ -77,18 +77,19 @@ class GetFaceIdResult:
             raise BizTokenIllegalError
         if isinstance(found, Tombstone):
             raise BizTokenExpiredError
-        if found.verdict is not None:  # a merchant that waits asks many times
+        if found.verdict is not None:  # a waiting merchant asks many times
             self._calls.note(found.session.id, caller.now, MANIFEST.name, caller.secret_id, caller.request_id)
         return await self._answer(found, request, caller.now)
 
     async def would_answer(self, found: SessionOutcome, now: float) -> Reply:
-        """What the account would get at `now` that asks for everything; for an operator. Raises ApiError likewise."""
+        """Return what the account would get at `now` if it asked for everything, for an operator. Raises ApiError as
+        for it."""
         if (why := self._accounts.standing(found.session.account_id).to_fetch) is not None:
             refuse(why)
         return await self._answer(found, Request(face_id_token="", is_need_video=True, is_need_best_frame=True), now)
 
     async def _found(self, caller: Caller, token: str) -> SessionOutcome | Tombstone | None:
-        """What the store knows; a token that died after a judged attempt has that attempt's verdict."""
+        """Return what the store knows. A token that died after a judged attempt has that attempt's verdict."""
         found = await self._sessions.result(caller.account_id, token)
         if isinstance(found, SessionOutcome) and found.session.lapsed(caller.now):
             await self._sessions.lapse(caller.now, 1, found.session.id)
@@ -119,7 +120,8 @@ class GetFaceIdResult:
             reply.video_base64 = _base64(await self._shelf.video(session.id, verdict.attempt))
 
     async def _add_addresses(self, reply: Reply, session: Session, request: Request) -> None:
-        """The same fields hold addresses in the account's bucket; null while they are not there, and never Base64."""
+        """Put addresses in the account's bucket into the fields; null while the objects are not there, and never
+        Base64."""
         if not (request.is_need_video or request.is_need_best_frame):
             return
         found = await self._deliveries.addresses(session.account_id, session.id, self._delivery_seconds)

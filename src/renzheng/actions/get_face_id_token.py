@@ -21,8 +21,8 @@ from renzheng.verification.records import EvidenceLimitError
 from renzheng.verification.session import CompareLib, Details
 
 MAX_CHARACTERS = {"Extra": 1000, "Name": 1000, "Meta": 65536, "MetaData": 65536}
-"""Extra's is documented. The others are sealed into the session and read each time that its device comes; what Meta
-holds was made on that device, whoever owns it."""
+"""Extra's limit is documented. The other fields are sealed into the session and read each time that its device
+connects; the device itself made the content of Meta."""
 _COMPARE_LIBS = {one.value: one for one in CompareLib}
 _ID_CARD_FORM = (
     "IdCard is 18 characters: 17 digits and a digit or X, without spaces. The 15 digits of first-generation cards, "
@@ -38,7 +38,7 @@ _ID_CARD_SPELLING = (
 
 
 class SealedFields(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="pascal"):
-    """Encryption of a request: what was sealed, and how. Nothing of it can be left out but the algorithm's parts."""
+    """The Encryption of a request: what was sealed, and how. Only the algorithm's parts may be omitted."""
 
     encrypt_list: list[str]
     ciphertext_blob: str
@@ -60,7 +60,7 @@ class Request(Message, forbid_unknown_fields=True, frozen=True, rename="pascal",
     meta_data: str | None = None
 
     def check(self) -> None:
-        """That its CompareLib has what it needs, and every text its form and length. Raises InvalidParameterError."""
+        """Check that CompareLib has what it needs, and each text's form and length. Raises InvalidParameterError."""
         business = self.compare_lib == "BUSINESS"
         if not business and self.compare_lib not in _COMPARE_LIBS:
             raise InvalidParameterError(
@@ -97,7 +97,7 @@ class Request(Message, forbid_unknown_fields=True, frozen=True, rename="pascal",
                 )
 
     def details(self) -> Details:
-        """The checked request as the domain keeps it."""
+        """Return the checked request in the domain's form."""
         return Details(
             _COMPARE_LIBS[self.compare_lib],
             self.id_card or "",
@@ -129,7 +129,7 @@ class GetFaceIdToken:
         rule = self._rule(caller.account_id, request.rule_id)
         to_bucket = self._to_bucket(caller.account_id, request.use_cos)
         photo = await self._photo(request.image_base64) if details.compare_lib is CompareLib.LOCAL else None
-        # The text has done its work: it would hold the whole body until the photo is stored.
+        # The text is no longer needed, and would keep the whole body in memory until the photo is stored.
         msgspec.structs.force_setattr(request, "image_base64", msgspec.Raw())
         token = new_token(self._entropy)
         try:
@@ -151,7 +151,7 @@ class GetFaceIdToken:
         return Reply(token)
 
     def _to_bucket(self, account_id: int, use_cos: bool | None) -> bool:
-        """Whether the evidence goes to the account's bucket. InvalidParameterError where it has authorised none."""
+        """Return whether the evidence goes to the account's bucket. InvalidParameterError if it has authorised none."""
         if not use_cos:
             return False
         if not self._accounts.has_bucket(account_id):
@@ -163,7 +163,7 @@ class GetFaceIdToken:
         return True
 
     def _rule(self, account_id: int, rule_id: str | None) -> Rule | None:
-        """The approved rule that a RuleId names, None without one. InvalidParameterError."""
+        """Return the approved rule with a RuleId; None without a RuleId. InvalidParameterError."""
         if not rule_id:
             return None
         rule = self._accounts.rule(account_id, rule_id)
@@ -178,7 +178,7 @@ class GetFaceIdToken:
         return rule
 
     async def _photo(self, raw: msgspec.Raw) -> bytes:
-        """The uploaded photo's bytes. InvalidParameterError, or ImageSizeTooLargeError."""
+        """Return the uploaded photo's bytes. InvalidParameterError, or ImageSizeTooLargeError."""
         photo = _decoded(raw)
         if (fault := await self._photos.fault(photo)) is not None:
             raise photo_refusal(*fault)
@@ -189,7 +189,7 @@ def _decoded(raw: msgspec.Raw) -> bytes:
     try:
         return _decoded_text(text_of(raw))
     except (InvalidParameterError, ImageSizeTooLargeError):
-        plain = unescaped(raw)  # looked for only now: it is another pass over megabytes
+        plain = unescaped(raw)  # checked only now, as it is another pass over megabytes
         if plain is raw:
             raise
         return _decoded_text(text_of(plain))
@@ -201,7 +201,7 @@ def _decoded_text(text: memoryview) -> bytes:
 
 
 def check_sealed(request: Request) -> None:
-    """Called before a sealed photo is opened, so that the limit also bounds what is opened. ImageSizeTooLargeError."""
+    """Check the size of a sealed photo before it is opened, so that opening is bounded too. ImageSizeTooLargeError."""
     _check_size(text_of(request.image_base64))
 
 
@@ -211,7 +211,7 @@ def _check_size(image_base64: memoryview) -> None:
 
 
 def new_token(entropy: Callable[[int], bytes]) -> str:
-    """128 random bits as upper-case hex in groups of 8, 4, 4, 4 and 12, as the documented ones look."""
+    """Make a token of 128 random bits: upper-case hex in groups of 8, 4, 4, 4 and 12, like the documented ones."""
     digits = entropy(16).hex().upper()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 

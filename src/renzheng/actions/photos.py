@@ -1,4 +1,4 @@
-"""The photo of a request: its Base64, and what is wrong with it, told in the reply by name."""
+"""The photo of a request: decodes its Base64, and names what is wrong with it in the reply."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ FAULTS: dict[str, tuple[str, str]] = {
 }
 """Kind -> Chinese and English. What is wrong with an image is named as `engine.media` names it."""
 ENCODED = (b"/9j/", b"iVBOR", b"data:")
-"""How the Base64 of a JPEG and of a PNG begins, and an address that holds one."""
+"""The first characters of the Base64 of a JPEG and of a PNG, and of a data URL with one."""
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _MARKS = (("lines", frozenset(b" \t\r\n\\")), ("alphabet", frozenset(b"-_")), ("percent", frozenset(b"%")))
-"""What else a text holds where it is nearly Base64; the backslash is of JSON, which escapes line breaks."""
+"""Other characters in a text that is almost Base64. The backslash comes from JSON, which escapes line breaks."""
 _PATH = re.compile(rb"[^\0]{1,1000}\.(jpe?g|png|heic|webp)", re.IGNORECASE)
 
 
 def refusal(kind: str, name: str = "") -> InvalidParameterError:
-    """The error that names a fault."""
+    """Return the error that names a fault."""
     zh, en = FAULTS["foreign" if kind == "format" and name else kind]
     zh, en = zh.format(name=name), en.format(name=name)
     return InvalidParameterError(
@@ -62,7 +62,7 @@ def refusal(kind: str, name: str = "") -> InvalidParameterError:
 
 
 def from_base64(text: memoryview) -> bytes:
-    """The bytes of standard, padded Base64. InvalidParameterError with what is wrong."""
+    """Decode standard, padded Base64. InvalidParameterError that says what is wrong."""
     if not text:
         raise refusal("empty")
     if len(text) % 4 == 0:

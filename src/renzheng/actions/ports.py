@@ -1,4 +1,4 @@
-"""What the actions are handed: small ports to the other rooms, and one bundle of them."""
+"""What the actions are given: small interfaces to the other rooms, and one bundle of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from renzheng.verification.session import Details
 
 
 class BillingStatuses(Protocol):
-    """From memory: it is asked at every request."""
+    """Answers from memory, as it is called for every request."""
 
     def standing(self, account_id: int) -> BillingStatus: ...
 
@@ -43,9 +43,9 @@ class Sessions(Protocol):
 
 
 class Photos(Protocol):
-    """`fault`: None, or the kind of what is wrong with an image and the name of the format that it is in, if known.
+    """Checks photos. `fault`: None, or the kind of fault and, if known, the name of the image's format.
 
-    What the server itself fails at is no fault of the image's.
+    A failure of the server itself is not reported as a fault of the image.
     """
 
     async def fault(self, photo: bytes) -> tuple[str, str] | None: ...
@@ -69,16 +69,16 @@ class Deliveries(Protocol):
 
 class Calls(Protocol):
     def note(self, session_id: int, at: float, action: str, secret_id: str, request_id: str) -> None:
-        """For the operator: a call was about this session. Returns at once."""
+        """Note for the operator that a call was about this session. Returns at once."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """All that the product's actions are made from; each takes what it needs.
+    """Everything that the product's actions are made from. Each takes what it needs.
 
-    `policy`: what applies without a RuleId. `token_seconds`: how long a token lives. `delivery_seconds`: how long a
-    result waits for a delivery to the account's bucket that is in progress. `entropy`: that many random bytes.
+    `policy`: applies without a RuleId. `token_seconds`: a token's lifetime. `delivery_seconds`: how long a result waits
+    for a delivery to the account's bucket that is in progress. `entropy(n)`: returns n random bytes.
     """
 
     sessions: Sessions

@@ -24,7 +24,7 @@ REGIONS = frozenset(
 
 
 def make_product() -> Product:
-    """The product with all actions that this folder has."""
+    """Make the product with all actions in this folder."""
     return Product(
         service=SERVICE,
         version=VERSION,

@@ -1,1 +1,1 @@
-"""What every room may import: the subject of none of them."""
+"""What every room may import. None of it belongs to one room's subject."""

@@ -1,4 +1,4 @@
-"""Whom an address belongs to: a subscriber, for limits that count by address, or this machine."""
+"""Classifies addresses: the subscriber, for limits that count by address, and whether it is this machine."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from urllib.parse import SplitResult, urlsplit
 _SIOCGIFADDR = 0x8915
 _NETLOC = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/@\[\]]+)(?::\d{0,5})?")
 SUBSCRIBER_BITS = 64
-"""What one subscriber has of IPv6 at the least, as an interface's own part has 64 bits (RFC 4291, section 2.5.1)."""
+"""The smallest IPv6 network of one subscriber, as an interface's own part has 64 bits (RFC 4291, section 2.5.1)."""
 
 
 @lru_cache(4096)
 def subscriber(address: str) -> str:
-    """The name under which an address is counted: of IPv6 its /64, of an IPv4 address in IPv6's form the IPv4 address.
+    """Return the name under which an address is counted: its /64 for IPv6, and the IPv4 address for an IPv4-mapped one.
 
-    What is no address, as the empty one of a connection without, is counted as it stands.
+    Anything else, such as the empty address of a local connection, is counted as it is.
     """
     if ":" not in address:
         return address
@@ -35,8 +35,7 @@ def subscriber(address: str) -> str:
 
 
 def split_url(url: str) -> SplitResult | None:
-    """The parts of an address that somebody typed; None where it cannot be taken apart, as `http://[` or a port of six
-    digits."""
+    """Split an address that somebody typed; None if that fails, as for `http://[` or a port of six digits."""
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -46,7 +45,7 @@ def split_url(url: str) -> SplitResult | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host, by name or address, is this machine's own for itself: `localhost` exactly, or such an address."""
+    """Return whether a host is `localhost` exactly, or a loopback address."""
     if host.rstrip(".").lower() == "localhost":
         return True
     try:
@@ -58,13 +57,13 @@ def is_loopback(host: str) -> bool:
 
 
 def names_loopback(netloc: str) -> bool:
-    """Whether `host` or `host:port`, as a Host header has it, names this machine for itself."""
+    """Return whether `host` or `host:port`, as in a Host header, is this machine's loopback."""
     found = _NETLOC.fullmatch(netloc)
     return found is not None and is_loopback(found["host"])
 
 
 def own_addresses() -> list[str]:
-    """All addresses of this machine's interfaces: IPv4, one an interface, and IPv6."""
+    """Return all addresses of this machine's interfaces: one IPv4 address for each, and IPv6."""
     return [*_own_ipv4(), *_own_ipv6()]
 
 

@@ -1,7 +1,7 @@
-"""HTTP to servers that are not ours: a request takes bounded time and memory, and no redirect is followed.
+"""HTTP to servers of others: a request takes bounded time and memory, and no redirect is followed.
 
-Such a server may answer one byte every few seconds for ever, or with a body without an end. To bound each wait does not
-bound many of them, so a request that takes too long as a whole loses its connection.
+Such a server may send one byte every few seconds, or a body without an end. A limit on each wait does not limit many of
+them, so a request that takes too long as a whole has its connection cut.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
 MAX_ANSWER = 1 << 20
-"""Bytes of an answer's body."""
+"""Most bytes of an answer's body."""
 
 
 class AnswerError(HTTPError):
-    """An answer takes more time or bytes than it may; the text says which."""
+    """An answer takes more time or bytes than allowed. The text says which."""
 
 
 class Bounds(NamedTuple):
-    """What one request may take. `connect`, `read`: seconds of one wait. `whole`: seconds from its begin to the
-    answer's end."""
+    """The limits of one request. `connect`, `read`: seconds of one wait. `whole`: seconds from its begin to the end of
+    the answer."""
 
     connect: float
     read: float
@@ -35,7 +35,7 @@ class Bounds(NamedTuple):
 
 
 class _Deadline:
-    """Cuts the connections of a request that takes too long: a bound for each wait alone is not a bound for many."""
+    """Cuts the connections of a request that takes too long: a limit on each wait alone does not limit many."""
 
     def __init__(self, seconds: float) -> None:
         self._held: list[socket.socket] = []
@@ -53,7 +53,7 @@ class _Deadline:
         _of_thread.deadline = None
 
     def holds(self, connection: HTTPConnection) -> None:
-        """Its socket: a connection may let go of it before the answer has been read."""
+        """Remember the connection's socket, as the connection may release it before the answer has been read."""
         if connection.sock is not None:
             self._held.append(connection.sock)
         if self.is_over:
@@ -63,7 +63,7 @@ class _Deadline:
         self.is_over = True
         for held in self._held:
             with contextlib.suppress(OSError):
-                socket.socket.shutdown(held, socket.SHUT_RDWR)  # ends a read or write in another thread
+                socket.socket.shutdown(held, socket.SHUT_RDWR)  # ends a read or write that another thread is in
 
 
 class _OfThread(threading.local):
@@ -74,7 +74,7 @@ _of_thread = _OfThread()
 
 
 class CutConnection(HTTPConnection):
-    """A connection that the deadline of its request knows."""
+    """A connection that registers with the deadline of its request."""
 
     def connect(self) -> None:
         super().connect()
@@ -90,11 +90,11 @@ class CutConnection(HTTPConnection):
 
 
 class CutSecureConnection(CutConnection, HTTPSConnection):
-    """The same over TLS, whose handshake has a bound of its own."""
+    """The same over TLS, whose handshake has a limit of its own."""
 
 
 class BoundedClient(urllib3.PoolManager):
-    """Follows no redirect, whatever its caller asks for, and reads an answer within bounds before it returns it."""
+    """Follows no redirect, whatever its caller asks for, and reads an answer within limits before it returns it."""
 
     def __init__(
         self, bounds: Bounds, plain: type[HTTPConnection], secure: type[HTTPSConnection], **named: Any
@@ -112,7 +112,7 @@ class BoundedClient(urllib3.PoolManager):
         self.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
 
     def urlopen(self, method: str, url: str, *given: Any, preload_content: bool = True, **named: Any) -> Any:
-        """Raises AnswerError beside what urllib3 raises."""
+        """Send a request. Raises AnswerError in addition to urllib3's errors."""
         named |= {"redirect": False, "preload_content": False, "decode_content": False}
         with _Deadline(self._bounds.whole) as deadline:
             try:
@@ -120,7 +120,7 @@ class BoundedClient(urllib3.PoolManager):
                 try:
                     body = answer.read(MAX_ANSWER + 1)
                 finally:
-                    answer.close()  # of one that was read to its end the connection is back in its pool by now
+                    answer.close()  # after a complete read, the connection is back in its pool already
                     answer.release_conn()
             except (HTTPError, OSError) as error:
                 if not deadline.is_over:

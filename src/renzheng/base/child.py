@@ -1,4 +1,4 @@
-"""A process that belongs to another of ours: what each does first, before it has anything of anybody's in memory."""
+"""Sets up a child process, before it has anybody's data in memory."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ _PR_SET_PDEATHSIG = 1  # sys/prctl.h
 
 
 def become_child(parent: int) -> None:
-    """End with the parent, leave Ctrl-C to it, and be dumped by nobody. `parent`: its process number; where it is gone
-    already, this process ends at once."""
+    """End with the parent, ignore Ctrl-C, and forbid core dumps. `parent`: its process number.
+
+    If the parent has ended already, this process ends at once.
+    """
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)

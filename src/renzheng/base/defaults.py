@@ -1,7 +1,7 @@
-"""Defaults that a setting and the room that it is for both need: each stands here and nowhere else.
+"""Defaults that both a setting and its room need. Each is defined here and nowhere else.
 
-A room can be used without the server, as the evaluation uses the engine, so it has defaults of its own to name.
-What each is, its setting says.
+A room can be used without the server, as the evaluation uses the engine, so it needs the defaults by name. The setting
+explains each.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""No dump of a process that holds keys or faces."""
+"""Forbids core dumps of a process that holds keys or faces."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _PR_SET_DUMPABLE = 4  # sys/prctl.h
 
 
 def forbid_dumps() -> None:
-    """From now on no core of this process is written, to a file or a pipe, and none of its user's debuggers reads it.
+    """Forbid core dumps of this process, to a file or a pipe, and debuggers of the same user.
 
-    The limit alone is not enough: the kernel passes it over where cores go to a program (core(5), `core_pattern`).
-    A program that is started later has to ask for itself.
+    The resource limit alone is not enough: the kernel ignores it if cores go to a program (core(5), `core_pattern`). A
+    program that is started later must call this itself.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0):

@@ -1,4 +1,5 @@
-"""The environment and the file `.env`: which names are settings, which are others', and when the file is believed."""
+"""The environment and the file `.env`: which names are settings, which belong to others, and when the file is
+trusted."""
 
 from __future__ import annotations
 
@@ -24,15 +25,15 @@ OTHERS = frozenset(
         "RENZHENG_TEST_DATA",  # the tests and the evaluation
     }
 )
-"""Names that are no settings of the server, and that it passes over."""
+"""Names with our prefix that are not settings of the server, and that it ignores."""
 
 RENAMED = {
     "RENZHENG_FRAMES_PER_SECOND_LEAST": "RENZHENG_MIN_FRAMES_PER_SECOND",
     "RENZHENG_FRAMES_PER_SECOND_MOST": "RENZHENG_MAX_FRAMES_PER_SECOND",
 }
-"""Settings of earlier versions, and what they are called now."""
+"""Settings of earlier versions, with their new names."""
 
-# Docker's links and Kubernetes set these for a container or a service that is called renzheng, or renzheng-something.
+# Docker's links and Kubernetes set these for a container or service named renzheng, or renzheng-something.
 _INJECTED = re.compile(
     r"RENZHENG_(SERVICE|PORT|ENV)_.*|RENZHENG_(.*_)?NAME|RENZHENG_.*_SERVICE_(HOST|PORT)(_.*)?"
     r"|RENZHENG_.*_PORT_\d+_(TCP|UDP|SCTP)(_.*)?|RENZHENG_.*_ENV_.*"
@@ -41,14 +42,14 @@ _ADDRESS = re.compile(r"(tcp|udp|sctp)://", re.IGNORECASE)
 
 
 class BadEnvironmentError(Exception):
-    """The environment cannot be used as it is; the text is a sentence a line."""
+    """The environment cannot be used as it is. The text has one sentence per line."""
 
 
 def read_file(path: Path = FILE) -> dict[str, str]:
-    """The variables of `.env`, none without the file. Raises BadEnvironmentError where it is not to be believed.
+    """Return the variables of `.env`; empty without the file. Raises BadEnvironmentError if it is not to be trusted.
 
-    The file decides where keys and faces are kept and who is believed. In a folder of somebody else's it would do so
-    for whoever runs a command there, so it has to be the user's own, and nobody else may write it.
+    The file decides where keys and faces are kept and who is trusted. A file in somebody else's folder would do that
+    for everybody who runs a command there. So it must belong to the user, and nobody else may write it.
     """
     try:
         with path.open("rb") as file:
@@ -65,7 +66,7 @@ def read_file(path: Path = FILE) -> dict[str, str]:
 
 
 def export(name: str) -> None:
-    """Let a variable of `.env` count for parts that read the environment alone, in this process and its children."""
+    """Set a variable of `.env` for parts that read only the environment, in this process and its children."""
     if name not in os.environ and (given := read_file().get(name)):
         os.environ[name] = given
 
@@ -74,16 +75,16 @@ _taken: dict[str, str] = {}
 
 
 def take(name: str) -> None:
-    """Move a secret out of the environment, where children would inherit it and error reports would list it.
+    """Move a secret out of the environment, from which children would inherit it and error reports would list it.
 
-    Later calls of `taken` know it. What the kernel shows of a process's first environment stays, for root alone.
+    Later calls of `taken_secret` return it. The kernel still shows a process's first environment, but to root alone.
     """
     for given in [known for known in os.environ if known.upper() == name]:
         _taken[name] = os.environ.pop(given)
 
 
 def taken_secret(name: str) -> str | None:
-    """A secret that was moved out of the environment; None where there was none."""
+    """Return a secret that was moved out of the environment; None if there was none."""
     return _taken.get(name)
 
 
@@ -99,9 +100,9 @@ def _check_owner(path: Path, found: os.stat_result) -> None:
 
 
 def faults(given: Mapping[str, str], settings: Collection[str]) -> list[str]:
-    """A sentence for each variable with our prefix that is neither a setting nor somebody else's.
+    """Return a sentence for each variable with our prefix that is neither a setting nor known otherwise.
 
-    `given`: variables, their names in any case; `settings`: the settings' names, with the prefix, in upper case.
+    `given`: variables, their names in any case. `settings`: the settings' names, with the prefix, in upper case.
     """
     known = sorted(settings)
     sentences = []

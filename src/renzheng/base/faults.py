@@ -1,4 +1,4 @@
-"""What may be said of an error in a log: its kind and its system's name for it, never its text."""
+"""What a log may say about an error: its type and the system's name for it, never its text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import sqlite3
 
 
 def fault_name(error: BaseException) -> str:
-    """Such as `builtins.OSError ENOSPC` or `sqlite3.OperationalError SQLITE_FULL`. Never its text."""
+    """Return a name such as `builtins.OSError ENOSPC` or `sqlite3.OperationalError SQLITE_FULL`, never the error's
+    text."""
     kind = type(error)
     name = f"{kind.__module__}.{kind.__qualname__}"
     code: str | None = None

@@ -1,5 +1,7 @@
-"""The kinds of an action's parameters, read off its request struct: the gateway, the explorer and the console's forms
-each have words of their own for a kind, and one reading of it. And what is said of a parameter."""
+"""The kinds of an action's parameters, read from its request struct, and their descriptions.
+
+The gateway, the explorer and the console's forms each have their own words for a kind, and share this reading.
+"""
 
 from __future__ import annotations
 
@@ -36,14 +38,15 @@ class ParameterText(Protocol):
 
 @cache
 def described(request: type[msgspec.Struct]) -> inspect.StructType:
-    """What a request struct is made of, read once a process: its annotations are texts, which take long to read."""
+    """Return a request struct's description, read once per process: its annotations are texts, which are slow to
+    read."""
     found = inspect.type_info(request)
     assert isinstance(found, inspect.StructType)
     return found
 
 
 def present(kind: inspect.Type) -> inspect.Type:
-    """The type of a value that is there: `X | None` is X."""
+    """Return the type of a value that is present: for `X | None`, X."""
     if isinstance(kind, inspect.UnionType):
         parts = [part for part in kind.types if not isinstance(part, inspect.NoneType)]
         if len(parts) == 1:
@@ -52,5 +55,5 @@ def present(kind: inspect.Type) -> inspect.Type:
 
 
 def kind_of(described: inspect.Type) -> Kind | None:
-    """None: no kind of parameter."""
+    """Return the kind of a parameter; None if the type is not one."""
     return next((kind for known, kind in _KINDS if isinstance(described, known)), None)

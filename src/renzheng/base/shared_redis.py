@@ -1,6 +1,6 @@
-"""The Redis that several servers share: asked with a bound, and left alone for a moment after it failed.
+"""The Redis that several servers share: queries have a time limit, and after a failure it is not used for a moment.
 
-Nothing lives there that may not be lost: whoever asks has a count of its own for the time without it.
+It holds nothing that may not be lost: each caller has a count of its own for the time without it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ log = structlog.get_logger("renzheng.redis")
 T = TypeVar("T")
 CONNECTIONS = 16
 ANSWER_SECONDS = 0.25
-"""For so long a request waits for Redis at most."""
+"""Longest time that a request waits for Redis."""
 AWAY_SECONDS = 1.0
-"""For so long nobody waits for it after it failed."""
+"""Seconds after a failure in which nobody waits for it."""
 
 
 class SharedRedis:
-    """`is_shared` is told whether Redis answers, whenever that changes."""
+    """`is_shared` is called with whether Redis answers, whenever that changes."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class SharedRedis:
             timeout=answer_seconds,
             socket_timeout=answer_seconds,
             socket_connect_timeout=answer_seconds,
-            retry=Retry(NoBackoff(), 1),  # on a connection that Redis closed meanwhile
+            retry=Retry(NoBackoff(), 1),  # Redis closed this connection meanwhile
         )
         self._redis = Redis.from_pool(pool)
         self._place = urlsplit(url).hostname or "the local socket"
@@ -54,7 +54,7 @@ class SharedRedis:
         is_shared(True)
 
     async def ask(self, question: Callable[[Redis], Awaitable[T]]) -> T | None:
-        """What Redis answers; None while it is away."""
+        """Return Redis's answer; None while it cannot be used."""
         if self._uptime() < self._away_until:
             return None
         try:

@@ -94,12 +94,11 @@ class Client:
         rule_id: str | None = None,
         use_cos: bool | None = None,
     ) -> FaceIdToken:
-        """A token for one verification.
+        """Get a token for one verification.
 
         The face is compared with `image` (bytes of a JPEG or PNG) or with the person enrolled under name and id_card.
-
-        compare_lib: by default LOCAL with an image and BUSINESS without. extra: up to 1000 characters that come
-        back with the result.
+        compare_lib: by default LOCAL with an image and BUSINESS without. extra: up to 1000 characters that come back
+        with the result.
         """
         parameters = {
             "CompareLib": compare_lib or ("BUSINESS" if image is None else "LOCAL"),
@@ -124,7 +123,7 @@ class Client:
         best_frame: bool = False,
         whole_body: bool = False,
     ) -> FaceIdResult:
-        """The result of a verification, available for three days after its token was issued.
+        """Get the result of a verification, available for three days after its token was issued.
 
         video, best_frame: include them in the reply. whole_body: seal the reply as a whole, not field by field;
         ValueError without a public key.
@@ -141,10 +140,10 @@ class Client:
         return _typed(content if key is None else open_reply(content, key), FaceIdResult)
 
     def call(self, action: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Calls any action of the product. Returns the content of `Response` as it arrived.
+        """Call any action of the product. Returns the content of `Response` as it arrived.
 
-        ApiError when that is an error; TransportError, ReplyError and RequestTooLargeError when it does not come to
-        that. Nothing is sent twice.
+        Raises ApiError if that is an error, and TransportError, ReplyError or RequestTooLargeError if there is no
+        reply. No request is sent twice.
         """
         request = sign(
             self._credential,
@@ -187,7 +186,7 @@ class Client:
         return content
 
     def close(self) -> None:
-        """Closes the connections that are kept for later calls."""
+        """Close the connections that are kept for later calls."""
         self._pool.clear()
 
     def __enter__(self) -> "Client":

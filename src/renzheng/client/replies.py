@@ -4,9 +4,9 @@ import msgspec
 
 
 class FaceIdToken(msgspec.Struct, rename="pascal", frozen=True, kw_only=True):
-    """The reply of GetFaceIdToken: a token for one verification, good for ten minutes.
+    """The reply of GetFaceIdToken: a token for one verification, valid for ten minutes.
 
-    `client_config` is handed to the client SDK unchanged, where there is one.
+    `client_config` is passed to the client SDK unchanged, if there is one.
     """
 
     face_id_token: str
@@ -42,7 +42,7 @@ class FaceIdResult(msgspec.Struct, rename="pascal", frozen=True, kw_only=True):
 
     @property
     def passed(self) -> bool:
-        """Whether a live person was seen who matches the reference photo."""
+        """Whether a live person was seen and matches the reference photo."""
         return self.result == "0"
 
     def __repr__(self) -> str:

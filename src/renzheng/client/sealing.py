@@ -13,11 +13,11 @@ from renzheng.gateway.public_keys import PublicKey, load_public_key
 def seal_request(
     parameters: Mapping[str, Any], public_key: PublicKey | str, fields: Iterable[str] = ("Name", "IdCard")
 ) -> tuple[dict[str, Any], SealingKey]:
-    """The parameters with `fields` sealed and Encryption added, and the key that opens the reply.
+    """Seal `fields` of the parameters and add Encryption. Returns them, and the key that opens the reply.
 
     A field that is absent or None is skipped; if none is left, the request only asks for a sealed reply. Each call
     makes a new key. public_key: AES-256-CBC for an RSA key, SM4-GCM for an SM2 key; text in any form that
-    load_public_key reads. TypeError when a field is not text.
+    load_public_key reads. TypeError if a field is not text.
     """
     key = SealingKey.make(load_public_key(public_key) if isinstance(public_key, str) else public_key)
     plaintexts = {name: parameters[name] for name in fields if parameters.get(name) is not None}
@@ -30,10 +30,10 @@ def seal_request(
 
 
 def open_reply(response: Mapping[str, Any], key: SealingKey) -> dict[str, Any]:
-    """What is inside `Response`, with everything in it opened; unchanged when nothing is sealed.
+    """Return the content of `Response` with all sealed parts opened; unchanged if nothing is sealed.
 
-    response: the content of `Response`, or the whole reply around it. A body sealed as a whole takes the place of the
-    rest, and keeps the RequestId. ReplyError when it was sealed under another key, or its lists do not fit it.
+    response: the content of `Response`, or the whole reply around it. A body sealed as a whole replaces the rest, and
+    keeps the RequestId. ReplyError if it was sealed under another key, or its lists do not match it.
     """
     content = _content_of(response)
     if content.get("Encryption") is None:
@@ -61,7 +61,7 @@ def _content_of(reply: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _copied(value: Any) -> Any:
-    """Containers anew, texts as they are: a reply can hold a video, and the caller's own stays as it was."""
+    """Copy the containers, but not the texts: a reply can hold a video, and the caller's object must not change."""
     if isinstance(value, Mapping):
         return {name: _copied(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -70,7 +70,7 @@ def _copied(value: Any) -> Any:
 
 
 def _parent(content: dict[str, Any], path: str) -> tuple[Any, Any]:
-    """The container that the last step of a dotted path such as `Response.Text.IdCard` is in, and that step."""
+    """Return the container of the last step of a dotted path such as `Response.Text.IdCard`, and that step."""
     steps = path.split(".")
     value: Any = {"Response": content} if steps[0] == "Response" else content
     for step in steps[:-1]:

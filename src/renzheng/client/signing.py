@@ -24,7 +24,7 @@ _TC3_BYTES = 10 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Credential:
-    """A key pair of an account; `token` belongs to temporary ones."""
+    """A key pair of an account. `token` belongs to temporary ones."""
 
     secret_id: str
     secret_key: str = field(repr=False)
@@ -33,7 +33,7 @@ class Credential:
 
 @dataclass(frozen=True)
 class SignedRequest:
-    """What goes on the wire: `target` is the path with its query, `headers` holds the Host that was signed."""
+    """What is sent: `target` is the path with its query, `headers` contains the signed Host."""
 
     method: HttpMethod
     target: str
@@ -56,12 +56,11 @@ def sign(
     timestamp: int | None = None,
     nonce: int | None = None,
 ) -> SignedRequest:
-    """Signs one call.
+    """Sign one call.
 
-    parameters: the action's own, in JSON's types; None is left out. host: as the Host header will have it, with the
-    port if there is one. timestamp: unix seconds, now if None; a server refuses one more than five minutes off.
-    nonce: for the HmacSHA methods, random if None. RequestTooLargeError above 32 KB in a GET, 1 MB in a form and
-    10 MB in JSON.
+    parameters: the action's own, in JSON's types; None is left out. host: the value of the Host header, with the port
+    if there is one. timestamp: unix seconds, now if None; a server refuses one more than five minutes off. nonce: for
+    the HmacSHA methods, random if None. RequestTooLargeError above 32 KB in a GET, 1 MB in a form and 10 MB in JSON.
     """
     given = {name: value for name, value in parameters.items() if value is not None}
     now = int(time.time()) if timestamp is None else timestamp
@@ -95,7 +94,7 @@ def sign(
 
 
 def flatten(parameters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Parameters as a form has them: `Encryption.EncryptList.0`, `true` and `false`, numbers in decimal."""
+    """Yield parameters in a form's notation: `Encryption.EncryptList.0`, `true` and `false`, numbers in decimal."""
     for name, value in parameters.items():
         if isinstance(value, Mapping):
             yield from ((f"{name}.{inner}", text) for inner, text in flatten(value))

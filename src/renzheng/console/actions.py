@@ -1,4 +1,4 @@
-"""The management API's actions as forms: what each asks for, and what a form's texts become as parameters."""
+"""The management API's actions as forms: which fields an action has, and how a form's texts become parameters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from renzheng.base.parameters import ParameterText, described, kind_of, present
 
 
 class Manifest(Protocol):
-    """What is read of an action's manifest."""
+    """The parts of an action's manifest that the console reads."""
 
     @property
     def name(self) -> str: ...
@@ -37,13 +37,13 @@ class Manifest(Protocol):
 
 
 TIMES = frozenset({"Since", "Until"})
-"""Parameters that are unix seconds, and a date and a time on forms."""
+"""Parameters that are unix seconds; forms show a date and a time."""
 SECRETS = frozenset({"KeySecret"})
-"""Parameters that no page shows again, not even to whoever typed them."""
+"""Parameters that no page shows again, not even to the person who typed them."""
 
 
 class FieldError(Exception):
-    """What was typed is not a value of this kind. `name`: the field's."""
+    """The typed text is not a value of this kind. `name`: the field's."""
 
     def __init__(self, name: str, kind: str) -> None:
         super().__init__(name)
@@ -55,7 +55,7 @@ class FieldError(Exception):
 class Field:
     """`kind`: boolean, integer, number, string, secret, time, list, object, file. `text`: Chinese, English.
 
-    `zone`: in which times are typed.
+    `zone`: the time zone in which times are typed.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Field:
     zone: datetime.tzinfo
 
     def value(self, given: str | bytes) -> Any:
-        """What is sent for what was typed or chosen; None: it is left out. Raises FieldError."""
+        """Return the value for what was typed or chosen; None: the parameter is left out. Raises FieldError."""
         if isinstance(given, bytes):
             return pybase64.b64encode(given).decode() if given else None
         plain = given.strip()
@@ -87,7 +87,7 @@ def _read_list(text: str) -> list[str]:
 
 def _read_number(text: str) -> float:
     number = float(text)
-    if not math.isfinite(number):  # JSON has no such number
+    if not math.isfinite(number):  # JSON cannot represent this number
         raise ValueError("not a number")
     return number
 
@@ -105,7 +105,7 @@ _READERS: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action of a service. `text`: Chinese, English. `regions`: sorted; empty where none is needed."""
+    """One action of a service. `text`: Chinese, English. `regions`: sorted; empty if none is needed."""
 
     name: str
     text: tuple[str, str]
@@ -116,7 +116,7 @@ class Action:
 
 
 def read_action(manifest: Manifest, zone: datetime.tzinfo) -> Action:
-    """`zone`: in which the person types times."""
+    """Read an action from its manifest. `zone`: the time zone in which the person types times."""
     fields = {field.name: field for field in _fields(manifest, zone)}
     regions = tuple(sorted(manifest.regions or ()))
     return Action(manifest.name, manifest.text, manifest.roles, manifest.secret, fields, regions)
@@ -146,19 +146,19 @@ def _kind(given: inspect.Type) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CallReply:
-    """What came back: `response` is the object under `Response`, `milliseconds` how long it took."""
+    """The reply: `response` is the object under `Response`, `milliseconds` how long the call took."""
 
     response: Mapping[str, Any]
     milliseconds: float
 
 
 Send = Callable[[Operator, str, Mapping[str, Any], str], Awaitable[CallReply]]
-"""Signs a call with the operator's own key and hands it to the service: operator, action, parameters, language."""
+"""Signs a call with the operator's own key and sends it to the service: operator, action, parameters, language."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """`host`: with the port, as programs on other machines or this one reach it."""
+    """A service. `host`: with the port, as programs on other machines or this one reach it."""
 
     name: str
     version: str
@@ -167,17 +167,17 @@ class Service:
 
 
 ErrorTexts = tuple[str, str, tuple[str, str] | None]
-"""An error's message in Chinese and in English, and what to do about it, where its service says so."""
+"""An error's message in Chinese and in English, and what to do about it, if its service says so."""
 SendWith = Callable[[Operator, str, str, Mapping[str, Any], str, str], Awaitable[CallReply]]
-"""Signs a call with a key that the server keeps: operator, SecretId, action, parameters, language, region.
+"""Signs a call with a key that the server stores: operator, SecretId, action, parameters, language, region.
 
-The audit log notes who called what with which key.
+The audit log records who called what with which key.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class KeyedService:
-    """A service that is called with keys of accounts. `service`: as programs reach it."""
+    """A service that is called with accounts' keys. `service`: as programs reach it."""
 
     send: SendWith
     manifests: Sequence[Manifest]

@@ -1,4 +1,4 @@
-"""The console's routes, and what every request goes through: who comes, what may be shown, how a fault is told."""
+"""The console's routes, and what every request passes through: sign-in, permissions, and error pages."""
 
 from __future__ import annotations
 
@@ -107,14 +107,14 @@ class Console:
         ]
 
     def _over_provider(self) -> Iterator[BaseRoute]:
-        """Single sign-on, where an identity provider is set."""
+        """Yield the routes of single sign-on, if an identity provider is set."""
         if self._parts.provider is not None:
             pages = SingleSignOnPages(self._parts, self._door, self._parts.provider)
             yield Route(BEGIN, self._open(pages.begin), methods=["GET"])
             yield Route(BACK, self._open(pages.come_back), methods=["GET"])
 
     def _over_management(self) -> Iterator[BaseRoute]:
-        """Lists, records and buttons: of the actions that the API has."""
+        """Yield the routes of lists, records and buttons, for the actions that the API has."""
         if self._management is None:
             return
         for table in TABLES:
@@ -147,7 +147,7 @@ class Console:
         yield Route(f"{DO}/{{action}}", self._for_people(self._button_forms.do), methods=["POST"])
 
     async def sweep(self) -> None:
-        """Forget the sessions and links that are over, and what was noted of them."""
+        """Delete ended sessions, expired links and old notes."""
         now, settings = self._parts.clock(), self._parts.settings
         await self._parts.sign_in.forget(now - settings.idle_seconds, now - settings.life_seconds, now)
         await self._parts.notes.forget(now - settings.tries_seconds, now)
@@ -158,7 +158,7 @@ class Console:
             self._parts.provider.stop()
 
     def _open(self, page: Open) -> Open:
-        """A page for everybody; what it cannot take is told on a page too."""
+        """Wrap a page for everybody. Its errors are shown on a page too."""
 
         async def answer(request: Request) -> Response:
             if not self._has_templates:
@@ -177,20 +177,20 @@ class Console:
                 return self._refusal(request, 503, "away")
             except Exception:
                 mark = secrets.token_hex(4)
-                log.exception("console_failed", mark=mark)  # without the path, which may hold a link's secret
+                log.exception("console_failed", mark=mark)  # without the path, which may contain a link's secret
                 return self._refusal(request, 500, "failed", mark)
 
         return answer
 
     async def _note_foreign(self) -> None:
-        """One line of the audit in so many seconds: anybody can send such a form, as often as they like."""
+        """Write at most one line of the audit in a while, as anybody can send such forms, as often as they like."""
         now = self._parts.clock()
         if not 0 <= now - self._foreign_at < FOREIGN_SECONDS:
             self._foreign_at = now
             await self._parts.record("form of another page refused", "console")
 
     def _for_people(self, page: Page) -> Open:
-        """A page for whoever is signed in; everybody else signs in first."""
+        """Wrap a page for signed-in people. Everybody else is sent to the sign-in first."""
 
         async def answer(request: Request) -> Response:
             visitor = await self._door.visitor(request)
@@ -230,7 +230,7 @@ async def _with(page: Callable[..., Awaitable[Response]], what: object, request:
 
 
 def _management(parts: ConsoleParts) -> tuple[ManagementPages | None, PageFrame]:
-    """The calls, where there is a management API, and the frame with their menu."""
+    """Return the pages of the management API, if there is one, and the frame with their menu."""
     given = parts.management
     if given is None:
         return None, PageFrame(parts.settings)
@@ -249,7 +249,7 @@ def _management(parts: ConsoleParts) -> tuple[ManagementPages | None, PageFrame]
 
 
 NAMES = frozenset(files.names(PACKAGE))
-# What the other pages of the server have too: its mark, its colours.
+# Shared with the server's other pages: its mark, its colours.
 SHARED = frozenset({"colours.css", "icon.svg"})
 
 

@@ -1,4 +1,4 @@
-"""Doing something: a form for one action of the management API, and what came of it."""
+"""Forms of buttons: a form for one action of the management API, and its outcome."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from renzheng.console.tables import ManagementPages, is_denied
 
 MAX_GIVEN = 200
 UNSEEN = frozenset({"ChangedAt"})
-"""Given parameters that say nothing to a person."""
+"""Given parameters that are meaningless to people, so forms do not show them."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedButton:
-    """A button, and the page that it belongs to. `back`: where a person goes afterwards, with `{Parameter}` in it."""
+    """A button and its page. `back`: where a person goes afterwards, with `{Parameter}` in it."""
 
     button: Button
     action: Action
@@ -37,7 +37,7 @@ class PlacedButton:
 def placed_buttons(
     tables: Iterable[Table], records: Iterable[Record], actions: Mapping[str, Action]
 ) -> dict[str, PlacedButton]:
-    """By action. One without its action is not offered."""
+    """Return the buttons by action. A button whose action does not exist is left out."""
     found = {}
     for table in tables:
         for button in (*table.first, *table.buttons):
@@ -67,7 +67,7 @@ class ButtonForms:
         self._parts = parts
 
     async def _find(self, request: Request, visitor: Visitor) -> PlacedButton:
-        """Raises FormError for one that is not there, or not for this role."""
+        """Return the button. Raises FormError if there is none, or not for this role."""
         found = self._placed.get(request.path_params["action"])
         if found is None:
             raise FormError(404, "missing")
@@ -144,7 +144,7 @@ class ButtonForms:
 
 
 def _back(offer: PlacedButton, values: Mapping[str, str]) -> str:
-    """Where the button belongs; of a record's, only digits and letters go into the address."""
+    """Return the page that the button belongs to. Of a record's name, only digits and letters enter the address."""
     back = offer.back
     for name, value in values.items():
         back = back.replace(f"{{{name}}}", value if value.isalnum() and value.isascii() else "0")
@@ -156,7 +156,7 @@ def _has_files(button: Button, action: Action) -> bool:
 
 
 def asked(button: Button, action: Action) -> list[Field]:
-    """The fields of a button's form, in order: what is needed first."""
+    """Return the fields of a button's form in order, required ones first."""
     if button.asked is not None:
         return [action.fields[name] for name in button.asked if name in action.fields]
     rest = [one for name, one in action.fields.items() if name not in button.given]
@@ -164,7 +164,7 @@ def asked(button: Button, action: Action) -> list[Field]:
 
 
 def read(button: Button, action: Action, form: Form) -> dict[str, Any]:
-    """What is sent. Raises FieldError."""
+    """Return the parameters to send. Raises FieldError."""
     parameters: dict[str, Any] = {}
     for one in (*(action.fields[name] for name in button.given if name in action.fields), *asked(button, action)):
         file = form.files.get(one.name)

@@ -1,4 +1,4 @@
-"""Calls of the management API as the console makes them, and what of each is remembered for the person to see."""
+"""The console's calls of the management API, and what is kept of each for the person to see."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from renzheng.console.actions import CallReply, KeyedService, Send, Service
 from renzheng.console.door import Visitor
 
 MAX_SHOWN = 300
-"""Characters of a text in a shown call."""
+"""Most characters of a text in a shown call."""
 MASK = "********"
 SECRET = re.compile(r"Secret(Key)?$|SecretKey|Password|^Token$|Authorization|PrivateKey|^SignInLink$", re.IGNORECASE)
 BYTES = re.compile(r"Base64$|^Data$|^Content$|^Csv$")
 
 
 class CallError(Exception):
-    """The API refused. `code`: as its error has it; `message`: for the person, in the person's language."""
+    """The API refused. `code`: as in its error. `message`: for the person, in the person's language."""
 
     def __init__(self, code: str, message: str, request_id: str) -> None:
         super().__init__(code)
@@ -29,10 +29,10 @@ class CallError(Exception):
 
 
 class Call(msgspec.Struct, frozen=True, array_like=True):
-    """One call that was made, without what nobody may read over a shoulder. It is kept as it is, as an array of JSON.
+    """One call that was made, without anything that nobody should read over a shoulder. Stored as a JSON array.
 
-    `at`: unix seconds. `service`: its name. `secret_id`: of the account's key that signed it; empty where the person's
-    own did.
+    `at`: unix seconds. `service`: its name. `secret_id`: of the account's key that signed it; empty if the person's own
+    did.
     """
 
     at: float
@@ -54,7 +54,7 @@ class Call(msgspec.Struct, frozen=True, array_like=True):
 
 
 def masked(value: Any, name: str = "") -> Any:
-    """As it may be shown: secrets are gone, bytes and long texts are cut, names and numbers of people covered."""
+    """Return a value as it may be shown: no secrets, bytes and long texts cut, people's names and numbers masked."""
     if isinstance(value, Mapping):
         return {key: masked(part, key) for key, part in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -70,16 +70,16 @@ def masked(value: Any, name: str = "") -> Any:
 
 
 class KeptCalls(Protocol):
-    """Keeps the last calls of a session, the newest first, for as long as it lasts."""
+    """Keeps the last calls of a session, the newest first, during its life."""
 
     async def keep_call(self, operator_id: int, session: bytes, content: bytes) -> None: ...
     async def calls(self, operator_id: int, session: bytes) -> list[bytes]: ...
 
 
 class Calls:
-    """Makes calls for whoever is signed in, and remembers the last of each session.
+    """Makes calls for signed-in people, and keeps the last ones of each session.
 
-    `services`: the management API, and those of accounts. `clock`: unix seconds.
+    `services`: the management API, and the accounts' services. `clock`: unix seconds.
     """
 
     def __init__(self, send: Send, services: Sequence[Service], kept: KeptCalls, clock: Callable[[], float]) -> None:
@@ -92,7 +92,7 @@ class Calls:
     async def call(
         self, visitor: Visitor, action: str, parameters: Mapping[str, Any], language: str
     ) -> Mapping[str, Any]:
-        """The response's object. Raises CallError."""
+        """Call an action and return the response's object. Raises CallError."""
         answer = await self._send(visitor.operator, action, parameters, language)
         call = self._shown(self._service, action, parameters, answer, "Identit" in action)
         await self._remember(visitor, call)
@@ -111,7 +111,7 @@ class Calls:
         language: str,
         region: str,
     ) -> Call:
-        """A call that an account's key signs; what came of it, an error too."""
+        """Call an action with an account's key. Returns the call with its reply, which may be an error."""
         answer = await keyed.send(visitor.operator, secret_id, action, parameters, language, region)
         call = self._shown(keyed.service, action, parameters, answer, True, secret_id, region)
         await self._remember(visitor, call)
@@ -127,7 +127,7 @@ class Calls:
         secret_id: str = "",
         region: str = "",
     ) -> Call:
-        """`people`: whether a `Name` is a person's."""
+        """Return the call as it is shown. `people`: whether a `Name` is a person's."""
         asked, response = (_covered(masked(part), people) for part in (parameters, answer.response))
         return Call(self._clock(), service.name, action, asked, response, answer.milliseconds, secret_id, region)
 
@@ -135,13 +135,13 @@ class Calls:
         await self._kept.keep_call(visitor.operator.id, visitor.session.digest, msgspec.json.encode(call))
 
     async def recent(self, visitor: Visitor) -> list[Call]:
-        """The session's last calls to services that there are, the newest first."""
+        """Return the session's last calls to the existing services, the newest first."""
         found = await self._kept.calls(visitor.operator.id, visitor.session.digest)
         kept = [msgspec.json.decode(content, type=Call) for content in found]
         return [call for call in kept if call.service in self._services]
 
     def service_of(self, call: Call) -> Service:
-        """The service that a recent call was made to."""
+        """Return the service that a recent call was made to."""
         return self._services[call.service]
 
 

@@ -1,4 +1,4 @@
-"""The second factor: codes of an authenticator app, and recovery codes for whoever has lost it."""
+"""The second factor: codes of an authenticator app, and recovery codes for people who have lost it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import pyotp
 
 TOTP_SECONDS = 30
 MAX_DRIFT = 1
-"""Steps that a phone's clock may be off, either way (RFC 6238, section 5.2)."""
+"""Time steps that a phone's clock may be off, in either direction (RFC 6238, section 5.2)."""
 RECOVERY_CODES = 10
 _TOTP_BYTES = 20
-_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: none is read as another
+_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's alphabet: no character looks like another
 _LETTERS_A_CODE = 10
 
 
 class Enrolment(NamedTuple):
-    """`secret`: Base32, as an app takes it by hand. `address`: `otpauth:`, as an app reads it from a QR code."""
+    """`secret`: Base32, to be typed into an app. `address`: an `otpauth:` address for a QR code."""
 
     secret: str
     address: str
 
 
 def new_secret(entropy: Callable[[int], bytes]) -> str:
-    """160 random bits in Base32."""
+    """Return 160 random bits in Base32."""
     return "".join(_BASE32[byte % 32] for byte in entropy(_TOTP_BYTES * 8 // 5))
 
 
@@ -40,7 +40,7 @@ def enrolment(secret: str, name: str) -> Enrolment:
 
 
 def matching_step(secret: str, code: str, now: float) -> int | None:
-    """The time step that this code is of, within the drift; None where it is of none. Use it up at once."""
+    """Return the time step of this code, within the drift; None if there is none. Use it up at once."""
     given = "".join(code.split())
     if len(given) != 6 or not given.isascii() or not given.isdigit():
         return None
@@ -51,12 +51,12 @@ def matching_step(secret: str, code: str, now: float) -> int | None:
 
 
 def new_recovery_codes(entropy: Callable[[int], bytes]) -> list[str]:
-    """Ten codes of fifty random bits each."""
+    """Make ten codes of fifty random bits each."""
     drawn = ("".join(_LETTERS[byte % 32] for byte in entropy(_LETTERS_A_CODE)) for _ in range(RECOVERY_CODES))
     return [f"{code[:5]}-{code[5:]}" for code in drawn]
 
 
 def plain_recovery_code(given: str) -> str:
-    """As it was made, however it was typed."""
+    """Return a typed code in the form in which it was made."""
     letters = "".join(given.upper().replace("-", "").split()).translate(str.maketrans("OIL", "011"))
     return f"{letters[:5]}-{letters[5:]}"

@@ -1,4 +1,4 @@
-"""Who comes: the session of a request, the token of its forms, and cookies that carry both back."""
+"""Sessions and forms: finds a request's session, checks its form's token, and sets the session's cookie."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ class Visitor:
 
     @property
     def token(self) -> str:
-        """What forms of this session carry, so that nobody else's page can send one."""
+        """The token in forms of this session, so that no foreign page can send one."""
         return hashlib.sha256(b"form token of " + self.secret.encode()).hexdigest()[:32]
 
 
 class Door:
-    """Lets people in by their cookie, and takes forms from pages of ours alone."""
+    """Lets people in by their cookie, and accepts forms from our own pages alone."""
 
     def __init__(self, parts: ConsoleParts) -> None:
         self._parts = parts
 
     async def visitor(self, request: Request) -> Visitor | None:
-        """Of a session that is not over, in the browser that it began in; None for everybody else."""
+        """Return the visitor of a valid session, in the browser in which it began; else None."""
         parts, now = self._parts, self._parts.clock()
         secret = cookie(request, SESSION_COOKIE)
         if not secret or len(secret) > MAX_SECRET:
@@ -68,12 +68,14 @@ class Door:
         return now >= session.created_at + life or now >= session.seen_at + settings.idle_seconds
 
     def browser(self, request: Request) -> str:
-        """The browser's family, and a digest of its full name: a stolen cookie is of no use to another."""
+        """Return the browser's family, and a digest of its full name: a stolen cookie does not work in another
+        browser."""
         name = request.headers.get("user-agent", "")
         return f"{self._parts.family(name)} {hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
     async def form(self, request: Request, visitor: Visitor | None, files: int = 0) -> Form:
-        """What a page of ours sent, of this session where there is one; `files`: bytes at most. Raises FormError."""
+        """Read a form that one of our pages sent, of this session if there is one. `files`: most bytes. Raises
+        FormError."""
         check_origin(request, self._parts.settings.public_url)
         fields = await read_form(request, files, self._parts.settings.pace)
         if visitor is not None and not hmac.compare_digest(fields.get("token", "").encode(), visitor.token.encode()):
@@ -81,11 +83,11 @@ class Door:
         return fields
 
     async def let_in(self, request: Request, response: Response, operator: Operator, stage: str = WHOLE) -> Response:
-        """Begin a session, whose secret goes along with the response."""
+        """Begin a session and set its cookie on the response."""
         return self.hand_over(request, response, await self.begin(request, operator, stage))
 
     async def begin(self, request: Request, operator: Operator, stage: str = WHOLE) -> Visitor:
-        """A session under a new secret; one that the browser brought along ends."""
+        """Begin a session under a new secret. An older session of the browser ends."""
         parts = self._parts
         before = await self.visitor(request)
         if before is not None:
@@ -97,7 +99,7 @@ class Door:
         return Visitor(operator, session, secret)
 
     def hand_over(self, request: Request, response: Response, visitor: Visitor) -> Response:
-        """The session's secret goes along with the response."""
+        """Set the session's cookie on the response."""
         response.set_cookie(
             SESSION_COOKIE,
             visitor.secret,

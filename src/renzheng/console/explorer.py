@@ -1,6 +1,6 @@
-"""The API Explorer of the console: a form for every action of both services, signed by a key that the server keeps.
+"""The API Explorer of the console: a form for every action of both services, signed with a key on the server.
 
-No secret is pasted and no script runs: the page sends a form, the server signs, and the Inspector shows what came.
+Nobody pastes a secret and no script runs: the page sends a form, the server signs, and the Inspector shows the call.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from renzheng.console.tables import ManagementPages
 
 EXPLORER = f"{ROOT}/explorer"
 NEEDED = "CreateKey"
-"""A role that may create keys of an account may also call with an existing one."""
+"""The action that a role must include: a role that may create keys of an account may also call with an existing one."""
 MAX_WORDS = 100
 FIRST_REGION = "ap-guangzhou"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search found. `parameters`: with the service and the action that has them. `errors`: by code."""
+    """The results of a search. `parameters`: with their service and action. `errors`: by code."""
 
     actions: Sequence[tuple[str, Sequence[Action]]]
     parameters: Sequence[tuple[str, Action, Field]]
@@ -56,10 +56,10 @@ class ExplorerPages:
             self._services[self._keyed.service.name] = (self._keyed.service, actions)
         self._services[self._own.name] = (self._own, management.actions)
 
-    # -- the list, and the search over it
+    # -- the list and its search
 
     async def find(self, request: Request, visitor: Visitor) -> Response:
-        """Actions, and with words (`q`) the parameters and the error codes in which all of them are, too."""
+        """List actions. With words (`q`), also the parameters and error codes that contain all of them."""
         words = request.query_params.get("q", "")[:MAX_WORDS]
         found = self._search(visitor, words.lower().split())
         shown = {"found": found, "words": words, "path_of": path_of}
@@ -81,7 +81,7 @@ class ExplorerPages:
         return Found([(service, known) for service, known in actions if known], parameters, errors)
 
     def _offered(self, visitor: Visitor) -> Iterator[tuple[str, list[Action]]]:
-        """By service, those that the person's role admits."""
+        """Yield, by service, the actions that the person's role includes."""
         for name, (service, actions) in self._services.items():
             may = [one for one in actions.values() if self._may(visitor, service, one)]
             if may:
@@ -93,7 +93,7 @@ class ExplorerPages:
     # -- one action
 
     async def _named(self, request: Request, visitor: Visitor) -> tuple[Service, Action]:
-        """Raises FormError for one that is not there, or not for this role."""
+        """Return the service and action in the address. Raises FormError if there is none, or not for this role."""
         service, actions = self._services.get(request.path_params["service"], (None, {}))
         action = actions.get(request.path_params["action"])
         if service is None or action is None:
@@ -111,7 +111,7 @@ class ExplorerPages:
         return await self._form(request, visitor, service, action, values)
 
     async def _again(self, request: Request, visitor: Visitor, service: Service, action: Action) -> Call | None:
-        """The call of the session's own that is to be made again, changed."""
+        """Return the session's own call that is to be changed and made again."""
         wanted = request.query_params.get("again", "")
         return next(
             (
@@ -123,7 +123,7 @@ class ExplorerPages:
         )
 
     def _typed(self, field: Field, value: Any) -> str:
-        """As a person types it; empty for what was masked or cut."""
+        """Return a value as a person types it; empty if it was masked or cut."""
         if value is None or field.kind in ("file", "secret") or MASK in str(value):
             return ""
         if field.kind == "time":
@@ -156,7 +156,7 @@ class ExplorerPages:
         return await self._page("explore.html", request, visitor, shown, 422 if wrong else 200)
 
     async def _keys(self, request: Request, visitor: Visitor) -> list[Mapping[str, Any]]:
-        """Permanent keys that sign for the service, of the accounts that the person sees."""
+        """Return permanent keys that sign for the service, of the accounts that the person sees."""
         assert self._keyed is not None
         given = {"Enabled": True, "Limit": 100}
         reply = await self._management.calls.call(visitor, "DescribeKeys", given, language(request))
@@ -172,7 +172,7 @@ class ExplorerPages:
         except FieldError as wrong:
             return await self._form(request, visitor, service, action, values, wrong)
         if service is self._own:
-            if action.secret:  # what is shown once is shown by the page of the button
+            if action.secret:  # a secret that is shown once is shown on the button's page
                 raise FormError(404, "missing")
             request_id = await self._call_own(request, visitor, action, parameters)
         else:
@@ -210,7 +210,7 @@ def _has(words: Sequence[str], *texts: str) -> bool:
 
 
 def _read(action: Action, form: Form) -> dict[str, Any]:
-    """What is sent: required parameters may be missing, so that a person sees what the service says then."""
+    """Return what is sent. Required parameters may be missing, so that a person sees the service's answer."""
     parameters = {}
     for name, one in action.fields.items():
         file = form.files.get(name)

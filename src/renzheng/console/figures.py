@@ -1,4 +1,4 @@
-"""What the overview is handed: counts of verifications, and how the server is."""
+"""The overview's data: counts of verifications, and the server's health."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Count(Protocol):
-    """Verdicts of a bucket of time. `result`: the business code."""
+    """Verdicts of one bucket of time. `result`: the business code."""
 
     @property
     def start(self) -> float: ...
@@ -19,7 +19,7 @@ class Count(Protocol):
 
 
 class Counts(Protocol):
-    """As `store.statistics` has it."""
+    """Counts verifications; see `store.statistics`."""
 
     async def verdicts(
         self, since: float, width: float, utc_offset: float, account_id: int | None = None
@@ -52,7 +52,7 @@ class LoggedProblem(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The server now. `reasons`: why it is not ready, by check. `free`: bytes left, by folder. `waiting`: by queue."""
+    """The server now. `reasons`: why it is not ready, by check. `free`: free bytes by folder. `waiting`: by queue."""
 
     reasons: Mapping[str, str]
     free: Mapping[str, int]

@@ -1,4 +1,4 @@
-"""What a form sent: read to a bound, checked to come from a page of ours, as text."""
+"""Reads submitted forms: within bounds, from our own pages only, as text."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ MAX_PARTS = 2000
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 _MARK = re.compile(r"[A-Za-z0-9_-]{16}")
 MAX_UPLOAD = 12 * 1024 * 1024
-"""Bytes of a form with a file: a photo of the API's largest size, and what is around it."""
+"""Most bytes of a form with a file: a photo of the API's largest size, and the form around it."""
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file as it was sent. `name`: as the person's machine calls it."""
+    """A file as it was sent. `name`: its name on the person's machine."""
 
     name: str
     content: bytes = field(repr=False)
@@ -35,7 +35,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """`many`: all files of a field, of which `files` has the last."""
+    """`many`: all files of a field; `files` has the last one."""
 
     fields: dict[str, str]
     files: dict[str, File]
@@ -49,7 +49,7 @@ class Form:
 
 
 class FormError(Exception):
-    """A form that is not taken. `status`: of the reply. `kind`: `foreign`, `large`, `form`, `sent` and the like."""
+    """A form is refused. `status`: of the reply. `kind`: `foreign`, `large`, `form`, `sent` and others."""
 
     def __init__(self, status: int, kind: str) -> None:
         super().__init__(kind)
@@ -58,27 +58,27 @@ class FormError(Exception):
 
 
 class SentForms(Protocol):
-    """Which forms were sent, over all servers."""
+    """Remembers which forms were submitted, over all servers."""
 
     async def take_form(self, session: bytes, mark: str, now: float) -> bool: ...
 
 
 def fresh_mark() -> str:
-    """The mark of a form that is shown: it is taken once, however often a browser sends it."""
+    """Return the mark of a shown form. It is accepted once, however often a browser sends it."""
     return secrets.token_urlsafe(12)
 
 
 async def take_once(sent: SentForms, session: bytes, form: Form, now: float) -> None:
-    """From now on this form of the session is sent. Raises FormError where it was before, or has no mark."""
+    """Record that this form of the session was submitted. Raises FormError if it was before, or has no mark."""
     mark = form.get("once")
     if not _MARK.fullmatch(mark) or not await sent.take_form(session, mark, now):
         raise FormError(409, "sent")
 
 
 def check_origin(request: Request, public_origin: str) -> None:
-    """Raises FormError unless a page of this very origin sent the request, as browsers tell it.
+    """Raise FormError unless the browser says that a page of this very origin sent the request.
 
-    `public_origin`: scheme, host and port under which people reach the console behind a proxy; empty: as Host says.
+    `public_origin`: scheme, host and port under which people reach the console behind a proxy; empty: those of Host.
     """
     own = public_origin or f"{request.url.scheme}://{request.headers.get('host', '')}"
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
@@ -94,7 +94,7 @@ def _plain(origin: str) -> tuple[str, str | None, int | None]:
 
 
 class Pace(NamedTuple):
-    """How fast a form has to come: within `seconds`, and one more for each `rate` bytes that it may have."""
+    """How fast a form must arrive: within `seconds`, and one more for each `rate` bytes of its largest size."""
 
     seconds: float = defaults.BODY_SECONDS
     rate: float = defaults.BODY_RATE
@@ -104,7 +104,7 @@ USUAL_PACE = Pace()
 
 
 async def read_body(request: Request, most: int, pace: Pace) -> bytes:
-    """Raises FormError for a longer one, a slower one, or one that ends too early."""
+    """Read a body. Raises FormError if it is too long, too slow, or incomplete."""
     body = bytearray()
     try:
         async with asyncio.timeout(pace.seconds + most / pace.rate):
@@ -120,11 +120,11 @@ async def read_body(request: Request, most: int, pace: Pace) -> bytes:
 
 
 async def read_form(request: Request, files: int, pace: Pace) -> Form:
-    """The fields by name, of each the last, and files of up to so many bytes in all. Raises FormError."""
+    """Read the fields, the last one of each name, and files of at most `files` bytes in all. Raises FormError."""
     kind, options = multipart.parse_options_header(request.headers.get("content-type", ""))
     if kind == MULTIPART and files:
         body = await read_body(request, files, pace)
-        return await asyncio.to_thread(_read_parts, body, options.get("boundary", ""))  # of megabytes, maybe
+        return await asyncio.to_thread(_read_parts, body, options.get("boundary", ""))  # may take megabytes
     if kind != URLENCODED:
         raise FormError(415, "form")
     body = await read_body(request, MAX_FORM, pace)

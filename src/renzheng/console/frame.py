@@ -1,4 +1,4 @@
-"""What is around every page of a person who is signed in: the bar, the menu, the person."""
+"""The frame of every page for a signed-in person: the bar, the menu, the person."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class PageFrame:
         calls: Sequence[Call] = (),
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """A page by its template, inside the frame. `calls`: what was called of late, for the Inspector."""
+        """Render a page inside the frame. `calls`: the last calls, for the Inspector."""
         menu = [item for item in self._menu if item.roles is None or visitor.operator.role.value in item.roles]
         around = {"menu": menu, "operator": visitor.operator, "token": visitor.token, "session": visitor.session}
         around["calls"] = calls

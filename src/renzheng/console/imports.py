@@ -1,4 +1,4 @@
-"""Importing people: a table and photos are put, every fault is shown, and only then somebody is enrolled."""
+"""Pages for importing people: a table and photos are uploaded and all faults shown before anybody is enrolled."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OPEN = frozenset({"open"})
 
 
 class ImportPages:
-    """`max_bytes`: of one upload. More photos can be sent in a next one."""
+    """`max_bytes`: of one upload. More photos can be sent in another upload."""
 
     def __init__(self, management: ManagementPages, door: Door, frame: PageFrame, max_bytes: int) -> None:
         self._management = management
@@ -81,7 +81,7 @@ class ImportPages:
     async def _put_photos(
         self, request: Request, visitor: Visitor, named: Mapping[str, Any], first: int, form: Form
     ) -> list[tuple[str, str]]:
-        """Those that were not taken, with why; the others are."""
+        """Store the photos. Returns those that were refused, with the reason."""
         refused = []
         for number, file in enumerate(form.many.get("photos", ()), first):
             name = file.name.replace("\\", "/").rpartition("/")[2]
@@ -126,7 +126,7 @@ class ImportPages:
         return self._frame.page("import_one.html", request, visitor, shown, status, calls=made)
 
     async def act(self, request: Request, visitor: Visitor) -> Response:
-        """More photos, or the decision: to enrol, or to give up."""
+        """Take more photos, or the decision: to enrol, or to cancel."""
         await self._management.require(visitor, "CreateImport")
         named = self._named(request)
         form = await self._door.form(request, visitor, files=self._max_bytes)

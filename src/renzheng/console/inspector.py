@@ -1,7 +1,7 @@
-"""The Inspector: a call behind a page as it was made, and as code that runs as it stands.
+"""The Inspector: a call behind a page, as it was made and as code that can be run.
 
-The official SDKs have no classes for this server's own service: the code uses their clients for any service. curl signs
-with openssl. Keys are read from the environment.
+The official SDKs have no classes for this server's own service, so the code uses their generic clients. curl signs with
+openssl. Keys are read from the environment.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ LANGUAGES = (
     ("curl", "curl", ""),
 )
 OF_SERVICES = {"tccli": frozenset({"faceid"})}
-"""It calls only services whose definition it ships; all others are for any service."""
+"""SDKs that call only services whose definition they contain. All others have a generic client."""
 SIGN_HOST = frozenset({"java", "node", "php", "csharp", "cpp", "ruby"})
-"""Those whose SDK signs the first label of the endpoint's host as the service."""
+"""SDKs that sign the first label of the endpoint's host as the service."""
 
 
 @dataclass(frozen=True, slots=True)
 class CodeSample:
-    """`needs_name`: the SDK signs right only where the host's first label is the service's name, or a loopback one."""
+    """`needs_name`: the SDK signs correctly only if the host's first label is the service's name, or a loopback one."""
 
     name: str
     label: str
@@ -54,7 +54,7 @@ class CodeSample:
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """A call as the drawer shows it. `request` and `reply`: JSON, indented. `covered`: something is masked in it."""
+    """A call as the drawer shows it. `request` and `reply`: indented JSON. `covered`: something in it is masked."""
 
     call: Call
     request: str
@@ -64,12 +64,12 @@ class Inspected:
 
 
 def double(text: str) -> str:
-    """A literal of Python, Java, JavaScript and C# between double quotes, in ASCII."""
+    """Return a literal of Python, Java, JavaScript and C# in double quotes, in ASCII."""
     return json.dumps(text)
 
 
 def go(text: str) -> str:
-    """A literal of Go: beyond the basic plane JSON writes two halves, which it does not take."""
+    """Return a literal of Go. Beyond the basic plane JSON writes surrogates, which Go does not accept."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\x7f")
 
 
@@ -78,22 +78,22 @@ def _octal(found: re.Match[str]) -> str:
 
 
 def cpp(text: str) -> str:
-    """A literal of C++, which has octal escapes for control characters, and trigraphs before C++17."""
+    """Return a literal of C++, which has octal escapes for control characters, and trigraphs before C++17."""
     octal = re.sub(r"\\(?:u00([01][0-9a-f])|.)", _octal, go(text))
     return re.sub(r"(?<=\?)\?", r"\\?", octal)
 
 
 def single(text: str) -> str:
-    """A literal of PHP and Ruby between single quotes."""
+    """Return a literal of PHP and Ruby in single quotes."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def shell(text: str) -> str:
-    """A word of a POSIX shell."""
+    """Return a word of a POSIX shell."""
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-# What is rendered is source code, in which nothing may become HTML's entities; pages escape it as any other text.
+# The result is source code, without HTML entities. Pages escape it like any other text.
 programs = Environment(
     loader=PackageLoader("renzheng.console", "samples"), autoescape=False, undefined=StrictUndefined,  # noqa: S701
     trim_blocks=True, lstrip_blocks=True, auto_reload=False,
@@ -102,7 +102,7 @@ programs.filters.update(double=double, go=go, cpp=cpp, single=single, shell=shel
 
 
 def sample(language: str, service: Service, action: str, parameters: Mapping[str, Any], region: str = "") -> str:
-    """The call as a program: `language` is one of `LANGUAGES`. `region`: empty where none is sent."""
+    """Return the call as a program. `language`: one of `LANGUAGES`. `region`: empty if none is sent."""
     given = {
         "region": region,
         "service": service,
@@ -113,7 +113,7 @@ def sample(language: str, service: Service, action: str, parameters: Mapping[str
 
 
 def inspect(call: Call, service: Service) -> Inspected:
-    """`service`: the one that it was made to."""
+    """Prepare a call for the drawer. `service`: the one that it was made to."""
     host = service.host.rpartition(":")[0] or service.host
     needs = not is_loopback(host) and not host.startswith(f"{service.name}.")
     samples = [
@@ -133,7 +133,7 @@ def inspect(call: Call, service: Service) -> Inspected:
 
 
 class InspectorPages:
-    """One call of the person's own session: request, reply and code."""
+    """Shows one call of the person's own session: request, reply and code."""
 
     def __init__(self, calls: Calls, frame: PageFrame) -> None:
         self._calls = calls

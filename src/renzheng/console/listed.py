@@ -20,7 +20,7 @@ ACCOUNT = Column("AccountId", ("Account", "账号"), "account")
 CREATED = Column("CreatedAt", ("Made", "创建时间"), "time")
 OF_RULE = {"AccountId": "AccountId", "RuleId": "RuleId"}
 SEEN_RULE = OF_RULE | {"ChangedAt": "ChangedAt"}
-"""What a reviewer has looked at is what is decided."""
+"""The decision is about the form that the reviewer has seen."""
 OF_KEY = {"AccountId": "AccountId", "SecretId": "SecretId"}
 OF_ACCOUNT = {"AccountId": "Id"}
 

@@ -1,4 +1,4 @@
-"""What the console's lists are made of: tables over the management API's actions, and what can be done to a row."""
+"""What the console's lists consist of: tables over the management API's actions, and buttons for a row."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Sentences = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`name`: of a field of an item of the reply; a dot leads into an object. `kind`: text, code, time, badge, number,
-    list, pairs, verb, switch, size, account or result.
+    """`name`: of a field of a reply's item; a dot leads into an object. `kind`: text, code, time, badge, number, list,
+    pairs, verb, switch, size, account or result.
 
-    `words`: what a value is called, by value; `tones`: its colour.
+    `words`: what a value is called, by value. `tones`: its colour.
     """
 
     name: str
@@ -28,12 +28,10 @@ class Column:
 @dataclass(frozen=True, slots=True)
 class Button:
     """An action that a person takes. `given`: parameters from the row, by its fields. `asked`: parameters in the order
-    in which they are asked for; None: all but the given ones. `when`: fields of the row and the values that it admits.
-
-    `warning`: what a person should know first. `back`: where the person goes afterwards, where that is not the
-    page it is on. `page`: of its own, in place of the form. `shows`: the template that shows the reply. A field `@X`
-    is the list's own parameter X.
-    """
+    of the form; None: all but the given ones. `when`: fields of the row and the values that they must have. `warning`:
+    what a person should know first. `back`: where the person goes afterwards, if not to the same page. `page`: a page
+    of its own, instead of the form. `shows`: the template that shows the reply. A field `@X` is the list's own
+    parameter X."""
 
     action: str
     title: Sentences
@@ -52,12 +50,11 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`action` lists; `items`: its reply's list. `filters`: parameters that the person may set. `private_filter`: one
-    more that says who a person is: it is sent in a form and stands in no address, history or log. `buttons`: to a row;
-    `first`: those that need no row. `link`: the path of a row's own page, with `{Field}` in it. `context`: parameters
-    that the address brings along. `above`: the list that it belongs to; without one, it is in the menu.
-    `needs_account`: its action is of one account; the first is shown where none was chosen.
-    """
+    """A list. `action` returns it; `items`: the list in its reply. `filters`: parameters that the person may set.
+    `private_filter`: one more that identifies a person: it is sent in a form and appears in no address, history or log.
+    `buttons`: for a row; `first`: those that need no row. `link`: the path of a row's own page, with `{Field}` in it.
+    `context`: parameters from the address. `above`: the list that it belongs to; without one, it is in the menu.
+    `needs_account`: its action is about one account; the first is shown if none was chosen."""
 
     path: str
     title: Sentences
@@ -78,9 +75,9 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A row's own page: what `action` says of the one that `parameter` names, under `item`. `heading`: a field.
+    """A row's own page: `action` returns the record that `parameter` names, under `item`. `heading`: a field.
 
-    Without a parameter it is the only one of its kind, and in the menu.
+    Without a parameter there is only one record, and it is in the menu.
     """
 
     path: str

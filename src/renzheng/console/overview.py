@@ -1,4 +1,4 @@
-"""The overview: how many verifications there are, how they end, and whether something is wrong right now."""
+"""The overview: how many verifications there are, how they end, and whether something is wrong now."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Reason:
 
 
 class OverviewPages:
-    """`clock`: unix seconds; `utc_offset`: hours, where a day begins."""
+    """`clock`: unix seconds. `utc_offset`: hours, at which a day begins."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class OverviewPages:
         return {"plot": bars(drawn, str(label)), "rows": table}
 
     def _reasons(self, counts: Sequence[Count], words: Words) -> list[Reason]:
-        """Why verifications failed, the most frequent first."""
+        """Return why verifications failed, the most frequent reason first."""
         failed = Counter[str]()
         for one in counts:
             if one.result != PASSED:
@@ -121,7 +121,7 @@ def _parts(counts: Sequence[Count]) -> dict[str, int]:
 
 
 def funnel(steps: Mapping[tuple[str, str], int]) -> list[tuple[str, dict[str, int]]]:
-    """By browser family, the most used first: how many came to each step since the server's start."""
+    """Return how many reached each step since the server's start, by browser family, the most used first."""
     browsers: dict[str, dict[str, int]] = {}
     for (step, browser), count in steps.items():
         if step in FUNNEL and browser:

@@ -23,7 +23,7 @@ OWN, FACTOR = f"{ROOT}/me", f"{ROOT}/me/factor"
 
 
 class OwnPages:
-    """What proves a person is changed only by whoever types the password again."""
+    """Changes a person's credentials, each time after the password was typed again."""
 
     def __init__(self, parts: ConsoleParts, door: Door, frame: PageFrame) -> None:
         self._parts = parts
@@ -53,7 +53,7 @@ class OwnPages:
         return self._frame.page("me.html", request, visitor, shown, status)
 
     async def _proved(self, visitor: Visitor, password: str) -> tuple[SignInCredential | None, dict[str, Any]]:
-        """The person's credential where the password is right; else what the page says instead."""
+        """Return the person's credential if the password is right; else None and what the page says instead."""
         name = str(visitor.operator.id)
         wait = await self._tries.take(name, "anywhere", self._parts.clock())
         if wait:
@@ -123,7 +123,7 @@ class OwnPages:
         return self._door.hand_over(request, await self._show_codes(request, fresh), fresh)
 
     async def _show_codes(self, request: Request, visitor: Visitor) -> Response:
-        """New recovery codes, this once."""
+        """Show new recovery codes, this once."""
         made = codes.new_recovery_codes(self._parts.entropy)
         await self._parts.sign_in.set_recovery_codes(visitor.operator.id, made)
         return self._frame.page("recovery_codes.html", request, visitor, {"codes": made})

@@ -1,4 +1,4 @@
-"""What the console is handed, and the little that it needs to know of it."""
+"""What the console is given, as small interfaces."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from renzheng.console.tries import CountedTries
 
 class People(Protocol):
     async def get(self, operator_id: int) -> Operator | None:
-        """None where there is none, it is disabled, or its row was changed by others."""
+        """Return an operator; None if there is none, it is disabled, or its row was tampered with."""
         ...
 
     async def named(self, name: str) -> Operator | None: ...
     async def is_free(self, name: str) -> bool:
-        """Whether somebody new can have this name."""
+        """Return whether a new person can have this name."""
         ...
 
     async def add_owner(self, name: str, now: float) -> Operator: ...
 
 
 class SignIn(Protocol):
-    """As `store.sign_in` has it."""
+    """Stores credentials and sessions; see `store.sign_in`."""
 
     async def credential(self, operator_id: int) -> SignInCredential | None: ...
     async def any_credential(self) -> bool: ...
@@ -49,7 +49,7 @@ class SignIn(Protocol):
 
 
 class Notes(CountedTries, Protocol):
-    """What the console notes for whichever server is asked next, as `store.console_notes` has it."""
+    """Short-lived notes that all servers share; see `store.console_notes`."""
 
     async def take_form(self, session: bytes, mark: str, now: float) -> bool: ...
     async def keep_call(self, operator_id: int, session: bytes, content: bytes) -> None: ...
@@ -59,7 +59,7 @@ class Notes(CountedTries, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ConsoleSettings:
-    """`public_url`: where people reach the console, empty where that is the listener itself. `utc_offset`: hours."""
+    """`public_url`: where people reach the console; empty if that is the listener itself. `utc_offset`: hours."""
 
     public_url: str = ""
     idle_seconds: float = 1800
@@ -74,7 +74,7 @@ class ConsoleSettings:
 
 @dataclass(frozen=True, slots=True)
 class ManagementService:
-    """The management API. `send`: signs and makes a call. `service`: as programs reach it."""
+    """The management API. `send`: signs and sends a call. `service`: as programs reach it."""
 
     send: Send
     manifests: Sequence[Manifest]
@@ -82,7 +82,7 @@ class ManagementService:
 
 
 class Refusal(Protocol):
-    """A request that was answered with an error. `account_id`: 0 where no key was found. `secret_id`: masked."""
+    """A request that was answered with an error. `account_id`: 0 if no key was found. `secret_id`: masked."""
 
     @property
     def at(self) -> float: ...
@@ -97,12 +97,12 @@ class Refusal(Protocol):
     @property
     def action(self) -> str: ...
     def sentence(self, language: str) -> str:
-        """Why, in `zh-CN` or else in English."""
+        """Return why, in `zh-CN` or else in English."""
         ...
 
 
 class RequestLine(Protocol):
-    """A line of the log about one request. `account_id`: None where the line names none. `values`: what it says."""
+    """A line of the log about one request. `account_id`: None if the line names none. `values`: its other values."""
 
     @property
     def at(self) -> float: ...
@@ -120,15 +120,14 @@ class RequestLine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ConsoleParts:
-    """`clock`: unix seconds. `record`: notes a button and its subject in the audit log.
+    """What the console works with.
 
-    `tried`: counts a try to sign in, by outcome.
-    `family`: of a browser by its name.
-    `keyed`: the service that accounts call, for the Explorer. `errors`: of all services, by code.
-    `refusals`: the last requests that were answered with an error, the newest first.
-    `request_lines`: what the log remembers of single requests, the newest first.
-    `provider`: by which people may sign in too, where there is one.
-    `reset_link`: as that, and what the operator signed in with before is forgotten; by whom, and whose.
+    `clock`: unix seconds. `record`: writes a button and its subject into the audit log. `tried`: counts a sign-in try,
+    by outcome. `family`: returns a browser's family from its name. `keyed`: the service that accounts call, for the
+    Explorer. `errors`: of all services, by code. `refusals`: the last requests that were answered with an error, the
+    newest first. `request_lines`: what the log remembers of single requests, the newest first. `provider`: the identity
+    provider, if there is one. `reset_link`: makes a sign-in link after deleting the operator's credentials; given who
+    asks, and for whom.
     """
 
     people: People

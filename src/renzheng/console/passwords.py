@@ -1,4 +1,4 @@
-"""Passwords: what is asked of one, and Argon2 in threads, of which a flood of sign-ins gets a few and no more."""
+"""Passwords: their rules, and Argon2 in a few threads, so that a flood of sign-ins cannot take more."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ T = TypeVar("T")
 
 
 class PasswordsBusyError(Exception):
-    """More passwords are being checked than there is memory for; the person may try again in a moment."""
+    """More passwords are being checked than there is memory for. The person may try again in a moment."""
 
 
 def fault(password: str, again: str, name: str, min_length: int) -> str | None:
-    """Why a new password is not taken: `short`, `long`, `simple`, `different`; None where it is."""
+    """Return why a new password is refused: `short`, `long`, `simple`, `different`; None if it is accepted."""
     if password != again:
         return "different"
-    if len(password) > 4 * MAX_PASSWORD:  # of which no keyboard's form is short enough; to bring it into one takes long
+    if len(password) > 4 * MAX_PASSWORD:  # too long in every form; normalising it would take long
         return "long"
     plain = normal(password)
     if len(plain) < min_length:
@@ -37,7 +37,7 @@ def fault(password: str, again: str, name: str, min_length: int) -> str | None:
 
 
 def normal(password: str) -> str:
-    """One form for what keyboards write in several (RFC 8265, section 4.2)."""
+    """Return one form for what different keyboards write differently (RFC 8265, section 4.2)."""
     return unicodedata.normalize("NFC", password)
 
 
@@ -52,11 +52,11 @@ class Passwords:
         self._nobodys: str | None = None
 
     async def hash(self, password: str) -> str:
-        """Raises PasswordsBusyError."""
+        """Hash a password. Raises PasswordsBusyError."""
         return await self._run(lambda: self._hasher.hash(normal(password)))
 
     async def matches(self, hashed: str | None, password: str) -> bool:
-        """Whether it is the password of this hash; None, for nobody's, takes as long. Raises PasswordsBusyError."""
+        """Return whether the password has this hash. None, for no hash, takes as long. Raises PasswordsBusyError."""
         if len(password) > MAX_PASSWORD:
             return False
         return await self._run(lambda: self._matches(hashed, normal(password)))

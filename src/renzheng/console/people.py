@@ -1,4 +1,4 @@
-"""A sign-in link for a person without a password or second factor; it works once."""
+"""Sign-in links for people without a password or second factor. A link works once."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from renzheng.console.tables import ManagementPages
 
 LINK = f"{ROOT}/people/{{operator_id:number}}/link"
 ResetLink = Callable[[Operator, int], Awaitable[str]]
-"""By whom, and whose: forgets what the person signed in with, and makes a link; its address."""
+"""Given who asks, and for whom: deletes the person's credentials and makes a link. Returns its address."""
 
 
 class LinkPages:
-    """For whoever may give people new keys: a link lets its holder in as that person."""
+    """For roles that may renew people's keys, since a link lets its holder in as that person."""
 
     def __init__(
         self, management: ManagementPages, people: People, door: Door, frame: PageFrame, reset_link: ResetLink
@@ -33,7 +33,7 @@ class LinkPages:
         self._reset_link = reset_link
 
     async def _person(self, request: Request, visitor: Visitor) -> Operator:
-        """Raises FormError for nobody, for somebody who is shut out, and for a role that may not."""
+        """Return the person. Raises FormError if there is none, if the person is disabled, or if the role may not."""
         await self._management.require(visitor, "RenewOperatorKey")
         person = await self._people.get(request.path_params["operator_id"])
         if person is None:

@@ -1,4 +1,4 @@
-"""Bars of what passed and what failed, by hour or by day: SVG from the server, read by eye, pointer and reader."""
+"""Bars of passed and failed verifications by hour or day: SVG from the server, with tooltips and a readable text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIZE = (480, 190)
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """`label`: on the axis, empty for none; `title`: what a pointer reads."""
+    """`label`: on the axis; empty for none. `title`: the tooltip."""
 
     label: str
     title: str
@@ -24,7 +24,7 @@ class Bar:
 
 
 def bars(given: Sequence[Bar], label: str) -> Markup:
-    """Passed below, failed on top."""
+    """Draw the bars: passed at the bottom, failed on top."""
     top = nice_top(max((bar.passed + bar.failed for bar in given), default=0))
     steps = 4 if top >= 4 else top
     ticks = [(top * step / steps, f"{top * step / steps:g}") for step in range(steps + 1)]
@@ -41,7 +41,7 @@ def bars(given: Sequence[Bar], label: str) -> Markup:
 
 
 def nice_top(most: int) -> int:
-    """The end of an axis of whole numbers: 1, 2, 4, 8, then two digits that four steps divide."""
+    """Return the end of an axis of whole numbers: 1, 2, 4, 8, then two digits that four steps divide."""
     if most <= 4:
         return max(1, 1 << max(0, math.ceil(math.log2(max(most, 1)))))
     magnitude: int = 10 ** max(0, math.floor(math.log10(most)) - 1)

@@ -1,8 +1,7 @@
-"""The identity provider by which people may sign in: OpenID Connect's code flow with PKCE.
+"""The identity provider with which people may sign in: OpenID Connect's code flow with PKCE.
 
-Source: OpenID Connect Core 1.0, sections 3.1.2 and 3.1.3.7; RFC 7636. The signature and the dates of what the provider
-says are checked by joserfc; what is asked of it goes over urllib3, within bounds of time and size, and no redirect is
-followed.
+Source: OpenID Connect Core 1.0, sections 3.1.2 and 3.1.3.7; RFC 7636. joserfc checks the signature and the dates of the
+provider's tokens. Requests to it go through urllib3, with limits on time and size, and no redirect is followed.
 """
 
 from __future__ import annotations
@@ -20,34 +19,34 @@ import urllib3
 from renzheng.base.bounded_http import AnswerError, BoundedClient, Bounds, CutConnection, CutSecureConnection
 from renzheng.base.threads import OwnThreads
 
-if TYPE_CHECKING:  # imported where a provider speaks, as most servers have none
+if TYPE_CHECKING:  # imported only when needed, as most servers have no provider
     from joserfc.jwk import KeySet
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
-"""Signatures that a provider may use: those that nobody can make with the client's secret."""
+"""Signatures that a provider may use: those that the client's secret cannot make."""
 MAX_CLOCK_SKEW = 60
 """Seconds by which the provider's clock may differ from ours."""
 FRESH_SECONDS = 600
-"""How long what a provider publishes is kept before it is read again."""
+"""How long the provider's published metadata is kept before it is read again."""
 MAX_UNDER_WAY = 16
-"""Sign-ins that ask the provider at once: whoever comes next is told to try again, as anybody may begin one."""
+"""Sign-ins that may ask the provider at once. Further ones are told to try again, as anybody may begin one."""
 SCOPES = "openid email profile"
 
 T = TypeVar("T")
 
 
 class ProviderError(Exception):
-    """The provider cannot be asked, or what it says is not to be trusted; the text is for the operator's log."""
+    """The provider does not answer, or its answer cannot be trusted. The text is for the operator's log."""
 
 
 class StrangerError(ProviderError):
-    """The provider vouches for nobody whom this server could know: the claim is missing, or is not verified."""
+    """The provider's answer names nobody whom this server can know: the claim is missing, or is not verified."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """`issuer`: its address, as it names itself. `claim`: what is an operator's name here. `back`: where browsers are
-    sent back to. `title`: what people call it. `seconds`: in which one request of it is answered whole."""
+    """`issuer`: its address, in its own form. `claim`: the claim with the operator's name. `back`: where browsers are
+    sent back to. `title`: what people call it. `seconds`: time limit for one request."""
 
     issuer: str
     client_id: str
@@ -59,7 +58,7 @@ class ProviderSettings:
 
 
 class _Published(msgspec.Struct):
-    """What a provider says of itself at `/.well-known/openid-configuration`, as far as it is used."""
+    """The parts of `/.well-known/openid-configuration` that are used."""
 
     issuer: str
     authorization_endpoint: str
@@ -73,14 +72,14 @@ class _Tokens(msgspec.Struct):
 
 
 def derived(secret: str, purpose: str) -> str:
-    """One of the values that a sign-in goes by, all of one secret that the browser keeps: 43 characters."""
+    """Derive one of a sign-in's values from the one secret that the browser keeps: 43 characters."""
     digest = hashlib.sha256(f"oidc {purpose} {secret}".encode()).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 class Provider:
-    """One provider. Its methods are for one event loop; what waits for the network does so in threads of its
-    own, so that a provider which does not answer holds up nothing else.
+    """One provider, used from one event loop. Its network requests run in threads of their own, so that a provider that
+    does not answer delays nothing else.
 
     `clock`: unix seconds.
     """
@@ -96,7 +95,7 @@ class Provider:
         self._keys: tuple[float, KeySet] | None = None
 
     async def address(self, secret: str) -> str:
-        """Where a browser is sent to sign in. Raises ProviderError."""
+        """Return where a browser is sent to sign in. Raises ProviderError."""
         published = await self._in_thread(self._read_published)
         verifier = derived(secret, "verifier").encode()
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier).digest()).rstrip(b"=").decode()
@@ -114,9 +113,9 @@ class Provider:
         return f"{published.authorization_endpoint}{joint}{urlencode(query)}"
 
     async def name(self, secret: str, code: str) -> str:
-        """The operator's name that the provider vouches for, for a code that it sent the browser back with.
+        """Return the operator's name from the provider, for a code that it sent the browser back with.
 
-        Raises StrangerError where it vouches for nobody; ProviderError for everything else.
+        Raises StrangerError if it names nobody; ProviderError for everything else.
         """
         return await self._in_thread(self._name, secret, code)
 
@@ -144,7 +143,7 @@ class Provider:
             raise StrangerError("the provider has not verified the e-mail address")
         return value
 
-    # -- what the provider says
+    # -- the provider's metadata and tokens
 
     def _read_published(self) -> _Published:
         if self._published is not None and self._clock() - self._published[0] < FRESH_SECONDS:
@@ -203,7 +202,7 @@ class Provider:
         return claims
 
     def _opened(self, published: _Published, token: str) -> dict[str, Any]:
-        """The token's claims. A key that is not known yet may be new: the keys are read again, once."""
+        """Return the token's claims. An unknown key may be new, so the keys are read again, once."""
         from joserfc import jwt
         from joserfc.errors import JoseError
 
@@ -246,5 +245,5 @@ class Provider:
     def _decoded(content: bytes, kind: type[T]) -> T:
         try:
             return msgspec.json.decode(content, type=kind)
-        except (ValueError, RecursionError):  # of which msgspec's own is one
+        except (ValueError, RecursionError):  # msgspec's own error is a ValueError too
             raise ProviderError("the provider's answer is not what OpenID Connect says") from None

@@ -1,4 +1,4 @@
-"""Pages from templates: two languages side by side where they are used, all values escaped, headers that are strict."""
+"""Renders pages from templates: both languages side by side in the text, all values escaped, strict headers."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ PACKAGE = "renzheng.console"
 ROOT = "/console"
 LANGUAGE_COOKIE = "renzheng_language"
 LANGUAGES = ("en", "zh")
-MAX_LANGUAGES = 1000  # characters of Accept-Language that are read: 60 KB of commas take 20 ms
+MAX_LANGUAGES = 1000  # most characters of Accept-Language that are read: 60 KB of commas take 20 ms
 HEADERS = {
     **files.COMMON,
-    # Under no-referrer browsers would send their forms with the Origin null.
+    # With no-referrer, browsers would send forms with the Origin null.
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
     "Content-Security-Policy": files.policy("'self'", "'none'", forms="'self'", media="'self'"),
@@ -35,7 +35,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), display-capture=()",
     "X-Robots-Tag": "noindex",
 }
-# A page that shows frames or a video has them in itself: an address of a face is nothing to leave behind in a history.
+# A page with frames or a video contains them, as no address of a face should stay in a browser's history.
 WITH_FRAMES = {
     "Content-Security-Policy": HEADERS["Content-Security-Policy"]
     .replace("img-src", "img-src data:")
@@ -54,13 +54,13 @@ templates = Environment(
 
 
 def compile_templates() -> None:
-    """All of them, once. To be called apart from the event loop: they take a quarter of a second together."""
+    """Compile all templates, once. They take a quarter of a second together, so not on the event loop."""
     for name in templates.list_templates():
         templates.get_template(name)
 
 
 def plain_json(value: Any) -> str:
-    """As a reader wants it; it is escaped where it is shown."""
+    """Return readable JSON. It is escaped when it is shown."""
     return json.dumps(value, ensure_ascii=False, indent=1)
 
 
@@ -68,7 +68,7 @@ templates.filters["tojson_plain"] = plain_json
 
 
 def language(request: Request) -> str:
-    """`zh` or `en`: as the person chose, else the first of the browser's languages that the console speaks."""
+    """Return `zh` or `en`: the person's choice, else the first of the browser's languages that the console has."""
     chosen = cookie(request, LANGUAGE_COOKIE)
     if chosen in LANGUAGES:
         return chosen
@@ -80,7 +80,7 @@ def language(request: Request) -> str:
 
 
 def own_path(given: str) -> str:
-    """A path of the console's to go on to, with its query; the console itself where `given` is anything else."""
+    """Return a path of the console to go on to, with its query; the console's start if `given` is anything else."""
     return given if _OWN_PATH.fullmatch(given) and ".." not in given else ROOT
 
 
@@ -92,24 +92,24 @@ class Words:
         self._zone = datetime.timezone(datetime.timedelta(hours=utc_offset))
 
     def t(self, english: str, chinese: str, **values: object) -> str | Markup:
-        """The sentence of the page's language; `{name}` in it stands for a value, which is escaped."""
+        """Return the sentence in the page's language. `{name}` in it stands for a value, which is escaped."""
         sentence = chinese if self.language == "zh" else english
         return Markup(sentence).format(**values) if values else sentence  # noqa: S704 - the sentence is a template's
 
     def result(self, code: str) -> str:
-        """What a Result means; empty for one that is not known."""
+        """Return what a Result means; empty if it is not known."""
         english, chinese = RESULTS.get(code, ("", ""))
         return str(self.t(english, chinese))
 
     def label(self, name: str) -> str:
-        """What a parameter is called on a form."""
+        """Return what a parameter is called on a form."""
         return str(self.t(*LABELS.get(name, (name, name))))
 
     def local(self, at: float) -> datetime.datetime:
         return datetime.datetime.fromtimestamp(at, self._zone)
 
     def time(self, at: float | None) -> Markup:
-        """A time element, to the second."""
+        """Return a time element, to the second."""
         if at is None:
             return Markup("–")
         local = self.local(at)
@@ -126,7 +126,7 @@ def render(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """A page by its template. `values` go along with the words and the request's path."""
+    """Render a page from its template. `values` are added to the words and the request's path."""
     words = Words(language(request), utc_offset)
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     body = templates.get_template(name).render(
@@ -138,7 +138,7 @@ def render(
 
 
 def dig(row: Mapping[str, Any], name: str) -> Any:
-    """A value of a reply by its name, through objects where it has dots; None where it is not there."""
+    """Return a value of a reply by its name, through objects if it has dots; None if it is missing."""
     value: Any = row
     for part in name.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
@@ -146,5 +146,5 @@ def dig(row: Mapping[str, Any], name: str) -> Any:
 
 
 def go(path: str) -> Response:
-    """See other: what was posted is done, and a reload does not do it again."""
+    """Redirect with 303, so that a reload does not send the form again."""
     return RedirectResponse(path, 303, HEADERS)

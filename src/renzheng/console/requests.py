@@ -1,4 +1,4 @@
-"""Requests of late: those that were refused with why, the last ones, and of one RequestId all that the log says."""
+"""Recent requests: the refused ones with the reason, all of them, and the whole log of one RequestId."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ REQUESTS = f"{ROOT}/requests"
 SECONDS = 3600
 MAX_GIVEN = 100
 MAX_SHOWN = 100
-"""Requests of the list of all."""
+"""Most requests in the list of all."""
 SPOKEN = {"en": "en-US", "zh": "zh-CN"}
 REQUEST = "request"
-"""The event of the one line that the log has of each request."""
+"""The event name of the one line that the log has for each request."""
 
 
 class RequestPages:
@@ -42,8 +42,10 @@ class RequestPages:
         self._frame = frame
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
-        """The refused ones of the last hour, all with `All`, or one RequestId's. A merchant's person sees those of one
-        account."""
+        """Show the refused requests of the last hour, all with `All`, or one RequestId's.
+
+        A merchant's person sees those of one account.
+        """
         wanted = request.query_params.get("RequestId", "").strip()[:MAX_GIVEN]
         shows_all = bool(request.query_params.get("All")) and not wanted
         since, spoken = self._clock() - SECONDS, SPOKEN[language(request)]
@@ -59,7 +61,8 @@ class RequestPages:
         return self._frame.page("requests.html", request, visitor, shown, calls=await self._calls.recent(visitor))
 
     def _visible(self, visitor: Visitor, wanted: str) -> list[RequestLine]:
-        """Lines of the last hour, of one RequestId unless it is empty. One without an account is of its request's."""
+        """Return lines of the last hour, of one RequestId if it is given. A line without an account belongs to its
+        request's."""
         since = self._clock() - SECONDS
         lines = [line for line in self._lines() if line.at >= since and wanted in ("", line.request_id)]
         owners = {line.request_id: line.account_id for line in lines if line.account_id is not None}
@@ -67,7 +70,7 @@ class RequestPages:
 
 
 def _is_persons(line: RequestLine) -> bool:
-    """Of somebody's own key, such as every page of the console makes some."""
+    """Return whether a person's own key signed the request, as for every page of the console."""
     return line.account_id is not None and line.account_id < 0
 
 

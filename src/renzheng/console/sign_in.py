@@ -1,4 +1,4 @@
-"""Signing in and out: a password, then a code where the person has a second factor; and links that are good once."""
+"""Signing in and out: a password, then a code if the person has a second factor; and links that work once."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class SignInPages:
             return self._page(request, "sign_in.html", 503, problem="busy", **shown)
         if not is_right or operator is None or credential is None:
             parts.tried("wrong")
-            # What was typed as a name may be a password.
+            # The typed name may be a password.
             await parts.record("sign-in refused", f"operator {operator.id}" if operator else "operator unknown")
             return self._page(request, "sign_in.html", 401, problem="wrong", **shown)
         await self._tries.give_back(name, address)
@@ -84,7 +84,7 @@ class SignInPages:
             return go(SIGN_IN if visitor is None else ROOT)
         onward = own_path(fields.get("next", ""))
         shown = {"next": onward, "token": visitor.token}
-        # Whoever is here knows the password: the count goes by person, whatever the address.
+        # The caller knows the password already, so tries are counted by person, whatever the address.
         person = (str(visitor.operator.id), "anywhere")
         wait = await self._code_tries.take(*person, self._parts.clock())
         if wait:
@@ -99,7 +99,7 @@ class SignInPages:
         return await self._door.let_in(request, go(onward), visitor.operator, WHOLE)
 
     async def _is_code(self, visitor: Visitor, given: str) -> bool:
-        """Whether it is the app's code or a recovery code; either is used up by it."""
+        """Return whether it is the app's code or a recovery code. Either is used up."""
         sign_in, operator_id = self._parts.sign_in, visitor.operator.id
         credential = await sign_in.credential(operator_id)
         if credential is None or credential.totp is None or len(given) > 64:
@@ -116,7 +116,7 @@ class SignInPages:
             await self._parts.sign_in.end(visitor.operator.id, visitor.session.digest)
         return self._door.let_out(request, go(SIGN_IN))
 
-    # -- links that are good once
+    # -- links that work once
 
     async def ask_first_password(self, request: Request) -> Response:
         secret = request.path_params["secret"]
@@ -135,7 +135,7 @@ class SignInPages:
         return await self._parts.people.get(owner) if owner else None
 
     async def take_first_password(self, request: Request) -> Response:
-        """The link is used up once the password is good, not before; opening the page uses nothing."""
+        """Set the first password. Only an accepted password uses the link up, not opening the page."""
         parts = self._parts
         fields = await self._door.form(request, None)
         secret, now = request.path_params["secret"], parts.clock()

@@ -1,4 +1,4 @@
-"""Signing in by the identity provider: out to it, and back from it."""
+"""Signing in by the identity provider: sends the browser there, and handles its return."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ from renzheng.web.requests import cookie
 BEGIN, BACK = f"{ROOT}/oidc", f"{ROOT}/oidc/back"
 COOKIE = "renzheng_oidc"
 SIGN_IN_SECONDS = 600
-"""How long somebody may take at the provider."""
+"""How long a person may take at the provider."""
 MAX_CODE = 4096
 
 log = structlog.get_logger("renzheng.console")
 
 
 class SingleSignOnPages:
-    """A browser keeps one secret meanwhile, in a cookie; nothing is kept here, so any node may take it back."""
+    """The browser keeps one secret in a cookie meanwhile. The server keeps nothing, so any node can handle the
+    return."""
 
     def __init__(self, parts: ConsoleParts, door: Door, provider: Provider) -> None:
         self._parts = parts
@@ -57,7 +58,7 @@ class SingleSignOnPages:
         return response
 
     async def come_back(self, request: Request) -> Response:
-        """Let in whoever the provider vouches for, if an operator has that name."""
+        """Let in the person whom the provider names, if an operator has that name."""
         parts, address = self._parts, self._door.address(request)
         wait = await self._tries.take(address, address, parts.clock())
         if wait:
@@ -83,7 +84,7 @@ class SingleSignOnPages:
         await self._tries.give_back(address, address)
         credential = await parts.sign_in.credential(operator.id)
         onward = own_path(unquote(onward))
-        # Browsers keep strict cookies from an address that another site led to: the page that is shown leads on itself.
+        # Browsers send no strict cookies after a redirect from another site, so the shown page goes on by itself.
         if credential is not None and credential.totp is not None:
             response = self._page(request, "signed_in.html", onward=f"{CODE}?next={quote(onward, safe='/')}")
             return self._done(request, await self._door.let_in(request, response, operator, PASSWORD))

@@ -1,4 +1,4 @@
-"""Lists and single records: pages of what an action of the management API describes, and what can be done there."""
+"""Lists and single records: pages for what an action of the management API returns, with their buttons."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ DO = f"{ROOT}/do"
 
 
 class ManagementPages:
-    """What all pages over the management API share: its actions by name, and the calls. `record`: for the audit."""
+    """What all pages over the management API share: its actions by name, and the calls. `record`: writes to the
+    audit."""
 
     def __init__(
         self, calls: Calls, actions: Mapping[str, Action], record: Callable[[str, str], Awaitable[None]]
@@ -34,7 +35,7 @@ class ManagementPages:
         self._record = record
 
     async def require(self, visitor: Visitor, action: str) -> None:
-        """Raises FormError, and notes it, where the person's role does not include the action."""
+        """Raise FormError, and record it, if the person's role does not include the action."""
         if not self.allows(visitor, action):
             await self._record(f"denied: {action}", f"operator {visitor.operator.id}")
             raise FormError(403, "role")
@@ -44,7 +45,7 @@ class ManagementPages:
         return known is not None and visitor.operator.role.value in known.roles
 
     async def accounts(self, visitor: Visitor, spoken: str) -> dict[int, str]:
-        """The names of the accounts that the person sees, the first hundred, by number."""
+        """Return the names of the accounts that the person sees, by number: the first hundred."""
         if not self.allows(visitor, "DescribeAccounts"):
             return {}
         reply = await self.calls.call(visitor, "DescribeAccounts", {"Limit": 100}, spoken)
@@ -53,7 +54,7 @@ class ManagementPages:
     def offered(
         self, visitor: Visitor, buttons: Sequence[Button], row: Mapping[str, Any], chosen: Mapping[str, Any]
     ) -> list[tuple[Button, str]]:
-        """What this person may do to this row now, with the address of its form."""
+        """Return the buttons that this person may press for this row now, with the address of their forms."""
         return [
             (
                 button,
@@ -76,7 +77,7 @@ class TablePages:
         return await self._show(request, visitor, table, table.filters, request.query_params)
 
     async def find(self, request: Request, visitor: Visitor, table: Table) -> Response:
-        """As `show`, by what was sent in a form: the private filter too, which stands in no address."""
+        """Show a list like `show`, with filters from a form: also the private one, which appears in no address."""
         form = await self._door.form(request, visitor)
         return await self._show(request, visitor, table, (*table.filters, table.private_filter), form.fields)
 
@@ -144,7 +145,7 @@ class TablePages:
         return self._frame.page(record.template, request, visitor, shown, calls=await management.calls.recent(visitor))
 
     def _named(self, request: Request, record: Record) -> dict[str, Any]:
-        """The parameter by which the address names the record. Raises CallError for what can be none."""
+        """Return the parameter with which the address names the record. Raises CallError if it is not valid."""
         if not record.parameter:
             return {}
         field = self._management.actions[record.action].fields[record.parameter]
@@ -158,7 +159,7 @@ class TablePages:
 
 
 def _is_asked(field: Field, table: Table, accounts: Mapping[int, str]) -> bool:
-    """Whether the list's own filters have it: the private one has a form of its own."""
+    """Return whether the list's own form has the filter. The private one has a form of its own."""
     return field.name != table.private_filter and (field.name != "AccountId" or len(accounts) > 1)
 
 
@@ -167,7 +168,7 @@ def _names_accounts(table: Table) -> bool:
 
 
 def button_parameters(button: Button, row: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, str]:
-    """The parameters of a button that come from its row, and from what the list was asked for, as texts."""
+    """Return the button's parameters that come from its row or from the list's filters, as texts."""
     found = {}
     for parameter, name in button.given.items():
         value = chosen.get(name[1:]) if name.startswith("@") else row.get(name)
@@ -177,12 +178,12 @@ def button_parameters(button: Button, row: Mapping[str, Any], chosen: Mapping[st
 
 
 def is_denied(refused: CallError) -> bool:
-    """Whether the person's role does not allow the call, or what it names is not for the person to see."""
+    """Return whether the role does not allow the call, or the person may not see what it names."""
     return refused.code.startswith(("UnauthorizedOperation", "AuthFailure", "ResourceNotFound"))
 
 
 def _read(filters: Sequence[Field], query: Mapping[str, str]) -> tuple[dict[str, Any], str | None]:
-    """What is asked for, and the name of a filter that cannot be read and is left out."""
+    """Return the requested filters, and the name of a filter that cannot be read and is left out."""
     chosen: dict[str, Any] = {}
     wrong = None
     for one in filters:

@@ -1,4 +1,4 @@
-"""How often somebody may try to sign in: counted by person, by address, and by both together."""
+"""Limits sign-in tries: counted by person, by address, and by both together."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Protocol
 from renzheng.base.addresses import subscriber
 
 PER_ADDRESS, PER_PERSON = 4, 10
-"""How many times as many tries an address has for all persons, and a person from all addresses."""
+"""How many times more tries an address has for all persons, and a person from all addresses."""
 
 
 class CountedTries(Protocol):
-    """Counts for all servers, by key, in windows of seconds that begin with a first try."""
+    """Counts tries for all servers, by key, in windows of seconds that begin with a first try."""
 
     async def take_try(self, keys: Sequence[tuple[str, int]], seconds: float, now: float) -> float: ...
     async def give_back_try(self, own: str, wider: Sequence[str]) -> None: ...
@@ -22,7 +22,7 @@ class Tries:
     """Windows of `seconds` that begin with a first try. `most`: tries of one person from one address in a window.
     `kind`: what is tried, a word.
 
-    Whoever guesses at a person from elsewhere does not lock that person out at once: a person's own window is wider.
+    An attacker elsewhere does not lock a person out at once, as a person's own window is wider.
     """
 
     def __init__(self, counted: CountedTries, kind: str, most: int, seconds: float) -> None:
@@ -38,10 +38,10 @@ class Tries:
         yield f"{self._kind} person {name}", self._most * PER_PERSON
 
     async def take(self, person: str, address: str, now: float) -> float:
-        """Count a try. 0 where it may be made; else the seconds to wait, and it is not counted."""
+        """Count a try. Returns 0 if it is allowed, else the seconds to wait; then it is not counted."""
         return await self._counted.take_try(list(self._keys(person, address)), self._seconds, now)
 
     async def give_back(self, person: str, address: str) -> None:
-        """The try was right: the person starts afresh from this address, and the wider windows get theirs back."""
+        """Undo a correct try: the count for this address starts again at 0, and the wider windows lose one."""
         own, *wider = (key for key, _ in self._keys(person, address))
         await self._counted.give_back_try(own, wider)

@@ -1,4 +1,4 @@
-"""What the audit's verbs are called in Chinese. The audit itself is in English, whoever reads it."""
+"""The audit's verbs in Chinese. The audit itself is in English for everybody."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ _PATTERNS = [
 
 
 def chinese_verb(verb: str) -> str:
-    """The verb itself where it has no Chinese, as one that an older version wrote."""
+    """Return the Chinese, or the verb itself if there is none, as for one from an older version."""
     if verb in VERBS:
         return VERBS[verb]
     for pattern, chinese in reversed(_PATTERNS):  # the longer one of two with the same beginning comes later

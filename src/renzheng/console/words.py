@@ -1,4 +1,4 @@
-"""What results and roles are called, in English and in Chinese."""
+"""The names of results and roles, in English and in Chinese."""
 
 from __future__ import annotations
 
@@ -81,4 +81,4 @@ LABELS = {
     "UnsignedPayload": ("Unsigned body", "请求体不签名"),
     "Until": ("Until", "止"),
 }
-"""What the API's parameters are called on forms; one that is not here goes by its own name."""
+"""What the API's parameters are called on forms. One that is missing here has its own name."""

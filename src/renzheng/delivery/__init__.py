@@ -1,1 +1,1 @@
-"""Evidence in the customer's bucket: whom it may be sent to, how it is sent, and the outbox that sees to it."""
+"""Evidence in the customer's bucket: allowed hosts, the client, and the deliverer that empties the outbox."""

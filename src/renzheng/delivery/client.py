@@ -18,7 +18,7 @@ from renzheng.base.bounded_http import Bounds
 from renzheng.delivery.connections import checked, proxied
 from renzheng.delivery.hosts import AllowedHosts, HostRefusedError
 
-if TYPE_CHECKING:  # a seventh of a server's start, and most servers have no bucket
+if TYPE_CHECKING:  # importing it takes a seventh of a server's start, and most servers have no bucket
     from minio.error import InvalidResponseError, S3Error
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ MIN_PART = 5 << 20
 
 
 class BucketProblem(enum.StrEnum):
-    """What can be wrong with a bucket, told apart as an operator mends each in another place."""
+    """What can be wrong with a bucket. Each problem is solved in another place."""
 
     NO_BUCKET = "no_bucket"
     WRONG_KEY = "wrong_key"
@@ -42,7 +42,7 @@ class BucketProblem(enum.StrEnum):
 
 
 class BucketError(Exception):
-    """A request to the bucket failed. `trouble` says what to mend; the text is a sentence for the operator."""
+    """A request to the bucket failed. `trouble` says what to correct; the text is a sentence for the operator."""
 
     def __init__(self, trouble: BucketProblem, sentence: str) -> None:
         super().__init__(sentence)
@@ -61,7 +61,7 @@ _BY_STATUS = {401: BucketProblem.WRONG_KEY, 403: BucketProblem.NO_RIGHT}
 
 
 class BucketClient:
-    """One bucket with one key. Blocks: call it from a thread."""
+    """One bucket with one key. Its calls block, so they belong in a thread."""
 
     def __init__(self, bucket: Bucket, key: BucketKey, http: urllib3.PoolManager, hosts: AllowedHosts) -> None:
         import minio
@@ -80,8 +80,8 @@ class BucketClient:
         self._client = client
 
     def put(self, key: str, content: bytes, media_type: str) -> None:
-        """Write one object, over one that is there. Raises BucketError."""
-        one_part = max(len(content), MIN_PART)  # several would need rights beyond PutObject
+        """Write one object, over an existing one. Raises BucketError."""
+        one_part = max(len(content), MIN_PART)  # several parts would need more rights than PutObject
         self._call(
             lambda: self._client.put_object(
                 self._bucket.name, key, io.BytesIO(content), len(content), media_type, part_size=one_part
@@ -89,7 +89,7 @@ class BucketClient:
         )
 
     def get(self, key: str) -> bytes | None:
-        """An object's bytes; None where there is none. Raises BucketError."""
+        """Return an object's bytes; None if there is none. Raises BucketError."""
 
         def read() -> bytes:
             response = self._client.get_object(self._bucket.name, key)
@@ -105,20 +105,20 @@ class BucketClient:
             return None
 
     def delete(self, key: str) -> None:
-        """What is not there is no error. Raises BucketError."""
+        """Delete an object. It is no error if there is none. Raises BucketError."""
         try:
             self._call(lambda: self._client.remove_object(self._bucket.name, key))
         except _MissingObjectError:
             return
 
     def signed_address(self, key: str, hours: float) -> str:
-        """An address that anybody can read the object by, for so long. Asks nobody."""
+        """Return an address with which anybody can read the object for so long. Sends no request."""
         return str(self._client.presigned_get_object(self._bucket.name, key, expires=timedelta(hours=hours)))
 
     def probe(self) -> str:
-        """Write, read and delete an object of our own; its address, as merchants will see addresses.
+        """Write, read and delete an object of our own. Returns its address, in the form that merchants will get.
 
-        Raises BucketError naming the step that failed.
+        Raises BucketError that names the failed step.
         """
         key = self._bucket.key("renzheng-probe", secrets.token_hex(16))
         content = secrets.token_bytes(32)
@@ -153,7 +153,7 @@ class BucketClient:
             raise self._odd_answer(error) from None
         except MinioException as error:
             raise BucketError(BucketProblem.OTHER, f"{bucket.host} answers unusably: {_plain(error)}") from None
-        except (ValueError, SyntaxError):  # of a body that is no text, or no XML; the library lets both through
+        except (ValueError, SyntaxError):  # the library lets through bodies that are not text, or not XML
             raise BucketError(BucketProblem.OTHER, f"{bucket.host} answers unusably: is this an S3 endpoint?") from None
         except (HTTPError, OSError) as error:
             raise BucketError(BucketProblem.UNREACHABLE, f"{bucket.host} cannot be reached: {_cause(error)}") from None
@@ -193,7 +193,7 @@ class _MissingObjectError(Exception):
 
 
 def _plain(error: object) -> str:
-    """A stranger's text, in one printable line."""
+    """Return a stranger's text in one printable line."""
     return "".join(character if character.isprintable() else " " for character in str(error))[:200]
 
 
@@ -204,7 +204,7 @@ def _cause(error: BaseException) -> str:
 
 
 class Clients:
-    """Makes clients that share their connections. `proxy`: the operator's outgoing proxy; empty goes there directly."""
+    """Makes clients that share their connections. `proxy`: the operator's outgoing proxy; empty: none."""
 
     def __init__(self, hosts: AllowedHosts, proxy: str = "", bounds: Bounds = BOUNDS) -> None:
         self._hosts = hosts

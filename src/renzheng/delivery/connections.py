@@ -1,7 +1,7 @@
-"""Connections to customers' buckets: to the address that was checked, and with bounds for what comes back.
+"""Connections to customers' buckets: to the checked address only, and with limits on what comes back.
 
 A bucket belongs to a customer, so its answers may be anything: a redirect into the operator's network, one byte every
-few seconds for ever, or a body without an end. No redirect is followed, and a request takes bounded time and memory.
+few seconds, or a body without an end. No redirect is followed, and a request takes bounded time and memory.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from renzheng.delivery.hosts import AllowedHosts
 
 
 class _BoundedProxy(BoundedClient, urllib3.ProxyManager):
-    """The same through a proxy."""
+    """The same client through a proxy."""
 
 
 def checked(hosts: AllowedHosts, bounds: Bounds) -> urllib3.PoolManager:
-    """An HTTP client whose connections go to checked addresses only, that retries nothing and follows no redirect."""
+    """Make an HTTP client that connects to checked addresses only, retries nothing and follows no redirect."""
 
     def connect(connection: HTTPConnection) -> socket.socket:
         try:
@@ -42,5 +42,5 @@ def checked(hosts: AllowedHosts, bounds: Bounds) -> urllib3.PoolManager:
 
 
 def proxied(proxy: str, bounds: Bounds) -> urllib3.PoolManager:
-    """An HTTP client through the operator's outgoing proxy, which is who resolves names then."""
+    """Make an HTTP client through the operator's outgoing proxy, which then resolves names."""
     return _BoundedProxy(bounds, CutConnection, CutSecureConnection, proxy_url=proxy)

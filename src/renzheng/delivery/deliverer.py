@@ -1,7 +1,7 @@
-"""Carries out what is due in customers' buckets: delivers a verdict's evidence, or deletes it again.
+"""Carries out due deliveries to customers' buckets: delivers a verdict's evidence, or deletes it again.
 
-A try that fails is put off, longer each time, and loses nothing: our own sealed evidence stays for its days. Every
-try of a delivery writes the same keys, so that however often it is tried there is one object under each.
+A try that fails is repeated later, after longer and longer pauses, and loses nothing: our own sealed evidence stays for
+its days. Every try of a delivery writes the same keys, so however often it is tried, there is one object under each.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from renzheng.delivery.client import BucketClient, BucketError, BucketProblem, C
 log = structlog.get_logger("renzheng.delivery")
 
 FIRST_DELAY, MAX_DELAY = 2.0, 900.0
-"""Seconds until a delivery that failed is tried again: doubled each time, and varied by a quarter."""
+"""Seconds until a failed delivery is tried again: doubled each time, and varied by a quarter."""
 LEASE_SECONDS = 180.0
-"""Longer than making a video and two requests may take."""
+"""Longer than making a video and two requests can take."""
 POLL_SECONDS = 0.5
 MAX_AT_ONCE, MAX_OF_ACCOUNT = 8, 2
-"""Deliveries under way in one process, and of one account in all."""
+"""Deliveries under way in one process, and for one account in all."""
 REST = 4.0
-"""Times as long as a failed try took, in which nothing else goes to the same account's bucket: one that answers slowly
-takes a small part of the time, however much is due there."""
+"""After a failed try, the account's bucket rests for this many times the duration of the try. So a slow bucket takes a
+small part of the time, however much is due there."""
 MAX_VIDEO_TRIES = 6
-"""After so many tries the best frame is delivered without the video, which cannot be made of these frames."""
+"""After so many tries the best frame is delivered without the video, as none can be made from these frames."""
 MAX_ERASURE_TRIES = 12
-"""After about two hours a customer's own copy is left to the customer, and the operator is told."""
+"""After about two hours erasing is given up: the copy stays with the customer, and the operator is told."""
 
 
 class AuthorisedBucket(Protocol):
@@ -83,8 +83,8 @@ NO_ADDRESSES = Addresses(None, None)
 
 @dataclass(frozen=True, slots=True)
 class DeliveryParts:
-    """`buckets()`: what accounts have authorised now. `has_frames(session, attempt)`: whether any
-    are still there."""
+    """`buckets()`: the buckets that accounts have authorised now. `has_frames(session, attempt)`: whether any frames
+    are left."""
 
     outbox: Outbox
     shelf: Shelf
@@ -103,7 +103,7 @@ class Deliverer:
         self._finished = asyncio.Condition()
 
     async def run(self) -> None:
-        """Some at once, forever."""
+        """Carry out deliveries, a few at a time, until cancelled."""
         under_way: set[asyncio.Task[None]] = set()
         try:
             while True:
@@ -123,7 +123,7 @@ class Deliverer:
                 task.cancel()
 
     async def step(self) -> bool:
-        """Carry out one that is due. False where none is."""
+        """Carry out one due delivery. False if none is due."""
         taken = await self._claim()
         if taken is not None:
             await self._carry_out(taken)
@@ -141,7 +141,7 @@ class Deliverer:
                 await self._deliver(taken)
         except BucketError as error:
             await self._put_off(taken, error, begin)
-        except UnavailableError as error:  # what is to be delivered cannot be read
+        except UnavailableError as error:  # the evidence cannot be read
             await self._put_off(taken, BucketError(BucketProblem.OTHER, str(error)), begin)
         except Exception:
             log.exception("delivery_failed", session=taken.session_id, account=taken.account_id)
@@ -150,7 +150,7 @@ class Deliverer:
             self._finished.notify_all()
 
     async def addresses(self, account_id: int, session_id: int, seconds: float) -> Addresses:
-        """Where a verdict's evidence is, waiting up to `seconds` for a delivery that is under way."""
+        """Return where a verdict's evidence is, waiting up to `seconds` for a delivery that is under way."""
         found = await self._parts.outbox.get(account_id, session_id)
         if found is not None and found.state is DeliveryState.WAITING:
             with contextlib.suppress(TimeoutError):
@@ -161,12 +161,12 @@ class Deliverer:
         return self._addresses_of(found)
 
     async def _finished_delivery(self, account_id: int, session_id: int) -> Delivery | None:
-        """Read under the condition, so that no end falls between a read and the wait for the next."""
+        """Read the delivery while holding the condition, so that no end is missed between the read and the wait."""
         async with self._finished:
             while (found := await self._parts.outbox.get(account_id, session_id)) is not None:
                 if found.state is not DeliveryState.WAITING:
                     break
-                with contextlib.suppress(TimeoutError):  # another node's deliverer may be at it
+                with contextlib.suppress(TimeoutError):  # another node's deliverer may have it
                     async with asyncio.timeout(POLL_SECONDS):
                         await self._finished.wait()
         return found
@@ -186,18 +186,18 @@ class Deliverer:
         video = await shelf.video(session_id, taken.attempt)
         if video is None and taken.tries <= MAX_VIDEO_TRIES and await self._has_frames(taken):
             raise BucketError(BucketProblem.OTHER, "the video cannot be made now")
-        bucket = taken.place or authorised.bucket  # delivered again: what is there is written over
+        bucket = taken.place or authorised.bucket  # delivered again: existing objects are overwritten
         client = self._parts.clients.of(bucket, authorised.key)
         video_key = await self._put(client, bucket.key(taken.folder, VIDEO), video, "video/mp4")
         frame_key = await self._put(client, bucket.key(taken.folder, BEST_FRAME), frame, "image/jpeg")
-        # What an earlier delivery has put there stays, and an erasure has to find it.
+        # Objects of an earlier delivery stay, and an erasure must find them.
         has_any = video_key or frame_key or taken.video_key or taken.frame_key
         state = DeliveryState.DELIVERED if has_any else DeliveryState.NOTHING
         now = self._parts.clock()
         if await self._parts.outbox.finish(taken, state, now, bucket, video_key, frame_key):
             self._parts.counter.delivery(state.value)
             log.info("delivered", session=session_id, account=taken.account_id, tries=taken.tries, state=state.value)
-        else:  # erased meanwhile: what was put must not stay
+        else:  # erased meanwhile, so these objects must not stay
             await self._delete_keys(client, (video_key, frame_key))
 
     async def _delete(self, taken: Delivery) -> None:

@@ -1,8 +1,8 @@
-"""Which hosts a customer's bucket may be on.
+"""Decides which hosts a customer's bucket may be on.
 
-A bucket's host is typed in by a customer, so it could name a machine inside the operator's network, or a name whose
-address changes between the check and the connection. So names are allowed by a list, addresses that are not public
-by a list of networks, and a connection goes to an address that passed.
+A customer types in a bucket's host, so it could name a machine inside the operator's network, or a name whose address
+changes between the check and the connection. So names are allowed by a list, addresses that are not public by a list of
+networks, and a connection goes to an address that passed.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ _TRANSLATED = tuple(
     (IPv6Network(network), shift)
     for network, shift in (("::ffff:0:0/96", 0), ("::/96", 0), ("64:ff9b::/96", 0), ("2002::/16", 80))
 )
-"""Mapped, compatible, NAT64 and 6to4: where the IPv4 address is within, in bits from the right."""
+"""Mapped, compatible, NAT64 and 6to4 addresses: how many bits from the right the IPv4 address is."""
 _SPECIAL = (ip_network("192.0.0.0/24"), ip_network("64:ff9b:1::/48"))
-"""What older Pythons take for public; a cloud's metadata service is in the first."""
+"""Networks that older Pythons take for public. The first contains a cloud's metadata service."""
 Resolve = Callable[[str, int], Sequence[str]]
-"""A host's addresses, as texts. Raises OSError where there are none."""
+"""Returns a host's addresses, as texts. Raises OSError if there are none."""
 
 
 class HostRefusedError(Exception):
-    """This host, or the address that it has, is not one that evidence may be sent to."""
+    """Evidence may not be sent to this host, or to the address that it has."""
 
 
 def resolve_host(host: str, port: int) -> list[str]:
-    """By the system's resolver. Raises OSError."""
+    """Resolve a name with the system's resolver. Raises OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
@@ -35,7 +35,8 @@ def resolve_host(host: str, port: int) -> list[str]:
 class AllowedHosts:
     """`entries`: names such as `s3.example.com`, endings such as `*.myqcloud.com`, addresses and networks.
 
-    A name, or an address in its place, must be listed. What a name resolves to must be public or in a listed network.
+    A name, or an address in its place, must be on the list. What a name resolves to must be public or in a listed
+    network.
     """
 
     def __init__(self, entries: Sequence[str], resolve: Resolve = resolve_host) -> None:
@@ -53,7 +54,7 @@ class AllowedHosts:
                     self._names.add(entry)
 
     def check(self, host: str) -> None:
-        """Raises HostRefusedError where the list does not name this host."""
+        """Raise HostRefusedError if this host is not on the list."""
         name = host.strip("[]").lower().rstrip(".")
         address = _address(name)
         if address is not None:
@@ -63,7 +64,7 @@ class AllowedHosts:
             raise HostRefusedError(f"the host {name} is not listed in RENZHENG_BUCKET_HOSTS")
 
     def address_of(self, host: str, port: int) -> str:
-        """The address to connect to. Raises HostRefusedError, and OSError where the name has none."""
+        """Return the address to connect to. Raises HostRefusedError, and OSError if the name has none."""
         self.check(host)
         name = host.strip("[]")
         found = [name] if _address(name) is not None else list(self._resolve(name, port))
@@ -88,7 +89,7 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def _within(address: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address that traffic to this one goes to, where a gateway translates or unpacks it."""
+    """Return the IPv4 address that an IPv6 address leads to, if a gateway translates or unpacks it."""
     for network, shift in _TRANSLATED:
         if address in network:
             return IPv4Address(int(address) >> shift & 0xFFFFFFFF)

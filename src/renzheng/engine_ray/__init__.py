@@ -1,7 +1,7 @@
-"""The engine's judging side on a Ray cluster (``RENZHENG_ENGINE=ray://host:port``), behind the local one's interface.
+"""The engine's judging side on a Ray cluster (``RENZHENG_ENGINE=ray://host:port``), with the local engine's interface.
 
-``engine`` is what the server holds. It speaks through ``link`` to one process of its own, the ``courier``, the only one
-beside the cluster that imports Ray; so a connection that hangs or breaks costs that process and not the server.
-``replica`` is what runs in the cluster, in any number: the local engine's worker processes, once each. ``cluster`` is
-how both meet there.
+``engine`` is the server's side. It talks through ``link`` to one process of its own, the ``courier``, the only one
+outside the cluster that imports Ray. So a connection that hangs or breaks costs that process and not the server.
+``replica`` runs in the cluster, in any number: each has the local engine's worker processes. ``cluster`` connects to
+the cluster and deploys there.
 """

@@ -1,6 +1,7 @@
-"""Ray itself: reaching a cluster by its client port, and the Serve application that stands there.
+"""Reaches a Ray cluster by its client port, and manages the Serve application that runs there.
 
-With ``courier`` the only module that imports Ray, and only inside functions: it takes seconds, and is an extra.
+With ``courier`` the only module that imports Ray, and only inside functions: importing takes seconds, and Ray is an
+extra.
 """
 
 from __future__ import annotations
@@ -25,24 +26,24 @@ APPLICATION = "renzheng-engine"
 SCHEME = "ray://"
 PROBE_SECONDS = 10.0
 CONNECT_TRIES = 3
-"""The head starts a process for each client, and a head that is busy or new gives up waiting for it."""
+"""Tries to connect. The head starts a process for each client, and a busy or new head gives up waiting for it."""
 DEPLOY_POLL_SECONDS = 0.5
 DEPLOY_SECONDS = 300.0
 CPUS = 1
-"""Of a replica: its judge computes with one thread, and its decoder runs only while the judge waits for it."""
+"""Processors of a replica: its judge uses one thread, and its decoder runs only while the judge waits for it."""
 CLIENT = {
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_CLIENT_RECONNECT_GRACE_PERIOD": "5",  # a minute by default, in which calls hang
-    "RAY_SERVE_QUEUE_LENGTH_RESPONSE_DEADLINE_S": "2",  # a tenth by default, which a busy machine misses
+    "RAY_CLIENT_RECONNECT_GRACE_PERIOD": "5",  # the default is a minute, in which calls hang
+    "RAY_SERVE_QUEUE_LENGTH_RESPONSE_DEADLINE_S": "2",  # the default is a tenth of this, which a busy machine misses
 }
-"""For a process that speaks to the cluster, before it imports Ray."""
+"""Environment of a process that talks to the cluster, to be set before it imports Ray."""
 _PING = ("/ray.rpc.RayletDriver/ClusterInfo", b"\x08\x06")
-"""The client port's own sign of life, as its callers send it at first."""
+"""The client port's own keep-alive call, as Ray's clients send it first."""
 
 
 def connect(address: str) -> None:
-    """Connect this process, once, to a cluster that asks for its token. Raises EngineUnusableError."""
+    """Connect this process, once, to a cluster that requires its token. Raises EngineUnusableError."""
     secret = token()
     os.environ.update(CLIENT)
     _check_guarded(address.removeprefix(SCHEME), secret)
@@ -51,7 +52,7 @@ def connect(address: str) -> None:
     for last in range(1 - CONNECT_TRIES, 1):
         try:
             ray.init(address, namespace=APPLICATION, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, RuntimeError) as error:  # Ray's own text names both versions where they differ
+        except (ConnectionError, RuntimeError) as error:  # if the versions differ, Ray's own text names both
             if last == 0 or "Initialization failure" not in str(error):
                 raise EngineUnusableError(f"Ray at {address} cannot be used: {_short(error)}") from None
         else:
@@ -59,8 +60,11 @@ def connect(address: str) -> None:
 
 
 def _check_guarded(host: str, secret: str) -> None:
-    """Ray Client itself tells a wrong token and a wrong port alike, after half a minute; and it is content with a
-    cluster that asks for none, in which whoever reaches the port runs programs. Raises EngineUnusableError."""
+    """Check that the cluster requires its token. Raises EngineUnusableError.
+
+    Ray Client itself reports a wrong token and a wrong port alike, after half a minute. It also accepts a cluster
+    without a token, in which anybody who reaches the port can run programs.
+    """
     without, given = _ping(host, None), _ping(host, secret)
     if "UNAVAILABLE" in (without, given) or "DEADLINE_EXCEEDED" in (without, given):
         raise EngineUnusableError(
@@ -73,7 +77,7 @@ def _check_guarded(host: str, secret: str) -> None:
 
 
 def _ping(host: str, secret: str | None) -> str:
-    """The name of the call's status."""
+    """Return the name of the call's status."""
     import grpc
 
     with _channel(host) as channel:
@@ -86,7 +90,7 @@ def _ping(host: str, secret: str | None) -> str:
 
 
 def _channel(host: str) -> Any:
-    """With TLS as Ray's own variables say."""
+    """Open a channel, with TLS as Ray's own variables say."""
     import grpc
 
     if os.environ.get("RAY_USE_TLS", "0").lower() not in ("1", "true"):
@@ -100,7 +104,7 @@ def _channel(host: str) -> Any:
 
 
 def handle(address: str) -> DeploymentHandle[Any]:
-    """Of what is deployed there. Raises EngineUnusableError where nothing is."""
+    """Return the handle of the deployed application. Raises EngineUnusableError if there is none."""
     from ray import serve
     from ray.serve.exceptions import RayServeException
 
@@ -111,7 +115,7 @@ def handle(address: str) -> DeploymentHandle[Any]:
 
 
 class Status(NamedTuple):
-    """Of the application: Ray's word for it, why (or ""), and how many replicas run."""
+    """The application's state: Ray's word for it, why (or ""), and how many replicas run."""
 
     state: str
     why: str
@@ -119,7 +123,7 @@ class Status(NamedTuple):
 
 
 def status() -> Status:
-    """Of this process's cluster."""
+    """Return the application's state in this process's cluster."""
     from ray import serve
 
     found = serve.status().applications.get(APPLICATION)
@@ -137,7 +141,7 @@ def deploy(limits: EngineLimits, replicas: int) -> None:
     """
     from ray import serve
 
-    serve.start(http_options={"location": "NoServer"})  # reached by handles alone
+    serve.start(http_options={"location": "NoServer"})  # the application is reached by handles alone
     deployment = serve.deployment(
         Replica,
         name="Engine",
@@ -174,7 +178,7 @@ def _wait(replicas: int) -> None:
 
 
 def refusal(told: str) -> str:
-    """What a replica itself said, of a text of Ray's with tracebacks in it; else nothing."""
+    """Return what a replica itself said, from a text of Ray's with tracebacks; else an empty text."""
     found = re.search(f"{re.escape(REFUSES)}(.+)", told)
     if found:
         return found[1].strip()
@@ -191,6 +195,6 @@ def remove() -> None:
 
 
 def _short(told: object) -> str:
-    """The first line, and the last, which is where a traceback has its reason."""
+    """Return the first line, and the last, in which a traceback has its reason."""
     lines = [line.strip() for line in str(told).splitlines() if line.strip()]
     return " ... ".join(dict.fromkeys([*lines[:1], *lines[-1:]]))

@@ -1,7 +1,7 @@
-"""The process that speaks to Ray for a server or judge: questions come on its socket, and answers go back there.
+"""The process that talks to Ray for a server or judge: questions come on its socket, and answers go back there.
 
-It seals what it sends and opens what it gets. It ends with its parent, and when its connection to the cluster is lost:
-what it still carries is lost then, and its parent starts another.
+It seals what it sends and opens what it receives. It ends with its parent, or when its connection to the cluster is
+lost: questions under way are lost then, and its parent starts another courier.
 """
 
 from __future__ import annotations
@@ -33,31 +33,31 @@ NOTHING_BEGUN = {
     "BackPressureError": "the queue of the cluster is full",
     "DeploymentUnavailableError": "no replica runs in the cluster",
 }
-"""Errors of Serve by name, as this class works without Ray: the question reached no replica."""
+"""Names of Serve's errors after which the question has reached no replica. Names, as this class works without Ray."""
 
 
 class Courier:
-    """``seconds``: for one question, its wait in the cluster's queue included."""
+    """``seconds``: time limit for one question, including its wait in the cluster's queue."""
 
     def __init__(self, application: DeploymentHandle[Any], maker: bytes, seal: Seal, seconds: float) -> None:
         self._application, self._maker, self._seal, self._seconds = application, maker, seal, seconds
 
     async def is_same(self) -> bool:
-        """Whether the replicas are of this engine; True where none had the time to say so."""
+        """Return whether the replicas run this engine. True if none had time to answer."""
         try:
             async with asyncio.timeout(HELLO_SECONDS):
                 return bool(await self._application.is_same.remote(self._maker))
-        except Exception:  # each question asks again
+        except Exception:  # each question checks this again
             return True
 
     async def carry(self, question: bytes) -> bytes:
-        """The answer; what goes wrong is one too."""
+        """Return the answer. An error is an answer too."""
         try:
             async with asyncio.timeout(self._seconds):
                 sealed = await self._application.ask.remote(self._maker, self._seal.seal(question))
             return self._seal.open(sealed)
         except TimeoutError:
-            # Cancelled by then: the replica ends the process that works on it.
+            # It is cancelled then, and the replica ends the process that works on it.
             return m.pack(FailureAnswer(f"no answer of the cluster in {self._seconds:g} s"))
         except SealError as error:
             return m.pack(FailureAnswer(f"an answer of the cluster is {error}"))
@@ -69,7 +69,7 @@ class Courier:
 
 
 async def serve(courier: Courier, channel: socket.socket) -> None:
-    """Until the parent has closed its end."""
+    """Carry questions until the parent closes its end."""
     reader, writer = await asyncio.open_connection(sock=channel)
     tasks: dict[int, asyncio.Task[None]] = {}
 
@@ -97,7 +97,7 @@ async def serve(courier: Courier, channel: socket.socket) -> None:
 
 
 async def watch() -> None:
-    """Returns when the connection is lost."""
+    """Wait until the connection is lost."""
     from ray.util.client import ray as client
 
     while client.is_connected():  # noqa: ASYNC110 - Ray tells nobody
@@ -110,7 +110,7 @@ async def work(courier: Courier, channel: socket.socket) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """``ADDRESS SOCKET_FD PARENT_PID SECONDS LIMITS``: called by the parent only."""
+    """Run with ``ADDRESS SOCKET_FD PARENT_PID SECONDS LIMITS``. Called by the parent only."""
     address, descriptor, parent, seconds, limits = arguments
     become_child(int(parent))
     channel = socket.socket(fileno=int(descriptor))
@@ -122,7 +122,7 @@ def main(arguments: list[str]) -> None:
         channel.sendall(stream.packed(0, m.pack(m.UnusableAnswer(str(error)))))
         os._exit(1)
     asyncio.run(work(courier, channel))
-    os._exit(0)  # whatever threads of Ray still wait for the cluster
+    os._exit(0)  # do not wait for threads of Ray that wait for the cluster
 
 
 if __name__ == "__main__":

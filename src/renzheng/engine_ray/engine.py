@@ -1,4 +1,4 @@
-"""The engine of a server or judge whose judging is done by a Ray cluster. What looks at live frames stays here."""
+"""The engine of a server or judge whose judging runs on a Ray cluster. Live frames are still looked at here."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ NAME = "ray"
 
 
 def require_ray() -> None:
-    """Raises EngineUnusableError without the package or the cluster's token."""
+    """Raise EngineUnusableError if the package or the cluster's token is missing."""
     if find_spec("ray") is None:
         raise EngineUnusableError(NO_RAY)
     token()
 
 
 class RayEngine:
-    """``engine.interface.Engine``: judging, comparing and the look at photos in the cluster, all else in local workers.
+    """``engine.interface.Engine``: judging, comparing and photo checks in the cluster, all else in local workers.
 
     Photos wait behind verifications there, as the cluster's queue has one order.
     """
@@ -37,16 +37,16 @@ class RayEngine:
     def __init__(
         self, address: str, limits: EngineLimits | None = None, seconds: float = 180, kinds: Sequence[str] = ALWAYS
     ) -> None:
-        """``seconds``: for one question to the cluster. ``kinds``: of processes, as ``EngineWorkers`` takes them; no
-        judge is started. Raises EngineUnusableError without Ray or its token."""
+        """``seconds``: time limit for one question to the cluster. ``kinds``: of processes, as ``EngineWorkers`` takes
+        them; no judge is started. Raises EngineUnusableError without Ray or its token."""
         require_ray()
         self.limits = limits or EngineLimits()
-        # Who looks at no live frames decodes none here either.
+        # A process that looks at no live frames decodes none either.
         self._local = EngineWorkers(self.limits, kinds=("decode", "hint") if "hint" in kinds else ())
         self._link = Link(address, self.limits, seconds)
 
     async def start(self) -> None:
-        """Raises EngineUnusableError, WorkerDiedError."""
+        """Start the workers and the link. Raises EngineUnusableError, WorkerDiedError."""
         try:
             await self._link.start()
             await self._local.start()

@@ -1,4 +1,4 @@
-"""The server's end of its courier: many questions at once over one socket, and another courier when one is lost."""
+"""The server's end of its courier: many questions at once over one socket, and a new courier when one is lost."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ R = TypeVar("R", bound=Answer)
 FIRST_PAUSE, MAX_PAUSE = 0.5, 15.0
 STOP_SECONDS = 2.0
 GRACE_SECONDS = 30.0
-"""For a courier to say that the cluster did not answer in time."""
+"""Seconds in which a courier can report that the cluster did not answer in time."""
 FOREIGN_SECONDS = 15.0
-"""After which a cluster of another version is asked again."""
+"""Seconds after which a cluster of another version is asked again."""
 STARTING = "the connection to Ray is not there yet"
 
 
 class Link:
-    """``address``: ``ray://host:port``; ``seconds``: for one question, its wait in the cluster's queue included."""
+    """``address``: ``ray://host:port``. ``seconds``: time limit for one question, including its wait in the cluster's
+    queue."""
 
     def __init__(self, address: str, limits: EngineLimits, seconds: float) -> None:
         self.address = address
@@ -50,7 +51,7 @@ class Link:
 
     @property
     def trouble(self) -> str | None:
-        """Why the cluster cannot be asked now; None where it can."""
+        """Why the cluster cannot be asked now; None if it can."""
         if self._trouble is None and time.monotonic() < self._foreign_until:
             return m.OTHER_ENGINE
         return self._trouble
@@ -60,7 +61,7 @@ class Link:
         return self._process.pid if self._process and self._process.poll() is None else None
 
     async def start(self) -> None:
-        """Raises EngineUnusableError with a sentence."""
+        """Start the courier. Raises EngineUnusableError with a sentence."""
         try:
             await self._connect()
         except BaseException:
@@ -69,7 +70,7 @@ class Link:
         self._keeper = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:
-        """Questions under way raise WorkerDiedError."""
+        """End the courier. Questions under way raise WorkerDiedError."""
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
@@ -81,9 +82,9 @@ class Link:
         self._end()
 
     async def ask(self, question: Question[R], payload: bytes = b"") -> tuple[R, bytes]:
-        """A question and its answer, each with its payload. Cancelled, the cluster ends what it does of it.
+        """Ask a question and return its answer, each with its payload. If cancelled, the cluster stops working on it.
 
-        Raises MediaError, BusyError where nothing was begun, WorkerDiedError where what was begun is lost.
+        Raises MediaError, BusyError if nothing was begun, WorkerDiedError if begun work is lost.
         """
         trouble, writer = self.trouble, self._writer
         if writer is None or trouble is not None:
@@ -98,7 +99,7 @@ class Link:
                 found = await answered
             return self._read(found, question)
         except TimeoutError:
-            writer.close()  # a courier that stands still is ended
+            writer.close()  # a courier that hangs is ended
             raise WorkerDiedError("the process that speaks to Ray stood still") from None
         except asyncio.CancelledError:
             if not writer.is_closing():
@@ -120,7 +121,7 @@ class Link:
         self._trouble = None
 
     def _spawn(self) -> socket.socket:
-        """Our end of the new courier's socket."""
+        """Start a courier and return our end of its socket."""
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -131,7 +132,7 @@ class Link:
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,  # Ray writes about itself there; what went wrong comes over the socket
+                stderr=subprocess.DEVNULL,  # Ray logs there; errors come over the socket
             )
         return ours
 
@@ -162,7 +163,7 @@ class Link:
                 self._trouble = str(error)
 
     async def _answers(self, reader: asyncio.StreamReader) -> None:
-        """Until there are no more."""
+        """Read answers until there are no more."""
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 number, content = await stream.read(reader, MAX_REPLY_BYTES)
@@ -178,7 +179,7 @@ class Link:
         self._hang_up()
 
     def _hang_up(self) -> None:
-        """By which the courier ends."""
+        """Close the socket, which ends the courier."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None

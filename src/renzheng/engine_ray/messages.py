@@ -1,6 +1,6 @@
-"""What a replica is asked, and what it answers, as one byte string each: a struct as JSON, and raw bytes behind it.
+"""The questions to a replica and their answers, as one byte string each: a struct as JSON, followed by raw bytes.
 
-Only such bytes travel as arguments and results, sealed (``seal``). Importing this module loads no model and no Ray.
+Only such bytes are sent as arguments and results, sealed (``seal``). Importing this module loads no model and no Ray.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ HEAD = struct.Struct(">I")
 OTHER_ENGINE = (
     "the cluster has another version of renzheng, other models or other bounds of pictures: run renzheng engine deploy"
 )
-"""Why a replica answers nothing."""
+"""The reason of a replica that answers nothing because its engine is another."""
 
 
 class PresentAnswer(Answer, frozen=True):
-    """The payload is the templates."""
+    """Its payload is the templates."""
 
     measurement: Measurement
     lengths: list[int]
 
 
 class PresentQuestion(Question[PresentAnswer], frozen=True):
-    """The payload is of each frame its JPEG and what was measured of it (length 0 where nothing was), and at the end
-    the reference, where there is one."""
+    """Its payload is, for each frame, its JPEG and its live measurement (length 0 without one), then the reference, if
+    there is one."""
 
     frames: list[FrameOrigin]
     lengths: list[int]
@@ -49,7 +49,7 @@ class CompareAnswer(Answer, frozen=True):
 
 
 class CompareQuestion(Question[CompareAnswer], frozen=True):
-    """The payload is the templates, and the reference at the end."""
+    """Its payload is the templates, then the reference."""
 
     lengths: list[int]
 
@@ -59,17 +59,17 @@ class ExamineAnswer(Answer, frozen=True):
 
 
 class ExamineQuestion(Question[ExamineAnswer], frozen=True):
-    """The payload is the photo."""
+    """Its payload is the photo."""
 
 
 class BusyAnswer(Answer, frozen=True):
-    """Nothing was begun: no room, or nobody there. ``why``: a sentence."""
+    """Nothing was begun: there was no room or no replica. ``why``: a sentence."""
 
     why: str
 
 
 class UnusableAnswer(Answer, frozen=True):
-    """Of a courier that starts: the cluster cannot be used as it is set up. ``why``: a sentence."""
+    """A starting courier's answer: the cluster cannot be used as it is set up. ``why``: a sentence."""
 
     why: str
 
@@ -83,13 +83,13 @@ def pack(message: Answer | Question[R], payload: bytes = b"") -> bytes:
 
 
 def read_question(content: bytes) -> tuple[Asked, bytes]:
-    """Raises ``msgspec.MsgspecError`` for anything else."""
+    """Decode a question. Raises ``msgspec.MsgspecError`` for anything else."""
     head, payload = _parts(content)
     return _ASKED.decode(head), payload
 
 
 def read_answer(content: bytes, kind: type[R]) -> tuple[R | RefusalAnswer | FailureAnswer | BusyAnswer, bytes]:
-    """Raises ``msgspec.MsgspecError`` for anything else."""
+    """Decode an answer. Raises ``msgspec.MsgspecError`` for anything else."""
     head, payload = _parts(content)
     found: R | RefusalAnswer | FailureAnswer | BusyAnswer = _decoder(kind).decode(head)
     return found, payload

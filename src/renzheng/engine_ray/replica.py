@@ -1,6 +1,6 @@
-"""What runs in the cluster: one decoder and one judge process, as on a server, and the questions that they are asked.
+"""What runs in the cluster: one decoder and one judge process, as on a server, and the questions to them.
 
-A process of its own for the models is what lets a time limit end work, as nothing stops a running Python function.
+The models have a process of their own, as a time limit can end a process, but not a running Python function.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from renzheng.engine_ray.messages import OTHER_ENGINE
 from renzheng.engine_ray.seal import Seal, token
 
 REFUSES = "renzheng refuses: "
-"""Before a sentence for whoever deploys, as Ray hands on texts and no exceptions."""
+"""The prefix of a sentence for whoever deploys, as Ray passes on texts and no exceptions."""
 
 
 class Replica:
-    """One replica: starts only with the models that it was deployed for, whose digests it checks."""
+    """One replica. It starts only with the models that it was deployed for, whose digests it checks."""
 
     def __init__(self, limits: bytes, wanted: dict[str, str]) -> None:
-        """``limits``: EngineLimits as JSON. ``wanted``: SHA-256 of the pack in use by its part."""
+        """``limits``: EngineLimits as JSON. ``wanted``: SHA-256 of the pack in use for each part."""
         forbid_dumps()
         _check_packs(wanted)
         given = msgspec.json.decode(limits, type=EngineLimits)
@@ -49,20 +49,20 @@ class Replica:
         await self._engine.stop()
 
     async def check_health(self) -> None:
-        """Asked by Ray, which replaces a replica that stays ill."""
+        """Raise an error while unhealthy. Ray calls this, and replaces a replica that stays unhealthy."""
         if not self._is_started:
             await self.start()
         if down := self._engine.down():
             raise WorkerDiedError(f"no process is up for: {', '.join(down)}")
 
     async def is_same(self, maker: bytes) -> bool:
-        """Whether this is the caller's engine: see ``ask``."""
+        """Return whether this is the caller's engine; see ``ask``."""
         return maker == self._maker
 
     async def ask(self, maker: bytes, sealed: bytes) -> bytes:
-        """One of ``messages`` for its answer, both sealed. ``maker``: the engine for which the caller takes this one.
+        """Answer one question of ``messages``; both are sealed. ``maker``: the engine that the caller expects.
 
-        A question that fails is answered as that: an exception would be written into Ray's logs.
+        A question that fails gets an answer that says so: an exception would be written into Ray's logs.
         """
         if maker != self._maker:
             return self._seal.seal(m.pack(m.BusyAnswer(OTHER_ENGINE)))
@@ -97,7 +97,7 @@ def _for_one(given: EngineLimits) -> EngineLimits:
 
 
 def _check_packs(wanted: dict[str, str]) -> None:
-    """Raises EngineUnusableError, naming the file."""
+    """Raise EngineUnusableError, which names the file, if a digest differs."""
     try:
         faults = packs.faults()
         found = digests()
@@ -109,15 +109,15 @@ def _check_packs(wanted: dict[str, str]) -> None:
 
 
 def digests() -> dict[str, str]:
-    """SHA-256 of the pack in use by its part. Raises PackError."""
+    """Return the SHA-256 of the pack in use for each part. Raises PackError."""
     return {pack.part: pack.sha256 for pack in packs.in_use()}
 
 
 def maker(limits: EngineLimits) -> bytes:
-    """Names the engine, so that a caller and a replica know whether they are of one version, models and bounds."""
+    """Return a name for the engine, by which a caller and a replica know that versions, models and bounds are equal."""
     from renzheng.engine import frames  # numpy and OpenCV
     from renzheng.engine.limits import ObservationLimits
 
     measuring = frames.maker(ObservationLimits(), limits.media.frame_side)
-    bounds = replace(limits, workers=WorkerLimits())  # how many processes, and for how long: of no weight for a number
+    bounds = replace(limits, workers=WorkerLimits())  # these do not change a measurement
     return hashlib.sha256(measuring + msgspec.json.encode(bounds)).digest()

@@ -1,6 +1,6 @@
-"""Faces pass Ray sealed: its object store, what it spills to disk, and its connections hold no pixel in the clear.
+"""Seals faces that pass through Ray: its object store, spilled files and connections contain no readable pixel.
 
-The key is derived from the cluster's token, which every node of it and every caller has.
+The key is derived from the cluster's token, which every node and every caller has.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from renzheng.engine.interface import EngineUnusableError
 
 NONCE_BYTES = 12
 MIN_TOKEN = 32
-"""Characters; Ray's own tokens have 64."""
+"""Least characters of a token; Ray's own tokens have 64."""
 UNGUARDED = (
     "Ray is used with its token only: set RAY_AUTH_TOKEN, or RAY_AUTH_TOKEN_PATH to a file with it, or put it into "
     "~/.ray/auth_token (`ray get-auth-token --generate` makes one)"
@@ -25,11 +25,11 @@ UNGUARDED = (
 
 
 class SealError(Exception):
-    """Bytes that were not sealed under this token."""
+    """The bytes were not sealed under this token."""
 
 
 def token() -> str:
-    """The cluster's token, looked for where Ray looks. Raises EngineUnusableError."""
+    """Return the cluster's token, searched where Ray searches. Raises EngineUnusableError."""
     if os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
         raise EngineUnusableError("Ray is used with its token only, and RAY_AUTH_MODE says otherwise: leave it out")
     found = os.environ.get("RAY_AUTH_TOKEN", "").strip() or _token_file()
@@ -47,7 +47,7 @@ def _token_file() -> str:
 
 
 class Seal:
-    """AES-256-GCM under a key of the token."""
+    """AES-256-GCM under a key derived from the token."""
 
     def __init__(self, token: str) -> None:
         derived = HKDF(SHA256(), 32, salt=None, info=b"renzheng engine on ray").derive(token.encode())
@@ -58,7 +58,7 @@ class Seal:
         return nonce + self._cipher.encrypt(nonce, content, None)
 
     def open(self, sealed: bytes) -> bytes:
-        """Raises SealError."""
+        """Open sealed bytes. Raises SealError."""
         try:
             return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
         except (InvalidTag, ValueError):

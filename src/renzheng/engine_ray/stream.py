@@ -6,7 +6,7 @@ import asyncio
 import struct
 
 _HEAD = struct.Struct(">QI")
-"""Number of a question, and bytes of what follows: a question or its answer; nothing: forget that question."""
+"""The number of a question, and the length of what follows: a question or its answer; 0: cancel that question."""
 
 
 def packed(number: int, content: bytes) -> bytes:
@@ -14,7 +14,8 @@ def packed(number: int, content: bytes) -> bytes:
 
 
 async def read(reader: asyncio.StreamReader, most: int | None = None) -> tuple[int, bytes]:
-    """The next message. `most`: bytes that it may have. Raises asyncio.IncompleteReadError and ConnectionError."""
+    """Return the next message. `most`: largest size in bytes. Raises asyncio.IncompleteReadError and
+    ConnectionError."""
     number, size = _HEAD.unpack(await reader.readexactly(_HEAD.size))
     if most is not None and size > most:
         raise ConnectionError("nonsense")

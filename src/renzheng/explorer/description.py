@@ -1,6 +1,6 @@
-"""What the page is told of the API: actions, parameters and errors, read off the request structs themselves.
+"""What the page knows of the API: actions, parameters and errors, read from the request structs.
 
-An action that the server gains appears on the page by itself, with the sentences of its manifest.
+A new action of the server appears on the page by itself, with the sentences of its manifest.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from renzheng.explorer import texts
 from renzheng.explorer.texts import Sentences
 
 ErrorTexts = tuple[str, str, Sentences | None]
-"""The server's own text, in Chinese and in English where it has one, and what to do, where a product says it."""
+"""The server's text in Chinese and, if there is one, in English; and advice, if a product has it."""
 
 
 class Action(Protocol):
@@ -44,7 +44,7 @@ class Product(Protocol):
 
 
 class Bilingual(msgspec.Struct, frozen=True):
-    """One sentence under the names that the languages have in X-TC-Language."""
+    """One sentence, keyed by the language names of X-TC-Language."""
 
     zh: str = msgspec.field(name="zh-CN")
     en: str = msgspec.field(name="en-US")
@@ -64,7 +64,7 @@ class Parameter(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ActionDescription(msgspec.Struct, frozen=True):
-    """`regions`: sorted, None where none is needed."""
+    """`regions`: sorted; None if the action needs no region."""
 
     name: str
     service: str
@@ -75,17 +75,18 @@ class ActionDescription(msgspec.Struct, frozen=True):
 
 
 class ErrorDescription(msgspec.Struct, frozen=True):
-    """`message`: the server's own text, with `{names}` of what it fills in. `advice`: what to do about it."""
+    """`message`: the server's own text, with `{names}` for the values that it fills in. `advice`: what to do about
+    it."""
 
     message: Bilingual
     advice: Bilingual
 
 
 class Limits(msgspec.Struct, frozen=True, rename="camel"):
-    """What a request may not exceed.
+    """Limits of a request.
 
-    image_characters: Base64 characters of a photo. body_bytes: bytes of a body. clock_seconds: how far a timestamp
-    may be off.
+    image_characters: Base64 characters of a photo. body_bytes: bytes of a body. clock_seconds: how far a timestamp may
+    be off.
     """
 
     image_characters: int
@@ -100,9 +101,9 @@ class Description(msgspec.Struct, frozen=True):
 
 
 def describe(products: Sequence[Product], errors: Mapping[str, ErrorTexts], limits: Limits) -> Description:
-    """`errors`: all that these products and the gateway answer with, by code.
+    """Describe the API. `errors`: all that these products and the gateway answer with, by code.
 
-    TypeError: a request has a field of a kind that the page lacks. KeyError: a parameter without a sentence.
+    TypeError: a request has a field of a kind that the page cannot show. KeyError: a parameter without a sentence.
     """
     words = {"{service}": products[0].service, "{version}": products[0].version}
     return Description(
@@ -154,9 +155,10 @@ def _parameters(action: Action, struct: type[msgspec.Struct], path: str) -> Iter
 
 
 def input_of(described: inspect.Type) -> str:
-    """The page's input for a kind: an image for a raw text, which is how a request declares a photo's Base64.
+    """Return the page's input for a kind. A raw text is an image, as a request declares a photo's Base64 like this.
 
-    Raises TypeError for what the page has no input for."""
+    Raises TypeError if the page has no input for the kind.
+    """
     kind = kind_of(described)
     if kind is None:
         raise TypeError(f"the explorer has no input for {type(described).__name__}")

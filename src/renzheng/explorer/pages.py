@@ -1,4 +1,4 @@
-"""`/explorer`, its files and the description of the API: public, the same for everybody, under a policy of its own."""
+"""`/explorer`, its files and the description of the API: public, the same for everybody, with a policy of its own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAGE_HEADERS = {
 
 
 def routes(description: Description) -> list[BaseRoute]:
-    """The page and what belongs to it. Its mark, colours and small helpers are the capture page's, under `/static/`."""
+    """Return the routes of the page and its files. Its mark, colours and small helpers come from `/static/`."""
     names = files.names(PACKAGE)
     described = files.make_file(msgspec.json.encode(description), ".json")
 

@@ -1,4 +1,4 @@
-"""What to do about the gateway's own errors, in Chinese and English. Products bring the sentences about theirs.
+"""What to do about the gateway's own errors, in Chinese and English. Products bring the sentences for theirs.
 
 The page's own sentences are in static/texts.js.
 """

@@ -1,1 +1,1 @@
-"""The second service: what an operator does, as signed calls. Its actions are thin: the work is in `operations`."""
+"""The second service: an operator's work as signed calls. Its actions are thin; the work is done in `operations`."""

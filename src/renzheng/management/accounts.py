@@ -1,4 +1,4 @@
-"""Accounts: who calls the signed API, and what they may."""
+"""Accounts: who calls the signed API, and what each may do."""
 
 from __future__ import annotations
 

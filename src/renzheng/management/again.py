@@ -1,4 +1,4 @@
-"""A verification once more: what its merchant would be answered now, its delivery again, its judging again."""
+"""Second looks at a verification: what its merchant would get now, its delivery again, its judging again."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ MAX_CHANGED = 50
 
 
 class PieceView(msgspec.Struct, rename="pascal", frozen=True):
-    """A video or a best frame as a result has it. `kind`: nothing, content or address. `size`: characters of the
-    content's Base64. `host`: of the address, which itself would let its reader see a face."""
+    """A video or a best frame in a result. `kind`: nothing, content or address. `size`: characters of the content's
+    Base64.
+
+    `host`: of the address; the address itself would let the reader see a face.
+    """
 
     kind: str
     size: int = 0
@@ -27,7 +30,7 @@ class PieceView(msgspec.Struct, rename="pascal", frozen=True):
 
 
 class ResultView(msgspec.Struct, rename="pascal", frozen=True):
-    """`code`, `message`: of the error that the merchant would get, empty where it would get a result."""
+    """`code`, `message`: of the error that the merchant would get; empty if it would get a result."""
 
     verification_id: int
     code: str = ""
@@ -81,7 +84,7 @@ def _piece(text: str | None, is_address: bool) -> PieceView:
 
 
 class DeliveryReply(msgspec.Struct, rename="pascal"):
-    """`state`: of the delivery now. `due_at`: when it is tried, unix seconds."""
+    """`state`: of the delivery now. `due_at`: when it is tried, in unix seconds."""
 
     verification_id: int
     state: str
@@ -94,8 +97,8 @@ async def deliver(desk: Desk, request: OneRequest) -> DeliveryReply:
 
 
 class RejudgementView(msgspec.Struct, rename="pascal", frozen=True):
-    """`before`: the Result that was recorded; `now`: what it would be now. `changed`: names of values that are others
-    now, the first 50. `other_scale`: the recorded similarity is of another scale, so the two are not one number."""
+    """`before`: the Result that was recorded. `now`: what it would be now. `changed`: names of values that differ now,
+    the first 50. `other_scale`: the recorded similarity uses another scale, so the two cannot be compared."""
 
     verification_id: int
     before: str

@@ -1,4 +1,4 @@
-"""Buckets of the accounts' own, for tokens with UseCos."""
+"""The accounts' own buckets, for tokens with UseCos."""
 
 from __future__ import annotations
 

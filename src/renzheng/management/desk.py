@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 
 class BucketTroubleError(Exception):
-    """A bucket cannot be used; the text is a sentence."""
+    """A bucket cannot be used. The text is a sentence."""
 
 
 class Photos(Protocol):
@@ -59,25 +59,27 @@ class Photos(Protocol):
 
 
 Answer = Callable[[int, float], Awaitable[GivenResult]]
-"""What a verification's merchant would be answered at a time. Raises ApiError as that action does."""
+"""Returns what a verification's merchant would get at a time. Raises ApiError as that action does."""
 Rejudge = Callable[[Store, int], Awaitable[Rejudgement]]
-"""Judges a verification's stored frames again. Raises NotFoundError, and ServiceUnavailableError for another time."""
+"""Judges a verification's stored frames again. Raises NotFoundError, and ServiceUnavailableError to try later."""
 Probe = Callable[[int, Bucket, BucketKey], Awaitable[str]]
-"""Writes, reads and deletes an object in an account's bucket; its address. Raises BucketTroubleError, and
-ServiceUnavailableError where the account tries too many at once."""
+"""Writes, reads and deletes an object in an account's bucket. Returns its address.
+
+Raises BucketTroubleError, and ServiceUnavailableError if the account tries too many at once.
+"""
 Video = Callable[[int, int], Awaitable[bytes | None]]
-"""The MP4 of a session's attempt; None where there is none, or none now."""
+"""Returns the MP4 of a session's attempt; None if there is none, or none now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """All that the management actions are made from.
+    """Everything that the management actions are made from.
 
-    `policy`: what a new rule has where nothing else is said. `answer`, `rejudge`, `video`: of one verification. `look`:
-    at a photo, as the judge would. `health`: reasons for which the server is not ready, by check. `settings`: those in
-    force, without secrets. `spawn`: runs in the background to its end. `offer_link`: an address, good once, at
-    which this person chooses a password for the console. `utc_offset`: hours, at which a day of the usage begins.
-    `actions`: of the other service.
+    `policy`: the defaults of a new rule. `answer`, `rejudge`, `video`: of one verification. `look`: checks a photo as
+    the judge would. `health`: why the server is not ready, by check. `settings`: those in force, without secrets.
+    `spawn`: runs work in the background to its end. `offer_link`: returns an address, valid once, where this person
+    chooses a password for the console. `utc_offset`: hours, at which a day of the usage begins. `actions`: of the other
+    service.
     """
 
     store: Store
@@ -109,7 +111,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """One call: who makes it, and the store through which everything is done in that person's name."""
+    """One call: who makes it, and the store, which records that person in the audit."""
 
     person: Person
     store: Store
@@ -118,7 +120,8 @@ class Desk:
     language: Language = "en-US"
 
     async def account(self, given: int | None) -> int:
-        """The account that a call is about. A merchant's is its own; another is as one that does not exist.
+        """Return the account that a call is about. A merchant's person has one; any other account does not exist for
+        them.
 
         Raises ResourceNotFoundError, MissingParameterError.
         """
@@ -136,12 +139,12 @@ class Desk:
         return (await self.store.accounts.get(given)).id
 
     async def scope(self, given: int | None) -> int | None:
-        """The account that a list is of; None: of all."""
+        """Return the account that a list is about; None: all."""
         return None if given is None and self.person.account_id is None else await self.account(given)
 
 
 def person_of(store: Store, key: Key) -> Person | None:
-    """Whose key it is: a person's own, or a merchant's that was granted this service. None for anybody else's."""
+    """Return the owner of a key: a person, or a merchant whose key was granted this service. None for other keys."""
     operator_id = getattr(key, "operator_id", None)
     if operator_id is not None:
         operator = store.keys.operator(operator_id)
@@ -154,7 +157,7 @@ def person_of(store: Store, key: Key) -> Person | None:
 
 
 class RoleGuard:
-    """The gateway's guard: who may call what. Whoever is turned away is in the audit."""
+    """The gateway's guard: who may call what. Refusals are written to the audit."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -179,7 +182,7 @@ Act = Callable[[Desk, Any], Awaitable[msgspec.Struct]]
 
 
 def carry_out(act: Act) -> Callable[[Parts], Run]:
-    """The action's function: finds the person, and says in the API's words what the store refuses."""
+    """Wrap an action's function: find the person, and turn the store's refusals into errors of the API."""
 
     def make(parts: Parts) -> Run:
         async def run(caller: Caller, request: Any) -> msgspec.Struct:
@@ -195,7 +198,7 @@ def carry_out(act: Act) -> Callable[[Parts], Run]:
                 raise ResourceNotFoundError(reason=error) from None
             except (RefusedError, TamperedError, BucketTroubleError, BucketRefusedError) as error:
                 raise OperationDeniedError(reason=error) from None
-            except UnknownOutcomeError as error:  # "try again" would be wrong: it may have taken effect
+            except UnknownOutcomeError as error:  # "try again" would be wrong, as it may have taken effect
                 raise ActionFailedError(str(error)) from None
 
         return run
@@ -204,7 +207,7 @@ def carry_out(act: Act) -> Callable[[Parts], Run]:
 
 
 def check_values(request: msgspec.Struct) -> None:
-    """That records can hold every whole number, of 64 bits, and every text: PostgreSQL's have no NUL.
+    """Check that the records can store every number (64 bits) and every text (PostgreSQL accepts no NUL).
 
     Raises InvalidParameterValueError.
     """
@@ -218,11 +221,11 @@ def check_values(request: msgspec.Struct) -> None:
 
 
 class Request(Message, frozen=True, forbid_unknown_fields=True, rename="pascal", kw_only=True):
-    """The base of the requests of this service."""
+    """The base class of the requests of this service."""
 
 
 class ListRequest(Request, frozen=True, kw_only=True):
-    """A page of a list: the first `limit` behind `offset`, or behind where another page ended."""
+    """A page of a list: the first `limit` after `offset`, or after the end of another page."""
 
     offset: int | None = None
     limit: int | None = None
@@ -250,7 +253,7 @@ class ListRequest(Request, frozen=True, kw_only=True):
 
 
 def page(request: ListRequest, items: list[T], number: Callable[[T], int]) -> tuple[list[T], int, str]:
-    """A page of a list that is in memory, by rising number; how many there are, and where the next page begins."""
+    """Return a page of a list in memory, by rising number; how many there are, and where the next page begins."""
     behind = request.position
     rest = items if behind is None else [item for item in items if number(item) > behind]
     shown = rest[request.first : request.first + request.most]

@@ -1,4 +1,4 @@
-"""What the management service refuses with, beside the platform's own errors."""
+"""The management service's own errors, in addition to the platform's."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class NotPrivateError(UnauthorizedOperationError):
 
 
 class ReasonedError(ApiError):
-    """Raised with `reason`, an English sentence without its full stop, which a Chinese message tells in Chinese."""
+    """Raised with `reason`, an English sentence without its full stop. A Chinese message contains its translation."""
 
     def message(self, language: str) -> str:
         if language == "zh-CN":

@@ -1,4 +1,4 @@
-"""What a verification's frames and its video show, for whoever may see faces and says why; the audit keeps both."""
+"""A verification's frames and video, for people who may see faces and give a reason. The audit keeps both."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class FrameView(msgspec.Struct, rename="pascal", frozen=True):
 
 
 class EvidenceReply(msgspec.Struct, rename="pascal"):
-    """`total_count`: frames of the attempt; `frames`: of them as many as were asked for, evenly over the attempt."""
+    """`total_count`: frames of the attempt. `frames`: as many as were asked for, spread evenly over the attempt."""
 
     attempt: int
     total_count: int
@@ -68,7 +68,7 @@ async def describe(desk: Desk, request: EvidenceRequest) -> EvidenceReply:
 
 
 class VideoReply(msgspec.Struct, rename="pascal"):
-    """`video`: an MP4 of the attempt that was judged, empty where there is none, or none now."""
+    """`video`: an MP4 of the judged attempt; empty if there is none, or none now."""
 
     attempt: int
     video: str = msgspec.field(name="VideoBase64")
@@ -78,7 +78,7 @@ async def describe_video(desk: Desk, request: ReasonedRequest) -> VideoReply:
     outcome = await sessions.find(desk.store, request.verification_id)
     session, verdict = outcome.session, outcome.verdict
     await desk.store.audit.record("video seen", f"session {session.id}: {request.reason.strip()}")
-    # The first video that is made is kept as the verification's own: not one of an attempt that may be followed.
+    # The first video is kept as the verification's own, so none is made of an attempt that another may follow.
     is_decided = verdict is not None and session.state in (State.PASSED, State.FAILED)
     attempt = verdict.attempt if verdict else session.attempt
     video = await desk.parts.video(session.id, attempt) if is_decided else None

@@ -1,4 +1,4 @@
-"""The people that BUSINESS verifications compare with."""
+"""The enrolled people, with whom BUSINESS verifications compare."""
 
 from __future__ import annotations
 

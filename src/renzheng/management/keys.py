@@ -1,4 +1,4 @@
-"""Keys: the SecretId and SecretKey that sign for an account. A secret is shown once, when it is made."""
+"""Keys: the SecretId and SecretKey that sign for an account. A secret is shown once, when it is created."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class CreateRequest(Request, frozen=True, kw_only=True):
 
 
 class CreateReply(SecretReply, rename="pascal"):
-    """`sign_in_link`: works once; there the person chooses a password for the console."""
+    """`sign_in_link`: valid once; there the person chooses a password for the console."""
 
     sign_in_link: str
 

@@ -11,7 +11,7 @@ SERVICE, VERSION = "renzheng", "2026-11-26"
 
 
 def make_product() -> Product:
-    """The product with all actions that this folder has. Regions are taken, as SDKs send one, and mean nothing."""
+    """Make the product with all actions in this folder. It accepts any region, as SDKs send one, and ignores it."""
     return Product(
         service=SERVICE,
         version=VERSION,

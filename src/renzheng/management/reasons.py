@@ -1,6 +1,6 @@
-"""Reasons for which something is refused, in Chinese: the store and the operations say theirs in English.
+"""Reasons for refusals in Chinese: the store and the operations give theirs in English.
 
-A reason that is not here is told as it is.
+A reason without a translation is shown as it is.
 """
 
 from __future__ import annotations
@@ -101,20 +101,20 @@ CHINESE = {
     "the last owner cannot be removed: nobody could give access any more":
         "不能移除最后一位所有者，否则无人能再授权他人",
 }  # fmt: skip
-"""By the English reason; `{}` stands for a value, and the values come in the same order."""
+"""The Chinese by the English reason. `{}` stands for a value; the values come in the same order."""
 
 
 def _pattern(reason: str) -> re.Pattern[str]:
     return re.compile("(.*?)".join(map(re.escape, reason.split("{}"))), re.DOTALL)
 
 
-# Those that begin with a value fit most, so that they are tried last.
+# Patterns that begin with a value match most texts, so they are tried last.
 _IN_ORDER = sorted(CHINESE, key=lambda one: (one.startswith("{}"), -len(one)))
 _PATTERNS = [(_pattern(one), CHINESE[one]) for one in _IN_ORDER]
 
 
 def in_chinese(reason: str) -> str:
-    """The reason in Chinese; as it is where there is none."""
+    """Return the reason in Chinese, or unchanged if there is none."""
     for pattern, chinese in _PATTERNS:
         if found := pattern.fullmatch(reason):
             return chinese.format(*(in_chinese(value) for value in found.groups()))

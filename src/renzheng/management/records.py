@@ -1,4 +1,4 @@
-"""What was used, who did what, how the server is, and how it is set."""
+"""Usage, the audit, the server's health, and its settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DAY = 86_400
 
 
 class UsageView(msgspec.Struct, rename="pascal", frozen=True):
-    """`billed`: verifications to pay for. `charged`: of these, taken from a prepaid balance."""
+    """`billed`: verifications to pay for. `charged`: those of them that a prepaid balance paid."""
 
     day: str
     account_id: int
@@ -121,7 +121,7 @@ class NothingRequest(Request, frozen=True, kw_only=True):
 
 
 class HealthReply(msgspec.Struct, rename="pascal"):
-    """`reasons`: why it is not ready, by check. `judging_waiting`: verifications that wait for a judge."""
+    """`reasons`: why the server is not ready, by check. `judging_waiting`: verifications that wait for a judge."""
 
     ready: bool
     reasons: dict[str, str]
@@ -146,7 +146,7 @@ async def health(desk: Desk, request: NothingRequest) -> HealthReply:
 
 
 class SettingsReply(msgspec.Struct, rename="pascal"):
-    """By the name of their environment variable, as they are in force."""
+    """The settings in force, by the name of their environment variable."""
 
     settings: dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""Sentences that several actions share, and the form in which an action of this service is declared."""
+"""Sentences that several actions share, and the function with which this service declares an action."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def action(
     order: int,
     secret: bool = False,
 ) -> Manifest:
-    """One action. `secret`: its reply holds one, so it is not sent in the clear."""
+    """Declare one action. `secret`: its reply contains a secret, so it is sent over protected connections only."""
     errors = (InvalidParameterValueError, MissingParameterError, OperationDeniedError)
     return Manifest(
         name=name,

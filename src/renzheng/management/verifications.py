@@ -1,4 +1,4 @@
-"""Verifications: which there were, how one went, and erasing one."""
+"""Verifications: lists, details of one, and erasing one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class DescribeReply(msgspec.Struct, rename="pascal"):
 
 async def describe(desk: Desk, request: DescribeRequest) -> DescribeReply:
     store = desk.store
-    # An ID number is looked up by a hash that is the account's own.
+    # An ID number is looked up by a hash of the account's own.
     scope = await desk.account(request.account_id) if request.id_card else await desk.scope(request.account_id)
     wanted = Wanted(
         account_id=scope,
@@ -66,7 +66,7 @@ async def describe(desk: Desk, request: DescribeRequest) -> DescribeReply:
 
 
 async def _session_of(desk: Desk, request_id: str) -> int:
-    """The verification that a call was about; none has the number 0."""
+    """Return the verification that a call was about; 0 if there is none."""
     await desk.store.calls.flush(desk.now)
     return await desk.store.calls.session_of(request_id) or 0
 
@@ -80,7 +80,7 @@ class VerificationReply(msgspec.Struct, rename="pascal"):
 
 
 async def found(desk: Desk, request: OneRequest) -> SessionOutcome:
-    """Another account's is as one that does not exist."""
+    """Return a verification. Another account's does not exist for the caller."""
     outcome = await sessions.find(desk.store, request.verification_id)
     own = desk.person.account_id
     if own is not None and outcome.session.account_id != own:
@@ -93,7 +93,7 @@ async def describe_one(desk: Desk, request: OneRequest) -> VerificationReply:
 
 
 class EraseReply(msgspec.Struct, rename="pascal"):
-    """`delivered`: whether something of it in a customer's bucket is still to be deleted."""
+    """`delivered`: whether something in a customer's bucket is still to be deleted."""
 
     verification_id: int
     delivered: bool

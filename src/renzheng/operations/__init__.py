@@ -1,1 +1,1 @@
-"""What an operator may do, once: the command line and the management service carry it out through here."""
+"""An operator's work, written once: the command line and the management service both use it."""

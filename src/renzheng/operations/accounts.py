@@ -1,4 +1,4 @@
-"""Accounts as an operator sees them: who calls, under what name, with what limits, and what is left to pay with."""
+"""Accounts as an operator sees them: names, limits, and the balance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from renzheng.store.evidence_use import LIMIT
 from renzheng.store.open import Store
 
 MakeKeyPairs = Callable[[Store, int], Awaitable[None]]
-"""Makes an account's key pairs for sealed fields where it has none."""
+"""Makes an account's key pairs for sealed fields if it has none."""
 
 
 class AccountView(msgspec.Struct, rename="pascal", frozen=True):
@@ -80,7 +80,7 @@ async def create(
     active: bool = True,
     prepaid: int | None = None,
 ) -> tuple[Account, BillingStatus]:
-    """An account with key pairs for sealed fields, and without a key to sign with. Raises RefusedError.
+    """Create an account with key pairs for sealed fields, and without a key to sign with. Raises RefusedError.
 
     `prepaid`: how many verifications it may make; None: no limit.
     """
@@ -98,5 +98,5 @@ async def create(
 
 
 def limit_names(actions: tuple[str, ...]) -> tuple[str, ...]:
-    """What an account may have a limit of: requests a second of each action, and bytes of evidence."""
+    """Return what an account may have a limit for: requests per second of each action, and bytes of evidence."""
     return (*actions, LIMIT)

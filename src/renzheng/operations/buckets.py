@@ -1,4 +1,4 @@
-"""The bucket of an account's own: authorised only once it was written to, read from and deleted in."""
+"""The account's own bucket, authorised only after a test object was written, read and deleted there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from renzheng.store.open import Store
 
 
 class BucketView(msgspec.Struct, rename="pascal", frozen=True):
-    """Without its key. `addresses`: the form of what merchants get."""
+    """A bucket without its key. `addresses`: the form of the addresses that merchants get."""
 
     account_id: int
     bucket: str
@@ -51,14 +51,14 @@ def bucket_of(
     public_base: str = "",
     link_hours: float = 0.0,
 ) -> Bucket:
-    """Tencent COS without an endpoint, else an S3 store. Raises BucketRefusedError."""
+    """Make a bucket: Tencent COS without an endpoint, else an S3 store. Raises BucketRefusedError."""
     if endpoint is None:
         return cos_bucket(name, region, prefix, public_base, link_hours)
     return s3_bucket(name, endpoint, region, prefix, virtual, public_base, link_hours)
 
 
 async def authorised(store: Store, account_id: int) -> Authorised:
-    """Raises NotFoundError."""
+    """Return the account's authorised bucket. Raises NotFoundError."""
     found = await store.buckets.get(account_id)
     if found is None:
         raise NotFoundError(f"account {account_id} has authorised no bucket: renzheng bucket authorise")

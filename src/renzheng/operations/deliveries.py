@@ -1,4 +1,4 @@
-"""A delivery to a customer's bucket, once more."""
+"""Repeats a delivery to a customer's bucket."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ GONE = (DeliveryState.ERASING, DeliveryState.ERASED, DeliveryState.LEFT)
 
 
 async def deliver_again(store: Store, session: Session, now: float) -> Delivery:
-    """Have the evidence of a token with UseCos put into the customer's bucket again, under the same keys.
+    """Deliver the evidence of a token with UseCos again, under the same keys.
 
-    One that waits is tried at once. Raises NotFoundError where none is due, RefusedError where it cannot be.
+    A waiting delivery is tried at once. Raises NotFoundError if there is none, RefusedError if it cannot be repeated.
     """
     found = await store.deliveries.get(session.account_id, session.id)
     if found is None:
@@ -25,7 +25,7 @@ async def deliver_again(store: Store, session: Session, now: float) -> Delivery:
     if authorised is None:
         raise RefusedError("the account has authorised no bucket")
     if found.place is not None and _place(found.place) != _place(authorised.bucket):
-        # An erasure later deletes from one place only.
+        # A later erasure deletes from one place only.
         raise RefusedError("it was delivered to another bucket than the account has authorised now")
     if not await store.sessions.has_frames(session.id, found.attempt):
         raise RefusedError("its evidence is no longer kept")

@@ -1,7 +1,7 @@
 """Imports of people: a table and photos in parts, checked as a whole, then enrolled row by row in the background.
 
-What is enrolled is counted row by row, so an import that a crash or a lost connection cut off goes on where it ended.
-No fault names a person, a number or a file.
+Progress is recorded row by row, so after a crash or a lost connection an import continues where it ended. No fault
+names a person, a number or a file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_TABLE_BYTES = 16 * 1024 * 1024
 MAX_ROWS = 100_000
 """Rows of a table. A row of two bytes can cause several faults of a hundred bytes each."""
 Look = Callable[[bytes], Awaitable[str | None]]
-"""What is wrong with a photo, as the judge would see it; None where nothing is."""
+"""Returns what is wrong with a photo, as the judge would see it; None if nothing is."""
 
 
 _reading: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
@@ -33,7 +33,7 @@ _reading: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
 
 class ImportView(msgspec.Struct, rename="pascal", frozen=True):
-    """`total`, `done`: rows to enrol, and enrolled. `trouble`: why it failed."""
+    """`total`, `done`: rows to enrol, and rows enrolled. `trouble`: why it failed."""
 
     import_id: int
     account_id: int
@@ -50,7 +50,7 @@ class ImportView(msgspec.Struct, rename="pascal", frozen=True):
 
 
 class FaultView(msgspec.Struct, rename="pascal", frozen=True):
-    """`row`: as a spreadsheet counts, the heading is row 1. `field`: a column's name."""
+    """`row`: as in a spreadsheet, where the heading is row 1. `field`: a column's name."""
 
     row: int
     field: str
@@ -78,7 +78,7 @@ async def view_of(store: Store, found: Import) -> ImportView:
 async def put(
     store: Store, account_id: int, import_id: int, number: int, kind: PartKind, name: str, data: bytes
 ) -> Part:
-    """Keep a part. Raises NotFoundError; RefusedError for a photo that is none or has no name."""
+    """Store a part. Raises NotFoundError; RefusedError for a photo that is not an image or has no name."""
     if kind is PartKind.PHOTO:
         if not name or len(name) > 255:
             raise RefusedError("a photo needs the name that it has in the table, at most 255 characters")
@@ -88,7 +88,7 @@ async def put(
 
 
 class _Photos:
-    """The photos of an import, by name; a handle is a part."""
+    """The photos of an import, by name. A handle is a part."""
 
     def __init__(self, parts: list[Part]) -> None:
         self._parts = {part.name: part for part in parts if part.kind is PartKind.PHOTO}
@@ -97,13 +97,13 @@ class _Photos:
         return self._parts.get(name)
 
     def fault(self, photo: Any) -> str | None:
-        return None  # seen when it was put
+        return None  # checked when it was stored
 
 
 async def check(store: Store, account_id: int, import_id: int, look: Look | None = None) -> ImportPlan:
-    """All faults, by row; nothing is stored. `look`: also look at every photo, which takes a while for many.
+    """Return all faults, by row, and store nothing. `look`: also check every photo, which takes a while for many.
 
-    Raises NotFoundError; RefusedError where there is no table, or it is none.
+    Raises NotFoundError; RefusedError if there is no table, or it cannot be read.
     """
     found = await store.imports.get(account_id, import_id)
     if found.state not in TAKES_PARTS | {ImportState.COMMITTING}:
@@ -116,7 +116,7 @@ async def check(store: Store, account_id: int, import_id: int, look: Look | None
         raise RefusedError(f"the table has more than {MAX_TABLE_BYTES} bytes: split it into several imports")
     async with _reading.setdefault(account_id, asyncio.Lock()):
         lines = await _read(store, found, tables, _Photos(parts))
-    # Once enrolling had begun, the row after the last that was counted may be enrolled too.
+    # Once enrolling has begun, the row after the last counted one may be enrolled too.
     done = found.done + int(found.total > 0)
     plan = await plan_of(store.identities, account_id, lines, replace=found.replaces, done=done)
     if look is None:
@@ -136,12 +136,12 @@ async def _read(store: Store, found: Import, tables: list[Part], photos: _Photos
 
 
 async def begin(store: Store, account_id: int, import_id: int) -> Import:
-    """From now on the import is being enrolled; `enrol` does it. Raises NotFoundError, RefusedError."""
+    """Mark the import as being enrolled; `enrol` then does it. Raises NotFoundError, RefusedError."""
     return await store.imports.move(account_id, import_id, TAKES_PARTS, ImportState.COMMITTING)
 
 
 async def enrol(store: Store, account_id: int, import_id: int, look: Look | None) -> Import:
-    """Check all, and enrol row after row if nothing is wrong. What fails is told by the import's state."""
+    """Check all, and enrol row after row if nothing is wrong. A failure is stored in the import's state."""
     committing = frozenset({ImportState.COMMITTING})
 
     async def fail(trouble: str) -> Import:

@@ -10,7 +10,7 @@ from renzheng.store.open import Store
 
 
 class KeyView(msgspec.Struct, rename="pascal", frozen=True):
-    """Without its secret. `expires_at`: of temporary credentials. `addresses`: networks; none is anywhere."""
+    """A key without its secret. `expires_at`: of temporary credentials. `addresses`: networks; empty: any."""
 
     secret_id: str
     account_id: int
@@ -36,7 +36,7 @@ def view_of(key: Key, scopes: dict[str, frozenset[str]]) -> KeyView:
 
 
 async def owner_of(store: Store, secret_id: str) -> int:
-    """The account that has a key. Raises NotFoundError."""
+    """Return the account that has a key. Raises NotFoundError."""
     owners = [key.account_id for key in await store.accounts.list_keys() if key.secret_id == secret_id]
     if not owners:
         raise NotFoundError(f"there is no key {secret_id}")
@@ -44,7 +44,8 @@ async def owner_of(store: Store, secret_id: str) -> int:
 
 
 async def find_secret(store: Store, account_id: int | None, secret_id: str | None) -> Key:
-    """A key with its secret, which the audit notes: the one of a SecretId, or the oldest enabled one. NotFoundError."""
+    """Return a key with its secret, which the audit records: the one of a SecretId, or the oldest enabled one.
+    NotFoundError."""
     for key in await store.accounts.list_keys(account_id):
         if key.secret_id == secret_id or (secret_id is None and key.enabled and key.token is None):
             await store.audit.record("key shown", f"key {key.secret_id} of account {key.account_id}")

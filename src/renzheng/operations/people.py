@@ -1,4 +1,4 @@
-"""The people who run an installation: roles, and the key that each signs calls with."""
+"""The people who run an installation: their roles, and their own keys."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def view_of(store: Store, operator: Operator) -> OperatorView:
 
 
 async def add(store: Store, name: str, role: Role, now: float, account_id: int | None = None) -> tuple[Operator, Key]:
-    """A person with a key of their own. Raises RefusedError, and NotFoundError for an unknown account."""
+    """Add a person with a key of their own. Raises RefusedError, and NotFoundError for an unknown account."""
     if account_id is not None:
         await store.accounts.get(account_id)
     operator = await store.operators.add(name, role, now, account_id)
@@ -43,5 +43,5 @@ async def add(store: Store, name: str, role: Role, now: float, account_id: int |
 
 
 def actor_of(operator: Operator) -> str:
-    """How the audit names a person."""
+    """Return the name of a person in the audit."""
     return f"operator:{operator.name}"

@@ -1,4 +1,4 @@
-"""Judging a verification's stored frames again: does its verdict stand?"""
+"""Judges a verification's stored frames again: does its verdict stand?"""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from renzheng.store.open import Store
 
 @dataclass(frozen=True, slots=True)
 class Rejudgement:
-    """`changed`: what was measured otherwise than it was recorded, by name; what is measured only now is not in it.
-    ``other_scale``: the recorded similarity is a score of another scale than today's, so the two are not one number.
+    """`changed`: names of values that differ from the record; values that are measured only now are not in it.
+
+    ``other_scale``: the recorded similarity uses another scale than today's, so the two cannot be compared.
     """
 
     before: str
@@ -33,7 +34,7 @@ class Rejudgement:
 
 
 async def rejudge(store: Store, given: str, examiner: Examiner, seen_frames: int) -> Rejudgement:
-    """By token or number; nothing is changed but the audit. Raises NotFoundError without a verdict or evidence."""
+    """Judge again, by token or number. Nothing changes but the audit. NotFoundError without a verdict or evidence."""
     outcome = await find(store, given)
     session = outcome.session
     if outcome.verdict is None:
@@ -50,7 +51,7 @@ async def rejudge(store: Store, given: str, examiner: Examiner, seen_frames: int
 
 
 def changed_numbers(recorded: Any, now: Any, name: str = "") -> list[str]:
-    """Names of recorded values that are others now; a part that was not recorded, as by an older version, is none."""
+    """Return names of recorded values that differ now. A part that an older version did not record is left out."""
     if isinstance(recorded, dict) and isinstance(now, dict):
         parts = ((key, f"{name}.{key}" if name else key) for key in recorded)
         return [found for key, path in parts for found in changed_numbers(recorded[key], now.get(key), path)]
@@ -58,7 +59,7 @@ def changed_numbers(recorded: Any, now: Any, name: str = "") -> list[str]:
 
 
 def is_of_another_scale(recorded: Any, now: Any) -> bool:
-    """Whether both were compared, and not on one scale; a record from before scales were recorded is of another."""
+    """Return whether both were compared, but on different scales. A record without a scale counts as different."""
     before, after = recorded.get("comparison") or {}, now.get("comparison") or {}
     if before.get("similarity") is None or after.get("similarity") is None:
         return False

@@ -15,7 +15,7 @@ from renzheng.verification.policy import Policy
 
 
 class PolicyView(msgspec.Struct, rename="pascal", frozen=True):
-    """What a rule asks of a person. `step_seconds`: None: as the server's setting says."""
+    """What a rule asks of a person. `step_seconds`: None: the server's setting."""
 
     threshold: float
     challenge_length: int
@@ -39,7 +39,7 @@ class RuleView(msgspec.Struct, rename="pascal", frozen=True):
 
 
 class VersionView(msgspec.Struct, rename="pascal", frozen=True):
-    """`author`: who made it so. `decided_by`, `decision`, `note`, `decided_at`: of its review; None before it."""
+    """`author`: who wrote it. `decided_by`, `decision`, `note`, `decided_at`: its review; None before it."""
 
     version: int
     author: str
@@ -87,7 +87,7 @@ def version_view(version: RuleVersion) -> VersionView:
 
 
 def changed_terms(terms: RuleTerms, given: dict[str, Any]) -> RuleTerms:
-    """`terms` with what was given and is not None. Raises ValueError with a sentence."""
+    """Return `terms` with the given values that are not None. Raises ValueError with a sentence."""
     chosen = {name: value for name, value in given.items() if value is not None}
     days = chosen.pop("evidence_days", terms.evidence_days)
     if "challenge_kinds" in chosen:
@@ -96,27 +96,27 @@ def changed_terms(terms: RuleTerms, given: dict[str, Any]) -> RuleTerms:
 
 
 async def move(store: Store, account_id: int, rule_id: int, name: str, now: float, note: str = "") -> Rule:
-    """A move of `RULE_MOVES`, by whoever runs this machine. Raises NotFoundError, RefusedError."""
+    """Carry out a move of `RULE_MOVES` for somebody on this machine. Raises NotFoundError, RefusedError."""
     return await store.rules.move(account_id, rule_id, name, now, note)
 
 
 async def review(
     store: Store, account_id: int, rule_id: int, name: str, now: float, note: str = "", seen: float | None = None
 ) -> Rule:
-    """Approve or reject as somebody else than the author; alone only where nobody else could. `seen`: the rule's
-    `changed_at` as the reviewer saw it; None: as it is now.
+    """Approve or reject as somebody other than the author; the author may do it only if nobody else could.
 
-    Raises NotFoundError; RefusedError, for a rule that has changed meanwhile too.
+    `seen`: the rule's `changed_at` as the reviewer saw it; None: the current one. Raises NotFoundError; RefusedError,
+    also for a rule that has changed meanwhile.
     """
     assert name in DECISIONS
     looked_at = (await store.rules.get(account_id, rule_id)).changed_at if seen is None else seen
     versions = await store.rules.versions(account_id, rule_id)
     if versions and versions[0].author == store.audit.actor and await _reviewers(store) > 1:
         raise RefusedError(f"rule {rule_id} is yours: another person has to review it")
-    # What was looked at is what is decided, whoever has rejected and changed it in between.
+    # The decision applies only to the form that the reviewer saw, even if others changed it meanwhile.
     return await store.rules.move(account_id, rule_id, name, now, note, looked_at)
 
 
 async def _reviewers(store: Store) -> int:
-    """How many people could review."""
+    """Return how many people could review."""
     return sum(one.role in (Role.OWNER, Role.REVIEWER) and not one.disabled for one in await store.operators.all())

@@ -1,4 +1,4 @@
-"""Verifications as an operator sees them: which there were, and how one went. Names and numbers are masked."""
+"""Verifications as an operator sees them: lists, and the details of one. Names and numbers are masked."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from renzheng.verification.identity import mask_id_card, mask_name
 from renzheng.verification.records import SessionOutcome
 
 ISSUES = "GetFaceIdToken"
-"""The action whose call made a verification; every other that is noted of one fetched its result."""
+"""The action whose call issued the verification; every other noted call fetched its result."""
 
 
 class VerificationLine(msgspec.Struct, rename="pascal", frozen=True):
-    """`id`: as the log and the audit name it. `result`, `billed`: of the verdict; None while there is none."""
+    """`id`: as in the log and the audit. `result`, `billed`: of the verdict; None while there is none."""
 
     id: int
     account_id: int
@@ -32,8 +32,8 @@ class VerificationLine(msgspec.Struct, rename="pascal", frozen=True):
 
 
 class TimelinePoint(msgspec.Struct, rename="pascal", frozen=True):
-    """One point of a timeline. `attempt` and `step` are 0 for what is of the whole. `detail`: such as an action,
-    or the SecretId and RequestId of a call."""
+    """One point of a timeline. `attempt` and `step` are 0 if it concerns the whole. `detail`: such as an action, or the
+    SecretId and RequestId of a call."""
 
     at: float
     what: str
@@ -44,8 +44,10 @@ class TimelinePoint(msgspec.Struct, rename="pascal", frozen=True):
 
 
 class VerificationView(msgspec.Struct, rename="pascal", frozen=True):
-    """`measurement`: what was measured, layer by layer, as recorded; None where its evidence is no longer kept.
-    `delivery`: state of what goes to the customer's bucket, of a judged token with UseCos."""
+    """`measurement`: what was measured, layer by layer, as recorded; None if the evidence is no longer kept.
+
+    `delivery`: the state of the delivery to the customer's bucket, for a judged token with UseCos.
+    """
 
     id: int
     account_id: int
@@ -73,7 +75,7 @@ def line_of(listed: ListedSession) -> VerificationLine:
 
 
 async def find(store: Store, given: str) -> SessionOutcome:
-    """By the token, or by the number that lists and logs have. Raises NotFoundError."""
+    """Find a verification by its token, or by its number in lists and logs. Raises NotFoundError."""
     session = None if given.isdecimal() else await store.sessions.find(given)
     number = int(given) if given.isdecimal() and len(given) < 19 else session.id if session else None
     outcome = None if number is None else await store.sessions.outcome(number)
@@ -83,7 +85,7 @@ async def find(store: Store, given: str) -> SessionOutcome:
 
 
 async def describe(store: Store, outcome: SessionOutcome, now: float) -> VerificationView:
-    """All that is known of one verification. The audit notes that somebody looked."""
+    """Return everything known of one verification. The audit records that somebody looked."""
     session, verdict = outcome.session, outcome.verdict
     await store.audit.record("verification shown", f"session {session.id}")
     await store.calls.flush(now)

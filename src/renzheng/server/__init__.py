@@ -1,1 +1,1 @@
-"""The process as a whole: where the rooms meet, what listens, and what is told of it."""
+"""The process as a whole: it connects the rooms, listens, and reports logs and metrics."""

@@ -1,4 +1,4 @@
-"""The whole server as one ASGI application: what answers on the public listener, and what on the operator's."""
+"""The whole server as one ASGI application: the public listener's, and the operator's."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class App:
         self.operator = self._operator(console)
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Calls of the signed API, at whatever path, are the gateway's; everything else is for browsers."""
+        """Pass calls of the signed API, at any path, to the gateway; everything else is for browsers."""
         if scope["type"] == "http" and is_call(scope, self._pages):
             await self._services.public(scope, receive, send)  # type: ignore[arg-type]
         else:
@@ -83,11 +83,11 @@ class App:
 
     @property
     def start_error(self) -> Exception | None:
-        """What kept the server from starting, which the HTTP server would only print."""
+        """What kept the server from starting; the HTTP server would only print it."""
         return self._lifespan.start_error
 
     async def drain(self) -> None:
-        """From now on the server is not ready: it serves what has begun, hands over what goes on, and ends."""
+        """Make the server not ready: it finishes what has begun, hands over captures, and ends."""
         await self._lifespan.drain()
 
     def _public_pages(self) -> Starlette:
@@ -104,7 +104,7 @@ class App:
             lifespan=self._lifespan,
             exception_handlers={404: nothing_here},
         )
-        # A redirect would go to whatever Host and scheme the request came with, and browsers take a token along.
+        # A redirect would use the request's own Host and scheme, and browsers would take a token there.
         web.router.redirect_slashes = False
         return web
 

@@ -1,4 +1,4 @@
-"""What a process does behind its answers, for as long as it runs."""
+"""Background work of a process during its life."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ log = structlog.get_logger("renzheng")
 
 TRIM_SECONDS = 20.0
 TOLD_SECONDS = 60.0
-"""A part that ran for so long before it failed again has met another outage."""
+"""If a part ran for so long before it failed again, the failure is another outage and is logged again."""
 
 
 async def forever(name: str, run: Callable[[], Awaitable[None]]) -> None:
-    """Run a background part; one that fails is logged and begun again a second later. An outage is told once."""
+    """Run a background part. If it fails, it is logged and started again a second later. An outage is logged once."""
     loop, told = asyncio.get_running_loop(), ""
     while True:
         begun = loop.time()
@@ -36,12 +36,12 @@ async def forever(name: str, run: Callable[[], Awaitable[None]]) -> None:
 
 
 def end_in_order() -> None:
-    """As an operator asks this process to end, so that what goes on is handed over."""
+    """End this process as an operator's signal would, so that work under way is handed over."""
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def give_memory_back() -> None:
-    """What judged frames and videos leave behind in the heaps goes back to the system within a few seconds."""
+    """Return memory of judged frames and videos from the heaps to the system, every few seconds."""
     while True:
         await asyncio.sleep(TRIM_SECONDS)
         await asyncio.to_thread(trim)

@@ -1,4 +1,4 @@
-"""Tries of customers' buckets, in threads of their own: what waits for a customer's server holds up nothing else."""
+"""Tests customers' buckets in threads of their own, so that waiting for a customer's server delays nothing else."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from renzheng.gateway.shares import FairShares
 from renzheng.management.desk import BucketTroubleError
 
 PROBES = 4
-"""Buckets that are tried at once; one account has at most half of them."""
+"""Buckets that are tested at once. One account has at most half of them."""
 
 
 class BucketProbes:
-    """`clients`: makes what a try goes through, which closes it."""
+    """`clients`: makes the clients for a test, which closes them."""
 
     def __init__(self, clients: Callable[[], Clients]) -> None:
         self._clients = clients
@@ -25,9 +25,9 @@ class BucketProbes:
         self._shares = FairShares(PROBES)
 
     async def probe(self, account_id: int, bucket: Bucket, key: BucketKey) -> str:
-        """Write, read and delete an object; its address.
+        """Write, read and delete an object. Returns its address.
 
-        Raises BucketTroubleError, and ServiceUnavailableError where the account tries too many at once.
+        Raises BucketTroubleError, and ServiceUnavailableError if the account tests too many at once.
         """
         if not self._shares.take(account_id):
             raise ServiceUnavailableError

@@ -1,7 +1,7 @@
-"""Which requests are calls of the signed API: all to `/`, and to any other path what is signed or no page's.
+"""Decides which requests are calls of the signed API: all to `/`, and signed ones to any path that is not a page's.
 
-An endpoint may have a path of its own (`host/v2`): the official SDKs then call that path and sign `/`. Whoever calls
-an API reads JSON, so nothing that may be a call is answered with a page or a text.
+An endpoint may have a path of its own (`host/v2`): the official SDKs then call that path and sign `/`. API clients read
+JSON, so anything that may be a call never gets a page or a text.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NAMES = (b"Action=", b"Signature=", b"SecretId=")
 
 
 def is_call(scope: MutableMapping[str, Any], pages: Sequence[BaseRoute]) -> bool:
-    """Whether an HTTP request is for the gateway. `pages`: the routes that are somebody else's; they are only read."""
+    """Return whether an HTTP request is for the gateway. `pages`: other routes, which are only read."""
     if scope["path"] == "/":
         return scope["method"] != "GET" or not _is_browser(scope)
     is_page = any(route.matches(scope)[0] is not Match.NONE for route in pages)
@@ -33,14 +33,14 @@ def is_call(scope: MutableMapping[str, Any], pages: Sequence[BaseRoute]) -> bool
 
 
 def _is_browser(scope: MutableMapping[str, Any]) -> bool:
-    """Whether somebody has opened the bare address: asks for HTML, signs nothing and names no action."""
+    """Return whether a person opened the bare address: the request asks for HTML, is unsigned and names no action."""
     headers, query = scope["headers"], scope["query_string"]
     wants_html = any(name == b"accept" and b"text/html" in value for name, value in headers)
     return wants_html and not any(name in _MARKS for name, _ in headers) and not any(n in query for n in _NAMES)
 
 
 async def nothing_here(request: Request, _: Exception) -> Response:
-    """404: a text for a browser, and JSON in the API's form for everybody else."""
+    """Answer 404: a text for a browser, and JSON in the API's form for everybody else."""
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     if "text/html" in request.headers.get("Accept", ""):
         return PlainTextResponse("Not Found\n", 404, headers)

@@ -1,4 +1,4 @@
-"""What the capture asks of accounts, from the keys in memory."""
+"""What the capture needs to know of accounts, from the keys in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from renzheng.store.key_cache import KeyCache
 
 
 class AccountsOfKeys:
-    """Origins and shown names of accounts."""
+    """Returns accounts' origins and shown names."""
 
     def __init__(self, keys: KeyCache) -> None:
         self._keys = keys

@@ -1,4 +1,4 @@
-"""The server's time: unix seconds that no setting of the machine's clock makes jump."""
+"""The server's time: unix seconds that do not jump when the machine's clock is set."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import time
 from collections.abc import Callable
 
 RATE = 0.005
-"""How fast a set clock is followed, seconds a second: an action's six seconds are off by a thirtieth of one at most."""
+"""How fast a changed clock is followed, in seconds per second: six seconds of an action are off by 1/30 s at most."""
 TOLD_FROM = 2.0
-"""Seconds of difference from which a set clock is told; what is less is the clock's own wandering."""
+"""Seconds of difference from which a change of the clock is logged. Less is the clock's own drift."""
 
 
 NEAR = 1e-3
-"""Seconds of difference that are let be until they are more: one millisecond changes no interval that is judged."""
+"""Seconds of difference that are not corrected: one millisecond changes no interval that is judged."""
 _BOOT = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 uptime: Callable[[], float] = time.monotonic if _BOOT is None else functools.partial(time.clock_gettime, _BOOT)
-"""Seconds since the machine started, sleep included; where the system has no such clock, without."""
+"""Seconds since the machine started, including sleep if the system has such a clock."""
 
 
 class SteadyClock:
     """The wall time at the start plus the seconds that have passed since.
 
-    A wall clock that is set forward or back within an attempt changes no interval: no deadline, no lease, no pace of
-    frames. The difference is made up slowly, and a restart begins with the wall's time. `told(seconds)` is called once
-    for each time that the wall clock was set.
+    Setting the wall clock during an attempt changes no interval: no deadline, no lease, no pace of frames. The
+    difference is made up slowly, and a restart begins with the wall's time. `told(seconds)` is called once each time
+    that the wall clock was set.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class SteadyClock:
     def __call__(self) -> float:
         up = self._uptime()
         difference = self._wall() - (self._offset + up)
-        if -NEAR < difference < NEAR and not self._left:  # nearly always, and asked for twice a request
+        if -NEAR < difference < NEAR and not self._left:  # the usual case, twice for each request
             self._seen = up
             return self._offset + up
         if abs(difference - self._left) >= TOLD_FROM:

@@ -1,4 +1,4 @@
-"""Open connections: how many, of whom, and which may go when a place is wanted."""
+"""Limits open connections, in all and by address, and closes idle ones when a place is needed."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from typing import Any, Protocol
 from renzheng.base.addresses import subscriber
 
 MAX_DESCRIPTORS = 1 << 20
-"""What the soft limit is raised to at most: some systems say that there is none."""
-MIN_CONNECTIONS = 8  # connections that there is always room for
+"""The soft limit is raised to this at most, as some systems report no limit."""
+MIN_CONNECTIONS = 8  # connections that are always possible
 BACKLOG = 2048
 
 
 class Connection(Protocol):
-    """One that can be ended."""
+    """A connection that can be closed."""
 
     @property
     def transport(self) -> Any: ...
 
 
 class Connections:
-    """Counts connections, over all and by address (of IPv6 one /64).
+    """Counts connections, in all and by address (for IPv6, by /64).
 
-    Beyond a bound the longest idle connection ends: of the same address, or of the one that has most. An idle one waits
-    for a request. Where none is idle, the new one is refused. `proxies`: addresses and networks that are bounded only
-    over all, as they speak for others.
+    Beyond a limit the longest idle connection is closed: of the same address, or of the address with most connections.
+    An idle one waits for a request. If none is idle, the new one is refused. `proxies`: addresses and networks that
+    only the total limit applies to, as they speak for others.
     """
 
     def __init__(self, most: int, per_address: int, proxies: Iterable[str] = ()) -> None:
@@ -46,7 +46,7 @@ class Connections:
         return len(self._names)
 
     def opened(self, connection: Connection, address: str) -> bool:
-        """Take up an idle connection; False where there is no place for it."""
+        """Add an idle connection. False if there is no place for it."""
         name = subscriber(address)
         bounded = not self._is_proxy(address)
         if bounded and self._counts.get(name, 0) >= self._per_address and not self._end_one(name):
@@ -61,7 +61,7 @@ class Connections:
         return True
 
     def busy(self, connection: Connection) -> None:
-        """A request has begun."""
+        """Record that a request has begun."""
         name = self._names.get(connection)
         idle = self._idle.get(name) if name is not None else None
         if idle is not None and name is not None:
@@ -70,7 +70,7 @@ class Connections:
                 del self._idle[name]
 
     def idle(self, connection: Connection) -> None:
-        """All requests are answered."""
+        """Record that all requests are answered."""
         name = self._names.get(connection)
         if name is not None:
             self._idle.setdefault(name, {})[connection] = None
@@ -87,7 +87,7 @@ class Connections:
     def _end_one(self, name: str) -> bool:
         for connection in self._idle.get(name, ()):
             self.closed(connection)
-            connection.transport.abort()  # not close, which waits for a client that takes nothing
+            connection.transport.abort()  # not close, which waits for a client that reads nothing
             return True
         return False
 
@@ -100,7 +100,7 @@ class Connections:
 
 
 def raise_limit() -> int:
-    """Raise the soft limit of open descriptors to the hard one; how many there may be."""
+    """Raise the soft limit of open descriptors to the hard one. Returns how many there may be."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
@@ -110,9 +110,9 @@ def raise_limit() -> int:
 
 
 def room_for(connections: int, descriptors: int, reserve: int) -> tuple[int, int]:
-    """How many connections there may be and how many may wait to be accepted, so that `reserve` descriptors stay free.
+    """Return how many connections may be open and how many may wait to be accepted, with `reserve` descriptors free.
 
-    Those that wait are accepted in one go, before any of them can be refused.
+    Waiting connections are accepted all at once, before any of them can be refused.
     """
     room = descriptors - len(os.listdir("/proc/self/fd")) - reserve
     backlog = max(MIN_CONNECTIONS, min(BACKLOG, room // 4))

@@ -1,4 +1,4 @@
-"""The signed calls that the console makes, without a network: with the person's own key, or with an account's."""
+"""The console's signed calls, without a network: with the person's own key, or with an account's."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Gateway = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class SignedCalls:
-    """Calls of the management API as any program makes them, signed with the person's own key, without a network.
+    """Calls the management API like any program, signed with the person's own key, but without a network.
 
-    So role, tenant, audit and rate are looked at by the same code. `address`: scheme and host of the operator's
-    listener. `wall`: unix seconds that a signature is dated by.
+    So the same code checks role, tenant, audit and rate. `address`: scheme and host of the operator's listener. `wall`:
+    unix seconds for the date of a signature.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class SignedCalls:
         return await ask(self._gateway, self.service.service, key, action, parameters, language, int(self._wall()))
 
     async def _key(self, operator: Operator) -> Key:
-        """The person's own key. The first owner, who came by a link, has none yet."""
+        """Return the person's own key. The first owner, who came by a link, has none yet."""
         key = await self._store.operator_keys.key(operator)
         if key is None:
             key = await self._store.operator_keys.renew(operator, self._clock())
@@ -62,7 +62,7 @@ class SignedCalls:
 
 
 class KeyedCalls:
-    """Calls of the service that accounts use, signed with a key of theirs that the server keeps, without a network."""
+    """Calls the accounts' service, signed with an account's key that the server stores, without a network."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class KeyedCalls:
         acting = self._store.acting(actor_of(operator))
         await acting.audit.record(f"called {action} in the console", f"key {secret_id}")
         key = self._store.keys.find(secret_id)
-        if key is None:  # deleted a moment ago: the caller has just seen it in a list
+        if key is None:  # deleted a moment ago, as the caller has just seen it in a list
             raise NotFoundError(f"there is no key {secret_id}")
         now = int(self._wall())
         return await ask(self._gateway, self.service.service, key, action, parameters, language, now, region)
@@ -110,7 +110,7 @@ async def ask(
     now: int,
     region: str = "",
 ) -> CallReply:
-    """One signed call, handed to the gateway as a listener does. `now`: unix seconds that the signature is dated by."""
+    """Make one signed call through the gateway, as a listener does. `now`: unix seconds for the signature's date."""
     body = msgspec.json.encode(parameters)
     authorization = sign_tc3(
         *(key.secret_id, key.secret_key),

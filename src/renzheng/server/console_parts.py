@@ -1,4 +1,4 @@
-"""Where the console meets the store: what it is handed is made here."""
+"""Connects the console with the store: makes the parts that the console is given."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from renzheng.store.operators import Operators, checked_name
 
 
 class PeopleOfStore:
-    """The operators as the console knows them: whoever is disabled, or of a row that others have changed, is nobody."""
+    """The operators as the console knows them, without disabled ones and those whose row was tampered with."""
 
     def __init__(self, operators: Operators) -> None:
         self._operators = operators

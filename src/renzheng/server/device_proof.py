@@ -1,4 +1,4 @@
-"""The device that a token's Meta binds it to, and the signature by which that device proves itself."""
+"""The device that a token's Meta binds it to, and the check of that device's signature."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COORDINATE = 32
 
 
 def device_key(meta: str) -> ec.EllipticCurvePublicKey | None:
-    """The public key in a Meta that the JavaScript SDK made; None for any other Meta, which binds nothing."""
+    """Return the public key in a Meta made by the JavaScript SDK; None for any other Meta, which binds nothing."""
     try:
         jwk = json.loads(meta)["key"]
         if jwk["kty"] != "EC" or jwk["crv"] != "P-256":
@@ -33,13 +33,13 @@ def _from_base64url(text: str) -> bytes:
 
 
 def device_proof(meta: str) -> Callable[[str, str, str], bool] | None:
-    """The check of the device that a Meta binds its token to; see `capture.parts.DeviceProof`."""
+    """Return the check of the device that a Meta binds its token to; see `capture.parts.DeviceProof`."""
     key = device_key(meta)
     return None if key is None else functools.partial(_device_proves, key)
 
 
 def _device_proves(key: ec.EllipticCurvePublicKey, nonce: str, token: str, signature: str) -> bool:
-    """Whether `signature` (Base64 of r and s, 32 bytes each) is the device's over this nonce and token."""
+    """Return whether `signature` (Base64 of r and s, 32 bytes each) is the device's over this nonce and token."""
     try:
         raw = base64.b64decode(signature, validate=True)
     except (binascii.Error, ValueError):

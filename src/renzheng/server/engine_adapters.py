@@ -1,4 +1,4 @@
-"""The engine as the other rooms see it: the capture's looks, the judge's measurements, a photo's faults."""
+"""The engine as other rooms see it: the capture's looks, the judge's measurements, a photo's faults."""
 
 from __future__ import annotations
 
@@ -76,8 +76,7 @@ class EngineExaminer:
 
 
 class EnginePhotos:
-    """What is wrong with a photo, as a request is told: by its header and its markers, and by decoding it only where
-    they leave it open."""
+    """Names what is wrong with a photo, from its header and markers. It is decoded only if they do not tell."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -96,7 +95,7 @@ class EnginePhotos:
         return ("truncated", "") if is_whole is False else None
 
     async def is_usable(self, photo: bytes) -> bool | None:
-        """Whether its face can be compared with; None where the engine had no room for it, or lost it."""
+        """Return whether its face can be compared with; None if the engine had no room or lost the photo."""
         try:
             return (await self._engine.examine(photo)).status == "ok"
         except MediaError:

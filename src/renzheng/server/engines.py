@@ -1,4 +1,4 @@
-"""Which engine the settings name: processes of this machine, or a Ray cluster for the judging."""
+"""Makes the engine that the settings name: processes of this machine, or a Ray cluster for the judging."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from renzheng.settings import Settings
 
 
 def make_engine(settings: Settings, kinds: Sequence[str] = ALWAYS) -> Engine:
-    """`kinds`: of local processes. Raises EngineUnusableError with a sentence."""
+    """Make the engine. `kinds`: of local processes. Raises EngineUnusableError with a sentence."""
     if settings.engine:
         return RayEngine(settings.engine, engine_limits(settings), settings.engine_seconds, kinds)
     return EngineWorkers(engine_limits(settings), kinds=kinds)

@@ -1,4 +1,4 @@
-"""One request to the signed API and its reply, and the way in which a large body is read into its place."""
+"""One request to the signed API and its reply, and how a large body is read into its buffer."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 
-OK = b"HTTP/1.1 200 OK"  # what the signed API always answers
+OK = b"HTTP/1.1 200 OK"  # the head of every answer of the signed API
 JSON = (b"content-type", b"application/json")
-HIGH_WATER = 256 * 1024  # bytes that wait to be read before the connection is told to wait
-MANY = 16  # parts that wait to be read, from which they are joined: by itself each costs as much as a packet
+HIGH_WATER = 256 * 1024  # unread bytes at which the connection is paused
+MANY = 16  # unread parts from which they are joined: each alone costs as much as a packet
 
 
 class ExchangeProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1, told of a body that goes past its parser."""
+    """uvicorn's HTTP/1.1, extended for a body that bypasses its parser."""
 
     def counted(self, size: int) -> None:
-        """So many bytes of the body are there that were still to come."""
+        """Record that so many expected bytes of the body have arrived."""
         raise NotImplementedError
 
     def body_complete(self) -> None:
-        """All of the body is there."""
+        """Record that the whole body has arrived."""
         raise NotImplementedError
 
 
 class _Filling(asyncio.BufferedProtocol):
-    """Takes a connection over from its protocol while a body's rest arrives, so that it is written where it stays."""
+    """Replaces a connection's protocol while the rest of a body arrives, so that it is written directly into its
+    buffer."""
 
     def __init__(self, protocol: ExchangeProtocol, buffer: memoryview, size: int) -> None:
         self._protocol = protocol
@@ -49,12 +50,12 @@ class _Filling(asyncio.BufferedProtocol):
         if self._reading:
             self._reading = False
             self._hand_to(self._protocol)
-        self._buffer = memoryview(b"")  # the loop keeps this object until the next body, and would keep the last one's
+        self._buffer = memoryview(b"")  # the loop keeps this object until the next body, and would keep the last buffer
 
     def _hand_to(self, protocol: asyncio.BaseProtocol) -> None:
         transport = self._protocol.transport
         if not transport.is_closing():
-            transport.pause_reading()  # the loop asks a protocol which kind it is when it begins to read
+            transport.pause_reading()  # the loop checks a protocol's kind when it begins to read
             transport.set_protocol(protocol)
             transport.resume_reading()
 
@@ -103,7 +104,7 @@ class Exchange(RequestResponseCycle):
         self._status = 200
 
     def arrived(self, chunk: bytes) -> None:
-        """A part of the body, as the parser found it."""
+        """Add a part of the body, as the parser found it."""
         self._chunks.append(chunk)
         self._waiting += len(chunk)
         if self._waiting > HIGH_WATER:
@@ -111,7 +112,7 @@ class Exchange(RequestResponseCycle):
         self.message_event.set()
 
     async def receive(self) -> ASGIReceiveEvent:
-        """The parts as they came, none of them joined or copied unless they are many and so small."""
+        """Return the parts as they came. Only many small parts are joined or copied."""
         if self.waiting_for_100_continue and not self.transport.is_closing():
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.waiting_for_100_continue = False
@@ -130,12 +131,12 @@ class Exchange(RequestResponseCycle):
         return {"type": "http.request", "body": chunk, "more_body": self.more_body or bool(self._chunks)}
 
     async def read_into(self, buffer: memoryview) -> AsyncGenerator[int, None]:
-        """Fill `buffer`, as long as the announced body; gives how much of it is there, each time that there is more.
+        """Fill `buffer`, which is as long as the announced body. Yields how much of it has arrived, at each change.
 
-        Ends when it is full, or early where the client left. In place of `receive`, and before it.
+        It ends when the buffer is full, or early if the client disconnected. Used instead of `receive`, and before it.
         """
         size = 0
-        while self._chunks and size < len(buffer):  # what came in the packets of the head
+        while self._chunks and size < len(buffer):  # the part that came with the head
             message = cast("dict[str, Any]", await self.receive())
             buffer[size : size + len(message["body"])] = message["body"]
             size += len(message["body"])
@@ -157,9 +158,9 @@ class Exchange(RequestResponseCycle):
             filling.end()
 
     def whole(self) -> bytes | None:
-        """The whole body, where it came with its head and is all there: nobody need wait for it. In place of `receive`.
+        """Return the whole body if it came with its head, so that nothing has to be awaited. Used instead of `receive`.
 
-        None where more is to come, or the client left.
+        None if more is to come, or the client disconnected.
         """
         if self.more_body or len(self._chunks) > 1 or self.disconnected:
             return None
@@ -167,7 +168,7 @@ class Exchange(RequestResponseCycle):
         return self._chunks.popleft() if self._chunks else b""
 
     async def reply(self, payload: bytes) -> None:
-        """The whole reply, JSON with status 200, in place of `send`."""
+        """Send the whole reply, JSON with status 200. Used instead of `send`."""
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
         if not self.disconnected:
@@ -175,7 +176,7 @@ class Exchange(RequestResponseCycle):
             self._write(payload, more=False)
 
     async def send(self, message: ASGISendEvent) -> None:
-        """The head is kept until the body comes, and both are written as one."""
+        """Send a message. The head is kept until the body comes, and both are written at once."""
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
         if self.disconnected:
@@ -188,7 +189,7 @@ class Exchange(RequestResponseCycle):
 
     def _write(self, body: bytes, more: bool) -> None:
         if self.scope["method"] == "HEAD":
-            body = b""  # the client would take what follows the head for its next reply
+            body = b""  # the client would take anything after the head for its next reply
         if self.response_started:
             self.transport.write(body)
         else:
@@ -196,7 +197,7 @@ class Exchange(RequestResponseCycle):
             self.waiting_for_100_continue = False
             self.transport.write(self._head_bytes() + body)
         if not more:
-            self.scope.pop("extensions", None)  # they refer to this object: only a search for garbage would free it
+            self.scope.pop("extensions", None)  # they refer to this object, so only the garbage collector would free it
             self.response_complete = True
             self.message_event.set()
             if not self.keep_alive:

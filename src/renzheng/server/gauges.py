@@ -1,4 +1,4 @@
-"""How a running server is, read when somebody asks: the gauges of `/metrics`, and the console's overview."""
+"""The state of a running server, read on demand: the gauges of `/metrics`, and the console's overview."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from renzheng.server.parts import ServerParts
 
 
 async def metrics_page(parts: ServerParts) -> bytes:
-    """The text that Prometheus reads."""
+    """Return the text that Prometheus reads."""
     metrics, store, places = parts.metrics, parts.store, parts.channel.places
     reasons = await parts.readiness.reasons()
     metrics.ready({name: name not in reasons for name in parts.readiness.names})
@@ -24,7 +24,7 @@ async def metrics_page(parts: ServerParts) -> bytes:
 
 
 def health_of(parts: ServerParts, troubles: Callable[[], Sequence[LoggedProblem]]) -> Callable[[], Awaitable[Health]]:
-    """How the server is, as the console's overview shows it. `troubles`: what the log warned of lately."""
+    """Return a function that gives the server's health for the console. `troubles`: the log's last warnings."""
 
     async def health() -> Health:
         return Health(

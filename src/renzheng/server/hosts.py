@@ -1,7 +1,7 @@
-"""The names that a server answers to: a page of a stranger's must not reach it under a name of the stranger's.
+"""The names that a server answers to, so that no foreign page can reach it under a name of its own.
 
-Whoever owns a name can let it point to this machine for a visitor's browser, which then takes the stranger's page and
-ours for one site (DNS rebinding). The signed API is not asked for its name: there a key decides, and SDKs send any.
+The owner of a name can point it to this machine for a visitor's browser, which then takes the foreign page and ours for
+one site (DNS rebinding). The signed API accepts any name: there a key decides, and SDKs send any.
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ SENTENCE = (
 
 
 def host_name(given: str) -> str | None:
-    """The name of a Host header, without port, brackets and the root's dot, in lower case; None where it is none."""
+    """Return the name in a Host header, without port, brackets and the root's dot, in lower case; None if it is
+    invalid."""
     found = HEADER.fullmatch(given)
     return None if found is None else plain_name(found["name"])
 
 
 def plain_name(name: str) -> str:
-    """A name or an address in the one form in which two are compared."""
+    """Return a name or an address in the form in which two are compared."""
     bare = name.strip("[]").rstrip(".").lower()
     try:
         address: IPv4Address | IPv6Address = ip_address(bare)
@@ -46,11 +47,11 @@ def plain_name(name: str) -> str:
 
 
 class Hosts:
-    """Which names one listener answers to.
+    """The names that one listener answers to.
 
-    `listens_on`: its address; `public_url`: where devices reach it, empty where that is the same; `allowed`: further
+    `listens_on`: its address. `public_url`: where devices reach it; empty if that is the same. `allowed`: further
     names. With a public address it answers to that alone, on a loopback address to loopback names, elsewhere to the
-    machine's own addresses and names. What is `allowed` comes on top of each.
+    machine's own addresses and names. `allowed` is added to each.
     """
 
     def __init__(self, listens_on: str, public_url: str = "", allowed: Iterable[str] = ()) -> None:
@@ -64,7 +65,7 @@ class Hosts:
             self._names |= {plain_name(name) for name in (listens_on, own, f"{own}.local", *own_addresses())}
 
     def admits(self, header: str, reached_at: str = "") -> bool:
-        """Whether a request is for this listener. `reached_at`: the address of ours that the connection came to."""
+        """Return whether a request is for this listener. `reached_at`: our address that the connection came to."""
         name = host_name(header)
         if name is None:
             return False
@@ -74,9 +75,9 @@ class Hosts:
 
 
 class HostGuard:
-    """Passes requests on whose Host is one of ours; refuses others: 421, and a socket before it is accepted.
+    """Passes on requests whose Host is one of ours. Others get 421, or are refused before a socket is accepted.
 
-    `open_paths` are answered under any name, as load balancers ask for them by address.
+    `open_paths` are answered under any name, as load balancers request them by address.
     """
 
     def __init__(self, app: Callable[..., Any], hosts: Hosts, open_paths: Iterable[str] = ("/healthz",)) -> None:
@@ -95,7 +96,7 @@ class HostGuard:
             await PlainTextResponse(SENTENCE, 421)(scope, receive, send)
 
     def admits(self, scope: Scope) -> bool:
-        """Whether the request's one Host header names this listener."""
+        """Return whether the request's one Host header names this listener."""
         given = [value for name, value in scope["headers"] if name == b"host"]
         server = scope.get("server") or ("",)
         if len(given) == 1 and self._hosts.admits(given[0].decode("latin-1"), str(server[0])):
@@ -104,7 +105,7 @@ class HostGuard:
         return False
 
     def _tell(self, header: str) -> None:
-        """A line in the log for each of the first names: a stranger can send any number of them."""
+        """Log each of the first refused names. A stranger can send any number of them."""
         shown = ascii(header[:100])
         if shown not in self._told and len(self._told) < MAX_TOLD:
             self._told.add(shown)

@@ -25,14 +25,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from renzheng.server.connections import Connections
 from renzheng.server.exchange import Exchange, ExchangeProtocol
 
-LARGE = 256 * 1024  # bytes of a body from which it is read into its place
+LARGE = 256 * 1024  # bytes of a body from which it is read directly into its buffer
 INTERNAL_ERROR = (
     b'{"Response":{"Error":{"Code":"InternalError","Message":"An internal error has occurred. Retry your request, '
     b'but if the problem persists, contact us."},"RequestId":"%s"}}'
 )
-SLICE = 4 * 1024  # bytes that are parsed before it is asked again whether more requests may wait
-MAX_PATH = 2048  # bytes of a request's address before its query: no path of ours has a tenth of it
-MAX_PIPELINED = 16  # requests that wait behind one that is being answered; what follows them waits unparsed
+SLICE = 4 * 1024  # bytes that are parsed before checking again whether more requests may wait
+MAX_PATH = 2048  # most bytes of a request's path: ours have less than a tenth of it
+MAX_PIPELINED = 16  # requests that wait behind one that is being answered; further bytes wait unparsed
 _LISTS = frozenset((b"connection", b"upgrade", b"sec-websocket-extensions", b"sec-websocket-protocol"))
 _UPGRADES = re.compile(rb"(?:^|,)\s*upgrade\s*(?:,|$)", re.IGNORECASE)
 STATUS = {
@@ -44,38 +44,38 @@ STATUS = {
 
 
 class HeadTooLargeError(Exception):
-    """A head has more bytes or headers than it may have."""
+    """A head has more bytes or headers than allowed."""
 
 
 class PathTooLongError(Exception):
-    """A request's address has more bytes before its query than it may have."""
+    """A request's path has more bytes than allowed."""
 
 
 class ApiProtocol(ExchangeProtocol):
-    """uvicorn's HTTP/1.1, with an `Exchange` where the path is `/`, and with bounds for heads.
+    """uvicorn's HTTP/1.1, with an `Exchange` if the path is `/`, and with limits for heads.
 
     `head_seconds`: from a connection's begin, or a later head's first byte, to the end of the head. Between requests
-    uvicorn's `timeout_keep_alive` counts. `take_seconds`: within which a client has to take some of what waits for it,
-    which a kernel passes on in large pieces. `head_bytes`: from the method to the empty line; `max_headers`: how many.
-    `connections`: where this one is counted.
+    uvicorn's `timeout_keep_alive` applies. `take_seconds`: within this time a client must read some of what waits for
+    it; a kernel passes it on in large pieces. `head_bytes`: from the method to the empty line. `max_headers`: how many.
+    `connections`: counts this connection.
     """
 
     _left = 0
-    """Bytes that are still to come of an exchange's body, where its length was announced."""
+    """Bytes that are still to come of an exchange's body, if its length was announced."""
     _around = 0.0
     """Bytes that the parser has taken for a head, or since the last one, that were no body: trailers and what is around
     chunks, of which an eighth of the body is free."""
     _waits_since: float | None = None
-    """The loop's time since when a head is awaited; None while a request is under way, or none has begun."""
+    """The loop's time since when a head is awaited; None during a request, or before the first."""
     _idle_since: float | None = None
-    """The loop's time since when the next request is waited for; None before the first, and while there is one."""
+    """The loop's time since when the next request is awaited; None before the first, and during one."""
     _timer: asyncio.TimerHandle | None = None
     _has_head = False
-    """Whether the request's head is whole: headers that come behind it are a chunked body's trailers."""
+    """Whether the request's head is complete: later headers are a chunked body's trailers."""
     _held = b""
-    """What came behind `MAX_PIPELINED` requests."""
+    """Bytes that came after `MAX_PIPELINED` requests."""
     _unread = 0
-    """Bytes that waited to be taken by the client at the last look, where nothing is written until they are."""
+    """Bytes that the client had not read at the last look, and before which nothing more is written."""
     _taken_at = 0.0
     """The loop's time of the last look at which there were fewer than before."""
 
@@ -91,7 +91,7 @@ class ApiProtocol(ExchangeProtocol):
     ) -> None:
         super().__init__(*arguments, **named)
         self._head_seconds = head_seconds
-        # No more than what is waited for, so that a look comes before each end and sets the next one to it.
+        # Not longer than any of the limits, so that a look comes before each end and schedules the next one at it.
         self._between_looks = max(0.01, min(head_seconds, self.timeout_keep_alive))
         self._take_seconds = take_seconds
         self._head_bytes = head_bytes
@@ -113,8 +113,10 @@ class ApiProtocol(ExchangeProtocol):
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
-        """The handshake's lists are not passed on: they are read token by token, which of 60 KB takes 50 ms. That
-        Connection and Upgrade say what they should was found; no extension and no subprotocol is offered."""
+        """Pass the handshake on without its lists: they are read token by token, which takes 50 ms for 60 KB.
+
+        Connection and Upgrade were checked before; no extension and no subprotocol is offered.
+        """
         self._stop_looking()
         passed = [(name, value) for name, value in self.headers if name not in _LISTS]
         self.scope["headers"] = [*passed, (b"connection", b"Upgrade"), (b"upgrade", b"websocket")]
@@ -125,10 +127,10 @@ class ApiProtocol(ExchangeProtocol):
             protocol.on_lost = partial(self._places.closed, self)
 
     def _look(self) -> None:
-        """End a connection whose head does not come, or whose client takes nothing of its answers.
+        """Close a connection whose head does not come, or whose client reads nothing of its answers.
 
-        One timer a connection, as one a request costs more. A connection that is closed is looked at again: it stays
-        until its client has taken all.
+        There is one timer per connection, as one per request costs more. A closed connection is looked at again: it
+        stays until its client has read everything.
         """
         now = self.loop.time()
         left = self._between_looks
@@ -145,7 +147,7 @@ class ApiProtocol(ExchangeProtocol):
             self._timer = self.loop.call_later(left, self._look)
 
     def _takes_nothing(self) -> bool:
-        """Whether nothing more is written until the client takes what waits for it, and it does not."""
+        """Return whether writing waits for the client to read, and the client does not."""
         unread = self.transport.get_write_buffer_size() if self.flow.write_paused or self.transport.is_closing() else 0
         now = self.loop.time()
         if not unread or unread < self._unread or not self._unread:
@@ -154,7 +156,7 @@ class ApiProtocol(ExchangeProtocol):
         return now - self._taken_at >= self._take_seconds
 
     def pause_writing(self) -> None:
-        self._unread = 0  # what waited before was taken, or there would have been no more to write
+        self._unread = 0  # earlier bytes were read, or nothing more would have been written
         super().pause_writing()
 
     def _stop_looking(self) -> None:
@@ -162,7 +164,7 @@ class ApiProtocol(ExchangeProtocol):
             self._timer.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """What is known to be body needs no parser, which would copy it."""
+        """Parse data. Known parts of a body bypass the parser, which would copy them."""
         self._idle_since = None
         if self._waits_since is None and (self.cycle is None or self.cycle.response_complete):
             self._waits_since = self.loop.time()
@@ -181,7 +183,7 @@ class ApiProtocol(ExchangeProtocol):
                 self._parse(rest)
 
     def _parse(self, data: bytes) -> None:
-        """Slice by slice, as one packet may hold more requests than may wait, and a body behind a head."""
+        """Parse slice by slice, as one packet may hold more requests than may wait, and a body after a head."""
         start = 0
         while start < len(data) and not self.transport.is_closing():
             if self._left:
@@ -197,7 +199,7 @@ class ApiProtocol(ExchangeProtocol):
             start += taken
 
     def _feed(self, piece: bytes) -> int | None:
-        """Parse; how many bytes of it are done with, None where nothing more is to be parsed of this connection."""
+        """Parse a piece. Returns how many bytes of it are done; None if this connection is parsed no further."""
         self._around += len(piece)
         try:
             self.parser.feed_data(piece)
@@ -233,9 +235,10 @@ class ApiProtocol(ExchangeProtocol):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """As uvicorn's, which would be one more call for each; raises where the head has enough of them.
+        """Take a header like uvicorn, without its extra call. Raises an error if the head has too many.
 
-        Trailers are read and dropped: who wrote the head, as a proxy does, has not written them (RFC 9110, 6.5.1).
+        Trailers are read and dropped, as the author of the head, such as a proxy, has not written them (RFC 9110,
+        6.5.1).
         """
         if self._has_head:
             return
@@ -248,9 +251,9 @@ class ApiProtocol(ExchangeProtocol):
         headers.append((name, value))
 
     def _check_size(self) -> None:
-        """Raises HeadTooLargeError, which ends the parser, for a head that is whole and too large.
+        """Raise HeadTooLargeError, which ends the parser, if a complete head is too large.
 
-        Its bytes are counted header by header only where they may be too many: slices begin and end anywhere in a head.
+        Its bytes are counted header by header only if they may be too many: slices begin and end anywhere in a head.
         """
         if self._around > self._head_bytes - SLICE:
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -258,7 +261,7 @@ class ApiProtocol(ExchangeProtocol):
                 raise HeadTooLargeError
 
     def on_response_complete(self) -> None:
-        """As uvicorn's, which sets a timer at each request for what `_look` sees to."""
+        """Like uvicorn's, without a timer for each request: `_look` does that."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
@@ -286,11 +289,11 @@ class ApiProtocol(ExchangeProtocol):
         self.transport.close()
 
     def _failed(self, fault: BaseException) -> None:
-        """Answer a request that this server failed at, and log that it did; the error's text may hold a caller's."""
+        """Answer a request at which this server failed, and log it. The error's text may contain what a caller sent."""
         last = traceback.extract_tb(fault.__traceback__)[-1:]
         where = f"{last[0].filename}:{last[0].lineno}" if last else "?"
         self.logger.error("a fault of this server, not of the client: %s in %s", type(fault).__name__, where)
-        is_api = self.url == b"/" or self.url.startswith(b"/?")  # its clients read no reply of another status
+        is_api = self.url == b"/" or self.url.startswith(b"/?")  # its clients read no reply with another status
         body = INTERNAL_ERROR % str(uuid.uuid4()).encode()
         lines = [
             b"HTTP/1.1 200 OK" if is_api else b"HTTP/1.1 500 Internal Server Error",
@@ -302,18 +305,18 @@ class ApiProtocol(ExchangeProtocol):
         self.transport.close()
 
     def _get_upgrade(self) -> bytes | None:
-        """As uvicorn's, which makes a list of the options of Connection: of a long one that takes milliseconds."""
+        """Like uvicorn's, without a list of the options of Connection, which takes milliseconds for a long one."""
         given = dict(self.headers)
         return given.get(b"upgrade", b"").lower() or None if _UPGRADES.search(given.get(b"connection", b"")) else None
 
     def _should_upgrade(self) -> bool:
-        """A WebSocket begins with a GET; its protocol would wait forever where another method came."""
+        """Return whether a WebSocket begins. It needs a GET; with another method its protocol would wait forever."""
         return self.parser.get_method() == b"GET" and super()._should_upgrade()
 
     def _declines_upgrade(self) -> bool:
-        """Whether the client would go on in another protocol than WebSocket, as Java's does: it asks for h2c.
+        """Return whether the client offers another protocol than WebSocket, as Java's does with h2c.
 
-        A server may pass over that wish. The parser does not: it would end the request before its body.
+        A server may ignore that. The parser does not: it would end the request before its body.
         """
         if not self.parser.should_upgrade() or self._should_upgrade():
             return False
@@ -330,9 +333,9 @@ class ApiProtocol(ExchangeProtocol):
             super().on_message_complete()
 
     def body_complete(self) -> None:
-        """All of a body is there that went past the parser."""
+        """Continue after a body that bypassed the parser."""
         self._left = 0
-        self.parser = new_parser(self)  # the old one still waits for this body
+        self.parser = new_parser(self)  # the old parser still waits for this body
         self.on_message_complete()
 
     def on_headers_complete(self) -> None:
@@ -345,7 +348,7 @@ class ApiProtocol(ExchangeProtocol):
         if self._places is not None:
             self._places.busy(self)
         if self._declines_upgrade():
-            return  # it comes again without the wish
+            return  # the request comes again without the upgrade
         url = self.url
         usual = url != b"/" and not url.startswith(b"/?")
         busy = self.cycle is not None and not self.cycle.response_complete
@@ -376,20 +379,20 @@ class ApiProtocol(ExchangeProtocol):
             cycle.arrived(body)
 
     def counted(self, size: int) -> None:
-        """So many bytes of the body are there that were still to come."""
+        """Record that so many expected bytes of the body have arrived."""
         self._left = max(0, self._left - size)
 
 
 def new_parser(protocol: HttpToolsProtocol) -> httptools.HttpRequestParser:
-    """A parser with uvicorn's one leniency: a connection's first request is answered whatever comes after it."""
+    """Return a parser with uvicorn's one leniency: a connection's first request is answered whatever follows it."""
     parser = httptools.HttpRequestParser(protocol)
     parser.set_dangerous_leniencies(lenient_data_after_close=True)
     return parser
 
 
 def _announced(headers: list[tuple[bytes, bytes]]) -> int:
-    """Content-Length, which the parser has found to be a number; 0 without one."""
+    """Return Content-Length, which the parser has found to be a number; 0 without one."""
     for name, value in headers:
         if name == b"content-length":
-            return int(value.lstrip(b"0") or b"0")  # it may begin with more zeros than Python reads
+            return int(value.lstrip(b"0") or b"0")  # it may begin with more zeros than Python accepts
     return 0

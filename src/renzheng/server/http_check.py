@@ -1,7 +1,7 @@
-"""Checks at start, with requests of our own, that the fast path answers as uvicorn's own path does.
+"""Checks at start, with requests of our own, that the fast path answers like uvicorn's own path.
 
-The fast path is built on parts of uvicorn that it does not promise to keep. Where they are not as expected, a server
-that uses the usual path is slower, and one that uses the fast path refuses every signed request.
+The fast path uses parts of uvicorn that are not a stable interface. If they have changed, a server that uses the usual
+path is slower, and one that uses the fast path refuses every signed request.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import uvloop
 from uvicorn.server import ServerState
 
 _SECONDS = 10.0
-_BIG = bytes(range(256)) * 1200  # read into its place, as a photo is
+_BIG = bytes(range(256)) * 1200  # read directly into its buffer, like a photo
 _CHUNKS = b"5\r\nchunk\r\n3\r\ned!\r\n0\r\n\r\n"
 
 
@@ -28,7 +28,7 @@ def _request(method: str, target: str, body: bytes = b"", *lines: str) -> bytes:
     return "\r\n".join([f"{method} {target} HTTP/1.1", "Host: check", *length, *lines, "", ""]).encode() + body
 
 
-# What is tried, each as what is sent in one piece; the last request asks to be the last.
+# The cases, each as the pieces that are sent; the last request asks to close the connection.
 CASES: dict[str, tuple[bytes, ...]] = {
     "a GET": (_request("GET", "/?Action=Check&x=%20", b"", "Connection: close"),),
     "a POST": (_request("POST", "/", b"{}", "Content-Type: application/json", "Connection: close"),),
@@ -44,7 +44,7 @@ CASES: dict[str, tuple[bytes, ...]] = {
 
 
 async def _echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Says what it was handed: the method, the path, the query, and the body's length and SHA-256."""
+    """Answer with what arrived: the method, the path, the query, and the body's length and SHA-256."""
     offered = scope.get("extensions", {})
     read_into = offered.get("renzheng.read_into")
     whole = offered["renzheng.whole"]() if "renzheng.whole" in offered and read_into is None else None
@@ -71,7 +71,7 @@ async def _echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 async def _answered(way: Any, pieces: tuple[bytes, ...]) -> list[bytes]:
-    """The status line and the body of each answer. TimeoutError: an answer did not come."""
+    """Return the status line and the body of each answer. TimeoutError: an answer did not come."""
     config = uvicorn.Config(_echo, http=way, lifespan="off", log_config=None, access_log=False, interface="asgi3")
     config.load()
     kind: Any = config.http_protocol_class
@@ -102,7 +102,7 @@ async def _answered(way: Any, pieces: tuple[bytes, ...]) -> list[bytes]:
 
 
 async def difference(way: Any) -> str:
-    """The first case that `way` answers otherwise than uvicorn's own HTTP does, with how; empty where there is none."""
+    """Return the first case that `way` answers otherwise than uvicorn's own HTTP, and how; empty if there is none."""
     for name, pieces in CASES.items():
         expected = await _answered("auto", pieces)
         try:
@@ -115,12 +115,12 @@ async def difference(way: Any) -> str:
 
 
 def http_way(bounds: Mapping[str, Any], log: Any) -> Any:
-    """What `uvicorn.Config` is given as `http`: the fast path, or uvicorn's own if the two disagree.
+    """Return `http` for `uvicorn.Config`: the fast path, or uvicorn's own if the two disagree.
 
-    `bounds`: what `ApiProtocol` is told of heads.
+    `bounds`: `ApiProtocol`'s limits for heads.
     """
     try:
-        from renzheng.server.http import ApiProtocol  # here: a part of uvicorn that it imports may be gone
+        from renzheng.server.http import ApiProtocol  # imported here, as a part of uvicorn that it needs may be missing
 
         short = partial(ApiProtocol, **bounds)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -1,5 +1,6 @@
-"""The judge, in a server or in a process that does nothing else: any number of these, wherever the records, the keys
-and the evidence can be reached. Each claims what has waited longest, and one that dies loses its lease to another.
+"""The judge, in a server or in a process of its own: any number of them, with access to records, keys and evidence.
+
+Each claims the session that has waited longest. If one dies, it loses its lease to another.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ log = structlog.get_logger("renzheng")
 
 
 def day_of(settings: VerificationSection, now: float) -> str:
-    """The day under which attempts are counted."""
+    """Return the name of the day under which attempts are counted."""
     return (datetime.fromtimestamp(now, UTC) + timedelta(hours=settings.day_utc_offset)).date().isoformat()
 
 
@@ -65,12 +66,12 @@ def make_judge(
 
 
 def elsewhere(others: tuple[Node, ...]) -> OtherNodes:
-    """What the other processes do together."""
+    """Return what the other processes do together."""
     return OtherNodes(sum(node.judged_per_second for node in others), sum(node.attempts for node in others))
 
 
 class JudgeProcess:
-    """`renzheng judge`: the store, the engine's judging side, and nothing that answers requests but the operator's."""
+    """`renzheng judge`: the store, the engine's judging side, and the operator's listener only."""
 
     def __init__(self, settings: Settings, entropy: Callable[[int], bytes] = os.urandom) -> None:
         """Raises StoreError or EngineUnusableError with a sentence."""
@@ -94,7 +95,7 @@ class JudgeProcess:
         reasons = await self.readiness.reasons()
         self.metrics.ready({name: name not in reasons for name in self.readiness.names})
         self.metrics.worker_restarts(self.engine.restarts)
-        with contextlib.suppress(UnavailableError):  # then those of before stand, and /readyz says why
+        with contextlib.suppress(UnavailableError):  # the previous ones stay then, and /readyz says why
             self.metrics.waiting.set(await self.store.sessions.waiting(self.clock()))
             self.metrics.longest_wait.set(await self.store.sessions.longest_wait(self.clock()))
         rate = self._rate() + elsewhere(self.membership.others).judged_per_second
@@ -102,8 +103,10 @@ class JudgeProcess:
         return self.metrics.page()
 
     async def run(self, stop: asyncio.Event, started: Callable[[], None]) -> None:
-        """Judge until `stop` is set, over a store that was started; what is being judged then is given back. Raises
-        StoreError, WorkerDiedError, EngineUnusableError."""
+        """Judge until `stop` is set, over a started store. Sessions that are being judged then are given back.
+
+        Raises StoreError, WorkerDiedError, EngineUnusableError.
+        """
         tasks: list[asyncio.Task[None]] = []
         try:
             await self.engine.start()

@@ -1,4 +1,4 @@
-"""The key pairs of accounts for sealed fields: made where there are none, and those in force for the gateway."""
+"""Accounts' key pairs for sealed fields: makes missing ones, and gives the gateway the current ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from renzheng.store.open import Store
 
 
 class CurrentKeyPairs:
-    """The key pairs of an account as the store has them now, read again only where they have changed."""
+    """The key pairs of an account as the store has them now, parsed again only after a change."""
 
     def __init__(self, keys: KeyCache, clock: Callable[[], float]) -> None:
         self._keys = keys
@@ -29,7 +29,7 @@ class CurrentKeyPairs:
         numbers = tuple(generation.id for generation in usable)
         pairs = self._pairs.get(numbers)
         if pairs is None:
-            # From the vault, sealed and bound to their account: only this server can have put them there.
+            # From the vault, sealed and bound to their account, so only this server can have written them.
             bundle = "".join(generation.pem for generation in usable)
             pairs = self._pairs[numbers] = KeyPairs.from_pem(bundle, are_own=True)
         return pairs
@@ -38,7 +38,7 @@ class CurrentKeyPairs:
 async def make_first_key_pairs(
     keys: EncryptionKeys, account_id: int, rsa_bits: int, clock: Callable[[], float], entropy: Callable[[int], bytes]
 ) -> None:
-    """Make an account's key pairs for sealed fields where it has none that can be read."""
+    """Make an account's key pairs for sealed fields if it has none that can be read."""
     if await keys.usable(account_id):
         return
     pem = (await asyncio.to_thread(KeyPairs.generate, rsa_bits, entropy)).to_pem()
@@ -49,7 +49,7 @@ async def make_first_key_pairs(
 async def move_to_own_key_pairs(
     keys: EncryptionKeys, account_id: int, until: float, rsa_bits: int, entropy: Callable[[int], bytes], now: float
 ) -> None:
-    """Give an account pairs of its own; what is sealed to the shared ones opens until a time (unix seconds)."""
+    """Give an account pairs of its own. What is sealed to the shared ones opens until `until` (unix seconds)."""
     if not any(made.account_id == account_id for made in await keys.usable(account_id)):
         pem = (await asyncio.to_thread(KeyPairs.generate, rsa_bits, entropy)).to_pem()
         await keys.add_first(account_id, pem, now)
@@ -57,7 +57,7 @@ async def move_to_own_key_pairs(
 
 
 async def sharers(store: Store) -> list[str]:
-    """Names of the accounts that open by shared pairs; none while there is one account, which shares with nobody."""
+    """Return the names of the accounts that use shared pairs; empty while there is only one account."""
     accounts = await store.accounts.all()
     sharing = await store.encryption_keys.sharing()
     return [account.name for account in accounts if account.id in sharing] if len(accounts) > 1 else []

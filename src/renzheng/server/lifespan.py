@@ -38,7 +38,7 @@ class Lifespan:
 
     @contextlib.asynccontextmanager
     async def __call__(self, _: Starlette) -> AsyncIterator[None]:
-        """What keeps the server from starting is kept, as the HTTP server would only print it."""
+        """Start and stop the server. An error at start is stored, as the HTTP server would only print it."""
         async with contextlib.AsyncExitStack() as stack:
             try:
                 await stack.enter_async_context(self._running())
@@ -48,11 +48,11 @@ class Lifespan:
             yield
 
     def stopping(self) -> None:
-        """From now on the server is not ready: it serves what has begun, and ends."""
+        """Make the server not ready: it finishes what has begun, and ends."""
         self._parts.phase.trouble = "the server is stopping"
 
     async def drain(self) -> None:
-        """What goes on here is handed over to other servers, before the devices are sent away."""
+        """Hand captures over to other servers, before the devices are sent away."""
         self.stopping()
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
@@ -71,7 +71,7 @@ class Lifespan:
         if interrupted := await parts.store.sessions.mark_interrupted():
             log.warning("attempts_were_interrupted", count=interrupted)
         await prepare_key_pairs(parts)
-        # From the first: starting takes longer than a silent process is waited for.
+        # Started first, as starting takes longer than a silent process is waited for.
         tasks: list[asyncio.Task[Any]] = [asyncio.create_task(forever("membership", parts.membership.run))]
         try:
             await parts.engine.start()
@@ -125,7 +125,7 @@ class Lifespan:
 
 
 async def prepare_key_pairs(parts: ServerParts) -> None:
-    """Every account has key pairs for sealed fields; who still shares them is told."""
+    """Make missing key pairs for all accounts, and warn about those that still share them."""
     store, bits = parts.store, parts.settings.encryption_rsa_bits
     for account in await store.accounts.all():
         await make_first_key_pairs(store.encryption_keys, account.id, bits, parts.clock, parts.entropy)

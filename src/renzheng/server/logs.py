@@ -1,8 +1,8 @@
-"""Logs: one line a request, under its RequestId; nothing of a person, a token or a key in any.
+"""Logs: one line per request, under its RequestId. No line contains personal data, a token or a key.
 
-Lines are gathered, and formatted and written together a few times a second by a thread: a line that is written by
-itself gives up the interpreter's lock at every request, which costs more than the line. Warnings and errors are
-written at once, and whatever is left at the end of the process.
+A thread formats and writes lines together a few times a second: a line that is written by itself releases the
+interpreter's lock at every request, which costs more than the line. Warnings and errors are written at once, as is the
+rest when the process ends.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ _PRINTABLE = bytes(range(0x20, 0x7F))
 _WIDE = {level: f"{level:<7}" for level in LEVELS}
 _NO_PAIR = frozenset({"event", "exception"})
 MAX_TROUBLES, MAX_TROUBLE_TEXT = 50, 400
-"""How many warnings and errors are remembered, and how much of each."""
+"""How many warnings and errors are remembered, and how many characters of each."""
 MAX_REQUEST_LINES = 2000
-"""How many lines of requests are remembered: of accounts, of the people of the console, and of strangers, as many of
-each, so that no kind pushes out another's."""
+"""How many lines of requests are remembered for each kind: accounts, people of the console, and strangers. So no kind
+pushes out another's."""
 Entry = tuple[float, str, MutableMapping[str, Any]]
 
 
 def configure_logs(level: str, as_json: bool) -> RequestLog:
-    """Send structlog's and the standard library's lines to stderr, above `level`, as text or as JSON.
+    """Send lines of structlog and the standard library above `level` to stderr, as text or as JSON.
 
-    Returns the gateway's own log, which spares each request structlog's steps.
+    Returns the gateway's own log, which avoids structlog's processing of each request.
     """
     lines = _Lines(sys.stderr.buffer, _json_line if as_json else _text_line)
     structlog.configure(
@@ -61,7 +61,7 @@ def configure_logs(level: str, as_json: bool) -> RequestLog:
 
 
 class LoggedProblem(NamedTuple):
-    """A warning or an error of the log. `at`: unix seconds. `text`: what the line says beside its event."""
+    """A warning or an error in the log. `at`: unix seconds. `text`: the line without its event."""
 
     at: float
     level: str
@@ -70,7 +70,7 @@ class LoggedProblem(NamedTuple):
 
 
 class RequestLine(NamedTuple):
-    """A line about one request. `account_id`: None where the line names none. `values`: what it says beside that."""
+    """A line about one request. `account_id`: None if the line names none. `values`: its other values."""
 
     at: float
     level: str
@@ -81,7 +81,7 @@ class RequestLine(NamedTuple):
 
 
 class _Handler(logging.Handler):
-    """The lines of other libraries, such as the HTTP server's, in the form of our own."""
+    """Writes the lines of other libraries, such as the HTTP server's, in our own form."""
 
     def __init__(self, lines: _Lines) -> None:
         super().__init__()
@@ -90,12 +90,12 @@ class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             said = record.getMessage()
-        except (TypeError, ValueError):  # a library's own mistake in what it logs
+        except (TypeError, ValueError):  # a mistake of a library in what it logs
             said = str(record.msg)
-        if record.name == "asyncio":  # goes on with an exception's text
+        if record.name == "asyncio":  # an exception's text follows
             said = said.partition("\n")[0]
         if said.startswith("Traceback ") or said == "Application startup failed. Exiting.":
-            return  # uvicorn's, with an exception's text: the command tells of it in its own way
+            return  # uvicorn's, with an exception's text; the command reports it in its own way
         event: dict[str, Any] = {"event": said, "logger": record.name}
         if record.exc_info and (places := _places(record.exc_info[1])):
             event["exception"] = places
@@ -108,13 +108,13 @@ class _Handler(logging.Handler):
 
 
 def _tell_crash(lines: _Lines, event: str, error: BaseException | None) -> None:
-    """An exception that nobody took. Python's own way would print its text, over several lines."""
+    """Log an uncaught exception. Python would print its text, over several lines."""
     if not isinstance(error, (KeyboardInterrupt, SystemExit)):
         lines.error({"event": event, "exception": _places(error)})
 
 
 class _Lines:
-    """Where all lines go, in order."""
+    """Collects all lines in order."""
 
     def __init__(self, stream: IO[bytes], render: Callable[[Entry], bytes], seconds: float = 0.1) -> None:
         self._stream = stream
@@ -139,14 +139,14 @@ class _Lines:
             self._wake.set()
 
     def remember(self, entry: Entry) -> None:
-        """For the console; as it is, since nearly none is ever looked at."""
+        """Keep a line for the console, unformatted, as almost none is ever shown."""
         account = entry[2].get("account")
         if account is None:
             self.of_strangers.append(entry)
         else:
             (self.of_accounts if account > 0 else self.of_people).append(entry)
 
-    # What structlog calls, by level.
+    # The methods that structlog calls, by level.
 
     def debug(self, event: MutableMapping[str, Any]) -> None:
         self.add("debug", event)
@@ -165,7 +165,7 @@ class _Lines:
         self.write_out()
 
     def _keep(self, level: str, event: MutableMapping[str, Any]) -> None:
-        """For the console: what a line tells, without the places of its exception."""
+        """Keep a problem for the console, without its exception's places."""
         told = {name: value for name, value in event.items() if value not in (None, "", ())}
         name = str(told.pop("event", "")).translate(_ONE_LINE)
         kind = str(told.pop("exception", "")).strip().partition("\n")[0]
@@ -175,11 +175,11 @@ class _Lines:
     critical = exception = error
 
     def write_out(self) -> None:
-        """Format and write what is waiting."""
+        """Format and write the waiting lines."""
         with self._lock:
             entries = [self._waiting.popleft() for _ in range(len(self._waiting))]
             if entries:
-                with contextlib.suppress(OSError, ValueError):  # a log that cannot be written stops nobody
+                with contextlib.suppress(OSError, ValueError):  # a log that cannot be written stops nothing
                     self._stream.write(b"".join([self._render(entry) for entry in entries]))
                     self._stream.flush()
 
@@ -192,19 +192,22 @@ class _Lines:
 
 
 class RequestLog:
-    """The gateway's log: the same lines, without structlog's steps. Knows the last warnings and errors of all."""
+    """The gateway's log: the same lines, without structlog's processing. It knows the last warnings and errors of
+    all."""
 
     def __init__(self, lines: _Lines, least: int) -> None:
         self._lines = lines
         self._tells = least <= LEVELS["info"]
 
     def troubles(self) -> list[LoggedProblem]:
-        """The newest first."""
+        """Return the newest problems first."""
         return list(reversed(self._lines.troubles))
 
     def request_lines(self) -> list[RequestLine]:
-        """Those that are remembered, the newest first. A stranger's list may hold lines of a known account's request,
-        such as what its signature was found to be."""
+        """Return the remembered lines, the newest first.
+
+        A stranger's list may contain lines about a known account's request, such as the check of its signature.
+        """
         lines = self._lines
         kept = (*lines.of_accounts, *lines.of_people, *lines.of_strangers)
         entries = sorted(kept, key=lambda entry: -entry[0])
@@ -235,7 +238,7 @@ _HEADED = frozenset({"event", "request_id", "account", "exception"})
 
 
 def _hand_over(_: Any, __: str, event: MutableMapping[str, Any]) -> tuple[tuple[Any], dict[str, Any]]:
-    """structlog's only step. The exception that is being handled is opened here, as it is gone later."""
+    """Pass a line on, as structlog's only processor. The current exception is read here, as it is gone later."""
     _open_exception(event)
     return (event,), {}
 
@@ -246,7 +249,7 @@ def _json_line(entry: Entry) -> bytes:
 
 
 def _text_line(entry: Entry) -> bytes:
-    """`time level event key=value ...`; values that are None or empty are left out."""
+    """Format as `time level event key=value ...`. Values that are None or empty are left out."""
     at, level, event = entry
     trace = event.get("exception")
     parts = [_written(at), _WIDE.get(level, level), str(event["event"])]
@@ -254,20 +257,20 @@ def _text_line(entry: Entry) -> bytes:
         f"{name}={value}" for name, value in event.items() if value is not None and value != "" and name not in _NO_PAIR
     ]
     text = " ".join(parts)
-    if not text.isascii() or text.encode().translate(None, _PRINTABLE):  # bytes are looked through much faster
+    if not text.isascii() or text.encode().translate(None, _PRINTABLE):  # searching bytes is much faster
         text = text.translate(_ONE_LINE)
     return (f"{text}\n{trace}\n" if trace else f"{text}\n").encode(errors="backslashreplace")
 
 
 def _open_exception(event: MutableMapping[str, Any]) -> None:
-    """An exception's kinds and places into the line."""
+    """Put an exception's types and places into the line."""
     info = event.pop("exc_info", None)
     if places := _places(info if isinstance(info, BaseException) else sys.exc_info()[1] if info else None):
         event["exception"] = places
 
 
 def _places(error: BaseException | None) -> str:
-    """Kinds and places of an exception instead of its text, which may hold what a stranger sent."""
+    """Return an exception's types and places, not its text, which may contain what a stranger sent."""
     lines: list[str] = []
     while error is not None and len(lines) < 40:
         lines.append(f"  {fault_name(error)}")
@@ -278,7 +281,7 @@ def _places(error: BaseException | None) -> str:
 
 
 def _written(at: float) -> str:
-    """Unix seconds as ISO 8601 in UTC, with milliseconds."""
+    """Format unix seconds as ISO 8601 in UTC, with milliseconds."""
     whole = int(at)
     return f"{_written_second(whole)}.{int((at - whole) * 1000):03d}Z"
 

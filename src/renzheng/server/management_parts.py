@@ -1,4 +1,4 @@
-"""Where the management service meets the engine, the buckets and the settings: what it is handed is made here."""
+"""Connects the management service with the engine, the buckets and the settings: makes the parts that it is given."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ FACE_FAULTS = {
 BUSY_PAUSE, BUSY_TRIES = 0.2, 300
 CALLS_SECONDS = 2.0
 FORGET_TIMES = 20
-"""Deletions of a sweep at most, of some thousand notes each: as many as a busy day's calls make between two sweeps."""
+"""Most deletions in a sweep, of some thousand notes each: enough for a busy day's calls between two sweeps."""
 
 
 async def look_at(engine: Engine, content: bytes) -> str | None:
-    """What is wrong with a photo for enrolment, as the judge would see it; None where nothing is.
+    """Return what is wrong with a photo for enrolment, as the judge would see it; None if nothing is.
 
-    Raises WorkerDiedError at its second time: what happens to our own processes is no fault of the photo.
+    Raises WorkerDiedError if two workers die, as a failure of our own processes is no fault of the photo.
     """
     try:
         try:
@@ -65,7 +65,7 @@ async def look_at(engine: Engine, content: bytes) -> str | None:
 
 
 class Management:
-    """The management service of a running server: its parts, and what goes on behind its calls."""
+    """The management service of a running server: its parts, and its background work."""
 
     def __init__(
         self,
@@ -111,13 +111,13 @@ class Management:
         return Service.of(product, parts, RoleGuard(self._store))
 
     async def run(self) -> None:
-        """Write down which calls there were, every few seconds."""
+        """Write the noted calls to the store, every few seconds."""
         while True:
             await asyncio.sleep(CALLS_SECONDS)
             await self._store.calls.flush(self._clock())
 
     async def start(self) -> None:
-        """After the store has started."""
+        """Start after the store has started."""
         self._store.calls.utc_offset = self._settings.day_utc_offset
         await self._store.imports.interrupt()
 
@@ -131,7 +131,7 @@ class Management:
                 break
 
     async def stop(self) -> None:
-        """What is being enrolled ends where it is, and can be committed again."""
+        """Stop running enrolments. They can be committed again."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -139,7 +139,7 @@ class Management:
         with contextlib.suppress(StoreError, NoRoomError):
             await self._store.calls.flush(self._clock())
 
-    # -- what the actions are handed
+    # -- parts for the actions
 
     async def _look(self, photo: bytes) -> str | None:
         if packs.faults():
@@ -147,7 +147,7 @@ class Management:
         for _ in range(BUSY_TRIES):
             try:
                 return await look_at(self._engine, photo)
-            except BusyError:  # verifications come first
+            except BusyError:  # verifications have priority
                 await asyncio.sleep(BUSY_PAUSE)
             except WorkerDiedError:
                 raise RefusedError("the photos cannot be checked now; try again, or send Look as false") from None
@@ -164,7 +164,7 @@ class Management:
         return dict(await self._readiness.reasons())
 
     def _shown_settings(self) -> dict[str, Any]:
-        """Those in force, by their variable; an address is shown without what may stand before an @ in it."""
+        """Return the settings in force, by variable. Addresses are shown without anything before an @."""
         plain = self._settings.model_dump(mode="json")
         return {
             f"{PREFIX}{name.upper()}": value.rpartition("@")[2] if isinstance(value, str) else value

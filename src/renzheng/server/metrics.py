@@ -1,4 +1,4 @@
-"""Prometheus counters; labels are codes and families, never a person's."""
+"""Prometheus counters. Labels are codes and families, never personal data."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created
 
 from renzheng.server.request_metrics import RequestMetrics
 
-# Beside each counter a series of the time at which it began, that nobody asked for.
+# Without this, each counter has a second series with the time of its creation.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Latency(NamedTuple):
-    """`calls`, and the seconds within which half and 95 % of them were answered, read from buckets."""
+    """`calls`, and the seconds within which half and 95 % of them were answered, from buckets."""
 
     calls: int
     half: float
@@ -23,7 +23,7 @@ class Latency(NamedTuple):
 
 
 def quantile(buckets: Sequence[tuple[float, float]], share: float) -> float:
-    """Within (upper bound, count up to it) by rising bound: a straight line inside a bucket, as Prometheus reads it."""
+    """Interpolate linearly in (upper bound, cumulative count) by rising bound, as Prometheus does."""
     wanted = share * buckets[-1][1]
     low, below = 0.0, 0.0
     for bound, count in buckets:
@@ -178,7 +178,7 @@ class Metrics:
             self._ready.labels(check).set(int(passes))
 
     def sign_in(self, outcome: str) -> None:
-        """Count one try to sign in to the console."""
+        """Count one sign-in try at the console."""
         self._sign_ins.labels(outcome).inc()
 
     def changed_rows(self, by_table: Mapping[str, int]) -> None:
@@ -198,7 +198,7 @@ class Metrics:
         self._shared_rates.set(int(are_shared))
 
     def steps(self) -> dict[tuple[str, str], int]:
-        """How often each step of a capture was counted since the start, by step and browser family."""
+        """Return how often each step of a capture was counted since the start, by step and browser family."""
         found: dict[tuple[str, str], int] = {}
         for name, labels, value in _samples(self._steps):
             if name.endswith("_total"):
@@ -207,7 +207,8 @@ class Metrics:
         return found
 
     def latencies(self) -> dict[str, Latency]:
-        """By action, for each one that was called since the start. No two services have an action of one name."""
+        """Return latencies by action, for each that was called since the start. Action names are unique over
+        services."""
         buckets: dict[str, list[tuple[float, float]]] = {}
         for sample in self._requests.collect_seconds().samples:
             if sample.name.endswith("_bucket"):
@@ -220,5 +221,5 @@ class Metrics:
         }
 
     def page(self) -> bytes:
-        """The text that Prometheus reads."""
+        """Return the text that Prometheus reads."""
         return generate_latest(self.registry)

@@ -22,15 +22,16 @@ def operator_app(
     metrics_page: Callable[[], Awaitable[bytes]] | None = None,
     more: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """`/healthz`, `/readyz`, `/metrics` and `more`. `metrics_page`: the text that Prometheus reads; None: none yet."""
+    """Make `/healthz`, `/readyz`, `/metrics` and `more`. `metrics_page`: returns the text for Prometheus; None: none
+    yet."""
     counted = [] if metrics_page is None else [_metrics_route(metrics_page)]
     app = Starlette(routes=[health_route(), _ready_route(readiness), *counted, *more])
-    app.router.redirect_slashes = False  # as a redirect would go to whatever Host the request came with
+    app.router.redirect_slashes = False  # a redirect would use the request's own Host
     return app
 
 
 def with_calls(pages: Starlette, bounded: ASGIApp, gateway: Callable[[Any, Any, Any], Awaitable[None]]) -> ASGIApp:
-    """The pages of this listener, and the signed calls to any other path. `bounded`: answers for the pages."""
+    """Combine the pages of this listener with signed calls to any other path. `bounded`: serves the pages."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         is_page = any(route.matches(scope)[0] is not Match.NONE for route in pages.routes)
@@ -43,7 +44,8 @@ def with_calls(pages: Starlette, bounded: ASGIApp, gateway: Callable[[Any, Any, 
 
 
 def health_route() -> BaseRoute:
-    """`/healthz`: 200 while the event loop runs, whatever else is wrong. Restart the process where it does not."""
+    """Return `/healthz`: 200 while the event loop runs, whatever else is wrong. Restart the process if it does not
+    answer."""
 
     async def health(_: Request) -> Response:
         return PlainTextResponse("ok\n", headers=NOT_KEPT)

@@ -1,4 +1,4 @@
-"""The parts of one server, built in the order in which they need each other. Randomness comes in here alone."""
+"""The parts of one server, built in the order in which they need each other. Randomness enters here alone."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Entropy = Callable[[int], bytes]
 
 
 class ServerParts:
-    """What stands behind the listeners. `Lifespan` starts and stops it."""
+    """What is behind the listeners. `Lifespan` starts and stops it."""
 
     def __init__(self, settings: Settings, clock: Clock, entropy: Entropy) -> None:
         self.settings = settings
@@ -69,11 +69,11 @@ class ServerParts:
         self.sealing_threads = ThreadPoolExecutor(settings.encryption_threads, "renzheng-sealing")
 
     def judged_per_second(self) -> float:
-        """How many verifications all judges together can judge in a second."""
+        """Return how many verifications all judges together can judge per second."""
         return self.capacity.judged_per_second(self.clock()) + elsewhere(self.membership.others).judged_per_second
 
     def _report(self) -> Report:
-        """What this server says of itself to the other processes."""
+        """Return what this server announces about itself to the other processes."""
         return Report(self.capacity.judged_per_second(self.clock()), self.channel.places.taken)
 
     async def _judges_trouble(self) -> str | None:

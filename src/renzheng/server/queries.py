@@ -1,4 +1,4 @@
-"""Queries of pages have the bounds of those of calls: Starlette's reader takes any number of pairs."""
+"""Limits queries of pages like those of calls, as Starlette's parser accepts any number of pairs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 
 class BoundedQueries:
-    """Passes requests on to pages; answers 414 to a query of more bytes or more pairs."""
+    """Passes requests on to pages. Answers 414 to a query with too many bytes or pairs."""
 
     def __init__(self, pages: ASGIApp, most_bytes: int, most_pairs: int) -> None:
         self._pages = pages

@@ -1,4 +1,4 @@
-"""Whether the server can do its work now: a small list of named checks, for load balancers and for people."""
+"""Whether the server can do its work now: a short list of named checks, for load balancers and people."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from renzheng.store.open import Store
 from renzheng.store.room import BEGUN
 
 Check = Callable[[], Awaitable[str | None]]
-"""Gives a sentence where the server is not ready, None where it is."""
+"""Returns a sentence if the server is not ready, else None."""
 
 
 class Readiness:
@@ -27,7 +27,7 @@ class Readiness:
         self._checks: dict[str, Check] = {}
 
     def add(self, name: str, check: Check) -> None:
-        """`name`: one word, by which a monitor knows the check."""
+        """Add a check. `name`: one word, by which a monitor knows the check."""
         self._checks[name] = check
 
     @property
@@ -35,7 +35,8 @@ class Readiness:
         return tuple(self._checks)
 
     async def reasons(self) -> dict[str, str]:
-        """Why the server is not ready, by the check's name; empty where it is. A check that fails is a reason too."""
+        """Return why the server is not ready, by the check's name; empty if it is. A check that fails is a reason
+        too."""
         found = {}
         for name, check in self._checks.items():
             try:
@@ -49,7 +50,7 @@ class Readiness:
 
 @dataclass(slots=True)
 class Phase:
-    """`trouble`: why the server as a whole is not ready, None while it runs."""
+    """`trouble`: why the server as a whole is not ready; None while it runs."""
 
     trouble: str | None = "the server is starting"
 
@@ -57,7 +58,7 @@ class Phase:
 def server_readiness(
     phase: Phase, engine: Engine, store: Store, membership: Membership, folders: Sequence[Path]
 ) -> Readiness:
-    """With the checks of a whole server. `folders`: those that it must be able to write."""
+    """Make the checks of a whole server. `folders`: those that it must be able to write."""
     readiness = Readiness()
 
     async def server() -> str | None:
@@ -93,13 +94,13 @@ def server_readiness(
 
 
 def store_trouble(store: Store, folders: Sequence[Path]) -> str | None:
-    """Why the store cannot write, if it cannot: its folders, its last transaction, or no room even for frames."""
+    """Return why the store cannot write: its folders, its last transaction, or no room even for frames; else None."""
     faults = (fault for fault in map(unwritable, folders) if fault is not None)
     return next(faults, None) or store.database.trouble or store.room.shortage(part=BEGUN)
 
 
 def unwritable(folder: Path) -> str | None:
-    """A sentence where a few kilobytes cannot be written into a folder now, None where they can."""
+    """Return a sentence if a few kilobytes cannot be written into a folder now, else None."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(4096))

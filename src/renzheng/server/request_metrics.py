@@ -1,5 +1,8 @@
-"""Counts of signed requests, for Prometheus. Its own counter and histogram look up, lock and check at each request what
-is the same for all; here a request is two additions, and the metrics are made when somebody reads them."""
+"""Counts signed requests for Prometheus.
+
+Prometheus's own counter and histogram look up, lock and check at each request what is the same for all. Here a request
+costs two additions, and the metrics are made when somebody reads them.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from prometheus_client.registry import Collector
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
-"""Seconds at which buckets end."""
+"""Upper bounds of the buckets, in seconds."""
 _LABELS = (*(str(float(bound)) for bound in BOUNDS), "+Inf")
 
 
 class _Timing:
-    """Requests of one action. `buckets`: how many ended in each, the last without an end; `seconds`: of all."""
+    """Requests of one action. `buckets`: how many ended in each; the last has no upper bound. `seconds`: of all."""
 
     __slots__ = ("buckets", "seconds")
 
@@ -26,14 +29,14 @@ class _Timing:
 
 
 class RequestMetrics(Collector):
-    """Counted on the event loop, and read from any thread."""
+    """Counts on the event loop; any thread may read."""
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str, str]] = Counter()
         self._timings: dict[tuple[str, str], _Timing] = {}
 
     def count(self, service: str, action: str, code: str, seconds: float) -> None:
-        """One request. `code`: empty for a success."""
+        """Count one request. `code`: empty for a success."""
         self._counts[service, action, code] += 1
         timing = self._timings.get((service, action))
         if timing is None:
@@ -42,7 +45,7 @@ class RequestMetrics(Collector):
         timing.seconds += seconds
 
     def describe(self) -> Iterator[Metric]:
-        """Both families without samples: by them the registry knows their names."""
+        """Yield both families without samples, from which the registry learns their names."""
         return RequestMetrics().collect()
 
     def collect(self) -> Iterator[Metric]:
@@ -55,7 +58,7 @@ class RequestMetrics(Collector):
         yield self.collect_seconds()
 
     def collect_seconds(self) -> Metric:
-        """The histogram alone."""
+        """Return the histogram alone."""
         found = HistogramMetricFamily(
             "renzheng_request_seconds", "Seconds that a signed request took.", labels=("service", "action")
         )

@@ -1,4 +1,4 @@
-"""What each room takes of the settings. The rooms do not know the settings: here one becomes the others' bounds."""
+"""What each room takes from the settings. The rooms do not know the settings: here they become the rooms' bounds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Clock = Callable[[], float]
 def open_server_store(
     settings: StoreSection, clock: Clock, entropy: Callable[[int], bytes], actor: str = "server"
 ) -> Store:
-    """The store as the server opens it. `actor`: whom the audit names. Raises StoreError with a sentence."""
+    """Open the store as the server does. `actor`: the name in the audit. Raises StoreError with a sentence."""
     return open_store(
         settings.data_dir,
         settings.keys_dir,
@@ -40,12 +40,12 @@ def open_server_store(
 
 
 def seals_of(settings: StoreSection) -> tuple[MasterSeal, ...]:
-    """What opens the master key. Raises StoreError with a sentence."""
+    """Return the seals that open the master key. Raises StoreError with a sentence."""
     return master_seals(settings.master_key.get_secret_value(), settings.master_key_file, settings.master_key_kms)
 
 
 def databases(settings: StoreSection) -> PostgresPlace | None:
-    """Where records and keys are; None: in SQLite. Raises StoreError without the driver."""
+    """Return where records and keys are; None: in SQLite. Raises StoreError without the driver."""
     return postgres_place(
         settings.database_url.get_secret_value(),
         settings.keys_url.get_secret_value(),

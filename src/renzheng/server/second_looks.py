@@ -1,4 +1,4 @@
-"""What the management service looks at a verification again with: the merchant's own action, the judge, the shelf."""
+"""Second looks at a verification for the management service: the merchant's own action, the judge, the evidence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from renzheng.verification.session import State
 
 
 class SecondLooks:
-    """`seen_frames`: as the judge admits. `faults`: of the models."""
+    """`seen_frames`: the judge's limit. `faults`: of the models."""
 
     def __init__(
         self,
@@ -42,7 +42,8 @@ class SecondLooks:
         self.video = shelf.video
 
     async def answer(self, session_id: int, now: float) -> Reply:
-        """As the merchant would get it: an attempt that another may follow has no verdict yet. Raises ApiError."""
+        """Return what the merchant would get. An attempt that another may follow has no verdict yet. Raises
+        ApiError."""
         found = await self._sessions.outcome(session_id)
         if found is not None and found.session.lapsed(now):
             await self._sessions.lapse(now, 1, session_id)
@@ -53,9 +54,9 @@ class SecondLooks:
         return await self._results.would_answer(found if is_decided else SessionOutcome(found.session, None), now)
 
     async def rejudge(self, store: Store, session_id: int) -> Rejudgement:
-        """One at a time: an attempt's frames are many megabytes, and the people who wait come first.
+        """Judge again, one at a time: an attempt's frames are many megabytes, and waiting people come first.
 
-        Raises ServiceUnavailableError for another time, RefusedError, NotFoundError.
+        Raises ServiceUnavailableError to try later, RefusedError, NotFoundError.
         """
         if self._one.locked():
             raise ServiceUnavailableError("another verification is being judged again")

@@ -79,7 +79,7 @@ class Services:
 
 
 class RequestCounters:
-    """Counts each request in the metrics, and those of proven callers by account in the store."""
+    """Counts each request in the metrics, and those of verified callers by account in the store."""
 
     def __init__(self, metrics: Metrics, calls: CallRecords) -> None:
         self._metrics = metrics
@@ -87,7 +87,7 @@ class RequestCounters:
 
     def request(self, service: str, action: str, code: str, seconds: float, account_id: int) -> None:
         self._metrics.request(service, action, code, seconds)
-        if account_id > 0:  # an operator's own key has a number below
+        if account_id > 0:  # an operator's own key has a negative number
             self._calls.count(account_id, action, code)
 
     def failed_open(self, part: str) -> None:
@@ -111,7 +111,7 @@ def _faceid(server: ServerParts) -> Parts:
 
 
 def _recent_failures(settings: Settings, store: Store) -> RecentRefusals | None:
-    """What `renzheng explain --recent` reads."""
+    """Return the list that `renzheng explain --recent` reads."""
     if not settings.recent_failures:
         return None
     return RecentRefusals(

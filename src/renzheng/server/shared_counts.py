@@ -1,4 +1,4 @@
-"""What several servers count together in one Redis."""
+"""Counts that several servers share in one Redis."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # its client is an extra
 
 @dataclass(frozen=True, slots=True)
 class SharedCounts:
-    """Requests a second by account, and capture sockets by address."""
+    """Requests per second by account, and capture sockets by address."""
 
     redis: SharedRedis
     quota: RedisQuota
@@ -25,7 +25,7 @@ class SharedCounts:
 
 
 def shared_counts(settings: Settings, metrics: Metrics, entropy: Callable[[int], bytes]) -> SharedCounts | None:
-    """None where this server counts for itself. Raises SettingsError without the client."""
+    """Return the shared counts; None if this server counts for itself. SettingsError without the client library."""
     url = settings.redis_url.get_secret_value()
     if not url:
         return None

@@ -1,7 +1,7 @@
-"""Capture sockets by address over all servers, in Redis: who opens many gets no more by going to several servers.
+"""Counts capture sockets by address over all servers, in Redis, so that several servers do not allow more.
 
-A socket's place there lasts for seconds, and its server renews it while the socket is open: those of a server that was
-killed are free again soon. While Redis is away each server counts its own.
+A socket's entry lives for seconds, and its server renews it while the socket is open: the entries of a server that was
+killed expire soon. Without Redis each server counts its own.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from renzheng.capture.socket_counts import OwnSocketCounts
 
 SOCKET_LEASE_SECONDS = 30
 RENEW_SECONDS = 8.0
-"""Several times in a place's life, as Redis may be away at one of them."""
+"""Several times in an entry's life, as Redis may fail at one of them."""
 
 _CLOCK = "local t = redis.call('TIME') local now = t[1] + t[2] / 1000000 "
-# Counting and taking a place are one step: of two who come for the last one, one gets it.
+# Counting and taking a place are one step: of two sockets that want the last place, one gets it.
 _ENTER = _CLOCK + (
     "redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now) "
     "if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then return 0 end "
@@ -33,8 +33,8 @@ _RENEW = _CLOCK + (
 
 
 class SharedSocketCounts:
-    """`most`: sockets of one address. `name`: of this server, unlike any other's. `failed()`: called for each socket
-    that was counted by this server alone."""
+    """`most`: sockets of one address. `name`: of this server, and unique. `failed()`: called for each socket that this
+    server counted by itself."""
 
     def __init__(self, redis: SharedRedis, most: int, name: str, failed: Callable[[], None]) -> None:
         self._redis = redis
@@ -68,10 +68,10 @@ class SharedSocketCounts:
         places.discard(place)
         if not places:
             del self._places[address]
-        await self._redis.ask(lambda redis: redis.zrem(_key(address), place))  # else it is free in some seconds
+        await self._redis.ask(lambda redis: redis.zrem(_key(address), place))  # else it expires in seconds
 
     async def run(self) -> None:
-        """Renew the places of open sockets, until cancelled."""
+        """Renew the entries of open sockets, until cancelled."""
         while True:
             await asyncio.sleep(RENEW_SECONDS)
             await self.renew()
@@ -81,7 +81,7 @@ class SharedSocketCounts:
             await self._run(_RENEW, address, SOCKET_LEASE_SECONDS, *places)
 
     async def _run(self, script: str, address: str, *arguments: Any) -> int | None:
-        """What the script answers; None while Redis is away."""
+        """Run a script and return its result; None without Redis."""
 
         async def evaluate(redis: Redis) -> int:
             return int(await redis.eval(script, 1, _key(address), *arguments) or 0)

@@ -1,4 +1,4 @@
-"""Links by which people choose a password: one place for the commands, the console and the management service."""
+"""Links with which people choose a password: shared by the commands, the console and the management service."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from renzheng.store.open import Store
 
 
 async def offer_link(settings: Settings, store: Store, operator_id: int | None, clock: Callable[[], float]) -> str:
-    """A link that works once, for this person; None: to create the first owner. `clock`: unix seconds."""
+    """Make a link that works once, for this person; None: to create the first owner. `clock`: unix seconds."""
     until = clock() + 60 * settings.console_link_minutes
     return f"{console_url(settings)}/welcome/{await store.sign_in.offer_link(operator_id, until)}"

@@ -1,6 +1,6 @@
-"""TLS of a connection: counted from its first moment, as any other is, and with a bound for its handshake.
+"""TLS connections: counted from their first moment like any other, and with a time limit for the handshake.
 
-A loop that is handed a certificate tells nobody of a connection before its handshake is done. So whoever never ends one
+With TLS of its own, the event loop reports a connection only after its handshake. A client that never finishes one
 would be counted nowhere and stay for a minute.
 """
 
@@ -21,18 +21,18 @@ from renzheng.server.connections import Connections
 
 
 def context_of(chain: Path, secret: Path) -> ssl.SSLContext:
-    """What proves the server. Raises OSError, of which ssl.SSLError is one."""
+    """Return the server's TLS context. Raises OSError, of which ssl.SSLError is one."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.load_cert_chain(chain, secret)
     return made
 
 
 class TlsEntry(asyncio.Protocol):
-    """The begin of a connection: its handshake. Then it is a connection of `way` over TLS.
+    """The begin of a connection: its handshake. Then it becomes a connection of `way` over TLS.
 
-    `way`: makes that connection's protocol of what uvicorn hands over. `seconds`: for the handshake, and at the end for
-    the client's part of the goodbye. `connections`: where it counts as idle until the handshake is done; `way` counts
-    from there on.
+    `way`: makes that connection's protocol from uvicorn's arguments. `seconds`: for the handshake, and at the end for
+    the client's part of the closing. `connections`: counts it as idle until the handshake is done; after that, `way`
+    counts it.
     """
 
     transport: Any
@@ -64,24 +64,24 @@ class TlsEntry(asyncio.Protocol):
         self._handshake = asyncio.get_running_loop().create_task(self._shake_hands())
 
     def data_received(self, data: bytes) -> None:
-        self._early += data  # the loop reads before the handshake can begin
+        self._early += data  # the loop would read before the handshake can begin
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Before the handshake has begun; later the loop tells the handshake."""
+        """Handle a loss before the handshake has begun; after that, the loop tells the handshake."""
         if self._handshake is not None:
             self._handshake.cancel()
         self._leave()
 
     def shutdown(self) -> None:
-        """The server ends: whoever has not asked for anything yet is not waited for."""
+        """End with the server: a client that has not sent a request yet is not waited for."""
         self.transport.abort()
 
     async def _shake_hands(self) -> None:
-        if self.transport.is_closing():  # a place was wanted meanwhile
+        if self.transport.is_closing():  # its place was needed meanwhile
             return
-        asyncio.get_running_loop().call_soon(self._pass_on)  # once start_tls waits, and before it reads on
+        asyncio.get_running_loop().call_soon(self._pass_on)  # after start_tls waits, and before it reads on
         made: asyncio.Transport | None = None
-        with contextlib.suppress(OSError):  # whatever the client did; ssl.SSLError and TimeoutError are such
+        with contextlib.suppress(OSError):  # anything that the client did; ssl.SSLError and TimeoutError are OSErrors
             made = await asyncio.get_running_loop().start_tls(
                 self.transport,
                 self._inner,
@@ -91,13 +91,13 @@ class TlsEntry(asyncio.Protocol):
                 ssl_shutdown_timeout=self._seconds,
             )
         self._leave()
-        if made is None or self.transport.is_closing():  # a connection that ends without a fault is handed over too
+        if made is None or self.transport.is_closing():  # a connection that ends without an error is handed over too
             self.transport.abort()
         else:
             self._inner.connection_made(made)
 
     def _pass_on(self) -> None:
-        """Give the handshake what came before it."""
+        """Give the handshake the bytes that came before it."""
         handshake = self.transport.get_protocol()
         while self._early:
             buffer = handshake.get_buffer(len(self._early))

@@ -1,4 +1,4 @@
-"""What a running server does by itself, again and again: it sweeps, and ends what was abandoned."""
+"""A server's regular work: it sweeps, and ends what was abandoned."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Upkeep:
             swept = await self._sweep() if parts.membership.leads else Swept()
             self.tell_of_room(swept.full)
             self.tell_of_outage(swept.away)
-            await self.end_abandoned()  # after the sweep, as on a full disk it may fail
+            await self.end_abandoned()  # after the sweep, as it may fail on a full disk
             metrics.waiting.set(await sessions.waiting(parts.clock()))
             metrics.longest_wait.set(await sessions.longest_wait(parts.clock()))
             metrics.deliveries_waiting.set(await parts.store.deliveries.waiting())
@@ -42,7 +42,7 @@ class Upkeep:
             await asyncio.sleep(pause)
 
     async def _sweep(self) -> Swept:
-        """What one server does for all."""
+        """Do the work that one server does for all."""
         for sweep in self._sweeps:
             await sweep()
         swept = await self._parts.store.sweeper.sweep(self._parts.clock())
@@ -50,14 +50,14 @@ class Upkeep:
         return swept
 
     async def end_abandoned(self) -> None:
-        """Hand over to judging what no device came back to after its last attempt had run out."""
+        """Submit captures to which no device came back after their last attempt ran out."""
         parts, sessions = self._parts, self._parts.store.sessions
         now = parts.clock()
         for session_id, attempt in await sessions.run_out(
             now, parts.settings.device_grace_seconds, parts.membership.number
         ):
             if parts.channel.is_open(session_id):
-                continue  # its own visit ends it, however long that takes on a busy server
+                continue  # its own visit ends it, even if that takes long on a busy server
             known = await sessions.attempt(session_id, attempt)
             ending = EndReason.SERVER_LOST if known and known.is_server_fault else EndReason.ATTEMPTS_USED
             if await sessions.submit(session_id, attempt, ending, now):
@@ -65,7 +65,7 @@ class Upkeep:
                 parts.verdicts.wake()
 
     def tell_of_room(self, failed: BaseException | None) -> None:
-        """Once when room becomes short, or shorter, and once when there is enough again."""
+        """Log once when disk space becomes short or shorter, and once when there is enough again."""
         why = self._parts.store.room.shortage(MIN_ROOM_BYTES)
         state = "full" if failed else "short" if why else ""
         if state and state != self._room:
@@ -76,7 +76,7 @@ class Upkeep:
         self._room = state
 
     def tell_of_outage(self, away: BaseException | None) -> None:
-        """Once when it begins and once when it ends: not all that is due can be deleted."""
+        """Log once when it begins and once when it ends: due data cannot be deleted."""
         if away is not None and not self._is_away:
             log.warning("sweep_incomplete", why=str(away))
         elif away is None and self._is_away:
@@ -84,7 +84,7 @@ class Upkeep:
         self._is_away = away is not None
 
     def tell_of_log(self, is_soiled: bool) -> None:
-        """Once when it begins and once when it ends: erased keys whose wrapped bytes another process holds up."""
+        """Log once when it begins and once when it ends: another process keeps erased keys' bytes in the log."""
         if is_soiled and not self._is_soiled:
             log.warning("erased_keys_in_log", file="keys.db-wal", why="another process is reading keys.db")
         elif self._is_soiled and not is_soiled:

@@ -1,7 +1,7 @@
-"""uvicorn's WebSocket with bounds for what a stranger can make it do below the level of messages.
+"""uvicorn's WebSocket, with limits below the level of messages.
 
-What a message may hold is the capture channel's affair. Pings, continuations and a connection that is not read reach
-no application, so they are bounded here.
+The capture channel limits messages. Pings, continuations and connections that are not read reach no application, so
+they are limited here.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from websockets.frames import Frame
 
 FLOOD = 4429  # as in `docs/capture-protocol.md`
 FRAMES_A_SECOND = 100
-"""Pings, pongs and small continuations a second: each costs microseconds however few bytes it has."""
-SLICE = 4 * 1024  # bytes that are parsed before frames are counted: at most 700 of the smallest
+"""Most pings, pongs and small continuations per second: each costs microseconds, however small it is."""
+SLICE = 4 * 1024  # bytes that are parsed before frames are counted: at most 700 of the smallest frames
 SMALL = 256  # bytes of a continuation up to which it counts; larger ones are bounded by the size of a message
 
 
 class DeviceProtocol(WebSocketsSansIOProtocol):
-    """Ends floods of frames that are no messages, and lets go of a peer that does not read soon after its end."""
+    """Ends floods of frames that are not messages, and soon drops a peer that does not read after the end."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -35,9 +35,9 @@ class DeviceProtocol(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Slice by slice, as a packet may hold thousands of small frames, which are counted only when all are parsed.
+        """Parse slice by slice: a packet may hold thousands of small frames, which are counted after parsing.
 
-        Answers a head that cannot be read, which uvicorn would leave open: heads arrive here whole.
+        It answers a head that cannot be parsed, which uvicorn would leave open: heads arrive here complete.
         """
         step = SLICE if self.handshake_initiated else max(1, len(data))
         for start in range(0, len(data), step):
@@ -61,7 +61,7 @@ class DeviceProtocol(WebSocketsSansIOProtocol):
             super().handle_cont(event)
 
     def _is_flood(self) -> bool:
-        """Count one frame; ends the connection once there are too many in a second."""
+        """Count one frame. Returns True, and ends the connection, if there are too many in a second."""
         second = int(self.loop.time())
         if second != self._second:
             self._second, self._frames = second, 0
@@ -69,11 +69,11 @@ class DeviceProtocol(WebSocketsSansIOProtocol):
         if self._frames > FRAMES_A_SECOND and not self.close_sent:
             self.conn.fail(FLOOD, "too many frames a second")
             self.handle_parser_exception()
-        if self._frames > 10 * FRAMES_A_SECOND:  # after the end too, of which the peer was told
+        if self._frames > 10 * FRAMES_A_SECOND:  # also after the peer was told of the end
             self.transport.abort()
         return self.close_sent
 
     async def run_asgi(self) -> None:
-        """The connection ends a while after the application has, whether or not what it sent last was read."""
+        """End the connection a while after the application, whether or not the last messages were read."""
         await super().run_asgi()
         self.loop.call_later(self.close_timeout, self.transport.abort)

@@ -1,4 +1,5 @@
-"""All settings, from `RENZHENG_*` variables or a `.env` file. Each stands once, in the file of the room that reads it.
+"""All settings, from `RENZHENG_*` variables or a `.env` file. Each is defined once, in the file of the room that reads
+it.
 
 To add one, write it into the section of its room with default, bounds and sentence (and its Chinese sentence into
 scripts/chinese.py); everything else reads it from there. A part of the server takes its own section as its argument.
@@ -52,12 +53,12 @@ class Settings(
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What a command says goes before the environment, and that before the file `.env`."""
+        """Order the sources: a command's options, then the environment, then the file `.env`."""
         return init_settings, env_settings, _OwnFile(settings_cls)
 
 
 SECTIONS: tuple[type[BaseModel], ...] = tuple(base for base in Settings.__bases__ if base is not BaseSettings)
-"""In the order in which the docs list them."""
+"""The sections in the order of the docs."""
 
 
 class _OwnFile(EnvSettingsSource):
@@ -68,14 +69,14 @@ class _OwnFile(EnvSettingsSource):
 
 
 class SettingsError(Exception):
-    """A setting that cannot be used; the text names the variable and says why."""
+    """A setting cannot be used. The text names the variable and says why."""
 
 
 _MASTER_KEY = f"{environment.PREFIX}MASTER_KEY"
 
 
 def load_settings(**given: object) -> Settings:
-    """The settings of this process; `given` ones win. Raises SettingsError with a sentence a setting."""
+    """Load the settings of this process; `given` ones win. Raises SettingsError with a sentence for each setting."""
     known = {f"{environment.PREFIX}{name.upper()}" for name in Settings.model_fields}
     try:
         environment.take(_MASTER_KEY)
@@ -94,6 +95,6 @@ def load_settings(**given: object) -> Settings:
 
 def _sentence(fault: dict[str, Any]) -> str:
     said = str(fault["msg"]).removeprefix("Value error, ")
-    if not fault["loc"]:  # of several settings together, which the sentence names
+    if not fault["loc"]:  # an error of several settings together; its sentence names them
         return said
     return f"{environment.PREFIX}{str(fault['loc'][0]).upper()}: {said}"

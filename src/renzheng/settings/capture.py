@@ -1,4 +1,4 @@
-"""An attempt in front of the camera: its times, its light, its frames, and how many at once."""
+"""An attempt in front of the camera: times, light, frames, and how many run at once."""
 
 from __future__ import annotations
 

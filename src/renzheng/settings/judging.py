@@ -1,4 +1,4 @@
-"""How a judge holds a verification, and what it takes for a replay."""
+"""How a judge leases a verification, and what it takes for a replay."""
 
 from __future__ import annotations
 

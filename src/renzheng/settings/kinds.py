@@ -1,4 +1,4 @@
-"""Kinds of values that several settings share, with their checks. Each check raises ValueError with a sentence."""
+"""Types of values that several settings share, with their checks. Each check raises ValueError with a sentence."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+|\[[0-9A-Fa-f:.]+\]")
 
 
 def home(name: str) -> Path:
-    """A folder of ours in the user's home."""
+    """Return a folder of ours in the user's home."""
     try:
         return Path.home() / ".renzheng" / name
-    except RuntimeError:  # a user without a home, as in some containers; what cannot be written is told when it is used
+    except RuntimeError:  # a user without a home, as in some containers
         return Path("/nonexistent/.renzheng") / name
 
 
 def _says_something(value: object) -> object:
-    """An empty host would be every address, and an empty folder the one that the command was started in."""
+    """Refuse an empty value: an empty host would be every address, an empty folder the current one."""
     if value == "":
         raise ValueError("is empty: leave it out for the default")
     return value
@@ -36,7 +36,7 @@ def _split(value: object) -> object:
 
 
 def _network(given: str) -> str:
-    """An address, or a network by its first address."""
+    """Normalise an address, or a network by its first address."""
     try:
         network = ipaddress.ip_network(given, strict=False)
     except ValueError:
@@ -57,7 +57,7 @@ def _bucket_host(given: str) -> str:
 
 
 def _site(given: str) -> str:
-    """`scheme://host` or `scheme://host:port`, or nothing."""
+    """Normalise `scheme://host` or `scheme://host:port`, or nothing."""
     if not given:
         return given
     sentence = "say scheme and host, such as https://faceid.example.com, without a path"
@@ -73,7 +73,7 @@ def _site(given: str) -> str:
 
 
 def _issuer(given: str) -> str:
-    """An https address, also with a path; http on this machine alone; or nothing."""
+    """Check an https address, which may have a path; http on this machine alone; or nothing."""
     if not given:
         return given
     sentence = "say an https address, such as https://id.example.com/realms/staff"
@@ -86,13 +86,13 @@ def _issuer(given: str) -> str:
 
 
 def _scheme(address: str) -> str:
-    """Empty where it is no address."""
+    """Return the scheme; empty if it is not an address."""
     parts = split_url(address)
     return parts.scheme if parts is not None else ""
 
 
 def _postgres(given: SecretStr) -> SecretStr:
-    """The sentence does not repeat what was given: it may hold a password."""
+    """Check an address of PostgreSQL. The error does not repeat it, as it may contain a password."""
     address = given.get_secret_value()
     if address and _scheme(address) not in ("postgresql", "postgres"):
         raise ValueError("say an address of PostgreSQL, such as postgresql://user:password@host:5432/database")
@@ -100,7 +100,7 @@ def _postgres(given: SecretStr) -> SecretStr:
 
 
 def _redis(given: SecretStr) -> SecretStr:
-    """As `_postgres`."""
+    """Check an address of Redis. The error does not repeat it, as it may contain a password."""
     address = given.get_secret_value()
     if address and _scheme(address) not in ("redis", "rediss", "unix"):
         raise ValueError("say an address of Redis, such as redis://:password@host:6379/0")
@@ -108,7 +108,7 @@ def _redis(given: SecretStr) -> SecretStr:
 
 
 def _ray(given: str) -> str:
-    """Ray's own notation of a client port, or nothing."""
+    """Check Ray's own notation of a client port, or nothing."""
     if not given:
         return given
     sentence = "say the client port of a Ray cluster, such as ray://head.example.com:10001, or nothing"

@@ -1,4 +1,4 @@
-"""Where the server listens, by which names it is known, and what a connection may cost."""
+"""Where the server listens, under which names it is known, and how much a connection may use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from renzheng.settings.kinds import Filled, HostNames, Networks, Site
 
 
 class ListenerSection(BaseModel):
-    """Read by the listeners, and by whoever names the server's address."""
+    """Read by the listeners, and by code that needs the server's address."""
 
     host: Filled = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8400, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
@@ -58,7 +58,7 @@ class ListenerSection(BaseModel):
 
     @property
     def server_names(self) -> tuple[str, ...]:
-        """Names that clients may call the server by, with and without a port: a proxy may drop it."""
+        """Names that clients may call the server by, with and without a port, as a proxy may remove it."""
         public = self.public_url.partition("://")[2]
         listed = (public, *self.allowed_hosts, f"127.0.0.1:{self.port}", f"localhost:{self.port}")
         return tuple(dict.fromkeys(name for name in listed if name))

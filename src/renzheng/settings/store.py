@@ -1,4 +1,4 @@
-"""Where records, keys and evidence are, and for how long they are kept."""
+"""Where records, keys and evidence are, and how long they are kept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from renzheng.settings.kinds import Folder, PostgresAddress, home
 
 
 class StoreSection(BaseModel):
-    """Read where the store is opened, and by the sweeper."""
+    """Read when the store is opened, and by the sweeper."""
 
     data_dir: Folder = Field(home("data"), description="Folder of records and evidence.")
     keys_dir: Folder = Field(

@@ -1,4 +1,4 @@
-"""What applies to a token without a RuleId, and for how long it lives."""
+"""The policy of a token without a RuleId, and its lifetime."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from renzheng.verification.policy import Policy
 
 
 class VerificationSection(BaseModel):
-    """Read where a token is issued; a rule says otherwise for its tokens."""
+    """Read when a token is issued. A rule replaces the policy for its tokens."""
 
     token_seconds: int = Field(600, ge=10, le=3600, description="Lifetime of a token, seconds.")
     threshold: float = Field(
@@ -29,7 +29,7 @@ class VerificationSection(BaseModel):
 
     @property
     def policy(self) -> Policy:
-        """What applies to a token without a RuleId."""
+        """The policy of a token without a RuleId."""
         return Policy(
             threshold=self.threshold,
             challenge_length=self.challenge_length,

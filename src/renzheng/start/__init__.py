@@ -1,1 +1,1 @@
-"""The page at the bare address, for somebody who opens it in a browser."""
+"""The page at the server's bare address, for people with a browser."""

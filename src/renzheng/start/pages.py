@@ -23,12 +23,12 @@ HEADERS = {
 }
 EXPLORER = re.compile(rb"<!-- explorer -->\n(.*?)<!-- end -->\n", re.DOTALL)
 HERE = Path(__file__).resolve().parent
-# In the wheel beside the package's other files; in a checkout where everybody reads and writes them.
+# In the wheel they are beside the package's other files; in a checkout, in its own `docs`.
 FOLDERS = (HERE.parent / "docs", HERE.parent.parent.parent / "docs")
 
 
 def routes(has_explorer: bool) -> list[BaseRoute]:
-    """`/` for whoever comes here, `/start/start.css`, `/docs/` and its pages."""
+    """Return the routes `/`, `/start/start.css`, `/docs/` and its pages."""
     found = {path.name: path for folder in FOLDERS for path in folder.glob("*.md")}
 
     async def start(request: Request) -> Response:
@@ -63,7 +63,7 @@ def routes(has_explorer: bool) -> list[BaseRoute]:
 
 
 def language(request: Request) -> str:
-    """The first of the browser's languages that the page speaks: `zh` or `en`."""
+    """Return the first of the browser's languages that the page has: `zh` or `en`."""
     for tag in request.headers.get("Accept-Language", "")[:MAX_LANGUAGES].split(","):
         wanted = tag.strip().lower()[:2]
         if wanted in ("zh", "en"):

@@ -1,4 +1,4 @@
-"""Files that the server shows in a browser: packed once, asked for by ETag, under headers that are the same everywhere.
+"""Files that the server shows in a browser: compressed once, checked by ETag, with the same headers everywhere.
 
 The rooms that have pages (capture, explorer) serve their folders `static/` with it and write their own policies.
 """
@@ -26,7 +26,7 @@ TYPES = {
 }
 COMMENT = re.compile(rb"^[ \t]*/\*(?:(?!\*/).)*\*/[ \t]*\n", re.DOTALL | re.MULTILINE)
 COMMON = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
-# Asked again each time and answered 304: after an update all files are of one version.
+# Checked each time and answered 304, so that after an update all files have the same version.
 OWN_FILE = {"Cache-Control": "no-cache", "Cross-Origin-Resource-Policy": "same-origin"}
 
 
@@ -39,7 +39,7 @@ class StaticFile:
 
 
 def make_file(body: bytes, suffix: str) -> StaticFile:
-    """Bytes as they are served. `suffix`: one of `TYPES`."""
+    """Prepare bytes to be served. `suffix`: one of `TYPES`."""
     return StaticFile(
         body=body,
         packed=gzip.compress(body, mtime=0),
@@ -50,10 +50,10 @@ def make_file(body: bytes, suffix: str) -> StaticFile:
 
 @cache
 def static_file(package: str, name: str) -> StaticFile:
-    """A file of the package's `static/` by its path there. Raises FileNotFoundError.
+    """Return a file of the package's `static/` by its path there. Raises FileNotFoundError.
 
-    The pages' own scripts and styles go without comments on lines of their own, which are for readers of the source;
-    the SDK, which merchants read, keeps them.
+    Comment lines are removed from the pages' own scripts and styles, as they are for readers of the source. The SDK,
+    which merchants read, keeps them.
     """
     body = (files(package) / "static" / name).read_bytes()
     if name.endswith((".js", ".css")) and not name.startswith("sdk/"):
@@ -62,7 +62,7 @@ def static_file(package: str, name: str) -> StaticFile:
 
 
 def names(package: str, folder: str = "") -> tuple[str, ...]:
-    """The files in the package's `static/`, or in a folder there."""
+    """Return the files in the package's `static/`, or in a folder there."""
     root = files(package) / "static"
     for part in filter(None, folder.split("/")):
         root = root / part
@@ -70,7 +70,7 @@ def names(package: str, folder: str = "") -> tuple[str, ...]:
 
 
 def send(request: Request, file: StaticFile, headers: Mapping[str, str]) -> Response:
-    """The file, packed where the browser takes that, or 304 where it has it."""
+    """Answer with the file, compressed if the browser accepts that, or 304 if the browser has it."""
     given = {"ETag": file.tag, "Vary": "Accept-Encoding", **COMMON, **headers}
     if file.tag in request.headers.get("If-None-Match", ""):
         return Response(status_code=304, headers=given)
@@ -84,10 +84,10 @@ def not_found() -> Response:
 
 
 def policy(connect: str, ancestors: str, forms: str = "'none'", media: str = "") -> str:
-    """A page's Content-Security-Policy: its own files, and no markup made from strings.
+    """Return a page's Content-Security-Policy: its own files, and no markup made from strings.
 
-    `connect`: where its scripts may connect to; `ancestors`: who may frame it; `forms`: where its forms may go;
-    `media`: where its videos may come from, empty where it has none.
+    `connect`: where its scripts may connect to. `ancestors`: who may frame it. `forms`: where its forms may be sent.
+    `media`: where its videos may come from; empty if it has none.
     """
     return "; ".join(
         (

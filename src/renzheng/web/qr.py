@@ -6,5 +6,5 @@ import segno
 
 
 def qr_rows(text: str) -> list[str]:
-    """A QR code as rows of 0 and 1, without its quiet zone."""
+    """Make a QR code as rows of 0 and 1, without its quiet zone."""
     return ["".join("1" if module else "0" for module in row) for row in segno.make(text, error="m").matrix]

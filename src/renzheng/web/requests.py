@@ -1,4 +1,4 @@
-"""What a request for a page says, read in one pass: a stranger sends it, and chooses how long it is."""
+"""Reads a page's request in one pass, as a stranger sends it and chooses its length."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _finder(name: str) -> re.Pattern[str]:
 
 
 def cookie(request: Request, name: str) -> str:
-    """A cookie's value as it was sent, empty where there is none. No quotes are taken off: ours need none.
+    """Return a cookie's value as it was sent; empty if there is none. Quotes are not removed, as ours need none.
 
     The standard library's reader, which Starlette uses, takes 20 s for 60 KB of backslashes before Python 3.12.6.
     """
@@ -24,7 +24,7 @@ def cookie(request: Request, name: str) -> str:
 
 
 class _Number(Convertor[int]):
-    """A number of a record in a path: `int` would be handed thousands of digits, which Python refuses to read."""
+    """A record's number in a path. `int` alone would get thousands of digits, which Python refuses to read."""
 
     regex = "[0-9]{1,18}"
 

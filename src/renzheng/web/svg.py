@@ -1,4 +1,4 @@
-"""A plot as SVG text: axes, lines, bands. Colours are classes, so that the page's light or dark theme decides."""
+"""Draws a plot as SVG text: axes, lines, bands. Colours are classes, so that the page's theme decides."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Scale = Callable[[float], float]
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis in data units. `ticks` are (position, label); `log` for a logarithmic one, whose `low` is above 0."""
+    """One axis in data units. `ticks` are (position, label). `log`: a logarithmic one, whose `low` is above 0."""
 
     low: float
     high: float
@@ -22,7 +22,7 @@ class Axis:
     log: bool = False
 
     def place(self, value: float) -> float:
-        """0..1 along the axis; what lies outside is held at the end."""
+        """Return a position along the axis, 0..1. Values outside are clamped."""
         low, high = self.low, self.high
         if self.log:
             value, low, high = math.log10(max(value, low)), math.log10(low), math.log10(high)
@@ -31,7 +31,8 @@ class Axis:
 
 @dataclass
 class Plot:
-    """`width` x `height` in SVG units with room around for the axes; marks are drawn in the order they are added."""
+    """A plot of `width` x `height` SVG units, with margins for the axes. Marks are drawn in the order in which they are
+    added."""
 
     x: Axis
     y: Axis
@@ -51,7 +52,7 @@ class Plot:
         return round(self.height - self.bottom - self.y.place(value) * (self.height - self.top - self.bottom), 2)
 
     def line(self, points: Sequence[tuple[float, float]], kind: str, *, step: bool = False) -> None:
-        """A line through data points; as a step, a value holds until the next point's x."""
+        """Draw a line through data points. As a step, a value holds until the next point's x."""
         if len(points) > 1:
             self._marks.append(f'<path class="line {kind}" d="{self._path(points, step)}"/>')
 
@@ -68,7 +69,7 @@ class Plot:
         return "".join(parts)
 
     def band(self, xs: Sequence[float], low: Sequence[float], high: Sequence[float], kind: str) -> None:
-        """What lies between two lines over the same x."""
+        """Fill the area between two lines over the same x."""
         if len(xs) < 2:
             return
         there = self._path(list(zip(xs, high, strict=True)), False)
@@ -76,7 +77,7 @@ class Plot:
         self._marks.append(f'<path class="band {kind}" d="{there}L{back[1:]}Z"/>')
 
     def area(self, edges: Sequence[float], heights: Sequence[float], kind: str, titles: Sequence[str]) -> None:
-        """Bars side by side, each with what a pointer reads over it."""
+        """Draw bars side by side, each with a tooltip."""
         outline = [(edges[0], self.y.low)]
         for (one, other), value in zip(pairwise(edges), heights, strict=True):
             outline += [(one, value), (other, value)]
@@ -94,7 +95,7 @@ class Plot:
     def cross(
         self, at: tuple[float, float], x: tuple[float, float], y: tuple[float, float], kind: str, title: str
     ) -> None:
-        """A point with its interval on both axes."""
+        """Draw a point with its interval on both axes."""
         centre = self.px(at[0]), self.py(at[1])
         self._marks.append(
             f'<g class="cross {kind}"><title>{escape(title)}</title>'
@@ -105,14 +106,14 @@ class Plot:
     def text(
         self, x: float, y: float, words: str, kind: str, *, anchor: str = "start", shift: tuple[float, float] = (0, 0)
     ) -> None:
-        """Words at a data point, shifted by SVG units."""
+        """Write words at a data point, shifted by SVG units."""
         self._marks.append(
             f'<text class="{kind}" x="{self.px(x) + shift[0]:g}" y="{self.py(y) + shift[1]:g}" '
             f'text-anchor="{anchor}">{escape(words)}</text>'
         )
 
     def upright(self, x: float, words: str, kind: str = "mark") -> None:
-        """A line from the floor to the top with a word above it."""
+        """Draw a line from the bottom to the top, with a word above it."""
         at = self.px(x)
         floor = self.height - self.bottom
         self._marks.append(f'<path class="{kind}" d="M{at:g} {floor}V{self.top - 4}"/>')
@@ -121,7 +122,7 @@ class Plot:
         )
 
     def corner(self, words: str) -> None:
-        """A word above the plot at its left: what the numbers over the uprights are."""
+        """Write a word above the plot at its left: what the numbers over the uprights are."""
         self._marks.append(f'<text class="axis-title" x="{self.left}" y="{self.top - 26}">{escape(words)}</text>')
 
     def render(self) -> str:

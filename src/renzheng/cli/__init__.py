@@ -1,4 +1,4 @@
-"""The commands, one module a noun. Each is a thin layer over the room that does the work."""
+"""The commands, one module per noun. Each is a thin layer over the room that does the work."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from renzheng.base import environment
 
 
 class Command(NamedTuple):
-    """Where a command stands: `module` of this package, `name` in it. `help`: of a group of commands."""
+    """The place of a command: `module` of this package, `name` in it. `help`: of a group of commands."""
 
     module: str
     name: str
@@ -52,13 +52,13 @@ COMMANDS = {
 
 
 LAB = frozenset(f"renzheng.cli.{command.module}" for command in COMMANDS.values() if command.extra == "lab")
-"""Modules that are there only where the distribution renzheng-lab is."""
+"""Modules that exist only if the distribution renzheng-lab is installed."""
 
 _ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def _refuse_lab(context: typer.Context) -> None:
-    """A part of the lab, which is not installed here."""
+    """Explain that a command belongs to the lab, which is not installed."""
     typer.echo(
         f"{context.info_name} renders people who pass liveness, so it is a part of the lab, which is not installed "
         "here: pip install 'renzheng[server,lab]' (from a checkout: pip install '.[server]' ./lab), on a machine "
@@ -89,7 +89,8 @@ def _options(
 
 
 def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
-    """The command line with these commands. Only what they need is imported, as the whole takes a second."""
+    """Build the command line with these commands. It imports only what they need, as importing everything takes a
+    second."""
     from renzheng.cli.remote import with_endpoint
     from renzheng.cli.remote_commands import REMOTE
 
@@ -105,7 +106,7 @@ def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
         try:
             found = getattr(importlib.import_module(f"renzheng.cli.{command.module}"), command.name)
         except ModuleNotFoundError as missing:
-            # The puppet passes liveness, so a production install leaves the lab out.
+            # The puppet passes liveness, so a production installation has no lab.
             name_of_it = missing.name or ""
             if command.extra != "lab" or (name_of_it.startswith("renzheng") and name_of_it not in LAB):
                 raise
@@ -121,8 +122,10 @@ def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
 
 
 def run(app: typer.Typer) -> None:
-    """Run the command that was asked for. What it leaves to its user, such as a wrong setting, is a sentence and exit
-    code 2; what nobody foresaw is a traceback."""
+    """Run the requested command. An expected error, such as a wrong setting, becomes a sentence and exit code 2.
+
+    Any other error is a traceback.
+    """
     try:
         app()
     except Exception as error:

@@ -41,7 +41,7 @@ def _plain(account: Account) -> dict[str, Any]:
 
 
 def with_names(face: AccountProfile, given: list[str]) -> AccountProfile:
-    """`en-US=Qinghe Bank` sets the name for one language, `Qinghe Bank` that for both."""
+    """Set names: `en-US=Qinghe Bank` sets one language's name, `Qinghe Bank` both."""
     for text in given:
         language, mark, name = text.partition("=")
         if mark and language in LANGUAGES:

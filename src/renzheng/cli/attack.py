@@ -101,7 +101,7 @@ def _test_data() -> list[Path]:
 
 
 def _command(folders: list[Path], out: Path, plan: SuitePlan) -> str:
-    """The command as it can be given again, without the folders above: a report may be handed on."""
+    """Return the command for repeating the run, without the folders' parents, as a report may be handed on."""
     names = " ".join(folder.name for folder in folders)
     options = f"--people {plan.people} --heads {plan.heads}"
     options += "".join(f" --only {name}" for name in plan.only)
@@ -110,7 +110,7 @@ def _command(folders: list[Path], out: Path, plan: SuitePlan) -> str:
 
 
 def _print(results: Presentations, language: Literal["zh", "en"]) -> bool:
-    """The table; True where no attack passed that is not listed as one that is not caught."""
+    """Print the table. True if no attack passed, except those that are listed as not caught."""
     from renzheng.evaluation.tables import counted, layers
     from renzheng.evaluation.texts import Words
 

@@ -57,7 +57,7 @@ def keys(target: Target, as_json: JsonOption = False) -> None:
 
 
 def _check_engine() -> None:
-    """PostgreSQL has its own ways, which copy a running database as of one moment."""
+    """Refuse a backup of PostgreSQL, whose own tools copy a running database consistently."""
     if load_settings().database_url.get_secret_value():
         refuse(
             "records and keys are in PostgreSQL: copy both databases by pg_dump or by base backups, "

@@ -1,4 +1,4 @@
-"""`renzheng bucket`: the bucket of an account's own to which tokens with UseCos deliver their evidence."""
+"""`renzheng bucket`: the account's own bucket, to which tokens with UseCos deliver their evidence."""
 
 from __future__ import annotations
 
@@ -80,14 +80,14 @@ def authorise(
 
 
 def secret_of_key() -> str:
-    """From standard input, unseen at a terminal."""
+    """Read the secret from standard input, without echo at a terminal."""
     if sys.stdin.isatty():
         return str(typer.prompt("Secret of the key", hide_input=True, err=True)).strip()
     return sys.stdin.readline().strip() or refuse("standard input has no secret for the key", 2)
 
 
 def _probe(bucket: Bucket, key: BucketKey) -> str:
-    """The form of an address. Ends the command where the bucket cannot be used."""
+    """Test the bucket and return the form of an address. Ends the command if the bucket cannot be used."""
     try:
         settings = load_settings()
     except SettingsError as error:

@@ -70,7 +70,7 @@ def call(
 
 
 def parameters_of(manifest: Manifest, given: list[str]) -> dict[str, Any]:
-    """What was given, in the types that the action takes. Ends the command where it does not take them."""
+    """Convert the given values to the types of the action. Ends the command if that fails."""
     pairs: list[tuple[str, str]] = []
     for text in given:
         name, mark, value = text.partition("=")
@@ -93,7 +93,7 @@ def _file(name: str) -> str:
 
 
 def _local(person: str | None) -> Client:
-    """To the operator's listener of this machine, in the name of a person whose key is kept here."""
+    """Return a client of this machine's operator listener, with the key of a person that is stored here."""
     try:
         settings = load_settings()
     except SettingsError as error:

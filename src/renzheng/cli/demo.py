@@ -1,4 +1,4 @@
-"""`renzheng demo`: merchant, device and merchant again, each step shown; with `--attacks`, the ways to cheat."""
+"""`renzheng demo`: merchant, device and merchant again, step by step; with `--attacks`, attempts to cheat."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def demo(
 
 
 def _check_server(address: str) -> None:
-    """Say at once that nobody is there, and not once for each verification."""
+    """End the command at once if no server answers, instead of once for each verification."""
     try:
         with urllib.request.urlopen(f"{address.rstrip('/')}/healthz", timeout=10):  # noqa: S310 - the operator's own
             pass
@@ -81,7 +81,7 @@ def _check_server(address: str) -> None:
 
 
 def _merchant(server: str) -> Merchant:
-    """A merchant with the keys of the environment, or else of the store on this machine."""
+    """Make a merchant with the keys of the environment, or else of this machine's store."""
     secret_id, secret_key = os.environ.get("RENZHENG_SECRET_ID"), os.environ.get("RENZHENG_SECRET_KEY")
     if not secret_id or not secret_key:
         secret_id, secret_key = first_key()
@@ -130,7 +130,7 @@ def _print_summary(console: Console, outcome: DeviceOutcome, reply: dict[str, An
     return outcome.passed and reply["Result"] == "0" and float(reply["Similarity"]) >= 70
 
 
-# -- many, and those that cheat --
+# -- many verifications, and attempts to cheat --
 
 
 def _people(console: Console, first: TrialPerson, faces: Path | None) -> list[TrialPerson]:

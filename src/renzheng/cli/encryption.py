@@ -117,7 +117,7 @@ async def view_of(store: Store, account: Account) -> EncryptionView:
 
 
 async def make_first(store: Store, account_id: int) -> None:
-    """An account's key pairs, where it has none."""
+    """Make an account's key pairs if it has none."""
     bits = load_settings().encryption_rsa_bits
     await make_first_key_pairs(store.encryption_keys, account_id, bits, time.time, os.urandom)
 

@@ -60,7 +60,7 @@ def remove() -> None:
 
 
 def _connected() -> Settings:
-    """Connects to the cluster, or ends the command with a sentence."""
+    """Connect to the cluster, or end the command with a sentence."""
     try:
         settings = load_settings()
         if not settings.engine:

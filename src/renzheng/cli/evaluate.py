@@ -119,7 +119,7 @@ def evaluate(
 
 
 def _command(target: Path, out: Path, *options: str) -> str:
-    """The command as it can be given again, without the folders above: a report may be handed on."""
+    """Return the command for repeating the run, without the folders' parents, as a report may be handed on."""
     parts = target.resolve().parts
     name = "/".join(parts[-2:]) if target.is_file() else parts[-1]
     return shlex.join(["renzheng", "evaluate", name, "--out", out.resolve().name, *options])
@@ -156,7 +156,7 @@ def _recognition(
     console: Console,
     language: str,
 ) -> tuple[Results, bool]:
-    """The results, and whether a calibration was asked for and refused altogether."""
+    """Return the results, and whether every requested calibration was refused."""
     import msgspec
 
     from renzheng.engine import packs
@@ -313,7 +313,7 @@ def _print_recognition(results: Recognition, words: Words, console: Console) -> 
 
 
 def _print_refusals(results: Recognition, words: Words, console: Console) -> None:
-    """Refused reference photos by brightness, and by how they lie."""
+    """Print refused reference photos by brightness and by orientation."""
     from renzheng.evaluation.refusal_tables import tables
 
     for head, rows in tables(results.refusals, words.language) if results.refusals else ():

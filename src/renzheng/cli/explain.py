@@ -63,7 +63,7 @@ def explain(
 
 
 def read_captured(content: bytes) -> CapturedRequest:
-    """A request from raw HTTP (lines end in CRLF or LF) or from JSON. ValueError: neither."""
+    """Read a request from raw HTTP (lines end in CRLF or LF) or from JSON. ValueError if it is neither."""
     if len(content) > _MAX_BYTES:
         raise ValueError(f"larger than {_MAX_BYTES} bytes")
     if content.lstrip()[:1] == b"{":
@@ -86,14 +86,14 @@ def read_captured(content: bytes) -> CapturedRequest:
 
 
 def _without_arrows(content: bytes) -> bytes:
-    """The request in what `curl -v` prints, whose lines begin with `> `; anything else as it is."""
+    """Extract the request from the output of `curl -v`, whose lines begin with `> `. Anything else stays as it is."""
     lines = content.splitlines()
     sent = [line[2:] for line in lines if line.startswith(b"> ") or line == b">"]
     return b"\n".join([*sent, b""]) if sent and sent[0].split()[:1] else content
 
 
 def _whole_body(headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
-    """The body as long as its Content-Length: an editor may have added a line feed. ValueError: it is shorter."""
+    """Cut the body to its Content-Length, as an editor may have added a line feed. ValueError if it is shorter."""
     text = next((value for name, value in headers if name.lower() == b"content-length"), b"")
     length = int(text) if text.isdigit() and len(text) < 12 else len(body)
     if len(body) < length:
@@ -120,7 +120,7 @@ def _from_json(content: bytes) -> CapturedRequest:
 
 def _captured(method: str, target: str, headers: list[tuple[bytes, bytes]], body: bytes) -> CapturedRequest:
     path, _, query = target.partition("#")[0].partition("?")
-    if "://" in path[:8]:  # as a proxy is asked
+    if "://" in path[:8]:  # the form of a request to a proxy
         path = "/" + path.split("://", 1)[1].partition("/")[2]
     query_bytes, path_bytes = (part.encode("latin-1", "replace") for part in (query, path))
     return CapturedRequest(method.upper(), query_bytes, headers, body, path=path_bytes or b"/")
@@ -194,5 +194,5 @@ def _print_found(found: Explanation, language: str) -> None:
 
 
 def _say(text: str = "", keep: str = "\n") -> None:
-    """A line, or the lines of a text; most of it is what a stranger sent."""
+    """Print the lines of a text. Most of it is what a stranger sent."""
     print(printable(text, keep))

@@ -50,7 +50,7 @@ def judge(
 
 
 async def _judge_process(settings: Settings) -> JudgeProcess:
-    """Raises AwayError where the database or the object store is not there yet."""
+    """Make the process. Raises AwayError if the database or the object store does not answer yet."""
     process = await asyncio.to_thread(JudgeProcess, settings)
     try:
         await process.store.start_judging()

@@ -193,7 +193,7 @@ def unsigned_payload(
 
 
 def _changed(secret_id: str, account: str | None, change: Callable[[Store, int], Awaitable[None]]) -> Key:
-    """Change a key, of `account` or of whichever has it, and read it again."""
+    """Change a key, of `account` or of the account that has it, and read it again."""
 
     async def work(store: Store) -> Key:
         owner = (await account_of(store, account)).id if account else await keys.owner_of(store, secret_id)

@@ -24,12 +24,15 @@ WARNING = """
 
 
 def addresses() -> list[str]:
-    """The IPv4 addresses of this machine that others on its network can reach."""
+    """Return the IPv4 addresses of this machine that others on its network can reach."""
     return [address for address in own_addresses() if ":" not in address and not is_loopback(address)]
 
 
 def certificate(folder: Path, names: list[str]) -> tuple[Path, Path]:
-    """A certificate and its private key (mode 600) for these addresses, made again if they do not fit or end soon."""
+    """Return a certificate and its private key (mode 600) for these addresses.
+
+    They are made again if they do not fit or end soon.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     chain, secret = folder / CERTIFICATE, folder / _SECRET
     if chain.exists() and secret.exists() and _fits(chain, secret, names):
@@ -62,13 +65,13 @@ def certificate(folder: Path, names: list[str]) -> tuple[Path, Path]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """As everything in the keys folder, for its owner alone: the server starts with nothing else there."""
+    """Write a file for its owner alone: the server does not start if others can read the keys folder."""
     path.unlink(missing_ok=True)
     write_private(path, content)
 
 
 def _fits(chain: Path, secret: Path, names: list[str]) -> bool:
-    """Also that the two belong together: they are written one after the other."""
+    """Return whether the pair fits. The two must also belong together, as they are written one after the other."""
     try:
         known = x509.load_pem_x509_certificate(chain.read_bytes())
         key = serialization.load_pem_private_key(secret.read_bytes(), None)

@@ -1,4 +1,4 @@
-"""The two listeners of `renzheng serve`: the public one, and the operator's beside it in the same loop."""
+"""The two listeners of `renzheng serve`: the public one, and the operator's on the same event loop."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from renzheng.settings import Settings
 from renzheng.settings.listeners import ListenerSection
 
 OPERATOR_CONNECTIONS = 64
-"""Most connections of the operator's listener: consoles in some browsers, a program that reads metrics, probes."""
+"""Most connections of the operator's listener: some browsers, a metrics reader, probes."""
 
 
 class CannotListenError(Exception):
-    """An address cannot be listened on; the text is a sentence that names the settings."""
+    """An address cannot be listened on. The text is a sentence that names the settings."""
 
 
 def free_port(settings: ListenerSection) -> int:
-    """The public port, found free, before anybody is told to go there. Raises CannotListenError."""
+    """Return the public port after checking that it is free. Raises CannotListenError."""
     with _bound(settings.host, settings.port, "RENZHENG_HOST and RENZHENG_PORT") as probe:
         return int(probe.getsockname()[1])
 
 
 def operator_socket(settings: ListenerSection) -> socket.socket:
-    """The operator's socket, bound. Raises CannotListenError."""
+    """Bind and return the operator's socket. Raises CannotListenError."""
     names = "RENZHENG_OPERATOR_HOST and RENZHENG_OPERATOR_PORT"
     return _bound(settings.operator_host, settings.operator_port, names)
 
@@ -55,14 +55,14 @@ def _bound(host: str, port: int, names: str) -> socket.socket:
 
 
 class _Public(uvicorn.Server):
-    """Tells the application that its end has begun before it stops listening."""
+    """Tells the application that it is stopping before it stops listening."""
 
     def __init__(self, config: uvicorn.Config, app: App) -> None:
         super().__init__(config)
         self._app = app
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Raises what kept the application from starting, which uvicorn turns into an exit code of its own."""
+        """Start. Raises the application's own error, where uvicorn would only return an exit code."""
         try:
             await super().startup(sockets)
         except SystemExit:
@@ -85,7 +85,7 @@ class _Beside(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def answering(app: ASGIApp, operator: socket.socket, settings: ListenerSection) -> AsyncIterator[None]:
-    """The operator's listener alone, for the time of the block."""
+    """Run the operator's listener alone during the block."""
     bounds = {"head_seconds": settings.head_seconds, "head_bytes": settings.head_bytes}
     way = await asyncio.to_thread(http_way, bounds, structlog.get_logger("renzheng.http"))
     beside = _Beside(_operator_config(app, settings, way))
@@ -105,7 +105,8 @@ def run(app: App, tls: tuple[Path, Path] | None, operator: socket.socket) -> Non
 
 
 async def _serve(public: uvicorn.Server, app: App, operator: socket.socket) -> None:
-    """The operator's listener is there first and goes last: it answers while the server starts and ends."""
+    """Serve both. The operator's listener starts first and stops last, so it answers while the server starts and
+    ends."""
     async with answering(app.operator, operator, app.settings):
         await public.serve()
 
@@ -127,8 +128,8 @@ def _public_config(app: App, tls: tuple[Path, Path] | None) -> uvicorn.Config:
         backlog=backlog,
         ws=DeviceProtocol,
         ws_max_size=4 * settings.frame_bytes,
-        ws_max_queue=4,  # messages of a socket that wait in memory for the channel
-        ws_per_message_deflate=False,  # JPEGs do not shrink, and bombs do
+        ws_max_queue=4,  # a socket's messages that wait in memory for the channel
+        ws_per_message_deflate=False,  # JPEGs do not compress, but decompression bombs do
         access_log=False,
         log_config=None,
         server_header=False,
@@ -149,13 +150,15 @@ def _bounds(settings: Settings) -> dict[str, Any]:
 
 
 def _counting(way: Any, connections: Connections) -> Any:
-    """That way with its connections counted; uvicorn's own, which has a name, counts none."""
+    """Return that protocol with its connections counted; uvicorn's own, given by name, counts none."""
     return way if isinstance(way, str) else partial(way, connections=connections)
 
 
 def _operator_config(app: ASGIApp, settings: ListenerSection, way: Any) -> uvicorn.Config:
-    """No sockets of the Web; the application has no beginning and no end of its own. A proxy that is trusted says
-    whether a call came over TLS. Whoever reaches it is bounded as on the public listener."""
+    """Configure the operator's listener: without WebSockets, and without a lifespan of its own.
+
+    A trusted proxy says whether a call came over TLS. Clients are limited as on the public listener.
+    """
     connections = Connections(OPERATOR_CONNECTIONS, OPERATOR_CONNECTIONS // 2, settings.trusted_proxies)
     return uvicorn.Config(
         app,

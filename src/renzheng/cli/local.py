@@ -1,4 +1,4 @@
-"""What the commands share: the local store, an account by name, how results and refusals are printed."""
+"""What the commands share: the local store, an account by name, and the output of results and refusals."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from renzheng.verification.records import NoRoomError
 T = TypeVar("T")
 _WIDEST = 1000  # columns
 _STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Unicode's categories of controls, invisible formats, halves of characters, and separators of lines."""
+"""Unicode categories of controls, invisible formats, surrogates, and line separators."""
 _USER = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]{0,63}")
 
 AccountOption = Annotated[
@@ -48,7 +48,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def printable(text: str, keep: str = "\n") -> str:
-    """Text of a stranger's that a terminal only shows: what would steer it or hide, or turn text around, is escaped.
+    """Escape what would control the terminal, hide text or reverse it, in text that a stranger sent.
 
     `keep`: control characters that stay as they are.
     """
@@ -70,7 +70,7 @@ def refuse(sentence: str, code: int = 1) -> NoReturn:
 
 
 def id_number(given: str | None) -> str | None:
-    """What `--id-card` says: `-` is a line of standard input, asked for without echo at a terminal.
+    """Return the ID number of `--id-card`. `-` reads a line of standard input, without echo at a terminal.
 
     Every user of the machine can read a command's arguments while it runs.
     """
@@ -82,9 +82,9 @@ def id_number(given: str | None) -> str | None:
 
 
 def actor() -> str:
-    """Whom the audit names: the user whom the kernel knows, and whom sudo says that it acts for, as a claim.
+    """Return the name for the audit: the user whom the kernel knows, and the claim of sudo about who called it.
 
-    Nothing else of the environment counts, as whoever runs a command writes that himself.
+    Nothing else in the environment counts, as whoever runs a command can set it.
     """
     number = os.getuid()
     try:
@@ -96,12 +96,12 @@ def actor() -> str:
 
 
 def with_store(work: Callable[[Store], Awaitable[T]], *, adopt: bool = False) -> T:
-    """Run `work` on the local store, beside a server that may be running; what it refuses ends the command.
+    """Run `work` on the local store, beside a server that may be running. A refusal ends the command.
 
     `adopt`: sign the records as they are first.
     """
 
-    # structlog's own choice is standard output, where the JSON is.
+    # structlog's default is standard output, which carries the JSON.
     if isinstance(structlog.get_config()["logger_factory"], structlog.PrintLoggerFactory):
         structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
@@ -141,12 +141,12 @@ def with_store(work: Callable[[Store], Awaitable[T]], *, adopt: bool = False) ->
         refuse(str(error))
     except (OSError, sqlite3.Error) as error:
         refuse(unusable(error))
-    except OverflowError:  # the database's, whose whole numbers have 64 bits
+    except OverflowError:  # the database's error: its integers have 64 bits
         refuse("there is no such number: it is too large", 2)
 
 
 def unusable(error: OSError | sqlite3.Error) -> str:
-    """A sentence about a folder, a file or a database that this user or this disk does not let us use."""
+    """Return a sentence about a folder, a file or a database that this user or this disk cannot use."""
     if is_full(error):
         return f"the disk is full: make room and try again ({fault_name(error)})"
     if isinstance(error, OSError):
@@ -155,7 +155,7 @@ def unusable(error: OSError | sqlite3.Error) -> str:
 
 
 async def account_of(store: Store, given: str | None) -> Account:
-    """The account of `--account`, by name or number; the only one where it was left out. Raises NotFoundError."""
+    """Return the account of `--account`, by name or number; if it is left out, the only one. Raises NotFoundError."""
     if given is None:
         known = await store.accounts.all()
         if len(known) == 1:
@@ -171,7 +171,8 @@ async def account_of(store: Store, given: str | None) -> Account:
 
 
 def first_key(account: str | None = None) -> tuple[str, str]:
-    """SecretId and SecretKey of the oldest enabled key, of all or of one account. Ends the command without one."""
+    """Return SecretId and SecretKey of the oldest enabled key, of all or of one account. Ends the command without
+    one."""
 
     async def work(store: Store) -> tuple[str, str]:
         for key in await store.accounts.list_keys((await account_of(store, account)).id if account else None):
@@ -183,7 +184,7 @@ def first_key(account: str | None = None) -> tuple[str, str]:
 
 
 def print_json(value: Any) -> None:
-    """Control characters, the invisible ones too, are written as JSON's own escapes."""
+    """Print JSON. Control characters, also invisible ones, are written as JSON's own escapes."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
     print("".join(map(_in_json, text)) if any(unicodedata.category(c) in _STEERING for c in text) else text)
 
@@ -195,7 +196,7 @@ def _in_json(character: str) -> str:
 
 
 def print_table(columns: Sequence[str | Column], rows: list[list[str]]) -> None:
-    """A table of which nothing is cut off, as ids are copied from it; no heading where no column has a name."""
+    """Print a table without cutting anything, as ids are copied from it. No heading if no column has a name."""
     if not rows:
         print("none")
         return
@@ -208,10 +209,10 @@ def print_table(columns: Sequence[str | Column], rows: list[list[str]]) -> None:
 
 
 def print_whole(table: Table) -> None:
-    """In a terminal as wide as that is, elsewhere, where nobody scrolls sideways, as wide as it wants to be."""
+    """Print a table as wide as the terminal; elsewhere, where nobody scrolls sideways, as wide as it needs."""
     Console(width=None if sys.stdout.isatty() else _WIDEST, highlight=False).print(table)
 
 
 def when(seconds: float) -> str:
-    """A time as an operator reads it, in UTC."""
+    """Format a time for an operator, in UTC."""
     return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(seconds))

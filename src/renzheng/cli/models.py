@@ -20,7 +20,7 @@ app = typer.Typer(no_args_is_help=True, help="The model files: fetch, list, chec
 
 
 def _refused(error: Exception | str) -> typer.Exit:
-    """Say why, and end with exit code 1."""
+    """Print why, and return an exit with code 1."""
     Console(stderr=True).print(f"[red]error:[/red] {escape(printable(str(error)))}", highlight=False, soft_wrap=True)
     return typer.Exit(1)
 
@@ -57,7 +57,7 @@ def install(
 
 
 def _by_hand(known: Sequence[packs.Pack]) -> str:
-    """How to fill a folder for a machine without a network."""
+    """Explain how to fill a folder for a machine without a network."""
     asked = fetching.by_hand(packs.requirements(known))
     first, then = "Without a network, fill a folder on a machine that has one:", "renzheng models install --from models"
     return f"{first}\n  {asked}\nand then here:\n  {then}"
@@ -148,7 +148,7 @@ def use(
 
 
 def _try_passive(name: str) -> None:
-    """Run a passive network once, so that one that cannot be run is refused here and not at a verification."""
+    """Run a passive network once, so that one that cannot run is refused here and not at a verification."""
     from renzheng.engine.passive import PassiveNetwork
 
     for pack in packs.known_packs():

@@ -1,4 +1,4 @@
-"""`renzheng account activate|deactivate|topup|balance|limit`: what an account may, and what it has left."""
+"""`renzheng account activate|deactivate|topup|balance|limit`: whether an account is served, and its balance."""
 
 from __future__ import annotations
 
@@ -113,6 +113,6 @@ def limit(
 
 
 def add_to(app: typer.Typer) -> None:
-    """Make these commands of `app`."""
+    """Add these commands to `app`."""
     for command in (activate, deactivate, topup, balance, limit):
         app.command()(command)

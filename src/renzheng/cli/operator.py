@@ -1,4 +1,4 @@
-"""`renzheng operator`: who signs in to the console, and links by which they choose a password."""
+"""`renzheng operator`: the people who sign in to the console, and links with which they choose a password."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NameArgument = Annotated[str, typer.Argument(help="The person's name, as it is t
 
 
 async def first_link(store: Store, settings: Settings) -> str | None:
-    """A link that works once, to create the first owner; None if somebody can sign in already."""
+    """Make a link that works once, to create the first owner. None if somebody can sign in already."""
     if await store.sign_in.any_credential():
         return None
     return await offer_link(settings, store, None, time.time)

@@ -1,4 +1,4 @@
-"""Whether the photos that people are to be enrolled with can be compared at all."""
+"""Checks whether the photos of people to be enrolled can be compared at all."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from renzheng.server.engines import make_engine
 from renzheng.server.management_parts import look_at as look_at_photo
 from renzheng.settings import SettingsError, load_settings
 
-SHOWN_FROM = 9  # photos: fewer take a moment
+SHOWN_FROM = 9  # photos; fewer take only a moment
 
 
 def look_at(photos: Sequence[Path]) -> list[str | None]:
-    """What is wrong with each photo, as the judge would see it; None where nothing is. Ends the command without models.
+    """Return what is wrong with each photo, as the judge would see it; None if nothing is.
 
-    The photos are decoded in the processes, and within the limits, in which those of a verification are.
+    The photos are decoded in the same processes, and within the same limits, as those of a verification. Ends the
+    command without models.
     """
     if not photos:
         return []
@@ -50,5 +51,6 @@ async def _look_at(photos: Sequence[Path], engine: Engine) -> list[str | None]:
 
 
 async def _fault(engine: Engine, photo: Path) -> str | None:
-    """Raises WorkerDiedError at its second time: what happens to our own processes is no fault of the photo."""
+    """Return what is wrong with a photo. Raises WorkerDiedError if two workers die, as that is no fault of the
+    photo."""
     return await look_at_photo(engine, await asyncio.to_thread(photo.read_bytes))

@@ -1,6 +1,6 @@
-"""`--endpoint`: the commands as clients of another server's management service.
+"""`--endpoint`: runs commands as clients of another server's management service.
 
-Here alone: `with_endpoint` gives the option to each command of `remote_commands`, and carries it out by signed calls.
+`with_endpoint` gives the option to each command of `remote_commands`, and carries it out by signed calls.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ if TYPE_CHECKING:
 
 ENVIRONMENT = ("TENCENTCLOUD_SECRET_ID", "TENCENTCLOUD_SECRET_KEY")
 PAGE = 100
-"""Items of one call, as many as the service gives."""
+"""Items per call: the most that the service returns."""
 
 HELP = f"Another server, such as https://renzheng.example; the key is in {' and '.join(ENVIRONMENT)}."
 Given = Mapping[str, Any]
-"""What a command was given, by the names of its parameters."""
+"""A command's arguments, by the names of its parameters."""
 Act = Callable[["Api", Given], Any]
-"""Carries a command out; what it prints, plain or in a `CommandResult`: an object, a list of objects, or a sentence."""
+"""Carries out a command. Returns what it prints, plain or in a `CommandResult`: an object, a list of objects, or a
+sentence."""
 
 
 def client_of(endpoint: str, secret_id: str, secret_key: str) -> Client:
-    """A client of the management service. Ends the command for an endpoint that is none."""
+    """Make a client of the management service. Ends the command if the endpoint is invalid."""
     from renzheng.client import Client
     from renzheng.management.product import SERVICE, VERSION
 
@@ -52,7 +53,7 @@ def client_of(endpoint: str, secret_id: str, secret_key: str) -> Client:
 
 
 def remote(endpoint: str) -> Client:
-    """With the key of the environment. Ends the command without one."""
+    """Make a client with the key of the environment. Ends the command without one."""
     secret_id, secret_key = (os.environ.get(name, "") for name in ENVIRONMENT)
     if not secret_id or not secret_key:
         refuse(f"set {' and '.join(ENVIRONMENT)} to a key of the management service", 2)
@@ -60,7 +61,7 @@ def remote(endpoint: str) -> Client:
 
 
 def ask(client: Client, action: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The reply of a call; what it is refused with ends the command."""
+    """Return the reply of a call. A refusal ends the command."""
     from renzheng.client import ApiError, ClientError
 
     try:
@@ -73,20 +74,20 @@ def ask(client: Client, action: str, parameters: Mapping[str, Any]) -> dict[str,
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What a command prints, and the exit code that it ends with."""
+    """What a command prints, and its exit code."""
 
     output: Any
     code: int
 
 
 class Api:
-    """Calls in the words of the commands: names as in Python, and None for what is left out."""
+    """Makes calls in the commands' terms: names as in Python, and None for what is left out."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     def call(self, action: str, given: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-        """The reply. Ends the command where it is refused, or of another version of the service."""
+        """Return the reply. Ends the command if it is refused, or is of another version of the service."""
         manifest = _actions()[action]
         names = {field.name: field.encode_name for field in msgspec.structs.fields(manifest.request)}
         sent = {names[name]: value for name, value in {**(given or {}), **more}.items() if value is not None}
@@ -97,7 +98,7 @@ class Api:
             refuse(f"the reply of {action} is not of this version of renzheng: {error}")
 
     def every(self, action: str, items: str, given: Mapping[str, Any] | None = None, **more: Any) -> Iterator[Any]:
-        """The items of a list, page by page as they are taken."""
+        """Yield the items of a list, page by page."""
         cursor: str | None = None
         while True:
             reply = self.call(action, given, **more, limit=PAGE, cursor=cursor)
@@ -107,11 +108,11 @@ class Api:
                 return
 
     def account(self, given: str | None) -> dict[str, int]:
-        """`account_id` of --account, by name or number; nothing where it was left out, as the service knows then."""
+        """Return `account_id` for --account, by name or number; empty if it was left out, as the service then knows."""
         return {} if given is None else {"account_id": self.find_account(given)["id"]}
 
     def find_account(self, given: str | None) -> dict[str, Any]:
-        """Ends the command where there is none of this name or number, or several and none was said."""
+        """Return the account. Ends the command if no account matches, or several do and none was named."""
         known = list(self.every("DescribeAccounts", "accounts"))
         if given is None and len(known) == 1:
             return dict(known[0])
@@ -128,14 +129,14 @@ def _actions() -> dict[str, Manifest]:
 
 
 def _plain(value: Any) -> Any:
-    """A reply with names as in Python; keys of dictionaries are data, and stay."""
+    """Return a reply with names as in Python. Keys of dictionaries are data, and stay."""
     if isinstance(value, msgspec.Struct):
         return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
     return [_plain(part) for part in value] if isinstance(value, list) else value
 
 
 def with_endpoint(app: typer.Typer, acts: Mapping[str, Act], group: str = "") -> None:
-    """Give `--endpoint` to those of these commands that `acts` names. Doing it again changes nothing."""
+    """Give `--endpoint` to the commands that `acts` names. Repeating it changes nothing."""
     for command in app.registered_commands:
         callback = command.callback
         assert callback is not None
@@ -146,7 +147,7 @@ def with_endpoint(app: typer.Typer, acts: Mapping[str, Act], group: str = "") ->
 
 def _made(callback: Callable[..., Any], act: Act) -> Callable[..., Any]:
     signature = inspect.signature(callback, eval_str=True)
-    # One command has an `--endpoint` of its own: that of a bucket.
+    # One command has its own `--endpoint`: that of a bucket.
     options = ["--server"] if "endpoint" in signature.parameters else ["--endpoint", "--server"]
     hint = Annotated[str | None, typer.Option(*options, help=HELP)]
     option = inspect.Parameter("server", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)

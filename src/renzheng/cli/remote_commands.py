@@ -1,4 +1,4 @@
-"""What each command does by `--endpoint`, and why the others do not have it."""
+"""What each command does with `--endpoint`, and why some commands do not have it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from renzheng.cli.remote import Act, Api, CommandResult, Given
 
 
 def _with_names(given: Given) -> dict[str, str]:
-    """`--display-name` as the service has it."""
+    """Convert `--display-name` to the service's parameters."""
     names: dict[str, str] = {}
     for text in given["display_name"] or ():
         language, mark, name = text.partition("=")
@@ -112,7 +112,7 @@ def _key(api: Api, given: Given) -> dict[str, Any]:
 
 
 def _change_key(api: Api, given: Given, action: str, **change: Any) -> Any:
-    """The key's account is found by the key, as on the server's own machine."""
+    """Find the key's account by the key, as on the server's own machine, and change it."""
     one = {"account_id": _key(api, given)["account_id"], "secret_id": given["secret_id"]}
     return api.call(action, one | change)["key"]
 
@@ -322,7 +322,7 @@ REMOTE: dict[str, Act] = {
     "session erase": _erase,
     "rejudge": _rejudge,
 }
-"""By the command. `call` takes any action, and has its own option."""
+"""What to do, by command. `call` takes any action, and has an option of its own."""
 
 KEYS_HERE = "it reads or makes keys, which leave no server"
 FILES_HERE = "it works on the server's own folders"
@@ -348,7 +348,7 @@ LOCAL_ONLY: dict[str, str] = {
     "operator link": WAY_BACK,
     "operator reset": WAY_BACK,
 }
-"""Why a command has no `--endpoint`; of a group that has none at all, by the group's name."""
+"""Why a command has no `--endpoint`; for a group that has none at all, by the group's name."""
 LOCAL_GROUPS: dict[str, str] = {
     "encryption": KEYS_HERE,
     "vault": KEYS_HERE,

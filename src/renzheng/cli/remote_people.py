@@ -1,4 +1,4 @@
-"""What the commands about enrolled people do by `--endpoint`: one person, lists, and imports part by part."""
+"""What the commands about enrolled people do with `--endpoint`: one person, lists, and imports part by part."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from renzheng.store.enrolment import FolderOfPhotos, read_lines
 
 POLL_SECONDS = 0.5
 PART_BYTES = 6 * 1024 * 1024
-"""Of a part of an import: in Base64 the 8 MiB that the service takes."""
+"""Bytes of a part of an import: in Base64, the 8 MiB that the service accepts."""
 
 
 def _photo(path: Path | None) -> str | None:
@@ -61,7 +61,7 @@ def import_(api: Api, given: Given) -> Any:
     try:
         return _carry_out(api, given, one)
     except BaseException:
-        # Refused where the import has begun to enrol: it goes on.
+        # Refused if the import has begun to enrol; it then continues.
         with contextlib.suppress(typer.Exit):
             api.call("CancelImport", one)
         raise
@@ -93,7 +93,7 @@ def _carry_out(api: Api, given: Given, one: dict[str, Any]) -> Any:
 
 
 def _put_parts(api: Api, given: Given, one: dict[str, Any]) -> None:
-    """The table, and of the folder the photos that it names."""
+    """Send the table, and the photos in the folder that it names."""
     try:
         table = given["file"].read_bytes()
     except OSError as error:
@@ -110,7 +110,7 @@ def _put_parts(api: Api, given: Given, one: dict[str, Any]) -> None:
 
 
 def _named_photos(table: bytes, folder: Path | None) -> dict[str, Path]:
-    """The photos that can be sent, by the names that the table has for them; none without a folder."""
+    """Return the photos that can be sent, by their names in the table; none without a folder."""
     if folder is None:
         return {}
     if not folder.is_dir():
@@ -124,7 +124,7 @@ def _named_photos(table: bytes, folder: Path | None) -> dict[str, Path]:
 
 
 class _NotingFolder:
-    """A folder of photos that notes which ones a table names."""
+    """A folder of photos that records which ones a table names."""
 
     def __init__(self, folder: FolderOfPhotos) -> None:
         self._folder = folder

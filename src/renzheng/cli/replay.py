@@ -1,4 +1,4 @@
-"""``renzheng replay``: recordings of genuine verifications against fresh challenges, without a server."""
+"""``renzheng replay``: plays recordings of genuine verifications against new challenges, without a server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from renzheng.evaluation.replays import Replayed, Row
 
 PROMISE = 0.01
-"""Share of tokens that recordings of each kind may pass in the mean."""
+"""Largest share of tokens that recordings of each kind may pass on average."""
 
 SAID = {
     "first": "a token's first challenge",
@@ -78,7 +78,7 @@ def replay(
 
 
 def is_kept(rows: Sequence[Row]) -> bool:
-    """Whether recordings of each kind keep the promise, by the tokens that were tried and by counting."""
+    """Return whether recordings of each kind keep the promise, by the tokens that were tried and by counting."""
     return all(row.chance <= PROMISE and (row.passed.value or 0.0) <= PROMISE for row in rows)
 
 

@@ -1,4 +1,4 @@
-"""`renzheng serve`: set up on first start, say where to click and which key to use, and serve."""
+"""`renzheng serve`: sets up on first start, prints where to click and which key to use, and serves."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def serve(
         port = listeners.free_port(settings)
         with listeners.operator_socket(settings) as operator:
             found: dict[str, object] = {"port": port, "operator_port": operator.getsockname()[1]}
-            if on_lan:  # the links of `renzheng token --lan` name them, whatever the public URL is
+            if on_lan:  # links of `renzheng token --lan` contain them, whatever the public URL is
                 from renzheng.cli import lan
 
                 found["allowed_hosts"] = (*settings.allowed_hosts, *lan.addresses())
@@ -85,7 +85,7 @@ def serve(
 
 
 class _RefusedError(Exception):
-    """The server cannot start; the text is a sentence."""
+    """The server cannot start. The text is a sentence."""
 
 
 _REFUSALS = (
@@ -95,7 +95,7 @@ _REFUSALS = (
 
 
 def _refuse(sentence: str, settings: Settings) -> NoReturn:
-    """End the command with exit code 2. Where the log is JSON, so is this line."""
+    """End the command with exit code 2. If the log is JSON, so is this line."""
     if not settings.log_json:
         refuse(sentence, 2)
     structlog.get_logger("renzheng").error("refused", reason=sentence)
@@ -112,8 +112,10 @@ def _lan_certificate(settings: Settings) -> tuple[Path, Path]:
 
 
 async def _welcome(settings: Settings, scheme: str) -> None:
-    """Make the first account and key where there are none, and print what a newcomer needs. Raises AwayError where the
-    database or the object store is not there yet."""
+    """Create the first account and key if there are none, and print what a newcomer needs.
+
+    Raises AwayError if the database or the object store does not answer yet.
+    """
     store = await asyncio.to_thread(open_server_store, settings, time.time, os.urandom, "first start")
     store.check_alone()
     try:
@@ -122,14 +124,14 @@ async def _welcome(settings: Settings, scheme: str) -> None:
         secret_key = None
         keys = [key for key in await store.accounts.list_keys() if key.enabled and key.token is None]
         if not await store.accounts.all():
-            with contextlib.suppress(RefusedError):  # another server that starts at this moment made it
+            with contextlib.suppress(RefusedError):  # another server that starts at the same moment made it
                 account = await store.accounts.create(FIRST_ACCOUNT, time.time())
                 keys = [await store.accounts.create_key(account.id, time.time())]
                 secret_key = keys[0].secret_key
         link = await first_link(store, settings) if settings.console else None
     finally:
         await store.stop()
-    if not settings.log_json:  # a collector takes lines of JSON only
+    if not settings.log_json:  # a log collector accepts lines of JSON only
         _print_welcome(settings, scheme, keys[0].secret_id if keys else None, secret_key, link)
 
 
@@ -154,7 +156,7 @@ def _print_welcome(
     if scheme == "https":
         print(f"    {command} token --lan --photo me.jpg    your face, on a phone in this network")
     else:
-        if find_spec("renzheng.cli.demo") is not None:  # a part of the lab
+        if find_spec("renzheng.cli.demo") is not None:  # part of the lab
             print(f"    {command} demo                     a puppet's face")
         print(f"    {command} token --photo me.jpg     your own")
     print(flush=True)

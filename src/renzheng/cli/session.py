@@ -1,4 +1,4 @@
-"""`renzheng session` and `renzheng rejudge`: which verifications there were, and whether a verdict stands."""
+"""`renzheng session` and `renzheng rejudge`: lists and details of verifications, and whether a verdict stands."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def rejudge(token: TokenArgument, as_json: JsonOption = False) -> None:
     """Judge a verification's stored frames again and say whether its verdict stands: exit code 0 if so, else 1."""
 
     async def work(store: Store) -> Rejudgement:
-        await sessions.find(store, token)  # before the models are loaded
+        await sessions.find(store, token)  # checked before the models are loaded
         settings = load_settings()
         try:
             async with contextlib.AsyncExitStack() as stack:
@@ -152,7 +152,7 @@ def _text(value: Any) -> str:
 
 
 def _shortened(value: Any) -> Any:
-    """Numbers with four digits behind the point, as more says nothing to a reader; unix times with two."""
+    """Round numbers to four decimal places, as more tells a reader nothing, and unix times to two."""
     if isinstance(value, dict):
         return {key: _shortened(part) for key, part in value.items()}
     if isinstance(value, list):

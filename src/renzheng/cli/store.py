@@ -80,13 +80,13 @@ def migrate(
 
 @app.command()
 def discard(as_json: JsonOption = False) -> None:
-    """After a copy: delete the SQLite files of records and keys, which still open erased data."""
+    """Delete the SQLite files of records and keys after a copy; they can still open erased data."""
     settings = _load()
     _postgres(settings)
     from renzheng.store.moving import discard as remove
     from renzheng.store.moving import moved_path
 
-    _or_refuse(lambda: moved_path(_place(settings)))  # before a store is opened, and made, where nothing was copied to
+    _or_refuse(lambda: moved_path(_place(settings)))  # checked before opening, which would create a store
 
     async def work(store: Any) -> list[str]:
         removed = remove(_place(settings), store.vault.id)
@@ -136,7 +136,7 @@ def _place(settings: Settings) -> StoreLocation:
 
 
 def _or_refuse(work: Callable[[], T]) -> T:
-    """What `work` gives; its refusals end the command with a sentence."""
+    """Return the result of `work`. A refusal ends the command with a sentence."""
     try:
         return work()
     except StoreError as error:

@@ -1,4 +1,4 @@
-"""`renzheng token`: the merchant's part by hand, so that a face of one's own can be verified before any code exists."""
+"""`renzheng token`: the merchant's part by hand, so that one can verify one's own face before any code exists."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from renzheng.verification.decision import UNFINISHED
 
 REGION = "ap-guangzhou"
 POLL_SECONDS = 1.0
-PHOTO_BYTES = 6 * 1024 * 1024  # in Base64 the 8 MiB that the action admits
+PHOTO_BYTES = 6 * 1024 * 1024  # in Base64, the 8 MiB that the action accepts
 
 
 def token(
@@ -84,7 +84,7 @@ def token(
 
 
 def _client(settings: Settings, account: str | None, for_lan: bool) -> tuple[list[str], Client]:
-    """The addresses that devices use, and a client with a key of this machine's store."""
+    """Return the addresses that devices use, and a client with a key of this machine's store."""
     secret_id, secret_key = first_key(account)
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - where to look for it
     if not for_lan:
@@ -113,7 +113,7 @@ def _show(links: list[str], seconds: float, for_lan: bool) -> None:
 
 
 def _verdict(client: Client, made: str, seconds: float) -> FaceIdResult | None:
-    """The verdict once there is one; None where the token ended without."""
+    """Wait for the verdict. None if the token ended without one."""
     until = time.monotonic() + seconds + 60
     while time.monotonic() < until:
         result = client.get_face_id_result(made)

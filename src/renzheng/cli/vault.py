@@ -1,4 +1,4 @@
-"""`renzheng vault`: the keys that everything at rest is sealed under."""
+"""`renzheng vault`: the keys that seal everything at rest."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def adopt(as_json: JsonOption = False) -> None:
 
 
 async def _check_here(store: Store) -> None:
-    """Raises RefusedError where processes on other machines would not find a new master key."""
+    """Raise RefusedError if processes on other machines would not find a new master key."""
     here = socket.gethostname()
     away = [node.name for node in await store.nodes.all() if node.is_there and node.name.rpartition(":")[0] != here]
     if away:
@@ -134,7 +134,7 @@ def replay(
     erasures: Annotated[Path, typer.Argument(help="A newer erasures.db of this keys folder.")],
     as_json: JsonOption = False,
 ) -> None:
-    """After a restore of an older keys folder: repeat the erasures of a newer list."""
+    """Repeat the erasures of a newer list, after a restore of an older keys folder."""
 
     async def work(store: Store) -> int:
         added = await store.vault.erasures.replay(erasures)

@@ -60,7 +60,7 @@ def verify(
 
 
 def local_server() -> str:
-    """Address of the server that runs on this machine with these settings."""
+    """Return the address of the server that runs on this machine with these settings."""
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -70,7 +70,7 @@ def local_server() -> str:
 
 
 def read_photo(path: Path | None) -> Image:
-    """The photo, or the sample portrait; ends the command where it cannot be read."""
+    """Read the photo, or the sample portrait. Ends the command if it cannot be read."""
     if path is None:
         try:
             path = packs.require("sample")
@@ -83,7 +83,7 @@ def read_photo(path: Path | None) -> Image:
 
 
 def make_puppet(photo: Image) -> Puppet:
-    """The puppet of a photo; ends the command with the reason where none can be made."""
+    """Make a puppet from a photo. Ends the command with the reason if that is impossible."""
     try:
         return Puppet(photo)
     except UnfitPhotoError as error:
@@ -93,7 +93,7 @@ def make_puppet(photo: Image) -> Puppet:
 
 
 def print_event(event: DeviceEvent) -> None:
-    """One line for what a person would see; pings and acknowledgements are not shown."""
+    """Print one line for what a person would see. Pings and acknowledgements are not shown."""
     if line := describe(event):
         print(f"{event.at:6.1f} s  {line}", flush=True)
 

@@ -1,6 +1,5 @@
-"""A start that waits for PostgreSQL, the object store or the KMS: containers, and machines after a power cut, start in
-any order.
-"""
+"""Waits at start for PostgreSQL, the object store or the KMS: containers, and machines after a power cut, start in any
+order."""
 
 from __future__ import annotations
 
@@ -28,9 +27,10 @@ PAUSE = 0.5
 
 
 async def once_there(work: Callable[[], Awaitable[T]], settings: Settings, operator: socket.socket | None) -> T:
-    """What `work` gives, tried again while what it needs is away. Raises its AwayError when `start_seconds` are over.
+    """Return the result of `work`, repeated while what it needs does not answer.
 
-    `operator`: the bound socket on which `/healthz` and `/readyz` answer meanwhile, or None. It stays open.
+    Raises its AwayError when `start_seconds` are over. `operator`: the bound socket on which `/healthz` and `/readyz`
+    answer meanwhile, or None. It stays open.
     """
     loop = asyncio.get_running_loop()
     end, phase = loop.time() + settings.start_seconds, Phase(None)

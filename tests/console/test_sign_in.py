@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pyotp
 
 from renzheng.accounts.operators import Role, SignInCredential
@@ -56,6 +58,25 @@ async def test_a_reset_person_chooses_anew_and_keeps_name_and_role(house: House)
     assert (await browser.post(path, given)).status == 303
     assert "Auditor" in (await browser.get("/console")).text
     assert (await house.browser().sign_in("wang.fang", OTHER)).status == 303
+    assert len(await house.store.operators.all()) == 1
+
+
+async def test_a_link_of_somebody_who_was_shut_out_makes_nobody_an_owner(house: House) -> None:
+    await house.person("owner")
+    operator = await house.store.operators.add("wang.fang", Role.AUDITOR, house.clock())
+    browser, path = house.browser(), await welcome(house, operator.id)
+    await house.store.operators.modify(operator.id, disabled=True)
+    form = {"name": "eve", "password": PASSWORD, "again": PASSWORD}
+    for reply in (await browser.get(path), await browser.post(path, form)):
+        assert (reply.status, "good no longer" in reply.text) == (404, True)
+    assert [one.name for one in await house.store.operators.all()] == ["owner", "wang.fang"]
+    assert (await browser.get("/console")).status == 303
+
+
+async def test_of_many_who_use_the_first_link_at_once_one_becomes_owner(house: House) -> None:
+    path, form = await welcome(house), {"password": PASSWORD, "again": PASSWORD}
+    tried = [house.browser().post(path, {"name": f"person{n}", **form}) for n in range(6)]
+    assert sorted(reply.status for reply in await asyncio.gather(*tried)) == [303] + [404] * 5
     assert len(await house.store.operators.all()) == 1
 
 
@@ -187,6 +208,16 @@ async def test_sessions_end_by_idleness_and_by_age(house: House) -> None:
     await browser.sign_in("li.wei")
     house.clock.now += 31 * 60
     assert (await browser.get("/console")).status == 303
+
+
+async def test_who_has_signed_out_is_out_whoever_kept_the_cookie(house: House) -> None:
+    browser = await house.signed_in("li.wei")
+    kept = house.browser(cookies=dict(browser.cookies))
+    token = (await browser.get("/console/me")).hidden()
+    assert (await browser.post("/console/sign-out", {"token": token})).place == "/console/sign-in"
+    assert "renzheng_console" not in browser.cookies
+    assert (await kept.get("/console")).status == 303
+    assert "signed out" in await house.verbs()
 
 
 async def test_whoever_is_disabled_is_out_at_once(house: House) -> None:

@@ -119,11 +119,8 @@ class SignInPages:
     # -- links that work once
 
     async def ask_first_password(self, request: Request) -> Response:
-        secret = request.path_params["secret"]
-        owner = await self._parts.sign_in.link(secret, self._parts.clock())
-        if owner is None:
-            return self._page(request, "link_over.html", 404)
-        return self._welcome(request, await self._invited(owner))
+        is_good, invited = await self._invitation(request.path_params["secret"], self._parts.clock())
+        return self._welcome(request, invited) if is_good else self._page(request, "link_over.html", 404)
 
     def _welcome(
         self, request: Request, invited: Operator | None, status: int = 200, name: str = "", **values: Any
@@ -131,17 +128,22 @@ class SignInPages:
         length = self._parts.settings.password_length
         return self._page(request, "welcome.html", status, invited=invited, name=name, length=length, **values)
 
-    async def _invited(self, owner: int) -> Operator | None:
-        return await self._parts.people.get(owner) if owner else None
+    async def _invitation(self, secret: str, now: float) -> tuple[bool, Operator | None]:
+        """Whether a link is good, and the person whom it is for; None for the first owner, who is nobody yet.
+
+        That of somebody who is shut out is not good.
+        """
+        owner = await self._parts.sign_in.link(secret, now)
+        invited = await self._parts.people.get(owner) if owner else None
+        return owner is not None and (owner == 0 or invited is not None), invited
 
     async def take_first_password(self, request: Request) -> Response:
         """Set the first password. Only an accepted password uses the link up, not opening the page."""
         parts = self._parts
         fields = await self._door.form(request, None)
         secret, now = request.path_params["secret"], parts.clock()
-        owner = await parts.sign_in.link(secret, now)
-        invited = await self._invited(owner or 0)
-        if owner is None or (owner and invited is None):
+        is_good, invited = await self._invitation(secret, now)
+        if not is_good:
             return self._page(request, "link_over.html", 404)
         name = invited.name if invited else fields.get("name", "").strip()
         problem = passwords.fault(

@@ -140,7 +140,9 @@ async def test_a_form_of_another_page_does_nothing_even_with_the_token(house: Ho
 @pytest.mark.parametrize("token", ["", "x", "中文"])
 async def test_a_form_without_this_sessions_token_does_nothing(house: House, token: str) -> None:
     browser, eve = await house.signed_in("li.wei"), await house.signed_in("eve")
-    for wrong in (token, (await eve.get("/console/me")).hidden()):
+    own = (await browser.get("/console/me")).hidden()
+    near = (own[:-1], own[:-1] + ("1" if own[-1] == "0" else "0"), own + "0")
+    for wrong in (token, (await eve.get("/console/me")).hidden(), *near):
         assert (await browser.post("/console/sign-out", {"token": wrong})).status == 403
     assert (await browser.get("/console")).status == 200
     assert "form of another page refused" in await house.verbs()
@@ -179,6 +181,37 @@ async def test_codes_cannot_be_guessed_in_a_row_from_wherever(house: House) -> N
         await eve.sign_in("li.wei")
         found.append((await eve.submit("/console/code", {"code": f"99999{number}"})).status)
     assert found == [401] * 5 + [429] * 2
+    assert (await house.verbs()).count("code refused") == 5
+
+
+async def test_who_found_a_browser_signed_in_cannot_guess_the_password_there(house: House) -> None:
+    browser = await house.signed_in("li.wei")
+    found = []
+    for number in range(7):
+        given = {"current": f"guess number {number}"}
+        found.append((await browser.submit("/console/me", given, "/console/me/factor/remove")).status)
+    assert found == [403] * 5 + [429] * 2
+    assert (await house.verbs()).count("password refused") == 5
+    given = {"current": PASSWORD, "password": "an evil password", "again": "an evil password"}
+    assert (await browser.submit("/console/me", given, "/console/me/password")).status == 429, "right, and too late"
+
+
+async def test_every_form_asks_whose_page_sent_it(house: House) -> None:
+    """Of this very session, and of this origin: each path that takes a form, with all that its address names."""
+    browser = await house.signed_in("li.wei")
+    token = (await browser.get("/console/me")).hidden()
+    named = {"/do/1": "/do/DisableKey", "/explorer/1/1": "/explorer/renzheng/DescribeAccounts"}
+    asked = set()
+    for method, path in routes(house):
+        if method != "POST" or path in OPEN:
+            continue
+        full = next((path.replace(short, long) for short, long in named.items() if short in path), path)
+        for fields, origin in (({"token": "x"}, "http://127.0.0.1:8401"), ({"token": token}, "https://evil.example")):
+            reply = await browser.post(full, fields, origin=origin)
+            assert (reply.status, "not of this session" in reply.text) == (403, True), full
+        asked.add(full)
+    assert len(asked) >= 12
+    assert (await browser.get("/console")).status == 200
 
 
 async def test_nobody_learns_which_names_there_are(house: House) -> None:
@@ -196,6 +229,7 @@ async def test_nobody_learns_which_names_there_are(house: House) -> None:
     assert not await passwords.matches(None, "a")
     assert not await passwords.matches(CHEAP.hash("b"), "a")
     assert not await passwords.matches(None, "nobody's password"), "what stands in for nobody's opens nothing"
+    assert not await passwords.matches(CHEAP.hash("b" * 257), "b" * 257), "nobody can have chosen so long a one"
     assert hashed == ["a", "a", "nobody's password"]
     passwords.stop()
 

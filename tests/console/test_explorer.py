@@ -96,6 +96,12 @@ async def test_only_keys_that_the_person_sees_are_called_with(house: House) -> N
     assert own in form
     assert foreign not in form
     assert (await issue(merchant, foreign)).status == 404
+    accounts, now = house.store.accounts, house.clock()
+    ending, off = await accounts.create_temporary_key(mine, now, 900), await accounts.create_key(mine, now)
+    await accounts.set_enabled(mine, off.secret_id, False)
+    for other in (ending, off):
+        assert (await issue(merchant, other.secret_id)).status == 404
+    assert (await issue(merchant, own, region="ap-nowhere")).status == 404
     assert "FaceIdToken" in (await issue(merchant, own)).text
 
 

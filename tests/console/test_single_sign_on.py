@@ -165,8 +165,11 @@ async def test_whoever_turns_back_at_the_provider_is_told_so(house: House) -> No
     browser = house.browser()
     begun = await browser.get("/console/oidc")
     state = parse_qs(urlsplit(begun.place).query)["state"][0]
-    reply = await browser.get(f"/console/oidc/back?error=access_denied&state={state}")
-    assert (reply.status, "not finished" in reply.text) == (401, True)
+    kept = dict(browser.cookies)
+    for more in ("", "&code=c"):
+        browser.cookies |= kept
+        reply = await browser.get(f"/console/oidc/back?error=access_denied&state={state}{more}")
+        assert (reply.status, "not finished" in reply.text) == (401, True)
 
 
 async def test_the_way_on_leads_to_no_other_place(house: House) -> None:
@@ -302,6 +305,27 @@ class TestLiar:
         assert (await self.try_token(house, liar, make)).status == 502
         assert "signed in" not in await house.verbs()
 
+    @pytest.mark.parametrize("verified", ["false", "true", 1, None])
+    async def test_an_address_is_verified_where_the_provider_says_true_and_nothing_else(
+        self, house: House, liar: Liar, verified: object
+    ) -> None:
+        await house.person("li.wei@example.com")
+        reply = await self.try_token(
+            house, liar, lambda claims: signed(liar.key, claims | {"email_verified": verified})
+        )
+        assert reply.status == 403
+        assert "signed in" not in await house.verbs()
+
+    async def test_a_state_is_compared_to_its_last_character(self, house: House, liar: Liar) -> None:
+        browser = house.browser()
+        begun = await browser.get("/console/oidc")
+        state = parse_qs(urlsplit(begun.place).query)["state"][0]
+        near = (state[:-1], state[:-1] + ("B" if state[-1] == "A" else "A"), state + "A")
+        for wrong in near:
+            place = f"/console/oidc/back?{urlencode({'code': 'c', 'state': wrong})}"
+            assert (await house.browser(cookies=dict(browser.cookies)).get(place)).status == 400
+        assert not liar.asked
+
     async def test_a_token_that_somebody_else_signed_lets_nobody_in(self, house: House, liar: Liar) -> None:
         await house.person("li.wei@example.com")
         another = RSAKey.generate_key(2048, {"kid": "1"})
@@ -389,6 +413,29 @@ def test_the_secret_is_shown_nowhere() -> None:
     settings = load_settings(**settings_of("https://id.example.com"))
     assert SECRET not in repr(settings)
     assert SECRET not in settings.model_dump_json()
+
+
+@pytest.mark.parametrize("used", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
+async def test_a_provider_with_tls_sends_nobody_to_an_address_without(
+    used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = "https://id.example.com"
+    names = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+    published = {"issuer": own, **{name: f"{own}/{name}" for name in names}}
+    answers = [published, published | {used: f"http://id.example.com/{used}"}]
+    monkeypatch.setattr(Provider, "_ask", lambda *_: json.dumps(answers[0]).encode())
+    given = ProviderSettings(own, "us", "secret", "sub", "http://here", "x")
+    for good in (True, False):
+        provider = Provider(given, time.time)
+        try:
+            if good:
+                assert (await provider.address("somebody")).startswith(f"{own}/authorization_endpoint?")
+            else:
+                with pytest.raises(ProviderError, match="without TLS"):
+                    await provider.address("somebody")
+        finally:
+            provider.stop()
+        answers.pop(0)
 
 
 async def test_a_provider_that_says_nothing_holds_up_only_whoever_signs_in_by_it() -> None:

@@ -10,8 +10,10 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 from renzheng.accounts.buckets import Bucket, BucketKey, s3_bucket
+from renzheng.accounts.deliveries import DeliveryState
+from renzheng.capture.evidence import EvidenceShelf, NotMuxedError
 from renzheng.delivery.client import BucketClient, BucketError, BucketProblem, Clients
-from renzheng.delivery.deliverer import MAX_ERASURE_TRIES, NO_ADDRESSES
+from renzheng.delivery.deliverer import MAX_ERASURE_TRIES, MAX_VIDEO_TRIES, NO_ADDRESSES, Deliverer
 from renzheng.delivery.hosts import AllowedHosts
 from renzheng.store.identities import NewPerson
 from renzheng.store.sweeper import Retention
@@ -126,6 +128,55 @@ async def test_one_delivery_has_one_taker(scene: Scene) -> None:
     deliveries, now = scene.world.store.deliveries, scene.world.clock()
     taken = await asyncio.gather(*(deliveries.claim(now, 180, 16) for _ in range(16)))
     assert sum(one is not None for one in taken) == 1
+
+
+async def test_a_try_that_has_lost_its_lease_changes_nothing(scene: Scene) -> None:
+    number, account = await scene.judge(), scene.world.account.id
+    deliveries, now = scene.world.store.deliveries, scene.world.clock()
+    lost = await deliveries.claim(now, 180, 2)
+    assert lost is not None
+    assert not await deliveries.again(account, number, now + 179), "a try is under way"
+    taken = await deliveries.claim(now + 180, 180, 2)
+    assert taken is not None
+    assert not await deliveries.put_off(lost, now + 999, "other")
+    assert not await deliveries.finish(lost, DeliveryState.NOTHING, now + 181)
+    assert (scene.row(number)["state"], scene.row(number)["due_at"]) == ("waiting", now)
+    assert await deliveries.finish(taken, DeliveryState.NOTHING, now + 181)
+    assert not await deliveries.finish(taken, DeliveryState.DELIVERED, now + 182), "it has ended"
+    assert not await deliveries.again(account + 1, number, now + 183), "of another account"
+    assert await deliveries.again(account, number, now + 183)
+
+
+async def test_what_was_delivered_is_written_over_and_deleted_where_it_lies(scene: Scene) -> None:
+    """Though the account has authorised another bucket meanwhile."""
+    number, store = await scene.judge(), scene.world.store
+    assert await scene.deliverer.step()
+    before = scene.front.objects()
+    await scene.authorise(replace(plain(), name="elsewhere-1250000000"))
+    assert await store.deliveries.again(scene.world.account.id, number, scene.world.clock())
+    assert await scene.deliverer.step()
+    assert (scene.row(number)["state"], scene.front.objects()) == ("delivered", before)
+    await store.sweeper.erase(number, scene.world.account.id, scene.world.clock())
+    assert await scene.deliverer.step()
+    assert (scene.row(number)["state"], scene.front.objects()) == ("erased", {})
+
+
+async def test_a_video_that_cannot_be_made_holds_up_the_best_frame_for_some_tries_only(scene: Scene) -> None:
+    class Unable:
+        async def mux(self, frames: object) -> bytes:
+            raise NotMuxedError("not of these frames")
+
+    number = await scene.judge()
+    parts = replace(scene.deliverer._parts, shelf=EvidenceShelf(scene.world.store.sessions, Unable()))
+    deliverer = Deliverer(parts)
+    for _ in range(MAX_VIDEO_TRIES):
+        assert await deliverer.step()
+        assert (scene.row(number)["state"], scene.front.objects()) == ("waiting", {})
+        scene.world.clock.now = scene.row(number)["due_at"]
+    assert await deliverer.step()
+    assert scene.row(number)["state"] == "delivered"
+    assert [key.rpartition("/")[2] for key in scene.front.objects()] == ["best_frame.jpg"]
+    deliverer._threads.shutdown()
 
 
 async def another(scene: Scene) -> Scene:
@@ -277,6 +328,17 @@ async def test_erasing_what_waits_keeps_it_from_being_delivered(scene: Scene) ->
     assert scene.row(number)["state"] == "erased"
 
 
+async def test_erasing_finds_what_a_try_that_broke_off_has_put_there(scene: Scene) -> None:
+    number, store = await scene.judge(), scene.world.store
+    taken = await store.deliveries.claim(scene.world.clock(), 180, 2)
+    assert taken is not None
+    client = scene.deliverer._parts.clients.of(plain(), KEY)
+    await asyncio.to_thread(client.put, plain().key(taken.folder, "video.mp4"), b"half", "video/mp4")
+    await store.sweeper.erase(number, scene.world.account.id, scene.world.clock())
+    assert await scene.deliverer.step()
+    assert (scene.row(number)["state"], scene.front.objects()) == ("erased", {})
+
+
 async def test_a_session_erased_while_it_is_delivered_leaves_nothing_in_the_bucket(scene: Scene) -> None:
     number = await scene.judge()
     outbox = scene.world.store.deliveries
@@ -304,6 +366,7 @@ async def test_removing_a_person_deletes_what_was_delivered_under_their_id_numbe
     await store.identities.remove(account, ID_CARD)
     await scene.deliverer.step()
     assert scene.front.objects() == {}
+    assert scene.world.count("SELECT count(*) FROM deliveries WHERE id_hash IS NOT NULL") == 0
 
 
 async def test_a_copy_that_cannot_be_deleted_is_left_after_some_tries_and_told(scene: Scene) -> None:
@@ -315,6 +378,11 @@ async def test_a_copy_that_cannot_be_deleted_is_left_after_some_tries_and_told(s
         scene.world.clock.now += 3600
         await scene.deliverer.step()
     assert (scene.row(number)["state"], scene.row(number)["trouble"]) == ("left", "no_right")
+    scene.front.fault = ""
+    store = scene.world.store
+    assert await store.sweeper.erase(number, scene.world.account.id, scene.world.clock()) == 1, "asked for once more"
+    assert await scene.deliverer.step()
+    assert (scene.row(number)["state"], scene.front.objects()) == ("erased", {})
 
 
 # -- what is wrong with a bucket, in words
@@ -345,6 +413,13 @@ def test_each_trouble_has_a_sentence_of_its_own(
     assert caught.value.trouble is trouble
     assert words in str(caught.value)
     assert KEY.secret not in str(caught.value)
+
+
+def test_a_bucket_that_gives_back_something_else_is_none_to_keep_evidence_in(front: CosFront) -> None:
+    front.fault = "changed"
+    clients = Clients(AllowedHosts(["*.myqcloud.com"]), front.proxy)
+    with pytest.raises(BucketError, match="cannot be read: what comes back is not what was written"):
+        clients.of(plain(), KEY).probe()
 
 
 def test_a_host_that_has_no_address_is_unreachable() -> None:

@@ -68,7 +68,8 @@ class Buckets:
 class CosFront(Buckets):
     """Takes requests for `<bucket>.cos.<region>.myqcloud.com` as an HTTP proxy on loopback.
 
-    `fault`: an S3 error code to answer to everything, or `down` to break every connection off.
+    `fault`: an S3 error code to answer to everything, `down` to break every connection off, `changed` to give back
+    something else than was put.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -93,7 +94,9 @@ class CosFront(Buckets):
             raise ConnectionResetError
         if self.fault == "redirect":
             return Response(status=307, headers={"Location": "http://127.0.0.1:1/"})(environ, start)
-        if self.fault:
+        if self.fault == "changed" and environ["REQUEST_METHOD"] == "GET":
+            return Response(b"something else")(environ, start)
+        if self.fault and self.fault != "changed":
             return _error(self.fault)(environ, start)
         found = _HOST.fullmatch(host)
         if found is None:

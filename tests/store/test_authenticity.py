@@ -156,6 +156,18 @@ async def test_a_signature_is_of_its_own_row_and_account(world: World) -> None:
         await world.store.sessions._verdict(two)
 
 
+async def test_a_signature_is_compared_to_its_last_byte(world: World) -> None:
+    number, billing = world.account.id, world.store.billing
+    mac = bytes(world.row("SELECT mac FROM accounts WHERE id = ?", number)[0])
+    near = [mac[:at] + bytes([mac[at] ^ 1]) + mac[at + 1 :] for at in range(len(mac))]
+    for wrong in (*near, mac[:-1], mac + b"0", b"", None):
+        world.force("UPDATE accounts SET mac = ? WHERE id = ?", wrong, number)
+        with pytest.raises(TamperedError):
+            await billing.standing(number)
+    world.force("UPDATE accounts SET mac = ? WHERE id = ?", mac, number)
+    await billing.standing(number)
+
+
 async def test_a_running_server_obeys_no_changed_row_and_says_so_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from renzheng.store.sealer import Kind, Subject
 from renzheng.verification.decision import NO_USABLE_FRAME, NOT_LIVE, PASSED, Verdict
 from renzheng.verification.records import SessionOutcome
@@ -84,6 +86,19 @@ async def test_a_device_keeps_the_session_while_it_is_heard_and_for_the_grace_af
     assert await sessions.claim_device(session_id, "second", now + 15, 10, None)
     assert not await sessions.touch_device(session_id, "first", now + 16)
     assert not await sessions.offer_handover(session_id, "first", "CODE", now + 60)
+
+
+async def test_a_device_is_known_by_the_whole_of_its_hash(world: World) -> None:
+    sessions = world.store.sessions
+    session_id = await world.issue()
+    assert await sessions.claim_device(session_id, "first", world.clock(), 10, None)
+    session = await sessions.find("TOKEN")
+    assert session is not None
+    kept = session.device_hash
+    assert kept is not None
+    assert sessions.is_device(session, "first")
+    for other in (kept[:-1] + bytes([kept[-1] ^ 1]), kept[:-1], b"", None):
+        assert not sessions.is_device(replace(session, device_hash=other), "first")
 
 
 async def test_a_handover_code_works_once_in_time_and_for_its_own_session(world: World) -> None:

@@ -40,6 +40,16 @@ async def test_frames_of_an_earlier_session_are_counted_and_its_own_are_not(worl
     assert await sessions.seen_before(second, 1) == 2
 
 
+async def test_frames_of_an_earlier_attempt_are_counted_in_the_next(world: World) -> None:
+    sessions = world.store.sessions
+    number = await world.capture(frames=3)
+    assert await sessions.begin_attempt(number, 1, ("blink",), world.clock()) == 2
+    assert await sessions.reveal(number, 2, world.step(1), True, None)
+    world.clock.now += 1
+    assert await sessions.store_frames(number, 2, [world.frame(one) for one in range(2)])
+    assert (await sessions.seen_before(number, 1), await sessions.seen_before(number, 2)) == (0, 2)
+
+
 async def test_nothing_is_known_of_another_accounts_frames(world: World) -> None:
     other = await world.store.accounts.create("other", world.clock())
     await captured(world, "A", [1, 2, 3])

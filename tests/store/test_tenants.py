@@ -6,6 +6,7 @@ import inspect
 
 import pytest
 
+from renzheng.accounts.buckets import BucketKey, cos_bucket
 from renzheng.store.accounts import Accounts, NotFoundError, RefusedError
 from renzheng.store.audit import Audit
 from renzheng.store.billing import Billing
@@ -19,8 +20,11 @@ from renzheng.store.key_cache import KeyCache
 from renzheng.store.ledger import Ledger
 from renzheng.store.rules import Rules
 from renzheng.store.sessions import Sessions
+from renzheng.verification.decision import PASSED, Verdict
+from renzheng.verification.policy import Policy
+from renzheng.verification.session import EndReason
 
-from .conftest import ID_CARD, World
+from .conftest import DETAILS, ID_CARD, World
 from .test_sweeper import judged
 
 OF_ONE_OR_ALL = {"Accounts.list_keys", "Deliveries.unfinished"}  # an account, or None for the operator
@@ -103,10 +107,6 @@ async def test_another_accounts_token_person_and_key_are_as_unknown_ones(world: 
 
 
 async def test_a_token_for_an_account_that_is_not_there_is_no_token(world: World) -> None:
-    from renzheng.verification.policy import Policy
-
-    from .conftest import DETAILS
-
     with pytest.raises(ConflictError):
         await world.store.sessions.create(99, "T", DETAILS, None, Policy(), world.clock(), 600)
     assert await world.store.sessions.find("T") is None
@@ -152,6 +152,63 @@ async def test_a_change_of_one_account_leaves_the_others(world: World) -> None:
     after = (await store.accounts.get(other), await store.billing.standing(other), await store.billing.limits(other))
     assert after == before
     assert (await store.billing.standing(own)).balance == 1
+
+
+async def test_what_is_counted_for_an_account_is_its_own(world: World) -> None:
+    store, own, now = world.store, world.account.id, world.clock()
+    other = (await store.accounts.create("other", now)).id
+    await judged(world)
+    store.calls.count(own, "GetFaceIdToken", "")
+    await store.calls.flush(now)
+    first = await store.identities.add(own, NewPerson(ID_CARD, "name", None))
+    search, period = store.search, (now - 1, now + 1)
+    assert [(row.account_id, row.verifications) for row in await search.usage(*period, 8, own)] == [(own, 1)]
+    assert await search.usage(*period, 8, other) == []
+    assert [row.calls for row in await store.calls.counts(*period, own)] == [1]
+    assert await store.calls.counts(*period, other) == []
+    assert (await search.count_people(own), await search.count_people(other)) == (1, 0)
+    assert (await search.person_at(own, 0), await search.person_at(other, 0)) == (first, None)
+
+
+async def test_a_bucket_is_revoked_and_authorised_for_one_account(world: World) -> None:
+    store, own, now = world.store, world.account.id, world.clock()
+    other = (await store.accounts.create("other", now)).id
+    bucket, key = cos_bucket("faces-1250000000", "ap-guangzhou"), BucketKey("id", "secret")
+    waits = {}
+    for owner, token in ((own, "OWN"), (other, "OTHER")):
+        await store.buckets.authorise(owner, bucket, key, now)
+        waits[owner] = number = await store.sessions.create(
+            owner, token, DETAILS, None, Policy(), now, 600, to_bucket=True
+        )
+        assert await store.sessions.begin_attempt(number, 0, ("blink",), now) == 1
+        assert await store.sessions.submit(number, 1, EndReason.COMPLETED, now)
+        job = await store.sessions.claim_judging(now, 15)
+        assert job is not None
+        assert await store.sessions.record_verdict(number, job.epoch, Verdict(PASSED, 80.0), "{}", None, now)
+    deliveries = store.deliveries
+    assert [one.session_id for one in await deliveries.unfinished(own)] == [waits[own]]
+    assert not await deliveries.again(own, waits[other], now + 5), "another account's"
+    assert await deliveries.again(own, waits[own], now + 5)
+    world.force("UPDATE deliveries SET due_at = ?", now + 900)
+    await store.buckets.authorise(own, bucket, key, now + 9)
+    due = {one.account_id: one.due_at for one in await deliveries.unfinished()}
+    assert due == {own: now + 9, other: now + 900}
+    assert await store.buckets.revoke(own)
+    assert await store.buckets.get(own) is None
+    assert await store.buckets.get(other) is not None
+
+
+async def test_a_key_is_granted_services_by_its_own_account_and_loses_them_with_its_row(world: World) -> None:
+    store, own, now = world.store, world.account.id, world.clock()
+    other = (await store.accounts.create("other", now)).id
+    key = await store.accounts.create_key(own, now)
+    with pytest.raises(NotFoundError):
+        await store.operator_keys.set_scopes(other, key.secret_id, ("faceid", "renzheng"))
+    assert await store.operator_keys.scopes() == {}
+    await store.operator_keys.set_scopes(own, key.secret_id, ("faceid", "renzheng"))
+    await store.accounts.delete_key(own, key.secret_id)
+    await store.accounts.add_key(key)  # as from a backup
+    assert await store.operator_keys.scopes() == {}
 
 
 async def test_another_accounts_temporary_keys_are_not_forgotten_with_ones_own(world: World) -> None:

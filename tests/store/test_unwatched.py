@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from renzheng.store.nodes import DEAD_SECONDS, JUDGE, SERVER
 from renzheng.verification.decision import ENGINE_LOST, Verdict
 from renzheng.verification.policy import Policy
 from renzheng.verification.session import EndReason, Session
@@ -60,6 +61,44 @@ async def test_what_had_not_counted_or_was_handed_in_is_not_marked(world: World)
     abandoned = await begun(world, "C")
     assert await sessions.begin_attempt(abandoned, 1, ACTIONS, world.clock()) == 2
     assert await sessions.mark_interrupted() == 0
+
+
+@pytest.mark.parametrize("end", ["removed", "drained", "buried"])
+async def test_with_a_node_the_attempts_of_its_own_devices_are_cut_off(world: World, end: str) -> None:
+    sessions, nodes, now = world.store.sessions, world.store.nodes, world.clock()
+    ends, stays, judge = [await nodes.add(kind, "E") for kind in (SERVER, SERVER, JUDGE)]
+    numbers = [await begun(world, token) for token in ("A", "B")]
+    for number, node in zip(numbers, (ends, stays), strict=True):
+        assert await sessions.return_device(number, "device", now, node.id, 1)
+
+    async def cut_off() -> list[bool]:
+        found = [await sessions.attempt(number, 1) for number in numbers]
+        return [one is not None and one.unwatched for one in found]
+
+    world.force("UPDATE nodes SET seen_at = seen_at - ? WHERE id = ?", DEAD_SECONDS + 1, judge.id)
+    assert await nodes.bury(judge.id)
+    assert await cut_off() == [False, False]
+    if end == "buried":
+        world.force("UPDATE nodes SET seen_at = seen_at - ? WHERE id = ?", DEAD_SECONDS + 1, ends.id)
+        assert await nodes.bury(ends.id)
+    elif end == "drained":
+        assert await nodes.drain(ends.id) == 1
+    else:
+        await nodes.remove(ends.id)
+    assert await cut_off() == [True, False]
+
+
+async def test_an_attempt_that_ran_out_is_ended_by_the_node_of_its_device_and_by_any_once_that_is_gone(
+    world: World,
+) -> None:
+    sessions, now = world.store.sessions, world.clock()
+    node, other = [await world.store.nodes.add(SERVER, "E") for _ in range(2)]
+    number = await begun(world, attempts=1)
+    assert await sessions.return_device(number, "device", now, node.id, 1)
+    assert await sessions.run_out(now + 99, 10, other.id) == []
+    assert await sessions.run_out(now + 99, 10, node.id) == [(number, 1)]
+    await world.store.nodes.remove(node.id)
+    assert await sessions.run_out(now + 99, 10, other.id) == [(number, 1)]
 
 
 async def test_a_hand_over_to_the_judge_notes_what_was_not_watched(world: World) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+from collections.abc import Sequence
 
 import pytest
 
 from renzheng.accounts.buckets import BucketKey, cos_bucket
 from renzheng.accounts.deliveries import DeliveryState
-from renzheng.verification.decision import UNFINISHED
+from renzheng.engine.measurement import Frame, Measurement
+from renzheng.operations.rejudging import rejudge
+from renzheng.verification.decision import NO_USABLE_FRAME, UNFINISHED, Verdict
 from renzheng.verification.policy import Policy
-from renzheng.verification.session import DAY_SECONDS
+from renzheng.verification.session import DAY_SECONDS, EndReason
 from tests.management.conftest import House
 from tests.support.again import DETAILS, captured, judged, without_depth
+from tests.support.server import PATIENCE
 
 BUCKET = cos_bucket("faces-1250000000", "ap-guangzhou")
 KEY = BucketKey("AKIDx", "secret")
@@ -43,6 +48,20 @@ async def test_an_attempt_that_another_may_follow_gets_no_video_that_would_be_ke
     seen = await house.do("DescribeEvidenceVideo", {"VerificationId": str(number), "Reason": "complaint"})
     assert seen["VideoBase64"] == ""
     assert await store.sessions.video(number) is None
+
+
+async def test_a_verdict_that_another_attempt_may_follow_is_not_the_result(house: House) -> None:
+    store, now = house.store, house.clock()
+    number = await captured(store, house.account.id, now, "T")
+    assert await store.sessions.submit(number, 1, EndReason.COMPLETED, now + 3)
+    job = await store.sessions.claim_judging(now + 3, 15)
+    assert job is not None
+    verdict = Verdict(NO_USABLE_FRAME, 0.0, ("02",), "face", may_retry=True)
+    assert await store.sessions.again(number, job.epoch, verdict, "{}", 0, now + 3)
+    given = {"VerificationId": str(number)}
+    assert (await house.do("DescribeResult", given))["Given"]["Result"] == UNFINISHED.code
+    seen = await house.do("DescribeEvidenceVideo", given | {"Reason": "complaint"})
+    assert (seen["VideoBase64"], await store.sessions.video(number)) == ("", None)
 
 
 async def test_what_the_merchant_would_get_is_shown_masked_and_counts_as_no_fetch(house: House) -> None:
@@ -128,6 +147,33 @@ async def test_a_verdict_is_judged_again_and_nothing_is_changed(house: House) ->
     )
     assert (await house.do("DescribeVerification", given))["Verification"]["Result"] == "0"
     assert "frames judged again" in await verbs(house, number)
+
+
+async def test_who_judges_again_admits_as_many_earlier_frames_as_the_judge_does(house: House) -> None:
+    await judged(house.store, house.account.id, house.clock(), "FIRST")
+    number = await judged(house.store, house.account.id, house.clock() + 60)  # of the same three pictures
+    for admitted in (3, 2):
+        made = await rejudge(house.store, str(number), house.engine, admitted)
+        assert made.stands is (admitted == 3)
+
+
+async def test_one_verification_at_a_time_is_judged_again(house: House) -> None:
+    given = {"VerificationId": str(await judged(house.store, house.account.id, house.clock()))}
+    begun, ends, present = asyncio.Event(), asyncio.Event(), house.engine.present
+
+    async def waiting(frames: Sequence[Frame]) -> tuple[Measurement, tuple[bytes, ...]]:
+        begun.set()
+        await ends.wait()
+        return await present(frames)
+
+    house.engine.present = waiting  # type: ignore[method-assign]
+    first = asyncio.create_task(house.do("RejudgeVerification", given))
+    async with asyncio.timeout(PATIENCE):
+        await begun.wait()
+        assert await house.code("RejudgeVerification", given) == "ServiceUnavailable"
+    ends.set()
+    assert (await first)["Rejudgement"]["Stands"]
+    assert await house.code("RejudgeVerification", given) == ""
 
 
 @pytest.mark.parametrize("action", ["DescribeResult", "DeliverVerification", "RejudgeVerification"])

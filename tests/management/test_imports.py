@@ -11,7 +11,8 @@ import pytest
 from renzheng.operations import imports
 from renzheng.store import imports as imports_of_store
 from renzheng.store.accounts import RefusedError
-from renzheng.store.imports import ImportState
+from renzheng.store.imports import ImportState, PartKind
+from renzheng.store.nodes import SERVER
 from renzheng.store.sealer import Kind, Sealer, Subject
 from renzheng.verification.identity import is_id_card
 from tests.management.conftest import House
@@ -138,6 +139,53 @@ async def test_an_import_that_was_cut_off_goes_on_where_it_ended(house: House, m
     done = await committed(house, one)
     assert (done["State"], done["Done"]) == ("done", 6)
     assert (await house.do("DescribeIdentities", {"AccountId": house.account.id}))["TotalCount"] == 6
+
+
+async def test_an_import_that_goes_on_at_another_node_is_not_interrupted(house: House) -> None:
+    node = await house.store.nodes.add(SERVER, "E")
+    house.store._use(node)
+    one = await begin(house)
+    await put(house, one, 1, table([(number(1), "甲", "")]))
+    await imports.begin(house.store, house.account.id, one["ImportId"])
+    assert await house.store.imports.interrupt() == 0
+    await house.store.nodes.remove(node.id)
+    assert await house.store.imports.interrupt() == 1
+
+
+async def test_a_part_that_a_crash_left_half_put_has_to_be_sent_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await begin(house)
+    whole = table([(number(1), "甲", "")])
+    await put(house, one, 1, whole)
+
+    async def die(*_: object) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.store.database, "write", die)  # between the object and its row
+        with pytest.raises(ConnectionError):
+            await imports.put(house.store, house.account.id, one["ImportId"], 1, PartKind.TABLE, "", whole + b"x,y,\n")
+    assert await house.code("CheckImport", one) == "OperationDenied"
+    await put(house, one, 1, whole)
+    assert (await house.do("CheckImport", one))["Good"] == 1
+
+
+async def test_a_part_that_comes_while_the_import_is_committed_is_no_part_of_it(house: House) -> None:
+    one = await begin(house)
+    await put(house, one, 1, table([(number(1), "甲", "")]))
+    objects, account, import_id = house.store.objects, house.account.id, one["ImportId"]
+    keep = objects.put
+
+    async def commit_meanwhile(name: str, content: Any) -> None:
+        await keep(name, content)
+        await imports.begin(house.store, account, import_id)
+
+    objects.put = commit_meanwhile  # type: ignore[method-assign]
+    part = {**one, "PartNumber": 2, "Kind": "table", "Data": "QQ=="}
+    assert await house.code("PutImportPart", part) == "OperationDenied"
+    objects.put = keep  # type: ignore[method-assign]
+    assert [part.number for part in await house.store.imports.parts(account, import_id)] == [1]
 
 
 async def test_who_gives_an_import_up_leaves_nothing_of_it(house: House) -> None:

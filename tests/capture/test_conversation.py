@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from renzheng.capture.effects import End
+from renzheng.capture.effects import End, Send
 from renzheng.verification import challenge, transcript
 from renzheng.verification.challenge import ACTIONS, COLOURS, LIGHT_WARNING
 from tests.capture.conversations import BEGIN, PACE, Person, Play, Server, Told
@@ -159,6 +159,20 @@ def test_a_look_that_takes_long_in_the_neutral_second_costs_the_judge_no_frame()
     assert told.end is End.COMPLETED
     assert len(neutral) >= 9
     assert neutral[-1].received_at - neutral[0].received_at >= PACE.neutral_seconds
+
+
+def test_the_line_is_measured_by_the_answer_to_each_ping_and_by_no_other() -> None:
+    class Hasty(Play):
+        """Answers before it can have heard what was asked."""
+
+        def _hear(self, message: Send) -> None:
+            super()._hear(message)
+            if message.kind == "ping":
+                self._in(0.01, lambda now: self.conversation.pong("guessed", now))
+
+    told = Hasty(("nod",), Server(), Person(line=lambda chance: 2.0), 1).run()
+    assert told.end is End.NOT_READY
+    assert {message.fields["reason"] for message in told.sent if message.kind == "network"} == {"slow_round_trip"}
 
 
 def test_colours_are_steps_of_a_challenge() -> None:

@@ -170,6 +170,29 @@ def test_a_trace_of_the_colours_is_no_answer_however_well_it_fits() -> None:
     assert measure_light(film(flashes, 0.06, 0.01), flashes, replace(LIMITS, gain=found.gain)).passed
 
 
+def test_what_is_darker_than_one_level_takes_on_nothing() -> None:
+    """There a trace of noise would be a great change of tint, and black none that can be told."""
+    flashes = show(3)
+    lit = film(flashes, 0.06, 0.03)
+
+    def behind(level: float) -> float:
+        dim = [replace(one, background=colours(np.array(one.background) * level / 90)) for one in lit]
+        return measure_light(dim, flashes, LIMITS).behind
+
+    assert behind(90) > LIMITS.gain
+    assert behind(2) == pytest.approx(behind(90))
+    assert behind(0.5) == behind(0) == 0.0
+    black = [replace(one, face=(0.0, 0.0, 0.0)) for one in lit]
+    assert {"response", "gain"} <= set(measure_light(black, flashes, LIMITS).faults)
+
+
+def test_a_face_that_changes_against_the_colours_answers_nothing() -> None:
+    flashes = show(3)
+    found = measure_light(film(flashes, -0.06, 0.0), flashes, replace(LIMITS, latest=0.15))
+    assert found.gain == 0.0
+    assert {"response", "gain"} <= set(found.faults)
+
+
 def test_each_bound_of_the_light_decides_at_its_value() -> None:
     flashes = show(2)
     samples = film(flashes, 0.06, 0.02)

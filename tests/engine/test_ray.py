@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from renzheng.base.defaults import JUDGE_SECONDS
@@ -304,6 +305,15 @@ def test_a_replica_starts_only_with_the_models_that_it_was_deployed_for(
     pack.path(tmp_path).write_bytes(b"other weights")
     with pytest.raises(EngineUnusableError, match=f"{pack.title}: wrong digest"):
         replica._check_packs(wanted)
+
+
+def test_a_replica_forbids_dumps_of_faces_before_all_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    for name in ("forbid_dumps", "_check_packs", "EngineWorkers"):
+        monkeypatch.setattr(replica, name, lambda *_, name=name, **__: done.append(name))
+    monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
+    replica.Replica(msgspec.json.encode(EngineLimits()), {})
+    assert done == ["forbid_dumps", "_check_packs", "EngineWorkers"]
 
 
 def test_without_ray_or_its_token_a_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

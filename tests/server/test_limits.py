@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import fields
-from typing import Any
+from typing import Any, cast
+
+import pytest
 
 from renzheng.capture.bounds import ChannelLimits
+from renzheng.capture.capacity import Capacity, CapacityLimits
 from renzheng.engine.limits import WorkerLimits
-from renzheng.server.room_settings import channel_settings, engine_limits
+from renzheng.gateway.contract import GatewaySettings
+from renzheng.server.console_parts import console_settings
+from renzheng.server.judging import day_of, make_judge
+from renzheng.server.room_settings import channel_settings, engine_limits, gateway_settings
 from renzheng.settings import Settings, load_settings
 
 
 def changed(name: str) -> Any:
     """Another value of a setting than its default, within its bounds."""
     value = getattr(load_settings(), name)
+    if isinstance(value, bool):
+        return not value
     return value / 2 if isinstance(value, float) else value + 1
 
 
@@ -36,6 +45,11 @@ def test_the_pace_and_the_rest_of_the_channel_are_as_set() -> None:
         evidence_days=5,
         light_colours=9,
         public_url="https://verify.example",
+        eased_step_seconds=17,
+        crowded_ready_seconds=11,
+        spared_attempts=4,
+        max_excused_attempts=5,
+        max_waiting=66,
     )
     channel = channel_settings(given)
     pace = channel.pace
@@ -43,6 +57,63 @@ def test_the_pace_and_the_rest_of_the_channel_are_as_set() -> None:
     assert (pace.warning_seconds, pace.colour_seconds) == (3, 0.7)
     assert (channel.device_grace_seconds, channel.handover_seconds, channel.evidence_days) == (4, 55, 5)
     assert (channel.light_colours, channel.public_url) == (9, "https://verify.example")
+    assert (pace.eased_seconds, pace.crowded_ready_seconds) == (17, 11)
+    assert (channel.spared_attempts, channel.max_excused_attempts, channel.max_waiting) == (4, 5, 66)
+
+
+OF_THE_GATEWAY = sorted(
+    {one.name for one in fields(GatewaySettings)} & set(Settings.model_fields) - {"unsigned_payload"}
+)
+
+
+@pytest.mark.parametrize("name", OF_THE_GATEWAY)
+def test_every_bound_of_the_gateway_is_the_setting_of_its_name(name: str) -> None:
+    assert getattr(gateway_settings(load_settings()), name) == getattr(load_settings(), name)
+    given = load_settings(**{name: changed(name)})
+    assert getattr(gateway_settings(given), name) == changed(name) != getattr(load_settings(), name)
+
+
+def test_what_the_gateway_forgives_is_as_set() -> None:
+    assert set(OF_THE_GATEWAY) >= {"clock_window", "v1_signatures", "max_pairs", "request_places", "explain_in_reply"}
+    for given, where in ((None, "loopback"), (True, "always"), (False, "never")):
+        settings = gateway_settings(load_settings(local_services=given, unsigned_payload=given))
+        assert (settings.endpoint_service, settings.unsigned_payload) == (where, where)
+
+
+def test_a_judge_is_bounded_as_set() -> None:
+    given = load_settings(
+        lease_seconds=40, lost_leases=5, judge_processes=3, max_seen_frames=7, max_excused_attempts=4, day_utc_offset=-3
+    )
+    capacity = Capacity(CapacityLimits(judge_processes=3), lambda: True)
+    nothing = cast(Any, None)
+    judge = make_judge(given, cast(Any, load_store()), nothing, nothing, nothing, time.time, capacity)
+    assert (judge._lease, judge._lost_leases, judge._at_once) == (40, 5, 3)
+    assert (judge._seen_frames, judge._max_excused) == (7, 4)
+    assert judge._day(10_000.0) == day_of(given, 10_000.0) == "1969-12-31"
+
+
+def load_store() -> Any:
+    """Of which a judge takes two parts."""
+
+    class Parts:
+        sessions = identities = None
+
+    return Parts
+
+
+def test_the_console_is_bounded_as_set() -> None:
+    given = console_settings(
+        load_settings(
+            console_idle_minutes=7,
+            console_session_hours=3,
+            console_tries=4,
+            console_tries_minutes=9,
+            console_password_length=20,
+            console_upload_bytes=5_000_000,
+        )
+    )
+    assert (given.idle_seconds, given.life_seconds, given.tries, given.tries_seconds) == (420, 10_800, 4, 540)
+    assert (given.password_length, given.upload_bytes) == (20, 5_000_000)
 
 
 def test_the_engines_limits_are_the_settings_of_their_names() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -13,8 +15,17 @@ from typing import Any
 
 import pytest
 
+from renzheng.accounts.operators import Role
+from renzheng.gateway.pipeline import Gateway
+from renzheng.management.product import SERVICE, VERSION
+from renzheng.operations import people
 from renzheng.server.operator import operator_app
+from renzheng.server.parts import ServerParts
 from renzheng.server.readiness import Readiness, unwritable
+from renzheng.server.services import Services
+from renzheng.settings import load_settings
+from tests.gateway.signing import signed_json
+from tests.gateway.support import build, call
 from tests.support.asgi import get
 from tests.support.server import PATIENCE, Server
 
@@ -37,6 +48,34 @@ def test_liveness_is_public_and_the_rest_is_the_operators(server: Server) -> Non
         code, text = asked(f"{server.url}{path}")
         assert code == 404
         assert "renzheng_" not in text
+
+
+@pytest.mark.parametrize("is_public", [False, True])
+async def test_the_management_service_is_public_where_that_is_set_and_knows_roles_everywhere(
+    tmp_path: Path, is_public: bool
+) -> None:
+    public = {"management_public": True} if is_public else {}
+    settings = load_settings(data_dir=tmp_path / "data", keys_dir=tmp_path / "keys", encryption_rsa_bits=1024, **public)
+    parts = ServerParts(settings, time.time, os.urandom)
+    await parts.store.start(serving=False)
+    services = Services(parts, time.time, build().gateway._log)
+    await people.add(parts.store, "owner", Role.OWNER, time.time())
+    _, key = await people.add(parts.store, "auditor", Role.AUDITOR, time.time())
+    await parts.store.keys.refresh()
+
+    async def code(gateway: Gateway, action: str, content: dict[str, Any]) -> str:
+        signed = signed_json(
+            content, action=action, service=SERVICE, version=VERSION, timestamp=int(time.time()),
+            secret_id=key.secret_id, secret_key=key.secret_key, host="127.0.0.1:8401",
+        )  # fmt: skip
+        return (await call(gateway, **signed)).code
+
+    for gateway, is_there in ((services.operator, True), (services.public, is_public)):
+        assert await code(gateway, "DescribeAccounts", {}) == ("" if is_there else "AuthFailure.InvalidAuthorization")
+        denied = await code(gateway, "CreateAccount", {"Name": "mine"})
+        assert denied == ("UnauthorizedOperation.RoleDenied" if is_there else "AuthFailure.InvalidAuthorization")
+    assert await parts.store.accounts.all() == []
+    await parts.store.stop()
 
 
 def test_a_stranger_who_reaches_it_is_bounded_as_on_the_public_one(server: Server) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from renzheng.capture.bounds import ChannelLimits
 from renzheng.capture.capacity import Capacity, CapacityLimits
+from renzheng.delivery.hosts import HostRefusedError
 from renzheng.engine.limits import WorkerLimits
 from renzheng.gateway.contract import GatewaySettings
 from renzheng.server.console_parts import console_settings
 from renzheng.server.judging import day_of, make_judge
-from renzheng.server.room_settings import channel_settings, engine_limits, gateway_settings
+from renzheng.server.parts import ServerParts
+from renzheng.server.room_settings import channel_settings, engine_limits, gateway_settings, open_server_store
+from renzheng.server.services import Services
 from renzheng.settings import Settings, load_settings
 
 
@@ -99,6 +104,29 @@ def load_store() -> Any:
         sessions = identities = None
 
     return Parts
+
+
+async def test_the_store_keeps_and_leaves_free_what_is_set(tmp_path: Path) -> None:
+    folders = {"data_dir": tmp_path / "data", "keys_dir": tmp_path / "keys"}
+    given = load_settings(**folders, evidence_days=5, tombstone_days=7, min_free_bytes=1234)
+    store = open_server_store(given, time.time, os.urandom)
+    assert (store._retention.evidence_days, store._retention.tombstone_days) == (5, 7)
+    assert set(store.room.reserves().values()) == {1234}
+    await store.stop()
+
+
+async def test_evidence_goes_to_the_hosts_that_are_set_and_no_others(tmp_path: Path) -> None:
+    folders = {"data_dir": tmp_path / "data", "keys_dir": tmp_path / "keys"}
+    parts = ServerParts(load_settings(**folders, bucket_hosts="*.example.com"), time.time, os.urandom)
+    services = Services(parts, time.time, cast(Any, None))
+    probing = services.management._probes._clients()
+    for clients in (parts.deliverer._parts.clients, probing):
+        clients._hosts.check("faces.s3.example.com")
+        for other in ("faces.cos.ap-guangzhou.myqcloud.com", "example.com", "127.0.0.1"):
+            with pytest.raises(HostRefusedError):
+                clients._hosts.check(other)
+    probing.close()
+    await parts.store.stop()
 
 
 def test_the_console_is_bounded_as_set() -> None:

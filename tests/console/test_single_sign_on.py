@@ -470,7 +470,7 @@ async def test_a_provider_that_says_nothing_holds_up_only_whoever_signs_in_by_it
     ("start", "seconds", "said"),
     [(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", 0.4, r"no answer in 0\.4 seconds"),
      (b"HTTP/1.1 200 OK\r\nX-Header: ", 0.4, r"no answer in 0\.4 seconds"),
-     (b"HTTP/1.1 200 OK\r\n\r\n" + bytes(MAX_ANSWER + 1), PATIENCE, "the answer has more than 1048576 bytes")],
+     (b"HTTP/1.1 200 OK\r\n\r\n" + bytes(MAX_ANSWER + 1), PATIENCE, f"the answer has more than {MAX_ANSWER} bytes")],
     ids=["a slow body", "a slow head", "no end"],
 )  # fmt: skip
 async def test_an_answer_of_the_provider_has_a_bound_on_the_whole(start: bytes, seconds: float, said: str) -> None:

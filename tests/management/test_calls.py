@@ -150,6 +150,9 @@ async def test_a_bucket_is_authorised_only_with_a_key_that_works(house: House) -
         "KeySecret": "very secret",
     }
     assert await house.code("AuthoriseBucket", bucket | {"KeySecret": "wrong"}) == "OperationDenied"
+    for name in ("KeyId", "KeySecret", "Endpoint", "PublicBase"):
+        refused = await house.call("AuthoriseBucket", bucket | {name: "https://" + "a" * 500})
+        assert (refused.code, "aaa" in refused.message) == ("InvalidParameterValue", False)
     assert (await house.do("DescribeBuckets"))["TotalCount"] == 0
     assert await house.code("CheckBucket", {"AccountId": house.account.id}) == "ResourceNotFound"
     made = await house.do("AuthoriseBucket", bucket)

@@ -6,12 +6,15 @@ import asyncio
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from renzheng.accounts.keys import FIRST_ACCOUNT, AccountProfile, Key
+from renzheng.store import accounts
 from renzheng.store.accounts import NotFoundError, RefusedError
 from renzheng.store.key_cache import KeyCache, KeysUnavailableError
+from renzheng.store.sealer import Kind, Sealer, Subject
 
 from .conftest import OpenWorld, World
 
@@ -144,6 +147,78 @@ async def test_origins_are_kept_as_browsers_send_them_and_reach_the_cache(world:
     for odd in ("shop.example", "https://shop.example/path", "null", "*", "ftp://shop.example"):
         with pytest.raises(RefusedError, match="not a web origin"):
             await world.store.accounts.set_origins(world.account.id, (odd,))
+
+
+async def test_what_the_server_holds_of_an_account_in_memory_is_bounded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own people add to these lists, and every server reads all of them again after each change of any."""
+    made, account = world.store.accounts, world.account.id
+    assert (accounts.MAX_KEYS, accounts.MAX_ORIGINS, accounts.MAX_NETWORKS) <= (1000, 100, 100)
+    networks = tuple(f"10.0.{n}.0/24" for n in range(accounts.MAX_NETWORKS))
+    key = await made.create_key(account, world.clock(), addresses=networks)
+    for add in (
+        lambda: made.set_addresses(account, key.secret_id, (*networks, "10.1.0.0/24")),
+        lambda: made.create_key(account, world.clock(), addresses=(*networks, "10.1.0.0/24")),
+        lambda: made.create_temporary_key(account, world.clock(), 60, addresses=(*networks, "10.1.0.0/24")),
+    ):
+        with pytest.raises(RefusedError, match="at most 100 networks"):
+            await add()
+    origins = tuple(f"https://shop{n}.example" for n in range(accounts.MAX_ORIGINS))
+    assert len((await made.set_origins(account, origins)).origins) == accounts.MAX_ORIGINS
+    with pytest.raises(RefusedError, match="at most 100 web origins"):
+        await made.set_origins(account, (*origins, "https://shop.example"))
+    with pytest.raises(RefusedError, match="at most 100 web origins"):
+        await made.create("third", world.clock(), (*origins, "https://shop.example"))
+    with pytest.raises(RefusedError, match="not a web origin"):
+        await made.set_origins(account, ("https://" + "a" * 300,))
+    held = len(await made.list_keys(account))
+    monkeypatch.setattr(accounts, "MAX_KEYS", held + 2)
+    await made.create_key(account, world.clock())
+    await made.create_temporary_key(account, world.clock(), 60)
+    for add in (
+        lambda: made.create_key(account, world.clock()),
+        lambda: made.create_temporary_key(account, world.clock(), 60),
+    ):
+        with pytest.raises(RefusedError, match="keys: delete those that are not used"):
+            await add()
+    world.clock.now += 2 * 86_400  # the one that ended gives its place back
+    await made.create_temporary_key(account, world.clock(), 60)
+    other = await made.create("other", world.clock())
+    await made.create_key(other.id, world.clock())
+
+
+async def test_keys_are_read_again_in_slices_and_unwrap_each_account_s_data_key_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(120):
+        await world.store.accounts.create_key(world.account.id, world.clock())
+    cache, turns = world.store.keys, 0
+    unwrapped: list[Subject] = []
+    of = type(world.store.vault).of
+
+    async def counted(vault: Any, subject: Subject) -> Sealer:
+        unwrapped.append(subject)
+        return await of(vault, subject)
+
+    async def another() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(type(world.store.vault), "of", counted)
+    served = asyncio.create_task(another())
+    await asyncio.sleep(0)
+    begun = turns
+    await cache.refresh()
+    assert turns - begun >= 2
+    served.cancel()
+    assert unwrapped.count(Subject(Kind.ACCOUNT, world.account.id)) == 1
+    await world.store.accounts.set_origins(world.account.id, ("https://shop.example",))
+    await cache.refresh()
+    assert cache.origins() == {"https://shop.example"}
+    assert cache.origins() is cache.origins()  # nothing is gathered for whoever asks for a page
 
 
 async def test_deeds_are_in_the_audit_log_without_people_s_data(world: World) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from renzheng.accounts.rules import RULE_MOVES, Rule, RuleState, RuleTerms
+from renzheng.store import rules
 from renzheng.store.accounts import NotFoundError, RefusedError
 from renzheng.store.engine import ConflictError
 from renzheng.store.sweeper import DAY, Retention
@@ -45,6 +46,26 @@ async def test_a_move_is_made_from_its_own_states_only(world: World, state: Rule
         with pytest.raises(RefusedError, match=f"is {state.value}"):
             await world.store.rules.move(world.account.id, made.id, move, world.clock())
         assert await world.store.rules.get(world.account.id, made.id) == made
+
+
+async def test_an_account_has_so_many_rules_and_a_rule_so_many_versions(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each list is read, and every row of it checked, as a whole."""
+    assert (rules.MAX_RULES, rules.MAX_VERSIONS) <= (200, 200)
+    monkeypatch.setattr(rules, "MAX_RULES", 2)
+    monkeypatch.setattr(rules, "MAX_VERSIONS", 3)
+    made = [await world.store.rules.create(world.account.id, f"rule {n}", TERMS, world.clock()) for n in range(2)]
+    with pytest.raises(RefusedError, match="at most 2 rules"):
+        await world.store.rules.create(world.account.id, "third", TERMS, world.clock())
+    other = await world.store.accounts.create("other", world.clock())
+    await world.store.rules.create(other.id, "third", TERMS, world.clock())
+    for name in ("second", "third"):
+        await world.store.rules.modify(world.account.id, made[0].id, name, TERMS, world.clock())
+    with pytest.raises(RefusedError, match="at most 3 versions"):
+        await world.store.rules.modify(world.account.id, made[0].id, "fourth", TERMS, world.clock())
+    assert (await world.store.rules.get(world.account.id, made[0].id)).name == "third"
+    assert len(await world.store.rules.versions(world.account.id, made[0].id)) == 3
 
 
 @pytest.mark.parametrize("state", list(RuleState))

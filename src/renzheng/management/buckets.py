@@ -14,6 +14,8 @@ from renzheng.operations import buckets
 from renzheng.operations.buckets import BucketView
 
 STYLES = ("path", "virtual")
+MAX_TEXT = 500
+"""Characters of an address, and of each part of a key."""
 
 
 class BucketReply(msgspec.Struct, rename="pascal"):
@@ -35,6 +37,14 @@ class AuthoriseRequest(Request, frozen=True, kw_only=True):
     def check(self) -> None:
         if self.style not in (None, *STYLES):
             raise InvalidParameterValueError(name="Style", value=self.style)
+        for name, text in (
+            ("Endpoint", self.endpoint),
+            ("PublicBase", self.public_base),
+            ("KeyId", self.key_id),
+            ("KeySecret", self.key_secret),
+        ):
+            if text is not None and len(text) > MAX_TEXT:
+                raise InvalidParameterValueError(name=name, value=f"{len(text)} characters")
 
 
 async def authorise(desk: Desk, request: AuthoriseRequest) -> BucketReply:

@@ -68,6 +68,11 @@ CHINESE = {
         "{} 不是有效的网页来源，格式如 https://shop.example 或 http://localhost:3000",
     "{} is not a network; it looks like 203.0.113.7, 10.0.0.0/8 or 2001:db8::/32":
         "{} 不是有效的网段，格式如 203.0.113.7、10.0.0.0/8 或 2001:db8::/32",
+    "an account has at most {} web origins": "一个账号最多 {} 个网页来源",
+    "a key has at most {} networks": "一个密钥最多 {} 个网段",
+    "an account has at most {} keys: delete those that are not used": "一个账号最多 {} 个密钥，请删除不再使用的密钥",
+    "an account has at most {} rules: modify one that is not used": "一个账号最多 {} 条规则，请修改不再使用的规则",
+    "a rule has at most {} versions: create another rule": "一条规则最多 {} 个版本，请另建规则",
     "an account's name has 1 to 64 letters, digits, blanks, dots, hyphens or underscores":
         "账号名称为 1 至 64 个字母、数字、空格、点、连字符或下划线",
     "{} has at most {} printable characters": "{} 最长 {} 个可见字符",

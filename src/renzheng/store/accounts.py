@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, astuple
 from ipaddress import ip_network
 from typing import Any
@@ -16,7 +17,7 @@ from renzheng.store.audit import Audit
 from renzheng.store.authenticity import Authenticity
 from renzheng.store.changes import changed
 from renzheng.store.engine import Database, StoreError, Transaction
-from renzheng.store.sealer import Kind, Subject
+from renzheng.store.sealer import Kind, Sealer, Subject
 from renzheng.store.vault import Vault
 from renzheng.verification.session import DAY_SECONDS
 
@@ -25,7 +26,11 @@ _KEY_FIELDS = "secret_id, account_id, sealed, enabled, created_at, expires_at, u
 KEY_COLUMNS = f"{_KEY_FIELDS}, mac"
 MAX_TEMPORARY_SECONDS = 129_600
 """The longest life of temporary credentials at Tencent Cloud, in seconds: 36 hours."""
+_AT_ONCE = 50  # keys that are opened before others are served
 _NAME = re.compile(r"[\w][\w .\-]{0,63}")
+MAX_KEYS, MAX_NETWORKS, MAX_ORIGINS, MAX_ORIGIN = 1000, 100, 100, 300
+"""Keys and origins of an account, networks of a key, characters of an origin. The server holds all of them in memory,
+reads them again after each change, and compares a key's networks at each request."""
 MAX_DISPLAY_NAME, MAX_CONTACT, MAX_LINK = 40, 80, 500
 _LINK = re.compile(r"https?://[^\s/?#@]+([/?#]\S*)?")
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+", re.ASCII)
@@ -46,7 +51,7 @@ def account_of_row(row: tuple[Any, ...]) -> Account:
 def checked_origin(text: str) -> str:
     """Return scheme, host and port as a browser sends them. Raises RefusedError."""
     origin = text.strip().lower().rstrip("/")
-    if not _ORIGIN.fullmatch(origin):
+    if len(origin) > MAX_ORIGIN or not _ORIGIN.fullmatch(origin):
         raise RefusedError(f"{text} is not a web origin; it looks like https://shop.example or http://localhost:3000")
     return origin
 
@@ -57,6 +62,20 @@ def checked_network(text: str) -> str:
         return str(ip_network(text.strip(), strict=False))
     except ValueError:
         raise RefusedError(f"{text} is not a network; it looks like 203.0.113.7, 10.0.0.0/8 or 2001:db8::/32") from None
+
+
+def checked_origins(origins: Sequence[str]) -> tuple[str, ...]:
+    """Return the origins without repetitions. Raises RefusedError."""
+    if len(origins) > MAX_ORIGINS:
+        raise RefusedError(f"an account has at most {MAX_ORIGINS} web origins")
+    return tuple(dict.fromkeys(checked_origin(origin) for origin in origins))
+
+
+def checked_networks(networks: Sequence[str]) -> tuple[str, ...]:
+    """Return the networks without repetitions. Raises RefusedError."""
+    if len(networks) > MAX_NETWORKS:
+        raise RefusedError(f"a key has at most {MAX_NETWORKS} networks")
+    return tuple(dict.fromkeys(checked_network(network) for network in networks))
 
 
 def _check_name(name: str) -> None:
@@ -100,7 +119,7 @@ class Accounts:
     async def create(self, name: str, now: float, origins: tuple[str, ...] = ()) -> Account:
         """Create an account. Raises RefusedError if the name is taken or has another form."""
         _check_name(name)
-        checked = tuple(dict.fromkeys(checked_origin(origin) for origin in origins))
+        checked = checked_origins(origins)
 
         async def insert(tx: Transaction) -> Account:
             row = await tx.one(
@@ -141,7 +160,7 @@ class Accounts:
 
     async def set_origins(self, account_id: int, origins: tuple[str, ...]) -> Account:
         """Set the web origins, beside the server's own, whose pages may run this account's captures. RefusedError."""
-        checked = tuple(dict.fromkeys(checked_origin(origin) for origin in origins))
+        checked = checked_origins(origins)
 
         async def update(tx: Transaction) -> None:
             sql = "UPDATE accounts SET origins = :checked WHERE id = :account_id"
@@ -205,7 +224,7 @@ class Accounts:
             account_id=account_id,
             created_at=now,
             unsigned_payload=unsigned_payload,
-            addresses=tuple(checked_network(network) for network in addresses),
+            addresses=checked_networks(addresses),
         )
         await self.add_key(key)
         return key
@@ -234,9 +253,8 @@ class Accounts:
             token=new_token(self._entropy),
             expires_at=now + seconds,
             unsigned_payload=unsigned_payload,
-            addresses=tuple(checked_network(network) for network in addresses),
+            addresses=checked_networks(addresses),
         )
-        await self.add_key(key)
 
         async def forget(tx: Transaction) -> None:
             sql = "DELETE FROM keys WHERE account_id = :account_id AND expires_at < :expires_at"
@@ -244,14 +262,18 @@ class Accounts:
                 await changed(tx)
 
         await self._database.write(forget)
+        await self.add_key(key)
         return key
 
     async def add_key(self, key: Key) -> None:
-        """Store a key as it is. Raises RefusedError if its SecretId is taken."""
+        """Store a key as it is. Raises RefusedError if its SecretId is taken, or the account has too many keys."""
         sealer = await self._vault.of(Subject(Kind.ACCOUNT, key.account_id))
         sealed = sealer.seal(f"key:{key.secret_id}", msgspec.msgpack.encode((key.secret_key, key.token)))
 
         async def insert(tx: Transaction) -> None:
+            held = await tx.one("SELECT count(*) FROM keys WHERE account_id = :account", account=key.account_id)
+            if held is not None and held[0] >= MAX_KEYS:
+                raise RefusedError(f"an account has at most {MAX_KEYS} keys: delete those that are not used")
             count = await tx.run(
                 f"INSERT INTO keys ({_KEY_FIELDS})"
                 " VALUES (:secret_id, :account_id, :sealed, :enabled, :created_at, :expires_at, :unsigned_payload,"
@@ -280,7 +302,7 @@ class Accounts:
             " ORDER BY created_at, secret_id",
             account_id=account_id,
         )
-        return [await open_key(self._vault, row) for row in rows if is_trusted_key(self._authenticity, row)]
+        return await open_keys(self._vault, self._authenticity, rows)
 
     async def key(self, account_id: int, secret_id: str) -> Key:
         """Return a key. Raises NotFoundError, also if another account has it; TamperedError."""
@@ -293,7 +315,8 @@ class Accounts:
             raise NotFoundError(f"account {account_id} has no key {secret_id}")
         if not is_trusted_key(self._authenticity, row):
             raise self._authenticity.error("keys", secret_id)
-        return await open_key(self._vault, row)
+        [found] = await open_keys(self._vault, self._authenticity, [row])
+        return found
 
     async def delete_key(self, account_id: int, secret_id: str) -> None:
         """Delete a key. A running server refuses it within a second. Raises NotFoundError."""
@@ -315,7 +338,7 @@ class Accounts:
 
     async def set_addresses(self, account_id: int, secret_id: str, addresses: tuple[str, ...]) -> None:
         """Set the networks from which a key may be used; none: any. Raises NotFoundError, RefusedError."""
-        checked = tuple(dict.fromkeys(checked_network(network) for network in addresses))
+        checked = checked_networks(addresses)
         await self._set_key(account_id, secret_id, "addresses", json.dumps(checked), "addresses set")
 
     async def set_unsigned_payload(self, account_id: int, secret_id: str, allowed: bool) -> None:
@@ -340,11 +363,28 @@ def is_trusted_key(authenticity: Authenticity, row: tuple[Any, ...]) -> bool:
     return authenticity.trusts("keys", (*row[:2], *row[3:]))
 
 
-async def open_key(vault: Vault, row: tuple[Any, ...]) -> Key:
-    """Make a key from a row of the table, with its SecretKey opened."""
+async def open_keys(vault: Vault, authenticity: Authenticity, rows: Sequence[tuple[Any, ...]]) -> list[Key]:
+    """Make keys from rows of `KEY_COLUMNS`, with their SecretKeys opened, without those that were tampered with.
+
+    Others are served in between. The data key of an account is unwrapped once for all its keys.
+    """
+    sealers: dict[int, Sealer] = {}
+    found: list[Key] = []
+    for number, row in enumerate(rows):
+        if number % _AT_ONCE == _AT_ONCE - 1:
+            await asyncio.sleep(0)
+        if not is_trusted_key(authenticity, row):
+            continue
+        account_id = row[1]
+        if account_id not in sealers:
+            sealers[account_id] = await vault.of(Subject(Kind.ACCOUNT, account_id))
+        found.append(_opened(sealers[account_id], row))
+    return found
+
+
+def _opened(sealer: Sealer, row: tuple[Any, ...]) -> Key:
     secret_id, account_id, sealed, enabled, created_at, expires_at, unsigned_payload, addresses = row[:8]
-    opened = (await vault.of(Subject(Kind.ACCOUNT, account_id))).open(f"key:{secret_id}", sealed)
-    secret_key, token = msgspec.msgpack.decode(opened)
+    secret_key, token = msgspec.msgpack.decode(sealer.open(f"key:{secret_id}", sealed))
     return Key(
         secret_id=secret_id,
         secret_key=secret_key,

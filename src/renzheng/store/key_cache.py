@@ -12,7 +12,7 @@ from renzheng.accounts.keys import Account, Key
 from renzheng.accounts.operators import Operator
 from renzheng.accounts.rules import Rule
 from renzheng.base.faults import fault_name
-from renzheng.store.accounts import ACCOUNT_COLUMNS, KEY_COLUMNS, account_of_row, is_trusted_key, open_key
+from renzheng.store.accounts import ACCOUNT_COLUMNS, KEY_COLUMNS, account_of_row, open_keys
 from renzheng.store.authenticity import Authenticity, selected
 from renzheng.store.billing import read_limits, read_standings
 from renzheng.store.changes import BALANCES, TENANTS
@@ -46,8 +46,10 @@ class KeyCache:
         self._failures_allowed = failures
         self._failures = 0
         self._counter = -1
+        self._reading = asyncio.Lock()
         self._keys: dict[str, Key] = {}
         self._accounts: dict[int, Account] = {}
+        self._origins: frozenset[str] = frozenset()
         self._rules: dict[tuple[int, str], Rule] = {}
         self._operators: dict[int, Operator] = {}
         self._standings: dict[int, BillingStatus] = {}
@@ -91,8 +93,8 @@ class KeyCache:
         return account_id in self._buckets
 
     def origins(self) -> frozenset[str]:
-        """Return the allowed origins of all accounts together."""
-        return frozenset(origin for account in self._accounts.values() for origin in account.origins)
+        """Return the allowed origins of all accounts together. Anybody can ask for them with a page's address."""
+        return self._origins
 
     def secret_keys(self) -> dict[str, str]:
         """Return all SecretKeys by SecretId, for explaining a wrong signature. Safe to call from any thread."""
@@ -105,17 +107,18 @@ class KeyCache:
 
     async def refresh(self) -> bool:
         """Read the change counters, and what they stand for if they have moved. True if one had."""
-        sql = "SELECT name, value FROM counters WHERE name IN (:TENANTS, :BALANCES)"
-        counters: dict[str, int] = dict(await self._database.all(sql, TENANTS=TENANTS, BALANCES=BALANCES))
-        tenants, balances = counters.get(TENANTS, -1), counters.get(BALANCES, -1)
-        if tenants == self._counter and balances == self._balances:
-            return False
-        self._standings = await read_standings(self._database, self._authenticity)
-        self._balances = balances
-        if tenants != self._counter:
-            await self._read_tenants()
-            self._counter = tenants
-        return True
+        async with self._reading:  # opening keys serves others in between, and one of them may call this too
+            sql = "SELECT name, value FROM counters WHERE name IN (:TENANTS, :BALANCES)"
+            counters: dict[str, int] = dict(await self._database.all(sql, TENANTS=TENANTS, BALANCES=BALANCES))
+            tenants, balances = counters.get(TENANTS, -1), counters.get(BALANCES, -1)
+            if tenants == self._counter and balances == self._balances:
+                return False
+            self._standings = await read_standings(self._database, self._authenticity)
+            self._balances = balances
+            if tenants != self._counter:
+                await self._read_tenants()
+                self._counter = tenants
+            return True
 
     async def _read_tenants(self) -> None:
         signed = await self._database.all(f"SELECT {selected('accounts')} FROM accounts")
@@ -124,13 +127,10 @@ class KeyCache:
         accounts = [account_of_row(row) for row in rows if row[0] in trusted]
         keys: dict[str, Key] = {}
         scopes = await read_scopes(self._database, self._authenticity)
-        for key_row in await self._database.all(f"SELECT {KEY_COLUMNS} FROM keys"):
-            if not is_trusted_key(self._authenticity, key_row):
-                continue
-            key = await open_key(self._vault, key_row)
-            if key.secret_id in scopes:
-                key = replace(key, services=scopes[key.secret_id])
-            keys[key.secret_id] = self._kept(key)
+        rows_of_keys = await self._database.all(f"SELECT {KEY_COLUMNS} FROM keys")
+        for key in await open_keys(self._vault, self._authenticity, rows_of_keys):
+            known = replace(key, services=scopes[key.secret_id]) if key.secret_id in scopes else key
+            keys[key.secret_id] = self._kept(known)
         self._operators = await read_operators(self._database, self._authenticity)
         for key in await read_operator_keys(self._database, self._vault, self._operators.values()):
             keys[key.secret_id] = self._kept(key)
@@ -141,6 +141,7 @@ class KeyCache:
         self._shared_until = {number: until for number, until in shared.items() if number in trusted}
         self._keys = keys
         self._accounts = {account.id: account for account in accounts}
+        self._origins = frozenset(origin for account in accounts for origin in account.origins)
         self._rules = {
             (rule.account_id, rule.rule_id): rule for rule in await approved_rules(self._database, self._authenticity)
         }

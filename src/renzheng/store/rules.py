@@ -14,6 +14,8 @@ from renzheng.store.records import policy_of, policy_text
 
 _RULE = "id, account_id, name, state, policy, evidence_days, created_at, changed_at, note, mac"
 MAX_NAME, MAX_NOTE = 64, 1000
+MAX_RULES, MAX_VERSIONS = 200, 200
+"""Rules of an account and versions of a rule: each list is read and checked as a whole."""
 
 
 async def approved_rules(database: Database, authenticity: Authenticity) -> list[Rule]:
@@ -60,6 +62,9 @@ class Rules:
         }
 
         async def insert(tx: Transaction) -> Rule:
+            held = await tx.one("SELECT count(*) FROM rules WHERE account_id = :account", account=account_id)
+            if held is not None and held[0] >= MAX_RULES:
+                raise RefusedError(f"an account has at most {MAX_RULES} rules: modify one that is not used")
             row = await tx.one(
                 "INSERT INTO rules (account_id, name, state, policy, evidence_days, created_at, changed_at)"
                 " VALUES (:account_id, :name, :state, :policy, :evidence_days, :created_at, :changed_at)"
@@ -81,7 +86,7 @@ class Rules:
             "INSERT INTO rule_history (rule_id, version, author, name, policy, evidence_days, created_at)"
             " VALUES (:rule_id, (SELECT coalesce(max(version), 0) + 1 FROM rule_history"
             " WHERE rule_id = :rule_id), :actor, :name, :policy, :evidence_days, :now)"
-            " RETURNING id",
+            " RETURNING id, version",
             rule_id=row[0],
             actor=self._audit.actor,
             name=row[2],
@@ -90,6 +95,8 @@ class Rules:
             now=now,
         )
         assert added is not None
+        if added[1] > MAX_VERSIONS:
+            raise RefusedError(f"a rule has at most {MAX_VERSIONS} versions: create another rule")
         await self._authenticity.sign(tx, "rule_history", added[0])
 
     async def modify(self, account_id: int, rule_id: int, name: str, terms: RuleTerms, now: float) -> Rule:

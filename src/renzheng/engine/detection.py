@@ -6,14 +6,16 @@ faces of about ten pixels in that copy are still found.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 
-from .runtimes import Floats, Image, averaged, shrink
+from .conversion import converted, network_of
+from .manifests import PackError
+from .runtimes import Floats, Image, TfliteModel, averaged, shrink
 
 REFINED_SIDE, REFINED_FACE = 256, 110
 """Pixels of the picture in which a face is refined, and of the longer side of the face in it.
@@ -21,6 +23,15 @@ REFINED_SIDE, REFINED_FACE = 256, 110
 About the 250 pixels of the images that the scale was calibrated on. Of 324,290 pairs of strangers of LFW's first fold
 426 pass a score of 60 so, 419 where the whole image is searched at its own size; at 208 pixels it was 552.
 """
+CELLS = (8, 16, 32)
+"""Pixels across of the cells that the network divides a picture into, each of which may find a face."""
+OUTPUTS = ("cls", "obj", "bbox", "kps")
+"""What the network tells of each cell: how sure it is, twice, a box and five points."""
+NO_ROWS = np.zeros((0, 15), np.float32)
+MOST = 100
+"""Faces, the surest ones, of which those that overlap are told apart."""
+SIZES = 8
+"""Sizes of pictures for which the network is kept: a frame's, those around a face, some of photos."""
 RIGHT_EYE, LEFT_EYE, NOSE, RIGHT_MOUTH, LEFT_MOUTH = range(5)
 """Rows of ``Face.points``, named from the person: the right eye is on the image's left side."""
 
@@ -45,11 +56,14 @@ class Face:
 
 
 class Detector:
-    """YuNet, loaded once; not for several threads at a time."""
+    """YuNet, loaded once; not for several threads at a time. Raises PackError where the file cannot be run."""
 
-    def __init__(self, path: Path, *, score: float = 0.7, overlap: float = 0.3) -> None:
-        self._net: Any = cv2.FaceDetectorYN.create(str(path), "", (320, 320), score, overlap, 100)
-        self._size = (320, 320)
+    def __init__(self, path: Path, *, score: float = 0.7, overlap: float = 0.3, threads: int = 1) -> None:
+        self._network = network_of(path)
+        if missing := {f"{name}_{cell}" for name in OUTPUTS for cell in CELLS}.difference(self._network.outputs):
+            raise PackError(f"{path.name}: not a YuNet: it has no output {', '.join(sorted(missing))}")
+        self._models: dict[tuple[int, int], TfliteModel] = {}
+        self._score, self._overlap, self._threads = score, overlap, threads
 
     def __call__(self, image: Image, side: int = 320, *, quick: bool = False) -> list[Face]:
         """Faces in an image, the largest first. ``side``: longer side in pixels of the copy searched; ``quick``:
@@ -59,15 +73,48 @@ class Detector:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         if size != (width, height):
             image = shrink(image, size) if quick else averaged(image, size)
-        if size != self._size:
-            self._net.setInputSize(size)
-            self._size = size
-        _, rows = self._net.detect(image)
-        if rows is None:
-            return []
         back = np.array([width / size[0], height / size[1]] * 7, dtype=np.float32)
-        faces = [_face(row, back) for row in rows if np.isfinite(row).all()]
-        return sorted(faces, key=lambda face: -face.size)
+        return sorted((_face(row, back) for row in self._rows(image)), key=lambda face: -face.size)
+
+    def _rows(self, image: Image) -> Floats:
+        """n x 15: of each face x, y, width, height, five points and score, the surest first."""
+        height, width = image.shape[:2]
+        model = self._model(-(-height // CELLS[-1]) * CELLS[-1], -(-width // CELLS[-1]) * CELLS[-1])
+        found = dict(zip(self._network.outputs, model.look_at(image), strict=True))
+        every: Floats = np.concatenate([self._of_cells(found, cell) for cell in CELLS])
+        rows: Floats = every[np.isfinite(every).all(axis=1)]
+        if len(rows) < 2:
+            return rows
+        # Whole pixels, as OpenCV's class for this network has it.
+        boxes = rows[:, :4].astype(np.int32).tolist()
+        kept = cv2.dnn.NMSBoxes(boxes, rows[:, 14].tolist(), self._score, self._overlap, top_k=MOST)
+        apart: Floats = rows[np.asarray(kept, np.intp)]
+        return apart
+
+    def _of_cells(self, found: Mapping[str, Floats], cell: int) -> Floats:
+        """The faces that the cells of one size, ``cell`` pixels, have found; ``found``: outputs by name.
+
+        A box's middle and the points are told from the cell's corner, the box's sides as logarithms, all in cells.
+        """
+        certain, facelike, boxes, points = (found[f"{name}_{cell}"][0] for name in OUTPUTS)
+        both = (certain * facelike)[..., 0]
+        down, across = np.nonzero(both >= self._score**2)
+        if not len(down):
+            return NO_ROWS
+        corner, box = np.stack([across, down], axis=-1).astype(np.float32), boxes[down, across]
+        sides = np.exp(box[:, 2:])
+        places = points[down, across] + np.tile(corner, 5)
+        rows = np.concatenate([box[:, :2] + corner - sides / 2, sides, places], axis=1) * np.float32(cell)
+        return np.column_stack([rows, np.sqrt(both[down, across])])
+
+    def _model(self, height: int, width: int) -> TfliteModel:
+        """The network for pictures of this size."""
+        size = (height, width)
+        model = self._models.pop(size, None) or TfliteModel(converted(self._network, *size), self._threads)
+        self._models[size] = model
+        if len(self._models) > SIZES:
+            del self._models[next(iter(self._models))]
+        return model
 
     def refine(self, image: Image, centre: tuple[float, float], size: float) -> Face | None:
         """The face around ``centre``, ``size`` pixels long, looked at at the size at which points are best known.

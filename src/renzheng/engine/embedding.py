@@ -8,15 +8,16 @@ different people reach it (see ``Calibration`` in ``packs``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from .conversion import converted, network_of
 from .packs import Calibration, PackError
-from .runtimes import Floats, Image
+from .runtimes import Floats, Image, TfliteModel
 
 SIDE = 112
 TEMPLATE = np.array(
@@ -87,19 +88,21 @@ def _stretch(values: list[float], side: int) -> tuple[int, int]:
 
 
 class Embedder:
-    """An embedding network in OpenCV's dnn module, loaded once; not for several threads at a time.
+    """An embedding network, loaded once; not for several threads at a time. Raises PackError where it cannot be run.
 
-    ``preprocessing`` of the pack: ``colour`` RGB or BGR, ``mean`` (taken off) and ``scale`` (divided by), ``input``:
-    the name of the network's input.
+    ``runtime`` of the pack: ``litert``, or ``opencv`` for its dnn module; ``preprocessing``: ``colour`` RGB or BGR,
+    ``mean`` (taken off) and ``scale`` (divided by), ``input``: the name of the network's input, in OpenCV.
     """
 
-    def __init__(self, path: Path, preprocessing: Mapping[str, Any] | None = None) -> None:
-        self._net: Any = cv2.dnn.readNet(str(path))
-        feed = preprocessing or {}
-        self._order = slice(None, None, 1 if feed.get("colour") == "BGR" else -1)
-        self._mean, self._scale = np.float32(feed.get("mean", 0.0)), np.float32(feed.get("scale", 1.0))
-        # FaceRecognizerSF.feature refuses the quantised file in OpenCV 5; the named input works.
-        self._input = feed.get("input", "data")
+    def __init__(self, path: Path, preprocessing: Mapping[str, Any], runtime: str, threads: int = 1) -> None:
+        self._order = slice(None, None, 1 if preprocessing.get("colour") == "BGR" else -1)
+        self._mean, self._scale = (np.float32(preprocessing.get(*one)) for one in (("mean", 0.0), ("scale", 1.0)))
+        if runtime == "opencv":
+            self._run = _in_opencv(path, preprocessing.get("input", "data"))
+        elif runtime == "litert":
+            self._run = _in_litert(path, threads)
+        else:
+            raise PackError(f"{path.name}: runtime {runtime!r} is not one of opencv, litert")
 
     def __call__(self, image: Image, points: Floats) -> Floats:
         """The embedding of the face whose five points (5 x 2, pixels) are given."""
@@ -107,11 +110,26 @@ class Embedder:
 
     def embed_aligned(self, face: Image) -> Floats:
         """The embedding of an aligned 112 x 112 face."""
-        planes = np.ascontiguousarray(face[:, :, self._order].transpose(2, 0, 1), dtype=np.float32)[None]
-        self._net.setInput((planes - self._mean) / self._scale, self._input)
-        raw = self._net.forward().reshape(-1).astype(np.float32)
+        raw = self._run(((face[:, :, self._order] - self._mean) / self._scale)[None]).reshape(-1)
         unit: Floats = raw / np.float32(max(float(np.linalg.norm(raw)), 1e-9))
         return unit
+
+
+def _in_litert(path: Path, threads: int) -> Callable[[Floats], Floats]:
+    """A tflite file as it is, an ONNX file converted."""
+    model = TfliteModel(path if path.suffix == ".tflite" else converted(network_of(path), SIDE, SIDE), threads)
+    return lambda batch: model(batch)[0]
+
+
+def _in_opencv(path: Path, name: str) -> Callable[[Floats], Floats]:
+    # FaceRecognizerSF.feature refuses SFace's quantised file in OpenCV 5; the named input works.
+    net: Any = cv2.dnn.readNet(str(path))
+
+    def run(batch: Floats) -> Floats:
+        net.setInput(np.ascontiguousarray(batch.transpose(0, 3, 1, 2)), name)
+        return np.asarray(net.forward(), np.float32)
+
+    return run
 
 
 def cosine(first: Floats, second: Floats) -> float:

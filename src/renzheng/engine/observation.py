@@ -42,7 +42,7 @@ class FaceModels:
 
     @cached_property
     def detector(self) -> Detector:
-        return Detector(packs.require("detection"))
+        return Detector(packs.require("detection"), threads=self._threads)
 
     @cached_property
     def mesh_model(self) -> MeshModel:
@@ -54,7 +54,8 @@ class FaceModels:
 
     @cached_property
     def embedder(self) -> Embedder:
-        return Embedder(packs.require("embedding"), packs.pack_for("embedding").preprocessing)
+        pack = packs.pack_for("embedding")
+        return Embedder(packs.require("embedding"), pack.preprocessing, pack.runtime, self._threads)
 
     @cached_property
     def passive(self) -> PassiveNetwork | None:

@@ -1,8 +1,8 @@
-"""The inference runtimes, set up the same way everywhere: a bounded number of threads, no chatter.
+"""The inference runtime, set up the same way everywhere: a bounded number of threads, no chatter.
 
-OpenCV's dnn module runs the two ONNX files and LiteRT the two tflite files; both were chosen by measuring
-(see ``docs/adr/runtimes.md``). The runtimes are imported when a model is loaded, so that importing the engine stays
-cheap.
+LiteRT runs all networks of ours; the two ONNX files become tflite files when they are loaded (``conversion``). It was
+chosen by measuring (see ``docs/adr/runtimes.md``), and is imported when a model is loaded, so that importing the engine
+stays cheap. An operator's ONNX files may run in OpenCV's dnn module.
 """
 
 from __future__ import annotations
@@ -42,13 +42,15 @@ def _native_silence() -> Iterator[None]:
 
 
 class TfliteModel:
-    """One tflite file in LiteRT: one input, several outputs in the file's order."""
+    """One tflite file, or its content, in LiteRT: one input, several outputs in the file's order."""
 
-    def __init__(self, path: Path, threads: int = 1, outputs: int | None = None) -> None:
+    def __init__(self, file: Path | bytes, threads: int = 1, outputs: int | None = None) -> None:
         """``outputs``: only the first so many are computed; None: all."""
         from ai_edge_litert.interpreter import Interpreter
 
-        model = {"model_content": _trimmed(path.read_bytes(), outputs)} if outputs else {"model_path": str(path)}
+        if outputs and isinstance(file, Path):
+            file = _trimmed(file.read_bytes(), outputs)
+        model = {"model_path": str(file)} if isinstance(file, Path) else {"model_content": file}
         with _native_silence():
             self._interpreter: Any = Interpreter(**model, num_threads=threads)
             self._interpreter.allocate_tensors()
@@ -64,6 +66,14 @@ class TfliteModel:
         rgb = cv2.cvtColor(crop, cv2.COLOR_BGRA2RGB if crop.shape[2] == 4 else cv2.COLOR_BGR2RGB)
         # Written where the runtime reads it: no view of that memory may be kept.
         np.multiply(rgb, np.float32(1 / 255), out=self._interpreter.tensor(self._input)()[0])
+        return self._run()
+
+    def look_at(self, image: Image) -> list[Floats]:
+        """Run on a BGR picture 0-255 in the upper left corner of the file's size, black beside it."""
+        fed = self._interpreter.tensor(self._input)()[0]
+        fed[:] = 0
+        fed[: image.shape[0], : image.shape[1]] = image
+        del fed
         return self._run()
 
     def _run(self) -> list[Floats]:

@@ -149,3 +149,9 @@ def test_a_row_is_taken_by_a_matrix_alone(graph: Graph) -> None:
         converted(replace(graph, nodes=(row, Node("Relu", ("row",), ("end",), {})), outputs=("end",)), 32, 32)
     with pytest.raises(PackError, match="a row only"):
         converted(replace(graph, nodes=(row,), outputs=("row",)), 32, 32)
+
+
+def test_an_embedding_that_is_not_converted_is_named_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "ours.onnx").write_bytes(packs.require("detection").read_bytes()[:1000])
+    with pytest.raises(PackError, match=r'ours\.onnx: not an ONNX network.*with runtime = "opencv" it may run'):
+        Embedder(tmp_path / "ours.onnx", {}, "litert")

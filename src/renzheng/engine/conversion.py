@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .manifests import PackError
-from .onnx import Graph, Node, Numbers, OnnxError, read, unfolded
+from .onnx import Graph, Node, Numbers, read, unfolded
 
 VERSION = 3
 """Of the tflite format."""
@@ -25,10 +25,7 @@ ROOM = 1 << 18
 
 def network_of(path: Path) -> Graph:
     """The network of an ONNX file, ready to be converted. Raises PackError."""
-    try:
-        return merged(unfolded(read(path.read_bytes())))
-    except OnnxError as error:
-        raise PackError(f"{path.name}: {error}") from error
+    return merged(unfolded(read(path.read_bytes())))
 
 
 def merged(graph: Graph) -> Graph:

@@ -59,7 +59,10 @@ class Detector:
     """YuNet, loaded once; not for several threads at a time. Raises PackError where the file cannot be run."""
 
     def __init__(self, path: Path, *, score: float = 0.7, overlap: float = 0.3, threads: int = 1) -> None:
-        self._network = network_of(path)
+        try:
+            self._network = network_of(path)
+        except PackError as error:
+            raise PackError(f"{path.name}: {error}") from error
         if missing := {f"{name}_{cell}" for name in OUTPUTS for cell in CELLS}.difference(self._network.outputs):
             raise PackError(f"{path.name}: not a YuNet: it has no output {', '.join(sorted(missing))}")
         self._models: dict[tuple[int, int], TfliteModel] = {}

@@ -117,7 +117,11 @@ class Embedder:
 
 def _in_litert(path: Path, threads: int) -> Callable[[Floats], Floats]:
     """A tflite file as it is, an ONNX file converted."""
-    model = TfliteModel(path if path.suffix == ".tflite" else converted(network_of(path), SIDE, SIDE), threads)
+    try:
+        file = path if path.suffix == ".tflite" else converted(network_of(path), SIDE, SIDE)
+    except PackError as error:
+        raise PackError(f'{path.name}: {error}; with runtime = "opencv" it may run') from error
+    model = TfliteModel(file, threads)
     return lambda batch: model(batch)[0]
 
 

@@ -13,13 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .manifests import PackError
+
 Numbers = NDArray[Any]
 TYPES = {1: np.float32, 2: np.uint8, 3: np.int8, 6: np.int32, 7: np.int64, 9: np.bool_}
 """Element types of tensors that are read."""
-
-
-class OnnxError(Exception):
-    """The file is no ONNX network, or holds what is not read here; the text says what."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class Graph:
 
 
 def read(content: bytes) -> Graph:
-    """The network of an ONNX file. Raises OnnxError."""
+    """The network of an ONNX file. Raises PackError, which says what is not read."""
     try:
         (graph,) = [value for field, value in _fields(memoryview(content)) if field == 7]
         rows = [(field, value) for field, value in _fields(graph)]
@@ -52,7 +50,7 @@ def read(content: bytes) -> Graph:
         inputs, outputs = (tuple(_name(value) for field, value in rows if field == kind) for kind in (11, 12))
         nodes = tuple(_node(value) for field, value in rows if field == 1)
     except (ValueError, IndexError, TypeError, struct.error) as error:
-        raise OnnxError(f"not an ONNX network: {error}") from error
+        raise PackError(f"not an ONNX network: {error}") from error
     used = {name for node in nodes for name in node.inputs} - constants.keys()
     return Graph(nodes, constants, tuple(name for name in inputs if name in used), outputs)
 

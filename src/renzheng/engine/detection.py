@@ -6,7 +6,6 @@ faces of about ten pixels in that copy are still found.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +24,8 @@ About the 250 pixels of the images that the scale was calibrated on. Of 324,290 
 """
 CELLS = (8, 16, 32)
 """Pixels across of the cells that the network divides a picture into, each of which may find a face."""
-OUTPUTS = ("cls", "obj", "bbox", "kps")
-"""What the network tells of each cell: how sure it is, twice, a box and five points."""
-NO_ROWS = np.zeros((0, 15), np.float32)
+OUTPUTS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
+"""What the network tells of each cell, and how many numbers: how sure it is, twice, a box and five points."""
 MOST = 100
 """Faces, the surest ones, of which those that overlap are told apart."""
 SIZES = 8
@@ -65,7 +63,7 @@ class Detector:
             raise PackError(f"{path.name}: {error}") from error
         if missing := {f"{name}_{cell}" for name in OUTPUTS for cell in CELLS}.difference(self._network.outputs):
             raise PackError(f"{path.name}: not a YuNet: it has no output {', '.join(sorted(missing))}")
-        self._models: dict[tuple[int, int], TfliteModel] = {}
+        self._models: dict[tuple[int, int], tuple[TfliteModel, Floats]] = {}
         self._score, self._overlap, self._threads = score, overlap, threads
 
     def __call__(self, image: Image, side: int = 320, *, quick: bool = False) -> list[Face]:
@@ -80,44 +78,45 @@ class Detector:
         return sorted((_face(row, back) for row in self._rows(image)), key=lambda face: -face.size)
 
     def _rows(self, image: Image) -> Floats:
-        """n x 15: of each face x, y, width, height, five points and score, the surest first."""
-        height, width = image.shape[:2]
-        model = self._model(-(-height // CELLS[-1]) * CELLS[-1], -(-width // CELLS[-1]) * CELLS[-1])
+        """n x 15: of each face x, y, width, height, five points and score, the surest first.
+
+        A box's middle and the points are told from the cell's corner, the box's sides as logarithms, all in cells.
+        """
+        model, cells = self._sized(*(-(-side // CELLS[-1]) * CELLS[-1] for side in image.shape[:2]))
         found = dict(zip(self._network.outputs, model.look_at(image), strict=True))
-        every: Floats = np.concatenate([self._of_cells(found, cell) for cell in CELLS])
+        certain, facelike, boxes, points = (
+            np.concatenate([found[f"{name}_{cell}"].reshape(-1, size) for cell in CELLS])
+            for name, size in OUTPUTS.items()
+        )
+        both = (certain * facelike)[:, 0]
+        hits = np.flatnonzero(both >= self._score**2)
+        corner, cell, box = cells[hits, :2], cells[hits, 2:], boxes[hits]
+        sides = np.exp(box[:, 2:])
+        places = [box[:, :2] + corner - sides / 2, sides, points[hits] + np.tile(corner, 5)]
+        every = np.column_stack([np.concatenate(places, axis=1) * cell, np.sqrt(both[hits])])
         rows: Floats = every[np.isfinite(every).all(axis=1)]
         if len(rows) < 2:
             return rows
         # Whole pixels, as OpenCV's class for this network has it.
-        boxes = rows[:, :4].astype(np.int32).tolist()
-        kept = cv2.dnn.NMSBoxes(boxes, rows[:, 14].tolist(), self._score, self._overlap, top_k=MOST)
+        whole = rows[:, :4].astype(np.int32).tolist()
+        kept = cv2.dnn.NMSBoxes(whole, rows[:, 14].tolist(), self._score, self._overlap, top_k=MOST)
         apart: Floats = rows[np.asarray(kept, np.intp)]
         return apart
 
-    def _of_cells(self, found: Mapping[str, Floats], cell: int) -> Floats:
-        """The faces that the cells of one size, ``cell`` pixels, have found; ``found``: outputs by name.
-
-        A box's middle and the points are told from the cell's corner, the box's sides as logarithms, all in cells.
-        """
-        certain, facelike, boxes, points = (found[f"{name}_{cell}"][0] for name in OUTPUTS)
-        both = (certain * facelike)[..., 0]
-        down, across = np.nonzero(both >= self._score**2)
-        if not len(down):
-            return NO_ROWS
-        corner, box = np.stack([across, down], axis=-1).astype(np.float32), boxes[down, across]
-        sides = np.exp(box[:, 2:])
-        places = points[down, across] + np.tile(corner, 5)
-        rows = np.concatenate([box[:, :2] + corner - sides / 2, sides, places], axis=1) * np.float32(cell)
-        return np.column_stack([rows, np.sqrt(both[down, across])])
-
-    def _model(self, height: int, width: int) -> TfliteModel:
-        """The network for pictures of this size."""
+    def _sized(self, height: int, width: int) -> tuple[TfliteModel, Floats]:
+        """The network for pictures of this size, and of each of its cells the column, the row and the size."""
         size = (height, width)
-        model = self._models.pop(size, None) or TfliteModel(converted(self._network, *size), self._threads)
-        self._models[size] = model
+        if size in self._models:
+            self._models[size] = self._models.pop(size)  # the latest
+            return self._models[size]
+        cells = [
+            (column, row, cell) for cell in CELLS for row in range(height // cell) for column in range(width // cell)
+        ]
+        model = TfliteModel(converted(self._network, height, width), self._threads)
+        self._models[size] = model, np.array(cells, np.float32)
         if len(self._models) > SIZES:
             del self._models[next(iter(self._models))]
-        return model
+        return self._models[size]
 
     def refine(self, image: Image, centre: tuple[float, float], size: float) -> Face | None:
         """The face around ``centre``, ``size`` pixels long, looked at at the size at which points are best known.

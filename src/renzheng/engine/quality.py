@@ -63,7 +63,7 @@ def noise_of(luma: Image) -> float:
     answers, half = np.abs(cv2.filter2D(luma, cv2.CV_16S, NOISE_MASK)), luma.size // 2
     # They are whole numbers, so that counting finds the median of an even number, the mean of the two in the middle.
     low, high = np.searchsorted(np.cumsum(np.bincount(answers.ravel())), (half, half + 1)).tolist()
-    return max((low + high) / 2 / (6 * 0.6745), ROUNDING)
+    return max(float(low + high) / 2 / (6 * 0.6745), ROUNDING)
 
 
 def sharpness_of(luma: Image) -> float:

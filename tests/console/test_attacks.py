@@ -109,6 +109,19 @@ async def test_the_cookie_is_for_this_site_and_no_script(house: House) -> None:
     assert {part.strip().lower() for part in line.split(";")[1:]} == {"path=/console", "httponly", "samesite=strict"}
 
 
+class TestBehindTls:
+    @pytest.fixture
+    def given_settings(self) -> dict[str, object]:
+        return {"console_url": "https://console.example"}
+
+    async def test_the_cookie_goes_over_tls_alone_where_people_come_by_it(self, house: House) -> None:
+        await house.person("li.wei")
+        form, own = {"name": "li.wei", "password": PASSWORD}, "https://console.example"
+        reply = await house.browser().post("/console/sign-in", form, origin=own)
+        assert ["secure" in line.lower().split("; ") for line in reply.cookies] == [True]
+        assert (await house.browser().post("/console/sign-in", form)).status == 403, "of another origin"
+
+
 FOREIGN: tuple[dict[str, Any], ...] = (
     {"origin": None},
     {"origin": "https://evil.example"},

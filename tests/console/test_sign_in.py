@@ -141,13 +141,16 @@ async def test_a_factor_is_set_up_with_its_first_code_and_gives_recovery_codes(h
     assert "<svg" in page.body
     now = pyotp.TOTP(secret).at(house.clock())
     form = {"token": page.hidden(), "secret": secret, "code": now, "current": PASSWORD}
-    for wrong, status in (({"code": "12"}, 422), ({"current": "wrong"}, 403)):
+    short = secret[:24]  # that our page never offered
+    weak = {"secret": short, "code": pyotp.TOTP(short).at(house.clock())}
+    for wrong, status in (({"code": "12"}, 422), ({"current": "wrong"}, 403), (weak, 303)):
         assert (await browser.post("/console/me/factor", form | wrong)).status == status
     assert (await house.store.sign_in.credential(1)) == SignInCredential((await kept(house)).password)
     done = await browser.post("/console/me/factor", form)
     assert done.status == 200
     assert done.body.count("<li><code>") == 10
     assert (await kept(house)).totp == secret
+    assert {"second factor set", "recovery codes made"} <= set(await house.verbs())
     # The page that shows the codes is of the session that goes on.
     assert (await browser.post("/console/sign-out", {"token": done.hidden()})).place == "/console/sign-in"
     assert (await browser.sign_in("li.wei")).place.startswith("/console/code")
@@ -170,6 +173,7 @@ async def test_new_codes_and_no_factor_want_the_password(house: House) -> None:
     assert await house.store.sign_in.recovery_codes(1) == 10
     assert (await browser.submit("/console/me", {"current": PASSWORD}, "/console/me/factor/remove")).status == 303
     assert ((await kept(house)).totp, await house.store.sign_in.recovery_codes(1)) == (None, 0)
+    assert "second factor removed" in await house.verbs()
     assert (await browser.get("/console")).status == 200
 
 
@@ -178,7 +182,13 @@ async def test_a_new_password_ends_all_other_sessions(house: House) -> None:
     other = house.browser()
     await other.sign_in("li.wei")
     form = {"current": PASSWORD, "password": OTHER, "again": OTHER}
+    for wrong, status in (
+        ({"current": "wrong"}, 403), ({"password": "short", "again": "short"}, 422), ({"again": "other"}, 422),
+    ):  # fmt: skip
+        assert (await browser.submit("/console/me", form | wrong, "/console/me/password")).status == status, wrong
+    assert (await other.get("/console")).status == 200
     assert (await browser.submit("/console/me", form, "/console/me/password")).place == "/console/me?done=password"
+    assert "password changed" in await house.verbs()
     assert (await browser.get("/console")).status == 200
     assert (await other.get("/console")).status == 303
     assert (await house.browser().sign_in("li.wei", OTHER)).status == 303

@@ -112,6 +112,8 @@ async def test_shared_pairs_open_for_accounts_of_before_until_their_overlap_ends
     assert await keys.sharing() == {own: FOR_EVER}
     await keys.add_first(own, PEM, world.clock())
     await keys.leave_shared(own, world.clock() + 60)
+    [event] = await world.store.audit.newest(1)
+    assert (event.verb, event.subject) == ("moved to own key pairs", f"account {own}")
     await keys.leave_shared(own, world.clock() + 3600)  # said again, it lasts no longer
     await cache.refresh()
     assert [made.pem for made in cache.key_pairs(own, world.clock())] == [PEM, f"{PEM}shared"]  # the new is published
@@ -139,6 +141,8 @@ async def test_retired_pairs_open_nothing_and_no_backup_brings_them_back(world: 
     with pytest.raises(NotFoundError):
         await keys.retire(other.id, older)
     await keys.retire(own, older)
+    [event] = await world.store.audit.newest(1)
+    assert (event.verb, event.subject) == ("key pairs retired", f"generation {older}")
     assert await cache.refresh()
     assert [made.pem for made in cache.key_pairs(own, 300.0)] == [PEM + "2"] == await pems(world)
     assert [(pair.id, pair.retired_at) for pair in await keys.listed(own)] == [(newest, None), (older, world.clock())]

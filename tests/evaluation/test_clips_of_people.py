@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import msgspec
 import numpy as np
 import pytest
@@ -163,6 +164,22 @@ def test_a_video_is_sampled_ten_times_a_second_and_mirrored(tmp_path: Path) -> N
     path.write_bytes(b"no video")
     with pytest.raises(DataError, match=r"a\.mp4 is not a video"):
         sample(path)
+
+
+def test_a_clip_of_a_phone_held_upright_is_sampled_upright(tmp_path: Path) -> None:
+    image = np.zeros((64, 96, 3), np.uint8)
+    image[:, :48] = 200  # the camera lies on its side: its left is what is seen below
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.set_display_rotation(90)
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode(None))
+    upright = simplejpeg.decode_jpeg(sample(path)[0].jpeg, colorspace="BGR")
+    assert upright.shape == (96, 64, 3)
+    assert upright[:40].mean() < 50 < 150 < upright[56:].mean()
 
 
 def test_the_command_says_which_line_is_bad(tmp_path: Path) -> None:

@@ -59,7 +59,8 @@ def sample(path: Path, moment: float = 0.0, mirrored: bool = False) -> list[Shot
                 if at + 1e-6 < due:
                     continue
                 due += PACE * (1 + int((at + 1e-6 - due) / PACE))
-                shots.append(Shot(at, _jpeg(frame.to_ndarray(format="bgr24"), mirrored)))
+                image = np.rot90(frame.to_ndarray(format="bgr24"), frame.rotation // 90)  # a phone's clip may lie
+                shots.append(Shot(at, _jpeg(image, mirrored)))
     except (OSError, av.FFmpegError, IndexError) as error:
         raise DataError(f"{path.name} is not a video that can be read: {error}") from error
     if not shots:
@@ -70,7 +71,7 @@ def sample(path: Path, moment: float = 0.0, mirrored: bool = False) -> list[Shot
 def _jpeg(image: np.ndarray, mirrored: bool) -> bytes:
     scale = SIDE / max(image.shape[:2])
     if scale < 1:
-        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        image = cv2.resize(np.ascontiguousarray(image), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     if mirrored:
         image = image[:, ::-1]
     encoded = simplejpeg.encode_jpeg(np.ascontiguousarray(image), quality=QUALITY, colorspace="BGR")

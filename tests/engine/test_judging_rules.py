@@ -99,6 +99,7 @@ NONE = Glance(640, 480)
 TWO = replace(NEUTRAL, faces=2)
 CUT = replace(NEUTRAL, box=(500, 120, 200, 240))
 SMALL = replace(NEUTRAL, box=(220, 120, 60, 60))
+LOW = replace(NEUTRAL, width=360, height=203, box=(130, 40, 90, 110))  # a wide picture on a slow line
 
 
 @pytest.mark.parametrize(
@@ -114,6 +115,7 @@ SMALL = replace(NEUTRAL, box=(220, 120, 60, 60))
         (TWO, 4, 0, "several_faces"),
         (SMALL, 20, 0, "usable"),
         (SMALL, 21, 0, "too_few_pixels"),
+        (LOW, 40, 0, "usable"),  # the face counts, not the picture around it
     ],
 )
 def test_frames_are_fit_up_to_a_share_of_unfit_ones(others: Glance, of: int, undecodable: int, status: str) -> None:

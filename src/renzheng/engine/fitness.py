@@ -26,8 +26,7 @@ def count_frames(seen: Sequence[FrameMeasurement], total: int, undecodable: int,
 
 
 def _is_small(glance: Glance, limits: JudgingLimits) -> bool:
-    low = min(glance.width, glance.height) < limits.frame_side
-    return low or (glance.box is not None and min(glance.box[2:]) < limits.face_pixels)
+    return glance.box is not None and min(glance.box[2:]) < limits.face_pixels
 
 
 def status_of(counts: FrameCounts, limits: JudgingLimits) -> str:

@@ -193,7 +193,6 @@ class JudgingLimits:
     apart: float = 0.3
     minimum_frames: int = 8
     """Frames with one whole face below which nothing can be judged."""
-    frame_side: int = 240
     face_pixels: float = 70.0
     several_share: float = 0.15
     cut_share: float = 0.30

@@ -128,6 +128,13 @@ def sockets(target: Target) -> None:
             line.sendall(b"\x81\xfe" + len(message).to_bytes(2, "big") + mask + message)
             line.sendall((b"\x89\x80" + mask) * 5000)
             line.recv(4096)
+    for kind in (b"\x81\x80", b"\x82\x80"):
+        line = target.line()
+        line.sendall(head(lines + key, "/capture/v1", "GET"))
+        line.recv(4096)
+        with contextlib.suppress(OSError):
+            line.sendall((kind + mask) * 160_000)
+            line.recv(4096)
 
 
 @attack("pages with heads of 60 KB: cookies, languages, paths and queries")

@@ -125,30 +125,42 @@ def test_a_head_that_opens_no_websocket_ends_the_connection(server: uvicorn.Serv
     assert received.startswith(status)
 
 
-@pytest.mark.parametrize("opcode", [PING, PONG])
-def test_a_flood_of_pings_or_pongs_ends_the_connection(server: uvicorn.Server, opcode: int) -> None:
+@pytest.mark.parametrize("opcode", [PING, PONG, TEXT, BINARY])
+def test_a_flood_of_small_frames_ends_the_connection(server: uvicorn.Server, opcode: int) -> None:
     """2.5 million of them, 15 MB, kept the one thread of the server busy for seven seconds."""
     with Peer(server) as peer:
         peer.send(opcode, times=2 * FRAMES_A_SECOND + 1)
         assert peer.close_code() == 4429
 
 
-def test_of_a_packet_full_of_pings_few_are_parsed(server: uvicorn.Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forty thousand in one packet took a third of a second of the one thread."""
+@pytest.mark.parametrize(
+    ("opcode", "handler"), [(PING, "handle_ping"), (TEXT, "handle_text"), (BINARY, "handle_bytes")]
+)
+def test_of_a_packet_full_of_small_frames_few_are_parsed(
+    server: uvicorn.Server, monkeypatch: pytest.MonkeyPatch, opcode: int, handler: str
+) -> None:
+    """Forty thousand in one packet took a third of a second of the one thread, and of messages a whole one."""
     seen: list[int] = []
-    usual = DeviceProtocol.handle_ping
+    usual = getattr(DeviceProtocol, handler)
 
-    def counting(protocol: DeviceProtocol) -> None:
+    def counting(protocol: DeviceProtocol, *event: Any) -> None:
         seen.append(1)
-        usual(protocol)
+        usual(protocol, *event)
 
-    monkeypatch.setattr(DeviceProtocol, "handle_ping", counting)
+    monkeypatch.setattr(DeviceProtocol, handler, counting)
     with Peer(server) as peer:
         with contextlib.suppress(OSError):
-            peer.send(9, times=40_000)
+            peer.send(opcode, times=40_000)
         with contextlib.suppress(OSError):
             peer.close_code()
     assert FRAMES_A_SECOND < len(seen) < 3000
+
+
+def test_messages_of_a_camera_s_size_are_no_flood(server: uvicorn.Server) -> None:
+    """What was sent while the line or the server stood still comes all at once."""
+    with Peer(server) as peer:
+        peer.send(BINARY, bytes(300), times=3 * FRAMES_A_SECOND)
+        assert [peer.next() for _ in range(3 * FRAMES_A_SECOND)] == [(TEXT, b"300")] * 3 * FRAMES_A_SECOND
 
 
 def test_a_message_in_endless_empty_parts_ends_the_connection(server: uvicorn.Server) -> None:

@@ -1,7 +1,7 @@
 """uvicorn's WebSocket, with limits below the level of messages.
 
-The capture channel limits messages. Pings, continuations and connections that are not read reach no application, so
-they are limited here.
+The capture channel limits messages once it has them. Pings, continuations, a packet full of small messages and
+connections that are not read cost time before that, so they are limited here.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from websockets.frames import Frame
 
 FLOOD = 4429  # as in `docs/capture-protocol.md`
 FRAMES_A_SECOND = 100
-"""Most pings, pongs and small continuations per second: each costs microseconds, however small it is."""
+"""Most pings, pongs, small messages and small continuations per second: each costs microseconds, however small it is. A
+device sends a few small messages per second; frames of its camera are larger."""
 SLICE = 4 * 1024  # bytes that are parsed before frames are counted: at most 700 of the smallest frames
-SMALL = 256  # bytes of a continuation up to which it counts; larger ones are bounded by the size of a message
+END_SECONDS = 1.0  # from the end of a flood to the end of its connection
+SMALL = 256  # bytes up to which a message or a continuation counts; a packet holds few larger ones
 
 
 class DeviceProtocol(WebSocketsSansIOProtocol):
-    """Ends floods of frames that are not messages, and soon drops a peer that does not read after the end."""
+    """Ends floods of small frames, and soon drops a peer that does not read after the end."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -56,6 +58,14 @@ class DeviceProtocol(WebSocketsSansIOProtocol):
         if not self._is_flood():
             super().handle_pong(event)
 
+    def handle_text(self, event: Frame) -> None:
+        if len(event.data) > SMALL or not self._is_flood():
+            super().handle_text(event)
+
+    def handle_bytes(self, event: Frame) -> None:
+        if len(event.data) > SMALL or not self._is_flood():
+            super().handle_bytes(event)
+
     def handle_cont(self, event: Frame) -> None:
         if event.fin or len(event.data) > SMALL or not self._is_flood():
             super().handle_cont(event)
@@ -67,11 +77,20 @@ class DeviceProtocol(WebSocketsSansIOProtocol):
             self._second, self._frames = second, 0
         self._frames += 1
         if self._frames > FRAMES_A_SECOND and not self.close_sent:
-            self.conn.fail(FLOOD, "too many frames a second")
-            self.handle_parser_exception()
+            self._end()
         if self._frames > 10 * FRAMES_A_SECOND:  # also after the peer was told of the end
             self.transport.abort()
         return self.close_sent
+
+    def _end(self) -> None:
+        """Tell the peer and the application, and drop what still comes: a connection that is closed at once would be
+        reset, and the peer would not learn why."""
+        reason = "too many frames a second"
+        self.conn.fail(FLOOD, reason)
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": FLOOD, "reason": reason})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.close_timer = self.loop.call_later(END_SECONDS, self.transport.close)
 
     async def run_asgi(self) -> None:
         """End the connection a while after the application, whether or not the last messages were read."""

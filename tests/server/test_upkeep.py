@@ -6,11 +6,15 @@ import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from starlette.applications import Starlette
 
+from renzheng.accounts.operators import Role
+from renzheng.operations import people
 from renzheng.server import lifespan, upkeep
+from renzheng.server.app import App
 from renzheng.server.gauges import metrics_page
 from renzheng.server.key_pairs import CurrentKeyPairs
 from renzheng.server.lifespan import prepare_key_pairs
@@ -19,10 +23,13 @@ from renzheng.server.readiness import store_trouble
 from renzheng.server.upkeep import Upkeep
 from renzheng.settings import load_settings
 from renzheng.store.engine import AwayError
+from renzheng.store.imports import TAKES_PARTS, ImportState
 from renzheng.store.nodes import JUDGE, Report
 from renzheng.store.sqlite import SqliteTransaction, connect
 from renzheng.store.sweeper import Swept
+from renzheng.verification.policy import Policy
 from renzheng.verification.records import NoRoomError
+from renzheng.verification.session import CompareLib, Details, StepRecord
 from tests.support.stores import sqlite_of
 
 
@@ -54,6 +61,63 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Said:
     for module in (lifespan, upkeep):
         monkeypatch.setattr(module, "log", lines)
     return lines
+
+
+class Clock:
+    now = time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> App:
+    """All rooms together, not started, with a clock of their own."""
+    folders = {"data_dir": tmp_path / "data", "keys_dir": tmp_path / "keys"}
+    return App(load_settings(**folders, encryption_rsa_bits=1024, judge_here=False), Clock())
+
+
+async def test_a_sweep_forgets_what_is_over_in_every_room(whole: App) -> None:
+    store, clock = whole.parts.store, cast(Clock, whole.parts.clock)
+    await store.start(serving=False)
+    account = await store.accounts.create("shop", clock())
+    operator, _ = await people.add(store, "li.wei", Role.OWNER, clock())
+    secret = await store.sign_in.begin(operator.id, "whole", "a browser", clock())
+    begun = await store.imports.create(account.id, False)
+    store.calls.note(1, clock(), "GetFaceIdResult", "AKIDshop", "a request")
+    await store.calls.flush(clock())
+    await whole._lifespan._upkeep._sweep()
+    assert await store.sign_in.session(secret) is not None
+    assert (await store.imports.get(account.id, begun.id)).state is ImportState.OPEN
+    assert len(await store.calls.of_session(1)) == 1
+    clock.now += 30 * 86400
+    await whole._lifespan._upkeep._sweep()
+    assert await store.sign_in.session(secret) is None
+    assert (await store.imports.get(account.id, begun.id)).state is ImportState.CANCELLED
+    assert await store.calls.of_session(1) == []
+    await store.stop()
+
+
+async def test_a_start_takes_up_what_the_last_end_cut_off(whole: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing() -> None:
+        pass
+
+    for name in ("start", "stop"):
+        monkeypatch.setattr(whole.parts.engine, name, nothing)  # whose processes take long
+    store, now = whole.parts.store, whole.parts.clock()
+    account = await store.accounts.create("shop", now)
+    begun = await store.imports.create(account.id, False)
+    await store.imports.move(account.id, begun.id, TAKES_PARTS, ImportState.COMMITTING)
+    sessions = store.sessions
+    number = await sessions.create(account.id, "TOKEN", Details(CompareLib.BUSINESS), None, Policy(), now, 600)
+    assert await sessions.claim_device(number, "device", now, 10, None)
+    assert await sessions.begin_attempt(number, 0, ("blink",), now) == 1
+    assert await sessions.reveal(number, 1, StepRecord(1, "blink", b"n" * 16, now, now + 6), True, None)
+    async with whole._lifespan(Starlette()):
+        assert (await store.imports.get(account.id, begun.id)).state is ImportState.FAILED
+        attempt = await sessions.attempt(number, 1)
+        assert attempt is not None
+        assert attempt.is_server_fault
 
 
 async def test_every_account_has_pairs_at_the_start_and_who_shares_them_is_told(house: ServerParts, said: Said) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from renzheng.accounts.operators import Role
-from renzheng.management.desk import REVIEWERS
+from renzheng.management.desk import REVIEWERS, person_of
 from tests.gateway.signing import signed_json
 from tests.gateway.support import call
 from tests.management.conftest import PRODUCT, House
@@ -81,6 +81,7 @@ async def test_who_is_disabled_calls_nothing_any_more(house: House) -> None:
     number = {one["Role"]: one["Id"] for one in people}
     await house.do("ModifyOperator", {"OperatorId": number["auditor"], "Disabled": True})
     assert await house.code("DescribeEvents", by="auditor") == "AuthFailure.SecretIdNotFound"
+    assert person_of(house.store, house.keys["auditor"]) is None, "whatever key somebody still holds"
     await house.do("ModifyOperator", {"OperatorId": number["auditor"], "Disabled": False})
     await house.do("DescribeEvents", by="auditor")
     assert await house.code("ModifyOperator", {"OperatorId": number["owner"], "Disabled": True}) == "OperationDenied"

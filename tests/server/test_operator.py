@@ -19,6 +19,7 @@ from renzheng.accounts.operators import Role
 from renzheng.gateway.pipeline import Gateway
 from renzheng.management.product import SERVICE, VERSION
 from renzheng.operations import people
+from renzheng.server.app import App
 from renzheng.server.operator import operator_app
 from renzheng.server.parts import ServerParts
 from renzheng.server.readiness import Readiness, unwritable
@@ -76,6 +77,15 @@ async def test_the_management_service_is_public_where_that_is_set_and_knows_role
         assert denied == ("UnauthorizedOperation.RoleDenied" if is_there else "AuthFailure.InvalidAuthorization")
     assert await parts.store.accounts.all() == []
     await parts.store.stop()
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+async def test_the_console_is_the_operators_alone_and_can_be_turned_off(tmp_path: Path, is_on: bool) -> None:
+    app = App(load_settings(data_dir=tmp_path / "data", keys_dir=tmp_path / "keys", console=is_on))
+    for path in ("/console/sign-in", "/console/static/console.css"):
+        assert (await get(app.operator, path))[0] == (200 if is_on else 404), path
+        assert (await get(app, path))[0] == 404, path
+    assert (await get(app.operator, "/console/sign-in", host="evil.example"))[0] == 421
 
 
 def test_a_stranger_who_reaches_it_is_bounded_as_on_the_public_one(server: Server) -> None:

@@ -18,7 +18,13 @@ from renzheng.gateway.contract import GatewaySettings
 from renzheng.server.console_parts import console_settings
 from renzheng.server.judging import day_of, make_judge
 from renzheng.server.parts import ServerParts
-from renzheng.server.room_settings import channel_settings, engine_limits, gateway_settings, open_server_store
+from renzheng.server.room_settings import (
+    capacity_limits,
+    channel_settings,
+    engine_limits,
+    gateway_settings,
+    open_server_store,
+)
 from renzheng.server.services import Services
 from renzheng.settings import Settings, load_settings
 
@@ -104,6 +110,14 @@ def load_store() -> Any:
         sessions = identities = None
 
     return Parts
+
+
+def test_the_capacity_is_bounded_as_set() -> None:
+    for name in sorted({one.name for one in fields(CapacityLimits)} - {"judge_processes"}):
+        assert getattr(capacity_limits(load_settings()), name) == getattr(load_settings(), name)
+        assert getattr(capacity_limits(load_settings(**{name: changed(name)})), name) == changed(name)
+    for here, processes in ((True, 3), (False, 0)):
+        assert capacity_limits(load_settings(judge_here=here, judge_processes=3)).judge_processes == processes
 
 
 async def test_the_store_keeps_and_leaves_free_what_is_set(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ def test_listed_hosts_are_allowed(host: str) -> None:
     "host",
     [
         *("example.com", "s3.example.com.evil.net", "evils3.example.com", "myqcloud.com", "xmyqcloud.com"),
+        *("faces.myqcloud.com.evil.net", "evil.net?.myqcloud.com.evil.net", "s3.example.com.myqcloud.com.evil.net"),
         *("127.0.0.1", "11.0.0.1", "::1", "169.254.169.254", "2130706433", "localhost", ""),
     ],
 )

@@ -131,6 +131,13 @@ async def test_a_delivery_again_is_refused_where_it_could_not_be_erased_later(ho
     assert "no bucket" in (await house.call("DeliverVerification", given)).response["Error"]["Message"]
     plain = await judged(house.store, house.account.id, house.clock(), "PLAIN")
     assert await house.code("DeliverVerification", {"VerificationId": str(plain)}) == "ResourceNotFound"
+    await house.store.buckets.authorise(house.account.id, BUCKET, KEY, house.clock())
+    assert await house.store.sweeper._erase_evidence([number]) == 1
+    assert "no longer kept" in (await house.call("DeliverVerification", given)).response["Error"]["Message"]
+    await house.do("EraseVerification", given)
+    found = await house.store.deliveries.get(house.account.id, number)
+    assert found is not None
+    assert found.state is DeliveryState.ERASING
 
 
 async def test_a_verdict_is_judged_again_and_nothing_is_changed(house: House) -> None:

@@ -26,7 +26,14 @@ from renzheng.gateway import forms
 from renzheng.gateway.causes import CAUSES, NONE_OF_THESE, VALID
 from renzheng.gateway.contract import GatewaySettings
 from renzheng.gateway.explain import explain as explain_request
-from renzheng.gateway.explanation import CapturedRequest, Explanation
+from renzheng.gateway.explanation import (
+    CapturedRequest,
+    Explanation,
+    mask_id,
+    masked_detail,
+    masked_header,
+    masked_value,
+)
 from renzheng.gateway.failures import FILE_NAME, RecentRefusals, read_failures
 from tests.gateway.signing import BUSINESS, tc3_headers
 from tests.gateway.support import GOLDEN, NOW, SECRET_ID, SECRET_KEY, build, call, load, vectors
@@ -469,6 +476,24 @@ def test_what_is_no_signed_request_is_said_to_be_none(captured: CapturedRequest,
     assert isinstance(found, Explanation)
     assert found.cause == cause
     assert found.sentence()
+
+
+def test_masks_leave_the_ends_of_an_id_and_nothing_of_what_may_be_a_persons() -> None:
+    assert mask_id("AKID" + "x" * 28 + "1234") == "AKID…1234"
+    assert (mask_id("x" * 12), mask_id("")) == ("…", "…")
+    assert masked_header(b"host", b"api.example:8400") == b"api.example:8400"
+    for name, value in (
+        (b"host", b"11204416541220243x.example"), (b"host", "韦小宝.example".encode()), (b"host", b"h" * 256),
+        (b"content-type", b"application/json; id=1234567"), (b"x-name", b"wei"),
+    ):  # fmt: skip
+        assert value not in masked_header(name, value), name
+    assert masked_detail("a detail 123456") == "a detail 123456"
+    for detail in ("1234567", "x" * 256):
+        assert detail not in masked_detail(detail)
+    assert masked_value("Action", "GetFaceIdToken") == "GetFaceIdToken"
+    assert masked_value("SecretId", SECRET_ID) == mask_id(SECRET_ID)
+    for hidden in ("Name", "IdCard", "Signature", "Token"):
+        assert "wei" not in masked_value(hidden, "wei")
 
 
 async def test_a_running_server_keeps_masked_explanations_and_never_tells_the_caller(tmp_path: Path) -> None:

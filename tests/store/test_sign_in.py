@@ -54,6 +54,7 @@ async def test_no_secret_is_in_the_records(world: World) -> None:
     assert await sign_in.credential(owner.id) == SignInCredential("$argon2id$MARKED", "MARKEDTOTP")
     kept = b"".join(path.read_bytes() for path in (world.root / "data").iterdir() if path.is_file())
     assert b"wang.fang" in kept
+    assert {len(secret.partition(".")[2]) for secret in secrets} == {43}, "256 bits in Base64"
     for secret in ("MARKED", *secrets, *(secret.partition(".")[2] for secret in secrets)):
         assert secret.encode() not in kept
 

@@ -176,3 +176,7 @@ def test_colours_are_colours_of_a_screen_and_far_from_each_other() -> None:
         assert all(0 <= part <= 255 for part in colour)
     for one, other in itertools.combinations(challenge.COLOURS.values(), 2):
         assert max(abs(left - right) for left, right in zip(one, other, strict=True)) >= 100
+
+
+def test_a_nonce_is_sixteen_bytes_as_they_were_drawn() -> None:
+    assert challenge.nonce(random.Random(1).randbytes) == random.Random(1).randbytes(16)

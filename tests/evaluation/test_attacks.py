@@ -194,6 +194,13 @@ def test_a_face_that_looks_aside_at_rest_takes_no_part(folders: list[Path], engi
     assert people.unfit["the face looks aside even at rest"] == 1
 
 
+def test_a_head_that_hides_another_face_at_rest_takes_no_part(folders: list[Path], engine: FaceModels) -> None:
+    photos = [folders[1] / "Ricardo_Lagos_0027.jpg", *find_photos(folders)]
+    people = choose_people(photos, 2, engine, lambda *_: None)
+    assert str(photos[0]) not in [one.photo for one in people.taking]
+    assert people.unfit["another face is in the picture"] == 1
+
+
 def test_a_run_that_broke_off_goes_on_and_names_nobody(folders: list[Path], engine: FaceModels, tmp_path: Path) -> None:
     plan = SuitePlan(people=2, heads=1, only=("old_nonce", "wrong_actions"), length=2)
 

@@ -11,6 +11,7 @@ import multiprocessing
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -25,11 +26,12 @@ from renzheng.engine.judging import measure
 from renzheng.engine.limits import JudgingLimits
 from renzheng.engine.measurement import Frame
 from renzheng.engine.observation import FaceModels
+from renzheng.engine.quality import second_face
 from renzheng.engine.runtimes import Floats, Image
 from renzheng.evaluation.attacks import ATTACKS, Attack, Stage, answered, mixed_challenge, present
 from renzheng.evaluation.measures import causes, measures_of
 from renzheng.evaluation.pairs import DataError
-from renzheng.evaluation.portrait import UnfitPhotoError, models
+from renzheng.evaluation.portrait import VIEWS, Fitness, UnfitPhotoError, models
 from renzheng.evaluation.presentations import (
     FRAMES,
     REPLICATES,
@@ -41,7 +43,7 @@ from renzheng.evaluation.presentations import (
     summarise,
     transcript_holds,
 )
-from renzheng.evaluation.puppet import Puppet
+from renzheng.evaluation.puppet import Puppet, PuppetPose
 from renzheng.evaluation.rates import CONFIDENCE, Rate, rate
 from renzheng.evaluation.results import InSuite, Presentations, Run, Suite
 from renzheng.evaluation.sequences import FORMAT, Recorded, SequenceTranscript, write_sequence
@@ -50,6 +52,11 @@ from renzheng.evaluation.thresholds import HEADS, confirm
 HALVES = CHOOSE, REPORT = "choose", "report"
 SIZE, FACE_SHARE = (640, 480), 0.36
 STRANGERS = 0.35  # cosine from which two photos may show one person; the second one is then left out
+MOVED = (
+    *(PuppetPose(yaw=degrees) for degrees in (-35.0, -20.0, 20.0, 35.0)),
+    *(PuppetPose(roll=degrees) for degrees in (-20.0, -10.0, 10.0, 20.0)),
+)
+"""How a head moves in a challenge, as far as it may bring another face to light."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -179,8 +186,19 @@ def _fit(photo: Image, known: Sequence[Floats], engine: FaceModels) -> Floats:
         raise UnfitPhotoError("no face was found in the photo")
     if any(cosine(face, other) >= STRANGERS for other in known):
         raise UnfitPhotoError("somebody who takes part already")
-    Puppet(photo, size=SIZE, face_share=FACE_SHARE, engine=engine)
+    if _uncovers_another(Puppet(photo, size=SIZE, face_share=FACE_SHARE, engine=engine), engine):
+        raise UnfitPhotoError("another face is in the picture")
     return face
+
+
+def _uncovers_another(puppet: Puppet, engine: FaceModels) -> bool:
+    """Whether the head, turned or tilted, gives sight of another face, which it hides at rest."""
+    return any(
+        second_face(engine.detector(puppet.render(replace(pose, scale=scale)), side), Fitness().second_face)
+        for pose in MOVED
+        for scale in VIEWS
+        for side in (engine.limits.frame_side, engine.limits.frame_side_fine)
+    )
 
 
 # -- the run -----------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ async def plans(house: House, monkeypatch: pytest.MonkeyPatch, ask: Any) -> list
     """How SQLite carries out what `ask` reads."""
     database = house.store.database
     found: list[str] = []
-    real = {name: getattr(database, name) for name in ("one", "all")}
+    real = {name: getattr(database, name) for name in ("one", "all", "survey")}
 
     def watched(name: str) -> Any:
         async def read(sql: str, **values: Any) -> Any:
@@ -57,6 +57,28 @@ async def test_verifications_are_listed_along_an_index(
     assert not any(step.startswith("SCAN") for step in listed), listed
     # What is asked for without a condition is counted over the smallest index, and over nothing else.
     assert all(step.startswith("SEARCH") or "USING COVERING INDEX" in step for step in counted) or wanted.id_hash
+
+
+async def test_what_may_go_over_many_rows_is_read_beside_the_event_loop(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A count of 200,000 verifications takes a tenth of a second, and whoever may list them may ask again and again."""
+    store = house.store
+
+    async def on_the_loop(*_: Any, **__: Any) -> Any:
+        raise AssertionError("on the event loop")
+
+    for name in ("one", "all"):
+        monkeypatch.setattr(store.database, name, on_the_loop)
+    assert await store.search.count_sessions(Wanted(account_id=1, state="failed")) == 0
+    assert await store.search.sessions(Wanted(account_id=1, result="0"), 20, 10_000) == []
+    assert await store.search.usage(0, NOW, 8, 1) == []
+    assert await store.search.count_people(1) == 0
+    assert await store.search.count_events("nobody") == 0
+    assert await store.search.events(5, subject="nobody") == []
+    assert await store.statistics.verdicts(0, 3600, 8, 1) == []
+    assert await store.statistics.states(0, 1) == {}
+    assert await store.ledger.billed(1) == 0
 
 
 async def test_no_other_list_of_the_service_sorts_or_scans_what_may_be_long(

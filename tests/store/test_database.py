@@ -13,7 +13,7 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from renzheng.store import schema
+from renzheng.store import schema, surveys
 from renzheng.store.engine import AwayError, DatabaseBusyError, StoppedError, StoreError, Transaction
 from renzheng.store.locks import file_lock
 from renzheng.store.migrations import HEAD
@@ -223,6 +223,46 @@ async def test_a_write_whose_caller_has_left_is_not_carried_out(world: World) ->
     await asyncio.gather(left, return_exceptions=True)
     await database.write(lambda tx: tx.one("SELECT 1"))
     assert world.count("SELECT count(*) FROM meta WHERE name = 'left'") == 0
+
+
+COUNT = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT :most) SELECT count(*) FROM n"
+
+
+async def test_others_are_served_while_a_survey_goes_over_many_rows(world: World) -> None:
+    asked = asyncio.create_task(world.store.database.survey(COUNT, most=2_000_000))
+    await asyncio.sleep(0)
+    assert not asked.done()  # as one that is read on the loop is
+    assert await world.store.database.one("SELECT 1") == (1,)
+    assert not asked.done()
+    assert await asked == [(2_000_000,)]
+
+
+async def test_a_survey_sees_what_was_answered_and_changes_nothing(world: World) -> None:
+    await world.store.database.write(functools.partial(add, name="seen"))
+    assert await world.store.database.survey("SELECT value FROM meta WHERE name = :name", name="seen") == [("",)]
+    with pytest.raises(AwayError, match="READONLY"):
+        await world.store.database.survey("DELETE FROM meta")
+
+
+async def test_a_survey_that_takes_too_long_ends_in_a_sentence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert surveys.MAX_SECONDS <= 5
+    monkeypatch.setattr(surveys, "MAX_SECONDS", 0.0)
+    with pytest.raises(AwayError, match="takes more than 0 s"):
+        await world.store.database.survey(COUNT, most=1 << 60)
+    monkeypatch.setattr(surveys, "MAX_SECONDS", 5.0)
+    assert await world.store.database.survey(COUNT, most=10) == [(10,)]
+
+
+async def test_a_survey_under_way_holds_up_no_stop(open_world: OpenWorld) -> None:
+    world = await open_world()
+    asked = asyncio.create_task(world.store.database.survey(COUNT, most=1 << 60))
+    for _ in range(1000):
+        if sqlite_of(world.store)._surveys._until:  # it has begun
+            break
+        await asyncio.sleep(0.01)
+    await world.store.stop()
+    with pytest.raises(AwayError):
+        await asked
 
 
 def test_a_lock_file_is_held_by_one_at_a_time(tmp_path: Path) -> None:

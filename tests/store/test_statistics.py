@@ -52,7 +52,7 @@ async def test_what_is_counted_is_found_by_an_index(world: World) -> None:
     asked: list[str] = []
 
     class Explaining:
-        async def all(self, sql: str, /, **values: object) -> list[tuple[object, ...]]:
+        async def survey(self, sql: str, /, **values: object) -> list[tuple[object, ...]]:
             plan = await world.store.database.all(f"EXPLAIN QUERY PLAN {sql}", **values)
             asked.append(str(plan[0][3]))
             return []

@@ -85,6 +85,11 @@ class Database(Protocol):
 
     async def all(self, sql: str, /, **values: Any) -> list[Row]: ...
 
+    async def survey(self, sql: str, /, **values: Any) -> list[Row]:
+        """Like `all`, for a statement that may read many rows: others are served meanwhile. Raises AwayError if it
+        takes too long."""
+        ...
+
     async def write(self, job: Job[T], *, keys: bool = False, savepoint: bool = True) -> T:
         """Run `job` in the next transaction. Returns its result once that is durable.
 

@@ -62,11 +62,11 @@ class Ledger:
 
     async def billed(self, account_id: int, since: float = 0, until: float = float("inf")) -> int:
         """Return how many verifications an account has to pay for."""
-        row = await self._database.one(
+        rows = await self._database.survey(
             "SELECT count(*) FROM ledger WHERE account_id = :account_id AND billed = 1 AND at >= :since"
             " AND at < :until",
             account_id=account_id,
             since=since,
             until=until,
         )
-        return int(row[0]) if row else 0
+        return int(rows[0][0])

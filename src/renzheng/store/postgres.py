@@ -178,6 +178,9 @@ class PostgresDatabase:
                     self._pool = pool
         return self._pool
 
+    async def survey(self, sql: str, /, **values: Any) -> list[Row]:
+        return await self.all(sql, **values)
+
     async def _configure(self, connection: AsyncConnection[Row]) -> None:
         for statement in session_bounds(self._settings):
             await connection.execute(statement)

@@ -76,7 +76,7 @@ class Search:
         if before is not None:
             condition, values = f"{condition} AND s.id < :before", {**values, "before": before}
         order = "s.id" if wanted.result is None else "v.session_id"  # the order of the index that is used
-        rows = await self._database.all(
+        rows = await self._database.survey(
             "SELECT s.id, s.account_id, s.created_at, s.state, s.attempt, s.ending, v.result, v.billed"
             f" FROM {tables} WHERE {condition} ORDER BY {order} DESC LIMIT :limit OFFSET :offset",
             **values,
@@ -87,14 +87,14 @@ class Search:
 
     async def count_sessions(self, wanted: Wanted) -> int:
         tables, condition, values = wanted.asked()
-        row = await self._database.one(f"SELECT count(*) FROM {tables} WHERE {condition}", **values)
-        return int(row[0]) if row else 0
+        rows = await self._database.survey(f"SELECT count(*) FROM {tables} WHERE {condition}", **values)
+        return int(rows[0][0])
 
     async def events(
         self, limit: int, offset: int = 0, before: int | None = None, subject: str = ""
     ) -> list[AuditEvent]:
         """Return events, the newest first. `subject`: a prefix of the subject."""
-        rows = await self._database.all(
+        rows = await self._database.survey(
             "SELECT id, at, actor, verb, subject FROM audit WHERE (CAST(:before AS BIGINT) IS NULL OR id < :before)"
             " AND substr(subject, 1, length(:subject)) = :subject ORDER BY id DESC LIMIT :limit OFFSET :offset",
             before=before,
@@ -105,14 +105,16 @@ class Search:
         return [AuditEvent(*row) for row in rows]
 
     async def count_events(self, subject: str = "") -> int:
-        row = await self._database.one(
+        rows = await self._database.survey(
             "SELECT count(*) FROM audit WHERE substr(subject, 1, length(:subject)) = :subject", subject=subject
         )
-        return int(row[0]) if row else 0
+        return int(rows[0][0])
 
     async def count_people(self, account_id: int) -> int:
-        row = await self._database.one("SELECT count(*) FROM persons WHERE account_id = :account", account=account_id)
-        return int(row[0]) if row else 0
+        rows = await self._database.survey(
+            "SELECT count(*) FROM persons WHERE account_id = :account", account=account_id
+        )
+        return int(rows[0][0])
 
     async def person_at(self, account_id: int, offset: int) -> int | None:
         """Return the id of an account's person at an offset in the order of ids; None after the last."""
@@ -139,7 +141,7 @@ class Search:
 
     async def usage(self, since: float, until: float, utc_offset: float, account_id: int | None = None) -> list[Usage]:
         """Return verdicts by day, account, result and rule. Days begin at midnight of `utc_offset` hours."""
-        rows = await self._database.all(
+        rows = await self._database.survey(
             "SELECT CAST(floor((l.at + :offset) / 86400) AS BIGINT), l.account_id, l.result, s.rule_id, count(*),"
             " sum(l.billed), sum(l.charged) FROM ledger l LEFT JOIN sessions s ON s.id = l.session_id WHERE"
             " l.at >= :since AND l.at < :until AND (CAST(:account AS BIGINT) IS NULL OR l.account_id = :account)"

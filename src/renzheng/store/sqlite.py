@@ -37,6 +37,7 @@ from renzheng.store.engine import (
 )
 from renzheng.store.news import PolledNews
 from renzheng.store.room import is_full
+from renzheng.store.surveys import Surveys
 from renzheng.verification.records import NoRoomError
 
 T = TypeVar("T")
@@ -86,6 +87,12 @@ def connect(path: Path, *, busy_timeout: float, secure_delete: bool = False) -> 
     except BaseException:
         connection.close()
         raise
+    return connection
+
+
+def _connect_reader(path: Path, busy_timeout: float) -> sqlite3.Connection:
+    connection = connect(path, busy_timeout=busy_timeout)
+    set_pragma(connection, "query_only", "ON", 1)
     return connection
 
 
@@ -197,9 +204,9 @@ class Database:
         self._batch_limit = batch_limit
         # Waiting for a lock must not block the loop: the writer never waits by itself, but is tried again.
         self._writer = connect(path, busy_timeout=0)
-        self._reader = connect(path, busy_timeout=busy_timeout)
-        set_pragma(self._reader, "query_only", "ON", 1)
+        self._reader = _connect_reader(path, busy_timeout)
         self._log = WriteAheadLog(self._writer, connect(path, busy_timeout=0))
+        self._surveys = Surveys(lambda: _connect_reader(path, busy_timeout))
         self._reading = SqliteTransaction(self._reader)
         self._writing = SqliteTransaction(self._writer)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -227,6 +234,13 @@ class Database:
     async def all(self, sql: str, /, **values: Any) -> list[Row]:
         try:
             return await self._reading.all(sql, **values)
+        except sqlite3.OperationalError as error:
+            raise _for_callers(error) from None
+
+    async def survey(self, sql: str, /, **values: Any) -> list[Row]:
+        text, in_order = _positional(sql)
+        try:
+            return await self._surveys.all(text, in_order(values))
         except sqlite3.OperationalError as error:
             raise _for_callers(error) from None
 
@@ -270,6 +284,7 @@ class Database:
         await self._idle.wait()
         self._committer.shutdown()
         self._log.close()
+        self._surveys.close()
         self._reader.close()
         with contextlib.suppress(sqlite3.Error):
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")

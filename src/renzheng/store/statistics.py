@@ -29,7 +29,7 @@ class Statistics:
 
         `utc_offset`: hours, so that a bucket of a day begins at midnight there.
         """
-        rows = await self._database.all(
+        rows = await self._database.survey(
             "SELECT CAST(floor((at + :offset) / :width) AS BIGINT), result, count(*) FROM ledger"
             " WHERE at >= :since AND (CAST(:account AS BIGINT) IS NULL OR account_id = :account)"
             " GROUP BY 1, 2 ORDER BY 1, 2",
@@ -42,7 +42,7 @@ class Statistics:
 
     async def states(self, since: float, account_id: int | None = None) -> dict[str, int]:
         """Return how many tokens issued since `since` are in which state. Their ids rise with time."""
-        rows = await self._database.all(
+        rows = await self._database.survey(
             "SELECT state, count(*) FROM sessions"
             " WHERE id >= :since AND (CAST(:account AS BIGINT) IS NULL OR account_id = :account) GROUP BY state",
             since=int(since * 1_000_000),

@@ -165,7 +165,7 @@ def choose_people(
         counts = len(known) >= skip
         examined += counts
         try:
-            face = _fit(photo, known, engine)
+            face = examine_photo(photo, known, engine)
         except UnfitPhotoError as reason:
             unfit[str(reason).split(":")[0].split("(")[0].strip()] += counts
             continue
@@ -179,7 +179,7 @@ def choose_people(
     return ChosenPeople(taking, examined, dict(+unfit))
 
 
-def _fit(photo: Image, known: Sequence[Floats], engine: FaceModels) -> Floats:
+def examine_photo(photo: Image, known: Sequence[Floats], engine: FaceModels) -> Floats:
     """The embedding of a photo that a puppet can be made of. Raises UnfitPhotoError."""
     face = engine.embed(photo)
     if face is None:

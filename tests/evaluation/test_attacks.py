@@ -7,6 +7,7 @@ from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import msgspec
 import pytest
 from typer.testing import CliRunner

@@ -284,6 +284,7 @@ HOSTILE = [
     Hostile("JSON: escapes", _repeated(b'{"Name":"', b"\\u0041", b'"}'), JSON.json, 8 * MIB),
     Hostile("JSON: a long number", _repeated(b'{"Name":', b"1", b"}"), JSON.json, 8 * MIB),
     Hostile("Base64: line breaks", _repeated(b"", b"\\n"), _photo, 8 * MIB),
+    Hostile("Base64: other characters", _repeated(b"", b"-"), _photo, 8 * MIB),
     Hostile("Base64: padding", _repeated(b"QUJD", b"="), _photo, 8 * MIB),
     Hostile("JPEG: fill bytes", FILL, _image, 8 * MIB),
     Hostile("JPEG: segments", _repeated(JPEG, b"\xff\xfe\x00\x02"), _image, 8 * MIB),

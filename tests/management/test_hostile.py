@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from renzheng.gateway.manifest import Manifest
+from renzheng.management import desk
 from tests.management.conftest import PRODUCT, House
 
 HOSTILE: dict[type, list[Any]] = {
@@ -57,6 +58,25 @@ def _values(field: msgspec.inspect.Field) -> list[Any]:
     if isinstance(inner, msgspec.inspect.ListType) and isinstance(inner.item_type, msgspec.inspect.IntType):
         return [[], [0], [2**63], [-1] * 1000]
     return values
+
+
+async def test_a_list_or_a_text_that_is_too_long_is_refused_before_anything_goes_over_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rule of 700,000 kinds of actions stopped the server for a second, and was stored with each token of it."""
+    assert (desk.MAX_ITEMS, desk.MAX_TEXT) <= (1000, 65_536)
+    kinds = ["turn_left"] * (desk.MAX_ITEMS + 1)
+    for action, given in (
+        ("CreateRule", {"Name": "long", "ChallengeKinds": kinds}),
+        ("CreateKey", {"Addresses": kinds}),
+        ("DescribeAccounts", {"AccountIds": [1] * (desk.MAX_ITEMS + 1)}),
+        ("DescribeVerification", {"VerificationId": "9" * (desk.MAX_TEXT + 1)}),
+        ("CreateKey", {"Addresses": [":" * (desk.MAX_TEXT + 1)]}),
+    ):
+        own = given if "VerificationId" in given or "AccountIds" in given else given | {"AccountId": house.account.id}
+        refused = await house.call(action, own)
+        assert (refused.code, "too long" in refused.message) == ("InvalidParameterValue", True), action
+    await house.do("DescribeAccounts", {"AccountIds": [house.account.id] * desk.MAX_ITEMS})
 
 
 @pytest.mark.parametrize("action", PRODUCT.actions, ids=lambda action: action.name)

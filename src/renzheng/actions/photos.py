@@ -47,6 +47,7 @@ ENCODED = (b"/9j/", b"iVBOR", b"data:")
 """The first characters of the Base64 of a JPEG and of a PNG, and of a data URL with one."""
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+_LOOKED_AT = 4096  # of these characters, of which a text may have millions
 _MARKS = (("lines", frozenset(b" \t\r\n\\")), ("alphabet", frozenset(b"-_")), ("percent", frozenset(b"%")))
 """Other characters in a text that is almost Base64. The backslash comes from JSON, which escapes line breaks."""
 _PATH = re.compile(rb"[^\0]{1,1000}\.(jpe?g|png|heic|webp)", re.IGNORECASE)
@@ -82,6 +83,6 @@ def _mistake_in(text: bytes) -> str:
         return "address"
     if b"://" in text[:16] or _PATH.fullmatch(text):
         return "location"
-    if others := frozenset(text.translate(None, _ALPHABET)):
+    if others := frozenset(text.translate(None, _ALPHABET)[:_LOOKED_AT]):
         return next((kind for kind, marks in _MARKS if others <= marks), "base64")
     return "padding" if len(text) % 4 else "base64"

@@ -46,6 +46,8 @@ STAFF = frozenset(role.value for role in Role if role is not Role.MERCHANT)
 EVERYBODY = frozenset(role.value for role in Role)
 AUDITORS = frozenset({Role.OWNER.value, Role.AUDITOR.value})
 
+MAX_ITEMS, MAX_TEXT = 1000, 64 * 1024
+"""Items of a list, and characters of a text in a request. Parts of an import and photos have their own limits."""
 MAX_OFFSET, MAX_LIMIT, USUAL_LIMIT = 10_000, 100, 20
 T = TypeVar("T")
 
@@ -207,13 +209,17 @@ def carry_out(act: Act) -> Callable[[Parts], Run]:
 
 
 def check_values(request: msgspec.Struct) -> None:
-    """Check that the records can store every number (64 bits) and every text (PostgreSQL accepts no NUL).
+    """Check that lists and texts are not too long, before anything goes over them, and that the records can store every
+    number (64 bits) and every text (PostgreSQL accepts no NUL).
 
     Raises InvalidParameterValueError.
     """
     for field in described(type(request)).fields:
         value = getattr(request, field.name)
         values = value if isinstance(value, list) else [value]
+        if len(values) > MAX_ITEMS or any(isinstance(one, str) and len(one) > MAX_TEXT for one in values):
+            size = max(len(values), *(len(one) for one in values[:MAX_ITEMS] if isinstance(one, str)), 0)
+            raise InvalidParameterValueError(name=field.encode_name, value=f"too long: {size}")
         if any(isinstance(one, int) and not -(2**63) <= one < 2**63 for one in values) or any(
             isinstance(one, str) and "\0" in one for one in values
         ):

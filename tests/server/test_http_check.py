@@ -70,7 +70,7 @@ def test_a_module_that_cannot_be_imported_ends_the_short_way(monkeypatch: pytest
     [
         ("_parse", lambda self, data: None),  # answers nothing
         ("counted", lambda self, size: (_ for _ in ()).throw(TypeError())),
-        ("_failed", None),
+        ("arrived", None),
     ],
 )
 def test_whatever_differs_is_found(name: str, broken: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,7 +72,7 @@ class GetFaceIdResult:
     async def __call__(self, caller: Caller, request: Request) -> Reply:
         if (why := self._accounts.standing(caller.account_id).to_fetch) is not None:
             refuse(why)
-        found = await self._found(caller, request.face_id_token)
+        found = await self._find_outcome(caller, request.face_id_token)
         if found is None:
             raise BizTokenIllegalError
         if isinstance(found, Tombstone):
@@ -88,7 +88,7 @@ class GetFaceIdResult:
             refuse(why)
         return await self._answer(found, Request(face_id_token="", is_need_video=True, is_need_best_frame=True), now)
 
-    async def _found(self, caller: Caller, token: str) -> SessionOutcome | Tombstone | None:
+    async def _find_outcome(self, caller: Caller, token: str) -> SessionOutcome | Tombstone | None:
         """Return what the store knows. A token that died after a judged attempt has that attempt's verdict."""
         found = await self._sessions.result(caller.account_id, token)
         if isinstance(found, SessionOutcome) and found.session.lapsed(caller.now):

@@ -179,13 +179,13 @@ class GetFaceIdToken:
 
     async def _photo(self, raw: msgspec.Raw) -> bytes:
         """Return the uploaded photo's bytes. InvalidParameterError, or ImageSizeTooLargeError."""
-        photo = _decoded(raw)
+        photo = _decode(raw)
         if (fault := await self._photos.fault(photo)) is not None:
             raise photo_refusal(*fault)
         return photo
 
 
-def _decoded(raw: msgspec.Raw) -> bytes:
+def _decode(raw: msgspec.Raw) -> bytes:
     try:
         return _decoded_text(text_of(raw))
     except (InvalidParameterError, ImageSizeTooLargeError):

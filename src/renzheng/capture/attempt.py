@@ -99,7 +99,7 @@ class AttemptRunner:
     async def _wait(self) -> None:
         """Wait until something happens or the conversation's deadline comes. Raises what a finished task raised."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_bounded(self.conversation.deadline - self._clock())):
+            async with asyncio.timeout(_clamp(self.conversation.deadline - self._clock())):
                 await self._news.wait()
         self._news.clear()
         for task in [task for task in self._tasks if task.done()]:
@@ -184,6 +184,6 @@ class AttemptRunner:
         return ClosingError(Close.TAKEN_OVER)
 
 
-def _bounded(seconds: float) -> float | None:
+def _clamp(seconds: float) -> float | None:
     """Clamp a delay for `asyncio.timeout`: at least 0, and None for no deadline."""
     return None if seconds > 1e9 else max(0.0, seconds)

@@ -140,18 +140,18 @@ class Capacity:
         rate = self._rate(now, load)
         if self.looks.standing(now) > STANDSTILL_SECONDS or not rate:
             return 0
-        return max(min(self._watched(now), self._judged(rate, load)), 0 if load.waiting else 1)
+        return max(min(self._limit_by_looks(now), self._limit_by_verdicts(rate, load)), 0 if load.waiting else 1)
 
     def _rate(self, now: float, load: Load) -> float:
         return self.judged_per_second(now) + load.elsewhere.judged_per_second
 
-    def _watched(self, now: float) -> int:
+    def _limit_by_looks(self, now: float) -> int:
         """Return how many attempts can get all their looks. Each attempt has at most one look under way."""
         limits = self.limits
         looks = limits.hint_processes / self.looks.seconds(now)
         return min(int(looks / limits.min_looks_per_second), limits.hint_processes + limits.hint_queue)
 
-    def _judged(self, rate: float, load: Load) -> int:
+    def _limit_by_verdicts(self, rate: float, load: Load) -> int:
         """Return how many attempts can, together with those already waiting, get their verdict in time."""
         seconds = self.limits.max_verdict_seconds + self._attempt_seconds
         under_way = max(load.judging, self.judgements.inside)
@@ -164,5 +164,5 @@ class Capacity:
         the rate that one judge would have.
         """
         judged_each = 1 / (self._rate(now, load) or 1 / FIRST_JUDGEMENT)
-        each = max(self._attempt_seconds / max(1, self._watched(now)), judged_each)
+        each = max(self._attempt_seconds / max(1, self._limit_by_looks(now)), judged_each)
         return position * each + max(0.0, load.waiting * judged_each - self.limits.max_verdict_seconds)

@@ -153,7 +153,7 @@ class Conversation:
         if self.end is None:
             self._now = now
             self._finish(end)
-        return self._taken()
+        return self._take_effects()
 
     def give_up(self) -> None:
         """Release frames that are not stored, when nobody drives this conversation any more."""
@@ -177,7 +177,7 @@ class Conversation:
         if self._intake.pending and not self._storing and self.end is None:
             self._storing = self._intake.take_pending()
             self._out.append(StoreFrames(self._storing))
-        return self._taken()
+        return self._take_effects()
 
     def _finish(self, end: End) -> None:
         self.end, self.deadline = end, math.inf
@@ -185,7 +185,7 @@ class Conversation:
         self._intake.expect_nothing()
         self._course.close()
 
-    def _taken(self) -> list[Effect]:
+    def _take_effects(self) -> list[Effect]:
         out, self._out = self._out, []
         return out
 

@@ -132,7 +132,7 @@ class Intake:
         if self.keeping and self._held_bytes + len(frame.jpeg) > self._limits.pending_bytes:
             self.is_behind = True
             return False  # a frame that cannot be stored does not count
-        head = self._checked(read_head(frame.jpeg))
+        head = self._check(read_head(frame.jpeg))
         if head.width != head.height:
             if self._is_tall is not None and self._is_tall != (head.height > head.width):
                 return True
@@ -148,7 +148,7 @@ class Intake:
             self._hold(record, frame.jpeg)
         return False
 
-    def _checked(self, head: FrameHead | None) -> FrameHead:
+    def _check(self, head: FrameHead | None) -> FrameHead:
         if head is None:
             raise ClosingError(Close.MALFORMED, "a frame that is not a JPEG")
         if head.progressive:

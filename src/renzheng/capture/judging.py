@@ -295,7 +295,7 @@ async def examine(
     if not leases_lost and ending not in (EndReason.TOO_MANY_TODAY, EndReason.PHOTO_UNUSABLE, EndReason.SERVER_LOST):
         frames = await sessions.frames(session.id, number)
         if frames:
-            measurement, templates = await examiner.present(_shown(attempt, frames, measured or {}))
+            measurement, templates = await examiner.present(_frames_to_measure(attempt, frames, measured or {}))
     told = attempt or Attempt(session.id, session.attempt, session.created_at, ())
     faults = transcript.faults(told.actions, told.steps, [record for record, _ in frames])
     if frames and await sessions.seen_before(session.id, number) > seen_frames:
@@ -354,7 +354,7 @@ def _failed_layers(measurement: Measurement | None, light: bool, transcript_hold
     return tuple(name for name, passed in layers.items() if not passed)
 
 
-def _shown(
+def _frames_to_measure(
     attempt: Attempt | None, frames: Sequence[tuple[FrameRecord, bytes]], measured: Mapping[bytes, bytes]
 ) -> list[Frame]:
     actions = {step.index: step.action for step in attempt.steps} if attempt else {}

@@ -156,7 +156,7 @@ class Visit:
                 assert attempt is not None
                 return await self._finish(session, attempt.number, EndReason.TOO_MANY_TODAY)
             if attempt is None:
-                return await self._ended()
+                return await self._final_close()
             if end is End.COMPLETED:
                 await self._hand_over_to_judging(session.id, attempt.number, EndReason.COMPLETED)
                 if (close := await self._outcome()) is not None:
@@ -360,9 +360,9 @@ class Visit:
     async def _finish(self, session: Session, attempt: int, ending: EndReason) -> Close:
         """End a session that can have no further attempt, and wait for its outcome."""
         await self._hand_over_to_judging(session.id, attempt, ending)
-        return await self._ended()
+        return await self._final_close()
 
-    async def _ended(self) -> Close:
+    async def _final_close(self) -> Close:
         close = await self._outcome()
         assert close is not None
         return close

@@ -106,7 +106,7 @@ def _plain(found: Authorised) -> dict[str, Any]:
     return plain | {"authorised": when(plain.pop("authorised_at"))}
 
 
-async def _authorised(store: Store, account: str | None) -> Authorised:
+async def _find_authorised(store: Store, account: str | None) -> Authorised:
     return await buckets.authorised(store, (await account_of(store, account)).id)
 
 
@@ -115,7 +115,7 @@ def show(account: AccountOption = None, as_json: JsonOption = False) -> None:
     """Show the bucket that an account has authorised; its key is never shown."""
 
     async def work(store: Store) -> dict[str, Any]:
-        return _plain(await _authorised(store, account))
+        return _plain(await _find_authorised(store, account))
 
     shown = with_store(work)
     if as_json:
@@ -129,7 +129,7 @@ def check(account: AccountOption = None) -> None:
     """Write, read and delete a probe object in the bucket that an account has authorised."""
 
     async def work(store: Store) -> Authorised:
-        return await _authorised(store, account)
+        return await _find_authorised(store, account)
 
     found = with_store(work)
     _probe(found.bucket, found.key)

@@ -25,7 +25,7 @@ def deploy(
     ] = None,
 ) -> None:
     """Start the engine on the cluster, or replace what runs there, and wait until all replicas run."""
-    settings = _connected()
+    settings = _connect()
     if faults := packs.faults():
         refuse(f"Models cannot be used ({'; '.join(faults)}): run `renzheng models install` first.", 2)
     count = replicas or settings.engine_replicas
@@ -40,7 +40,7 @@ def deploy(
 @app.command()
 def status(as_json: JsonOption = False) -> None:
     """Say whether the engine runs on the cluster: exit code 0 if so, else 1."""
-    settings = _connected()
+    settings = _connect()
     found = cluster.status()
     if as_json:
         print_json({"address": settings.engine, **found._asdict()})
@@ -54,12 +54,12 @@ def status(as_json: JsonOption = False) -> None:
 @app.command()
 def remove() -> None:
     """End the engine on the cluster. Verifications wait until it is deployed again or RENZHENG_ENGINE is unset."""
-    settings = _connected()
+    settings = _connect()
     cluster.remove()
     print(f"removed from {settings.engine}")
 
 
-def _connected() -> Settings:
+def _connect() -> Settings:
     """Connect to the cluster, or end the command with a sentence."""
     try:
         settings = load_settings()

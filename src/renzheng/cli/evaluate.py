@@ -266,14 +266,14 @@ def _print(results: Results, out: Path, language: Literal["zh", "en"]) -> None:
     console.print(f"{out / 'report.html'}", highlight=False, soft_wrap=True)
 
 
-def _shown(rate: Rate, words: Words) -> tuple[str, str, str]:
+def _rate_cells(rate: Rate, words: Words) -> tuple[str, str, str]:
     if rate.value is None:
         return "–", "–", "–"
     return words.percent(rate.value), f"{rate.errors:,}", words.range(rate)
 
 
-def _counted(rate: Rate, words: Words) -> tuple[str, str]:
-    value, errors, range_ = _shown(rate, words)
+def _rate_with_counts(rate: Rate, words: Words) -> tuple[str, str]:
+    value, errors, range_ = _rate_cells(rate, words)
     return f"{value} ({errors} / {rate.trials:,})", range_
 
 
@@ -294,7 +294,7 @@ def _print_recognition(results: Recognition, words: Words, console: Console) -> 
         table.add_column(name, justify="right", no_wrap=True)
     for point in results.points:
         style = "bold" if point.score in ANCHORS else ""
-        table.add_row(f"{point.score:g}", *_shown(point.fmr, words), *_shown(point.fnmr, words), style=style)
+        table.add_row(f"{point.score:g}", *_rate_cells(point.fmr, words), *_rate_cells(point.fnmr, words), style=style)
     console.print(table)
     if (equal := results.equal_error) is not None:
         range_ = ""
@@ -302,11 +302,11 @@ def _print_recognition(results: Recognition, words: Words, console: Console) -> 
             range_ = f" ({words('interval', range=words.between(equal.low, equal.high))})"
         console.print(f"{words('card_eer')}: {words.percent(equal.value)}{range_}", highlight=False)
     if (best := results.best) is not None:
-        value, _, range_ = _shown(best.accuracy, words)
+        value, _, range_ = _rate_cells(best.accuracy, words)
         where = words("at_score", score=f"{best.score:.1f}")
         line = f"{words('card_best')}: {value} ({words('interval', range=range_)}), {where}; {words('optimistic')}"
         console.print(line, highlight=False)
-    value, errors, range_ = _shown(results.acquire, words)
+    value, errors, range_ = _rate_cells(results.acquire, words)
     count = words("of_images", errors=errors, trials=f"{data.images:,}")
     console.print(f"{words('fta')}: {value} ({count}; {words('interval', range=range_)})", highlight=False)
     _print_refusals(results, words, console)
@@ -333,9 +333,11 @@ def _print_presentations(results: Presentations, words: Words, console: Console)
     for attack in results.attacks:
         name = words.maybe("attack", attack.name)
         silent = f"{attack.no_response.errors:,}"
-        table.add_row(name, f"{attack.presentations:,}", *_counted(attack.apcer, words), silent)
+        table.add_row(name, f"{attack.presentations:,}", *_rate_with_counts(attack.apcer, words), silent)
     silent = f"{results.no_response.errors:,}"
-    table.add_row(words("genuine_row"), f"{results.genuine:,}", *_counted(results.bpcer, words), silent, style="bold")
+    table.add_row(
+        words("genuine_row"), f"{results.genuine:,}", *_rate_with_counts(results.bpcer, words), silent, style="bold"
+    )
     console.print(table)
     if results.filmed is not None:
         from renzheng.evaluation.tables import people_facts

@@ -82,7 +82,7 @@ def read_captured(content: bytes) -> CapturedRequest:
             raise ValueError("a header line has no colon")
         headers.append((name.strip(), value.strip()))
     whole = _whole_body(headers, body if found else b"")
-    return _captured(words[0].decode("ascii"), words[1].decode("latin-1"), headers, whole)
+    return _make_request(words[0].decode("ascii"), words[1].decode("latin-1"), headers, whole)
 
 
 def _without_arrows(content: bytes) -> bytes:
@@ -113,12 +113,12 @@ def _from_json(content: bytes) -> CapturedRequest:
             body = base64.b64decode(given["body_b64"], validate=True)
         else:
             body = str(given.get("body") or "").encode()
-        return _captured(str(given["method"]), str(given.get("target", "/")), headers, body)
+        return _make_request(str(given["method"]), str(given.get("target", "/")), headers, body)
     except (msgspec.DecodeError, binascii.Error, KeyError, TypeError, AttributeError) as fault:
         raise ValueError("no captured request: it has method, target, headers and body_b64 or body") from fault
 
 
-def _captured(method: str, target: str, headers: list[tuple[bytes, bytes]], body: bytes) -> CapturedRequest:
+def _make_request(method: str, target: str, headers: list[tuple[bytes, bytes]], body: bytes) -> CapturedRequest:
     path, _, query = target.partition("#")[0].partition("?")
     if "://" in path[:8]:  # the form of a request to a proxy
         path = "/" + path.split("://", 1)[1].partition("/")[2]

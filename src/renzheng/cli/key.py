@@ -142,7 +142,7 @@ def addresses(
         if network or clear:
             await store.accounts.set_addresses(owner, secret_id, tuple(network or ()))
 
-    key = _changed(secret_id, account, change)
+    key = _change(secret_id, account, change)
     if as_json:
         print_json(_plain(key))
     else:
@@ -185,14 +185,14 @@ def unsigned_payload(
     async def change(store: Store, owner: int) -> None:
         await store.accounts.set_unsigned_payload(owner, secret_id, allow)
 
-    key = _changed(secret_id, account, change)
+    key = _change(secret_id, account, change)
     if as_json:
         print_json(_plain(key))
     else:
         print(f"{key.secret_id} {'may leave its bodies out of the signature' if allow else 'has to sign its bodies'}")
 
 
-def _changed(secret_id: str, account: str | None, change: Callable[[Store, int], Awaitable[None]]) -> Key:
+def _change(secret_id: str, account: str | None, change: Callable[[Store, int], Awaitable[None]]) -> Key:
     """Change a key, of `account` or of the account that has it, and read it again."""
 
     async def work(store: Store) -> Key:
@@ -207,7 +207,7 @@ def _switch(secret_id: str, account: str | None, enabled: bool, as_json: bool) -
     async def change(store: Store, owner: int) -> None:
         await store.accounts.set_enabled(owner, secret_id, enabled)
 
-    key = _changed(secret_id, account, change)
+    key = _change(secret_id, account, change)
     if as_json:
         print_json(_plain(key))
     else:

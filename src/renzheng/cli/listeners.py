@@ -32,17 +32,17 @@ class CannotListenError(Exception):
 
 def free_port(settings: ListenerSection) -> int:
     """Return the public port after checking that it is free. Raises CannotListenError."""
-    with _bound(settings.host, settings.port, "RENZHENG_HOST and RENZHENG_PORT") as probe:
+    with _bind(settings.host, settings.port, "RENZHENG_HOST and RENZHENG_PORT") as probe:
         return int(probe.getsockname()[1])
 
 
 def operator_socket(settings: ListenerSection) -> socket.socket:
     """Bind and return the operator's socket. Raises CannotListenError."""
     names = "RENZHENG_OPERATOR_HOST and RENZHENG_OPERATOR_PORT"
-    return _bound(settings.operator_host, settings.operator_port, names)
+    return _bind(settings.operator_host, settings.operator_port, names)
 
 
-def _bound(host: str, port: int, names: str) -> socket.socket:
+def _bind(host: str, port: int, names: str) -> socket.socket:
     made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

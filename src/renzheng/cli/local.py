@@ -53,12 +53,12 @@ def printable(text: str, keep: str = "\n") -> str:
     `keep`: control characters that stay as they are.
     """
     return "".join(
-        _written(character) if unicodedata.category(character) in _STEERING and character not in keep else character
+        _escape(character) if unicodedata.category(character) in _STEERING and character not in keep else character
         for character in text
     )
 
 
-def _written(character: str) -> str:
+def _escape(character: str) -> str:
     code = ord(character)
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 

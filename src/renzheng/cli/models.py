@@ -19,7 +19,7 @@ from renzheng.engine import fetching, packs
 app = typer.Typer(no_args_is_help=True, help="The model files: fetch, list, check.")
 
 
-def _refused(error: Exception | str) -> typer.Exit:
+def _refusal(error: Exception | str) -> typer.Exit:
     """Print why, and return an exit with code 1."""
     Console(stderr=True).print(f"[red]error:[/red] {escape(printable(str(error)))}", highlight=False, soft_wrap=True)
     return typer.Exit(1)
@@ -51,9 +51,9 @@ def install(
             bar.update(task, description="Models")
         console.print(f"{len(done)} model files installed in {packs.models_folder()}", highlight=False)
     except packs.PackNotFoundError as error:
-        raise _refused(f"{error}\n{_by_hand(known)}") from error
+        raise _refusal(f"{error}\n{_by_hand(known)}") from error
     except packs.PackError as error:
-        raise _refused(error) from error
+        raise _refusal(error) from error
 
 
 def _by_hand(known: Sequence[packs.Pack]) -> str:
@@ -118,11 +118,11 @@ def add(
         for pack in packs.add(manifest, source):
             print(f"{pack.name} added for {pack.part}; `renzheng models use {pack.name}` lets it serve")
     except OSError as error:
-        raise _refused(unusable(error)) from error
+        raise _refusal(unusable(error)) from error
     except UnicodeDecodeError as error:
-        raise _refused(f"{manifest} is not text in UTF-8") from error
+        raise _refusal(f"{manifest} is not text in UTF-8") from error
     except packs.PackError as error:
-        raise _refused(error) from error
+        raise _refusal(error) from error
 
 
 @app.command()
@@ -140,7 +140,7 @@ def use(
         _try_passive(name)
         pack = packs.use(name, decides=decides)
     except packs.PackError as error:
-        raise _refused(error) from error
+        raise _refusal(error) from error
     role = ""
     if pack.part == packs.PASSIVE:
         role = ", and decides" if decides else ", as advice"
@@ -162,7 +162,7 @@ def stop(part: Annotated[str, typer.Argument(help="The part, as `models list` sh
     try:
         packs.stop_using(part)
     except packs.PackError as error:
-        raise _refused(error) from error
+        raise _refusal(error) from error
     own = [pack.name for pack in packs.manifest() if pack.part == part]
     print(f"{own[0] if own else 'nothing'} serves {part} from the next start on")
 

@@ -142,10 +142,10 @@ def with_endpoint(app: typer.Typer, acts: Mapping[str, Act], group: str = "") ->
         assert callback is not None
         name = " ".join(filter(None, (group, command.name or callback.__name__.replace("_", "-"))))
         if name in acts and not hasattr(callback, "__wrapped__"):
-            command.callback = _made(callback, acts[name])
+            command.callback = _add_option(callback, acts[name])
 
 
-def _made(callback: Callable[..., Any], act: Act) -> Callable[..., Any]:
+def _add_option(callback: Callable[..., Any], act: Act) -> Callable[..., Any]:
     signature = inspect.signature(callback, eval_str=True)
     # One command has its own `--endpoint`: that of a bucket.
     options = ["--server"] if "endpoint" in signature.parameters else ["--endpoint", "--server"]

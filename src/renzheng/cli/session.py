@@ -148,13 +148,13 @@ def _plain(view: VerificationView) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(_shortened(value), ensure_ascii=False)
+    return value if isinstance(value, str) else json.dumps(_shorten(value), ensure_ascii=False)
 
 
-def _shortened(value: Any) -> Any:
+def _shorten(value: Any) -> Any:
     """Round numbers to four decimal places, as more tells a reader nothing, and unix times to two."""
     if isinstance(value, dict):
-        return {key: _shortened(part) for key, part in value.items()}
+        return {key: _shorten(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [_shortened(part) for part in value]
+        return [_shorten(part) for part in value]
     return round(value, 2 if value > 1e6 else 4) if isinstance(value, float) else value

@@ -113,7 +113,7 @@ class Client:
         }
         if self._public_key and any(parameters.get(field) is not None for field in self._sealed_fields):
             parameters, _ = seal_request(parameters, self._public_key, self._sealed_fields)
-        return _typed(self.call("GetFaceIdToken", parameters), FaceIdToken)
+        return _convert(self.call("GetFaceIdToken", parameters), FaceIdToken)
 
     def get_face_id_result(
         self,
@@ -137,7 +137,7 @@ class Client:
             parameters["IsEncryptResponse"] = whole_body or None
             parameters, key = seal_request(parameters, self._public_key, ())
         content = self.call("GetFaceIdResult", parameters)
-        return _typed(content if key is None else open_reply(content, key), FaceIdResult)
+        return _convert(content if key is None else open_reply(content, key), FaceIdResult)
 
     def call(self, action: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Call any action of the product. Returns the content of `Response` as it arrived.
@@ -232,7 +232,7 @@ def _content(body: bytes) -> dict[str, Any]:
     raise ApiError(error.code, error.message, str(content.get("RequestId", "")))
 
 
-def _typed(content: dict[str, Any], kind: type[Reply]) -> Reply:
+def _convert(content: dict[str, Any], kind: type[Reply]) -> Reply:
     try:
         return msgspec.convert(content, kind)
     except msgspec.ValidationError:

@@ -57,15 +57,15 @@ def open_reply(response: Mapping[str, Any], key: SealingKey) -> dict[str, Any]:
 def _content_of(reply: Mapping[str, Any]) -> dict[str, Any]:
     inner = reply.get("Response")
     content = inner if isinstance(inner, Mapping) else reply
-    return {name: _copied(value) for name, value in content.items()}
+    return {name: _copy(value) for name, value in content.items()}
 
 
-def _copied(value: Any) -> Any:
+def _copy(value: Any) -> Any:
     """Copy the containers, but not the texts: a reply can hold a video, and the caller's object must not change."""
     if isinstance(value, Mapping):
-        return {name: _copied(item) for name, item in value.items()}
+        return {name: _copy(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_copied(item) for item in value]
+        return [_copy(item) for item in value]
     return value
 
 

@@ -116,11 +116,11 @@ def _sign_tc3(
     timestamp: int,
     service: str,
 ) -> SignedRequest:
-    query = _encoded(dict(flatten(parameters))) if method == "GET" else ""
+    query = _encode(dict(flatten(parameters))) if method == "GET" else ""
     body = b"" if method == "GET" else msgspec.json.encode(parameters)
     content_type = _FORM if method == "GET" else "application/json"
-    _bound(len(query), _GET_BYTES, "a GET")
-    _bound(len(body), _TC3_BYTES, "a JSON body")
+    _check_size(len(query), _GET_BYTES, "a GET")
+    _check_size(len(body), _TC3_BYTES, "a JSON body")
     authorization = signature.sign_tc3(
         credential.secret_id,
         credential.secret_key,
@@ -137,18 +137,18 @@ def _sign_tc3(
 
 
 def _as_form(form: Mapping[str, str], headers: dict[str, str], method: HttpMethod) -> SignedRequest:
-    encoded = _encoded(form)
+    encoded = _encode(form)
     if method == "GET":
-        _bound(len(encoded), _GET_BYTES, "a GET")
+        _check_size(len(encoded), _GET_BYTES, "a GET")
         return SignedRequest(method, f"/?{encoded}", headers, b"")
-    _bound(len(encoded), _V1_BYTES, "a form")
+    _check_size(len(encoded), _V1_BYTES, "a form")
     return SignedRequest(method, "/", headers | {"Content-Type": _FORM}, encoded.encode("ascii"))
 
 
-def _encoded(form: Mapping[str, str]) -> str:
+def _encode(form: Mapping[str, str]) -> str:
     return urlencode(form, quote_via=quote, safe="")
 
 
-def _bound(size: int, limit: int, what: str) -> None:
+def _check_size(size: int, limit: int, what: str) -> None:
     if size > limit:
         raise RequestTooLargeError(f"{what} holds {limit} bytes at most, this request has {size}")

@@ -94,7 +94,7 @@ class Calls:
     ) -> Mapping[str, Any]:
         """Call an action and return the response's object. Raises CallError."""
         answer = await self._send(visitor.operator, action, parameters, language)
-        call = self._shown(self._service, action, parameters, answer, "Identit" in action)
+        call = self._make_shown(self._service, action, parameters, answer, "Identit" in action)
         await self._remember(visitor, call)
         error = answer.response.get("Error")
         if error is not None:
@@ -113,11 +113,11 @@ class Calls:
     ) -> Call:
         """Call an action with an account's key. Returns the call with its reply, which may be an error."""
         answer = await keyed.send(visitor.operator, secret_id, action, parameters, language, region)
-        call = self._shown(keyed.service, action, parameters, answer, True, secret_id, region)
+        call = self._make_shown(keyed.service, action, parameters, answer, True, secret_id, region)
         await self._remember(visitor, call)
         return call
 
-    def _shown(
+    def _make_shown(
         self,
         service: Service,
         action: str,
@@ -128,7 +128,7 @@ class Calls:
         region: str = "",
     ) -> Call:
         """Return the call as it is shown. `people`: whether a `Name` is a person's."""
-        asked, response = (_covered(masked(part), people) for part in (parameters, answer.response))
+        asked, response = (_mask_personal(masked(part), people) for part in (parameters, answer.response))
         return Call(self._clock(), service.name, action, asked, response, answer.milliseconds, secret_id, region)
 
     async def _remember(self, visitor: Visitor, call: Call) -> None:
@@ -145,13 +145,13 @@ class Calls:
         return self._services[call.service]
 
 
-def _covered(value: Any, people: bool) -> Any:
+def _mask_personal(value: Any, people: bool) -> Any:
     if isinstance(value, Mapping):
         return {
-            key: MASK if isinstance(part, str) and part and _is_personal(key, people) else _covered(part, people)
+            key: MASK if isinstance(part, str) and part and _is_personal(key, people) else _mask_personal(part, people)
             for key, part in value.items()
         }
-    return [_covered(part, people) for part in value] if isinstance(value, list) else value
+    return [_mask_personal(part, people) for part in value] if isinstance(value, list) else value
 
 
 def _is_personal(name: str, people: bool) -> bool:

@@ -66,7 +66,7 @@ class ExplorerPages:
         return await self._page("explorer.html", request, visitor, shown)
 
     def _search(self, visitor: Visitor, words: Sequence[str]) -> Found:
-        offered = list(self._offered(visitor))
+        offered = list(self._offer(visitor))
         actions = [(service, [one for one in known if _has(words, one.name, *one.text)]) for service, known in offered]
         if not words:
             return Found(actions, (), ())
@@ -80,7 +80,7 @@ class ExplorerPages:
         errors = [(code, texts) for code, texts in self._errors.items() if _has(words, code, texts[0], texts[1])]
         return Found([(service, known) for service, known in actions if known], parameters, errors)
 
-    def _offered(self, visitor: Visitor) -> Iterator[tuple[str, list[Action]]]:
+    def _offer(self, visitor: Visitor) -> Iterator[tuple[str, list[Action]]]:
         """Yield, by service, the actions that the person's role includes."""
         for name, (service, actions) in self._services.items():
             may = [one for one in actions.values() if self._may(visitor, service, one)]
@@ -92,7 +92,7 @@ class ExplorerPages:
 
     # -- one action
 
-    async def _named(self, request: Request, visitor: Visitor) -> tuple[Service, Action]:
+    async def _find_action(self, request: Request, visitor: Visitor) -> tuple[Service, Action]:
         """Return the service and action in the address. Raises FormError if there is none, or not for this role."""
         service, actions = self._services.get(request.path_params["service"], (None, {}))
         action = actions.get(request.path_params["action"])
@@ -102,11 +102,11 @@ class ExplorerPages:
         return service, action
 
     async def ask(self, request: Request, visitor: Visitor) -> Response:
-        service, action = await self._named(request, visitor)
+        service, action = await self._find_action(request, visitor)
         again = await self._again(request, visitor, service, action)
         values = {name: request.query_params.get(name, "") for name in action.fields}
         if again is not None:
-            values = {name: self._typed(one, again.parameters.get(name)) for name, one in action.fields.items()}
+            values = {name: self._field_text(one, again.parameters.get(name)) for name, one in action.fields.items()}
             values |= {"key": again.secret_id, "region": again.region}
         return await self._form(request, visitor, service, action, values)
 
@@ -122,7 +122,7 @@ class ExplorerPages:
             None,
         )
 
-    def _typed(self, field: Field, value: Any) -> str:
+    def _field_text(self, field: Field, value: Any) -> str:
         """Return a value as a person types it; empty if it was masked or cut."""
         if value is None or field.kind in ("file", "secret") or MASK in str(value):
             return ""
@@ -164,7 +164,7 @@ class ExplorerPages:
         return [key for key in reply["Keys"] if not key.get("ExpiresAt") and name in key["Services"]]
 
     async def call(self, request: Request, visitor: Visitor) -> Response:
-        service, action = await self._named(request, visitor)
+        service, action = await self._find_action(request, visitor)
         form = await self._door.form(request, visitor, files=MAX_UPLOAD)
         values = {name: form.get(name) for name in (*action.fields, "key", "region")}
         try:

@@ -91,13 +91,13 @@ class ImportPages:
                 refused.append((name, error.message))
         return refused
 
-    def _named(self, request: Request) -> dict[str, int]:
+    def _parameters_of(self, request: Request) -> dict[str, int]:
         account, number = request.path_params["account"], request.path_params["number"]
         return {"AccountId": account, "ImportId": number}
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
         await self._management.require(visitor, "CreateImport")
-        return await self._one_page(request, visitor, self._named(request))
+        return await self._one_page(request, visitor, self._parameters_of(request))
 
     async def _one_page(
         self, request: Request, visitor: Visitor, named: Mapping[str, Any], status: int = 200, **more: Any
@@ -128,7 +128,7 @@ class ImportPages:
     async def act(self, request: Request, visitor: Visitor) -> Response:
         """Take more photos, or the decision: to enrol, or to cancel."""
         await self._management.require(visitor, "CreateImport")
-        named = self._named(request)
+        named = self._parameters_of(request)
         form = await self._door.form(request, visitor, files=self._max_bytes)
         button = form.get("button")
         try:

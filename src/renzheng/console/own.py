@@ -52,7 +52,7 @@ class OwnPages:
         }
         return self._frame.page("me.html", request, visitor, shown, status)
 
-    async def _proved(self, visitor: Visitor, password: str) -> tuple[SignInCredential | None, dict[str, Any]]:
+    async def _prove(self, visitor: Visitor, password: str) -> tuple[SignInCredential | None, dict[str, Any]]:
         """Return the person's credential if the password is right; else None and what the page says instead."""
         name = str(visitor.operator.id)
         wait = await self._tries.take(name, "anywhere", self._parts.clock())
@@ -79,7 +79,7 @@ class OwnPages:
         )
         if fault:
             return await self.show(request, visitor, 422, problem=fault)
-        credential, refusal = await self._proved(visitor, fields.get("current", ""))
+        credential, refusal = await self._prove(visitor, fields.get("current", ""))
         if credential is None:
             return await self.show(request, visitor, **refusal)
         hashed = await self._parts.passwords.hash(fields["password"])
@@ -111,7 +111,7 @@ class OwnPages:
         step = codes.matching_step(secret, fields.get("code", ""), self._parts.clock())
         if step is None:
             return self._factor_page(request, visitor, secret, 422, problem="code")
-        credential, refusal = await self._proved(visitor, fields.get("current", ""))
+        credential, refusal = await self._prove(visitor, fields.get("current", ""))
         if credential is None:
             return self._factor_page(request, visitor, secret, **refusal)
         operator, sign_in = visitor.operator, self._parts.sign_in
@@ -130,14 +130,14 @@ class OwnPages:
 
     async def renew_codes(self, request: Request, visitor: Visitor) -> Response:
         fields = await self._door.form(request, visitor)
-        credential, refusal = await self._proved(visitor, fields.get("current", ""))
+        credential, refusal = await self._prove(visitor, fields.get("current", ""))
         if credential is None or credential.totp is None:
             return await self.show(request, visitor, **refusal)
         return await self._show_codes(request, visitor)
 
     async def remove_factor(self, request: Request, visitor: Visitor) -> Response:
         fields = await self._door.form(request, visitor)
-        credential, refusal = await self._proved(visitor, fields.get("current", ""))
+        credential, refusal = await self._prove(visitor, fields.get("current", ""))
         if credential is None:
             return await self.show(request, visitor, **refusal)
         operator = visitor.operator

@@ -72,9 +72,9 @@ class Passwords:
         if self._taken >= self._places:
             raise PasswordsBusyError("too many passwords are being checked")
         self._taken += 1
-        return await self._threads.run(work, ended=self._ended)
+        return await self._threads.run(work, ended=self._give_back)
 
-    def _ended(self) -> None:
+    def _give_back(self) -> None:
         self._taken -= 1
 
     def stop(self) -> None:

@@ -126,15 +126,15 @@ class Provider:
         if self._under_way >= MAX_UNDER_WAY:
             raise ProviderError("too many people are signing in by the provider at this moment")
         self._under_way += 1
-        return await self._threads.run(work, *arguments, ended=self._ended)
+        return await self._threads.run(work, *arguments, ended=self._give_back)
 
-    def _ended(self) -> None:
+    def _give_back(self) -> None:
         self._under_way -= 1
 
     def _name(self, secret: str, code: str) -> str:
         published = self._read_published()
         tokens = self._redeem(published, secret, code)
-        claims = self._verified(published, tokens.id_token, derived(secret, "nonce"))
+        claims = self._verify(published, tokens.id_token, derived(secret, "nonce"))
         claim = self.settings.claim
         value = claims.get(claim)
         if not isinstance(value, str) or not value:
@@ -149,7 +149,7 @@ class Provider:
         if self._published is not None and self._clock() - self._published[0] < FRESH_SECONDS:
             return self._published[1]
         address = f"{self.settings.issuer.rstrip('/')}/.well-known/openid-configuration"
-        published = self._decoded(self._ask("GET", address), _Published)
+        published = self._decode(self._ask("GET", address), _Published)
         if published.issuer.rstrip("/") != self.settings.issuer.rstrip("/"):
             raise ProviderError("the provider names itself otherwise than RENZHENG_OIDC_ISSUER does")
         secure = self.settings.issuer.startswith("https:")
@@ -173,9 +173,9 @@ class Provider:
             headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
         else:
             form |= {"client_id": known[0], "client_secret": known[1]}
-        return self._decoded(self._ask("POST", published.token_endpoint, urlencode(form).encode(), headers), _Tokens)
+        return self._decode(self._ask("POST", published.token_endpoint, urlencode(form).encode(), headers), _Tokens)
 
-    def _verified(self, published: _Published, token: str, nonce: str) -> dict[str, Any]:
+    def _verify(self, published: _Published, token: str, nonce: str) -> dict[str, Any]:
         from joserfc import jwt
         from joserfc.errors import JoseError
 
@@ -191,7 +191,7 @@ class Provider:
             nonce={"essential": True, "value": nonce},
         )
         try:
-            claims = self._opened(published, token)
+            claims = self._open(published, token)
             asked.validate(claims)
         except (JoseError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ProviderError(f"the provider's token is not good: {type(error).__name__}") from None
@@ -201,7 +201,7 @@ class Provider:
             raise ProviderError("the provider's token is for another client")
         return claims
 
-    def _opened(self, published: _Published, token: str) -> dict[str, Any]:
+    def _open(self, published: _Published, token: str) -> dict[str, Any]:
         """Return the token's claims. An unknown key may be new, so the keys are read again, once."""
         from joserfc import jwt
         from joserfc.errors import JoseError
@@ -242,7 +242,7 @@ class Provider:
         return bytes(reply.data)
 
     @staticmethod
-    def _decoded(content: bytes, kind: type[T]) -> T:
+    def _decode(content: bytes, kind: type[T]) -> T:
         try:
             return msgspec.json.decode(content, type=kind)
         except (ValueError, RecursionError):  # msgspec's own error is a ValueError too

@@ -54,13 +54,13 @@ class RequestPages:
             for one in self._refusals()
             if one.at >= since and wanted in ("", one.request_id) and _may_see(visitor, one.account_id)
         ]
-        lines = self._visible(visitor, wanted) if wanted or shows_all else []
+        lines = self._visible_lines(visitor, wanted) if wanted or shows_all else []
         if shows_all:
             lines = [line for line in lines if line.event == REQUEST and not _is_persons(line)][:MAX_SHOWN]
         shown = {"found": [] if shows_all else found, "wanted": wanted, "shows_all": shows_all, "lines": lines}
         return self._frame.page("requests.html", request, visitor, shown, calls=await self._calls.recent(visitor))
 
-    def _visible(self, visitor: Visitor, wanted: str) -> list[RequestLine]:
+    def _visible_lines(self, visitor: Visitor, wanted: str) -> list[RequestLine]:
         """Return lines of the last hour, of one RequestId if it is given. A line without an account belongs to its
         request's."""
         since = self._clock() - SECONDS

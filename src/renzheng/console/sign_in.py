@@ -129,9 +129,9 @@ class SignInPages:
         return self._page(request, "welcome.html", status, invited=invited, name=name, length=length, **values)
 
     async def _invitation(self, secret: str, now: float) -> tuple[bool, Operator | None]:
-        """Whether a link is good, and the person whom it is for; None for the first owner, who is nobody yet.
+        """Return whether a link is valid, and its person; None for the first owner, who does not exist yet.
 
-        That of somebody who is shut out is not good.
+        The link of a disabled person is not valid.
         """
         owner = await self._parts.sign_in.link(secret, now)
         invited = await self._parts.people.get(owner) if owner else None

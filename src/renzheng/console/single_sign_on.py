@@ -45,7 +45,7 @@ class SingleSignOnPages:
             response = go(await self._provider.address(secret))
         except ProviderError as error:
             log.warning("single_sign_on_failed", why=str(error))
-            return self._refused(request, 502, "provider")
+            return self._show_refusal(request, 502, "provider")
         response.set_cookie(
             COOKIE,
             f"{secret}.{quote(onward, safe='')}",
@@ -63,24 +63,24 @@ class SingleSignOnPages:
         wait = await self._tries.take(address, address, parts.clock())
         if wait:
             parts.tried("too_many")
-            return self._refused(request, 429, "often", wait=minutes(wait))
+            return self._show_refusal(request, 429, "often", wait=minutes(wait))
         secret, _, onward = cookie(request, COOKIE).partition(".")
         given = request.query_params
         if not secret or not hmac.compare_digest(given.get("state", "").encode(), derived(secret, "state").encode()):
-            return self._refused(request, 400, "lost")
+            return self._show_refusal(request, 400, "lost")
         code = given.get("code", "")
         if "error" in given or not 0 < len(code) <= MAX_CODE:
-            return self._refused(request, 401, "cancelled")
+            return self._show_refusal(request, 401, "cancelled")
         try:
             name = await self._provider.name(secret, code)
         except StrangerError as error:
-            return await self._unknown(request, "", str(error))
+            return await self._refuse_stranger(request, "", str(error))
         except ProviderError as error:
             log.warning("single_sign_on_failed", why=str(error))
-            return self._refused(request, 502, "provider")
+            return self._show_refusal(request, 502, "provider")
         operator = await parts.people.named(name)
         if operator is None:
-            return await self._unknown(request, name, "no operator has this name")
+            return await self._refuse_stranger(request, name, "no operator has this name")
         await self._tries.give_back(address, address)
         credential = await parts.sign_in.credential(operator.id)
         onward = own_path(unquote(onward))
@@ -92,13 +92,13 @@ class SingleSignOnPages:
         response = self._page(request, "signed_in.html", onward=onward)
         return self._done(request, await self._door.let_in(request, response, operator, WHOLE))
 
-    async def _unknown(self, request: Request, name: str, why: str) -> Response:
+    async def _refuse_stranger(self, request: Request, name: str, why: str) -> Response:
         self._parts.tried("wrong")
         log.warning("single_sign_on_refused", why=why)
         await self._parts.record("single sign-on refused", "operator unknown")
-        return self._refused(request, 403, "unknown", name=name[:64])
+        return self._show_refusal(request, 403, "unknown", name=name[:64])
 
-    def _refused(self, request: Request, status: int, problem: str, **values: Any) -> Response:
+    def _show_refusal(self, request: Request, status: int, problem: str, **values: Any) -> Response:
         values = {"wait": 0, "name": "", **values}
         return self._done(request, self._page(request, "sign_on_refused.html", status, problem=problem, **values))
 

@@ -132,7 +132,7 @@ class TablePages:
 
     async def show_one(self, request: Request, visitor: Visitor, record: Record) -> Response:
         management, spoken = self._management, language(request)
-        reply = await management.calls.call(visitor, record.action, self._named(request, record), spoken)
+        reply = await management.calls.call(visitor, record.action, self._name_of(request, record), spoken)
         row = reply[record.item]
         shows_account = any(column.kind == "account" for column in record.columns)
         shown = {
@@ -144,7 +144,7 @@ class TablePages:
         }
         return self._frame.page(record.template, request, visitor, shown, calls=await management.calls.recent(visitor))
 
-    def _named(self, request: Request, record: Record) -> dict[str, Any]:
+    def _name_of(self, request: Request, record: Record) -> dict[str, Any]:
         """Return the parameter with which the address names the record. Raises CallError if it is not valid."""
         if not record.parameter:
             return {}

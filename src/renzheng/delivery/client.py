@@ -152,7 +152,7 @@ class BucketClient:
         except InvalidResponseError as error:
             raise self._odd_answer(error) from None
         except MinioException as error:
-            raise BucketError(BucketProblem.OTHER, f"{bucket.host} answers unusably: {_plain(error)}") from None
+            raise BucketError(BucketProblem.OTHER, f"{bucket.host} answers unusably: {_one_line(error)}") from None
         except (ValueError, SyntaxError):  # the library lets through bodies that are not text, or not XML
             raise BucketError(BucketProblem.OTHER, f"{bucket.host} answers unusably: is this an S3 endpoint?") from None
         except (HTTPError, OSError) as error:
@@ -171,7 +171,7 @@ class BucketClient:
             BucketProblem.WRONG_KEY: f"the key is not one of {self._bucket.endpoint} ({code})",
             BucketProblem.NO_RIGHT: f"the key may not do this in the bucket {name} ({code})",
             BucketProblem.PATH_STYLE: f"the bucket {name} needs its name in the host: use --style virtual",
-        }.get(trouble, f"{self._bucket.host} answers {status} {_plain(code)}")
+        }.get(trouble, f"{self._bucket.host} answers {status} {_one_line(code)}")
         return BucketError(trouble, sentence)
 
     def _odd_answer(self, error: InvalidResponseError) -> BucketError:
@@ -192,7 +192,7 @@ class _MissingObjectError(Exception):
     """There is no such object."""
 
 
-def _plain(error: object) -> str:
+def _one_line(error: object) -> str:
     """Return a stranger's text in one printable line."""
     return "".join(character if character.isprintable() else " " for character in str(error))[:200]
 
@@ -200,7 +200,7 @@ def _plain(error: object) -> str:
 def _cause(error: BaseException) -> str:
     reason = getattr(error, "reason", None)
     inner = reason if isinstance(reason, BaseException) else error.__cause__ or error
-    return _plain(getattr(inner, "strerror", None) or inner).rpartition(">: ")[2] or type(inner).__name__
+    return _one_line(getattr(inner, "strerror", None) or inner).rpartition(">: ")[2] or type(inner).__name__
 
 
 class Clients:

@@ -178,7 +178,7 @@ class Deliverer:
     # -- one delivery
 
     async def _deliver(self, taken: Delivery) -> None:
-        authorised = self._authorised(taken.account_id)
+        authorised = self._authorised_bucket(taken.account_id)
         shelf, session_id = self._parts.shelf, taken.session_id
         frame = None
         if taken.best_frame is not None:
@@ -201,7 +201,7 @@ class Deliverer:
             await self._delete_keys(client, (video_key, frame_key))
 
     async def _delete(self, taken: Delivery) -> None:
-        authorised = self._authorised(taken.account_id)
+        authorised = self._authorised_bucket(taken.account_id)
         bucket = taken.place or authorised.bucket
         client = self._parts.clients.of(bucket, authorised.key)
         keys = (taken.video_key, taken.frame_key) if taken.place else _both(bucket, taken.folder)
@@ -227,7 +227,7 @@ class Deliverer:
     async def _has_frames(self, taken: Delivery) -> bool:
         return await self._parts.has_frames(taken.session_id, taken.attempt)
 
-    def _authorised(self, account_id: int) -> AuthorisedBucket:
+    def _authorised_bucket(self, account_id: int) -> AuthorisedBucket:
         found = self._parts.buckets().get(account_id)
         if found is None:
             raise BucketError(BucketProblem.NOT_AUTHORISED, "the account has no bucket authorised now")

@@ -58,7 +58,7 @@ class AllowedHosts:
         name = host.strip("[]").lower().rstrip(".")
         address = _address(name)
         if address is not None:
-            if not self._listed(address):
+            if not self._is_listed(address):
                 raise HostRefusedError(f"the address {name} is not listed in RENZHENG_BUCKET_HOSTS")
         elif name not in self._names and not any(name.endswith(ending) for ending in self._endings):
             raise HostRefusedError(f"the host {name} is not listed in RENZHENG_BUCKET_HOSTS")
@@ -70,13 +70,13 @@ class AllowedHosts:
         found = [name] if _address(name) is not None else list(self._resolve(name, port))
         for text in found:
             address = _address(text)
-            if address is not None and (_is_public(address) or self._listed(address)):
+            if address is not None and (_is_public(address) or self._is_listed(address)):
                 return text
         raise HostRefusedError(
             f"{host} has no public address ({', '.join(found) or 'none'}): list its network in RENZHENG_BUCKET_HOSTS"
         )
 
-    def _listed(self, address: IPv4Address | IPv6Address) -> bool:
+    def _is_listed(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self._networks if network.version == address.version)
 
 

@@ -43,13 +43,13 @@ def _words(request: Request) -> dict[str, tuple[str, str]]:
         "{region}": (product.example_region, product.example_region),
         "{action}": (action.name, action.name) if action else ("", ""),
         "{regions}": (", ".join(regions), "、".join(regions)),
-        "{actions}": _listed([one.name for one in product.actions[:_MAX_NAMES]]),
-        "{sealable}": _listed(sorted(sealable.sealable), zh_and="、") if sealable else ("", ""),
+        "{actions}": _join([one.name for one in product.actions[:_MAX_NAMES]]),
+        "{sealable}": _join(sorted(sealable.sealable), zh_and="、") if sealable else ("", ""),
         "{sealing}": (sealable.name, sealable.name) if sealable else ("", ""),
     }
 
 
-def _listed(names: list[str], zh_and: str = " 和 ") -> tuple[str, str]:
+def _join(names: list[str], zh_and: str = " 和 ") -> tuple[str, str]:
     if len(names) < 2:
         return "".join(names), "".join(names)
     *first, last = names
@@ -81,7 +81,7 @@ def _why(request: Request, error: ApiError) -> tuple[str, str]:
     if type(error) is errors.InvalidParameterValueError and error.value("name") == "Content-Type":
         return _SENTENCES["content-type"]
     if type(error) in _NAMED:
-        name = _shown(error.value("name"))
+        name = _plain_name(error.value("name"))
         en, zh = _NAMED[type(error)]
         wanted = error.value("type")
         return en.format(name=name, type=wanted), zh.format(name=name, type=wanted)
@@ -91,7 +91,7 @@ def _why(request: Request, error: ApiError) -> tuple[str, str]:
     return error.en or f"{error.code}{cause}", error.zh
 
 
-def _shown(name: str) -> str:
+def _plain_name(name: str) -> str:
     """Return a name that the caller sent, if it has the form of a parameter's or header's name."""
     return name if _PLAIN.fullmatch(name) and not _DIGITS.search(name) else "…"
 
@@ -136,7 +136,7 @@ def _authorization(request: Request, error: ApiError) -> tuple[str, str]:
     if not given:
         return _SENTENCES["no-authorization"]
     if "SignedHeaders` names" in reason:
-        name = _shown(reason.split("`")[3])
+        name = _plain_name(reason.split("`")[3])
         return (
             f"SignedHeaders names {name}, which did not arrive exactly once: the client signs it and does not send it, "
             "or a proxy drops it.",
@@ -169,7 +169,7 @@ def _missing(request: Request, error: ApiError) -> tuple[str, str]:
     if name == "Region":
         return _SENTENCES["region"]
     if name:
-        name = _shown(name)
+        name = _plain_name(name)
         return (
             f"The parameter {name} is missing, empty or null. Names are case-sensitive.",
             f"缺少参数 {name}，或其值为空、为 null。参数名区分大小写。",

@@ -173,7 +173,7 @@ class Authentication:
 
     def _endpoint_services(self, request: Request) -> set[str]:
         """Return what clients read as the service from the endpoint's name: `127` for 127.0.0.1:8400."""
-        if not _allowed(self._settings.endpoint_service, request):
+        if not _is_allowed(self._settings.endpoint_service, request):
             return set()
         hosts = host_readings(request.headers[b"host"].strip())
         return {host.split(b".", 1)[0].decode("latin-1") for host in hosts}
@@ -251,7 +251,7 @@ class Authentication:
         return self._may_be_unsigned(request)
 
     def _may_be_unsigned(self, request: Request) -> bool:
-        return request.key.unsigned_payload or _allowed(self._settings.unsigned_payload, request)
+        return request.key.unsigned_payload or _is_allowed(self._settings.unsigned_payload, request)
 
     def check_token(self, request: Request) -> None:
         """Check a temporary credential's token and end. A permanent key must come without a token."""
@@ -285,7 +285,7 @@ def _read(request: Request, limit: int, too_large: Callable[[], ApiError]) -> Aw
     return body.read(request.receive, request.read_into, announced=request.announced, limit=limit, too_large=too_large)
 
 
-def _allowed(where: Where, request: Request) -> bool:
+def _is_allowed(where: Where, request: Request) -> bool:
     return where == "always" or (where == "loopback" and request.is_local)
 
 

@@ -27,7 +27,7 @@ _NOTHING: dict[str, Any] = {}
 _NO_PAIRS: RawPairs = {}
 
 
-def _repeated(headers: list[tuple[bytes, bytes]]) -> frozenset[bytes]:
+def _repeated_names(headers: list[tuple[bytes, bytes]]) -> frozenset[bytes]:
     seen: set[bytes] = set()
     repeated: set[bytes] = set()
     for name, _ in headers:
@@ -132,7 +132,7 @@ class Request:
         given: list[tuple[bytes, bytes]] = scope["headers"]
         self.header_count = len(given)
         self.headers = headers = dict(given)
-        self.repeated = _repeated(given) if len(headers) != len(given) else _NO_NAMES
+        self.repeated = _repeated_names(given) if len(headers) != len(given) else _NO_NAMES
         language = headers.get(b"x-tc-language")
         self.language: Language = "zh-CN" if language is not None and language.strip() == b"zh-CN" else "en-US"
         content_type = headers.get(b"content-type", b"")

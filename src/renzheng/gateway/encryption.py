@@ -254,7 +254,7 @@ class KeyPairs:
         names = _sealed_names(encryption, sealable)
         algorithm = _algorithm(encryption.algorithm)
         fields = _decode_fields(algorithm, names, values, encryption)
-        keys = self._unwrapped(algorithm, encryption.ciphertext_blob or "") if sm2_keys is None else sm2_keys
+        keys = self._unwrap(algorithm, encryption.ciphertext_blob or "") if sm2_keys is None else sm2_keys
         for key in keys:
             try:
                 # With the random key, a key that does not fit costs as much time as a field that does not open.
@@ -282,7 +282,7 @@ class KeyPairs:
     def _is_too_long(self, blob: str) -> bool:
         return len(blob) > 2 * self._max_rsa_chunks * max(key.key_size // 8 for key in self._rsa)
 
-    def _unwrapped(self, algorithm: Algorithm, blob: str) -> Iterator[bytes | None]:
+    def _unwrap(self, algorithm: Algorithm, blob: str) -> Iterator[bytes | None]:
         """Yield what each private key makes of CiphertextBlob: a key of the right length, or None."""
         if self._is_too_long(blob):
             return

@@ -108,7 +108,7 @@ def _other_names(pairs: Pairs) -> Iterator[Pairs]:
         return
     dotted = tuple((name.replace("[", ".").replace("]", ""), value) for name, value in pairs)
     yield dotted
-    yield tuple((_bracketed(name), value) for name, value in dotted)
+    yield tuple((_bracket(name), value) for name, value in dotted)
     yield tuple((name.replace(".", "_"), value) for name, value in dotted)
     outer = [(name, value) for name, value in dotted if "." not in name]
     heads = list(dict.fromkeys(name.split(".", 1)[0] for name, _ in dotted if "." in name))
@@ -120,6 +120,6 @@ def _other_names(pairs: Pairs) -> Iterator[Pairs]:
     yield tuple(outer)
 
 
-def _bracketed(name: str) -> str:
+def _bracket(name: str) -> str:
     head, *rest = name.split(".")
     return head + "".join(f"[{part}]" for part in rest)

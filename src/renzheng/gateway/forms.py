@@ -47,16 +47,16 @@ def body_forms(body: bytes) -> Iterator[Form]:
     yield from _compressed_forms(body)
     yield from _broken_forms(body)
     for content in _contents(body):
-        for text in _serialised(content):
+        for text in _serialise(content):
             yield "body-reserialised", text
             yield "body-reserialised", text + b"\n"
-        for text in _indented(content):
+        for text in _indent(content):
             joined = text.replace(b"\r", b"").replace(b"\n", b"")
             cause = "line-feeds-stripped" if joined == body else "body-reserialised"
             for made in (text, text + b"\n", text.replace(b"\n", b"\r\n"), text.replace(b"\n", b"\r\n") + b"\r\n"):
                 yield cause, made
         if len(body) <= _MAX_PERMUTED_BYTES:
-            yield from (("body-reserialised", text) for text in _reordered(content))
+            yield from (("body-reserialised", text) for text in _reorder(content))
     for text in (b"{}", b"", b"null", b"undefined", b"[object Object]"):
         yield "body-reserialised", text
 
@@ -152,7 +152,7 @@ def _is_deep(content: Any) -> bool:
     return bool(level)
 
 
-def _serialised(content: Any) -> Iterator[bytes]:
+def _serialise(content: Any) -> Iterator[bytes]:
     """Yield the forms in which common serialisers write JSON: spaces, escapes, order."""
     orders = [content]
     if isinstance(content, dict):
@@ -160,26 +160,26 @@ def _serialised(content: Any) -> Iterator[bytes]:
     for separators in ((",", ":"), (", ", ": "), (",", ": ")):
         for ascii_only in (True, False):
             for ordered in orders:
-                text = _dumped(ordered, separators=separators, ensure_ascii=ascii_only)
-                yield from _escaped(text)
-    compact = _dumped(content, separators=(",", ":"), ensure_ascii=False)
-    yield _dumped(compact).encode("utf-8", "surrogatepass")  # JSON text, quoted once more
-    yield _dumped(compact, ensure_ascii=False).encode("utf-8", "surrogatepass")
+                text = _dump(ordered, separators=separators, ensure_ascii=ascii_only)
+                yield from _escape(text)
+    compact = _dump(content, separators=(",", ":"), ensure_ascii=False)
+    yield _dump(compact).encode("utf-8", "surrogatepass")  # JSON text, quoted once more
+    yield _dump(compact, ensure_ascii=False).encode("utf-8", "surrogatepass")
     yield repr(content).encode("utf-8", "surrogatepass")  # Python's own notation
 
 
-def _reordered(content: Any) -> Iterator[bytes]:
+def _reorder(content: Any) -> Iterator[bytes]:
     """Yield a small object with its names in every order."""
     if not isinstance(content, dict) or not 2 <= len(content) <= _MAX_PERMUTED:
         return
     for pairs in permutations(content.items()):
         ordered = dict(pairs)
         for separators in ((",", ":"), (", ", ": ")):
-            yield _dumped(ordered, separators=separators, ensure_ascii=False).encode("utf-8", "surrogatepass")
-        yield _dumped(ordered).encode("utf-8", "surrogatepass")
+            yield _dump(ordered, separators=separators, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        yield _dump(ordered).encode("utf-8", "surrogatepass")
 
 
-def _escaped(text: str) -> Iterator[bytes]:
+def _escape(text: str) -> Iterator[bytes]:
     go = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
     variants = [text, text.replace("/", "\\/"), go, go.replace("=", "\\u003d").replace("'", "\\u0027")]
     upper = _ESCAPE.sub(lambda found: "\\u" + found[0][2:].upper(), text)
@@ -188,16 +188,16 @@ def _escaped(text: str) -> Iterator[bytes]:
         yield variant.encode("utf-8", "surrogatepass")
 
 
-def _indented(content: Any) -> Iterator[bytes]:
+def _indent(content: Any) -> Iterator[bytes]:
     for indent in (2, 4, "\t", 1, 3, 0):
         for ascii_only in (False, True):
-            yield _dumped(content, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+            yield _dump(content, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
     if isinstance(content, dict):
-        yield _dumped(content, indent=2, ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogatepass")
-        yield _dumped(content, indent=4, ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogatepass")
+        yield _dump(content, indent=2, ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogatepass")
+        yield _dump(content, indent=4, ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogatepass")
 
 
-def _dumped(content: Any, **form: Any) -> str:
+def _dump(content: Any, **form: Any) -> str:
     return json.dumps(content, **form)
 
 
@@ -227,10 +227,10 @@ def query_forms(query: bytes) -> Iterator[Form]:
             for encode in (quote, quote_plus):
                 yield cause, "&".join("=".join(encode(part, safe) for part in pair) for pair in ordered_parts).encode()
         yield cause, b"&".join(b"=".join(pair) for pair in ordered_parts)
-    yield from (("query-reencoded", text) for text in _toggled(query))
+    yield from (("query-reencoded", text) for text in _toggle(query))
 
 
-def _toggled(query: bytes) -> Iterator[bytes]:
+def _toggle(query: bytes) -> Iterator[bytes]:
     """Yield the query with one or two characters encoded otherwise, and with its escapes in the other case."""
     made = [query]
     for sign in _TOGGLED:

@@ -60,26 +60,26 @@ def unquote(text: bytes) -> str:
     """Decode one name or value, as `urllib.parse.unquote_plus` does. MalformedEncodingError."""
     text = text.replace(b"+", b" ")
     if b"%" in text:
-        text = _unescaped(text)
+        text = _unescape(text)
     try:
         return text.decode("utf-8")
     except UnicodeDecodeError:
         raise MalformedEncodingError from None
 
 
-def _unescaped(text: bytes) -> bytes:
+def _unescape(text: bytes) -> bytes:
     """Unescape with the compiled decoder of quoted-printable, whose escapes differ only in their sign."""
     if b"%\n" not in text and b"%\r" not in text:  # the decoder would read these as line breaks
-        plain = _decoded(text)
+        plain = _decode(text)
         if len(plain) == len(text) - 2 * text.count(b"%"):
             return plain
     text = _STRAY.sub(b"%25", text, count=MAX_STRAY)
     if _STRAY.search(text):
         raise MalformedEncodingError
-    return _decoded(text)
+    return _decode(text)
 
 
-def _decoded(text: bytes) -> bytes:
+def _decode(text: bytes) -> bytes:
     return a2b_qp(text.replace(b"=", b"=3D").replace(b"%", b"="))
 
 

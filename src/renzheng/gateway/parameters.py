@@ -319,19 +319,19 @@ def _plant(tree: dict[str, Any], shape: _Shape, name: str, value: str | msgspec.
     if field is None or not dot:
         if name in tree:
             raise RepeatedParameterError(name=name)
-        tree[name] = value if field is None else _typed(field.kind, value)
+        tree[name] = value if field is None else _convert(field.kind, value)
     elif field.shape is not None and isinstance(branch := tree.setdefault(head, {}), dict):
         _plant(branch, field.shape, rest, value)
     elif field.item is not None and rest.isascii() and rest.isdigit() and len(rest) < 6:
         items = tree.setdefault(head, _Items())
         if not isinstance(items, _Items) or int(rest) in items:
             raise RepeatedParameterError(name=name)
-        items[int(rest)] = _typed(field.item, value)
+        items[int(rest)] = _convert(field.item, value)
     else:
         tree[name] = value
 
 
-def _typed(kind: str, value: str | msgspec.Raw) -> Any:
+def _convert(kind: str, value: str | msgspec.Raw) -> Any:
     """Convert text to the kind. If it does not fit, return it as it is; the wrong type is then refused later."""
     if isinstance(value, str):
         if kind == "bool":

@@ -33,7 +33,7 @@ class ProcessPool:
     async def run(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """Run `work(*arguments)` in one of the processes. WorkLostError."""
         for _ in range(2):
-            pool = self._pool or await self._begin_apart()
+            pool = self._pool or await self._start_apart()
             try:
                 return await asyncio.wrap_future(pool.submit(work, *arguments))
             except BrokenProcessPool:
@@ -47,18 +47,18 @@ class ProcessPool:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
 
-    async def _begin_apart(self) -> ProcessPoolExecutor:
+    async def _start_apart(self) -> ProcessPoolExecutor:
         """Start the pool in a thread, as starting a process takes a while.
 
         The thread has its own niceness and the processes inherit it, since they load their modules while requests wait.
         """
         beginner = ThreadPoolExecutor(1, thread_name_prefix="renzheng-begin")
         try:
-            return await asyncio.get_running_loop().run_in_executor(beginner, self._begun)
+            return await asyncio.get_running_loop().run_in_executor(beginner, self._start_pool)
         finally:
             beginner.shutdown(wait=False)
 
-    def _begun(self) -> ProcessPoolExecutor:
+    def _start_pool(self) -> ProcessPoolExecutor:
         own = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, own, min(19, os.getpriority(os.PRIO_PROCESS, own) + NICENESS))
         with self._beginning:

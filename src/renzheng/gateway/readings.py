@@ -58,9 +58,9 @@ class Tc3Reading:
     derivation: str = ""
 
     def _canonical(self) -> bytes:
-        return self._formed(self.query, self.values)
+        return self._canonical_form(self.query, self.values)
 
-    def _formed(self, query: bytes, values: Mapping[bytes, bytes]) -> bytes:
+    def _canonical_form(self, query: bytes, values: Mapping[bytes, bytes]) -> bytes:
         if self.form in _ORDERS:
             lines, names = (list(order(values)) for order in _ORDERS[self.form])
             head = [self.method, self.path, query, *(name + b":" + values[name] for name in lines)]
@@ -86,7 +86,7 @@ class Tc3Reading:
             return self._canonical().decode("utf-8", "replace"), text
         values = {name: masked_header(name, value) for name, value in self.values.items()}
         query = digest_of(self.query.decode("latin-1")).encode() if self.query else b""
-        return self._formed(query, values).decode("utf-8", "replace"), text
+        return self._canonical_form(query, values).decode("utf-8", "replace"), text
 
 
 Headers = Mapping[bytes, bytes]
@@ -102,7 +102,7 @@ def _mixed_case(canonical: bytes, values: Headers) -> bytes:
     return canonical
 
 
-def _spaced(canonical: bytes, values: Headers) -> bytes:
+def _space(canonical: bytes, values: Headers) -> bytes:
     for name, value in values.items():
         canonical = canonical.replace(name + b":" + value + b"\n", name + b": " + value + b"\n")
     return canonical
@@ -129,7 +129,7 @@ _CANONICAL_FORMS: dict[str, Callable[[bytes, Headers], bytes]] = {
         b"\n\n" + _names_line(values), b"\n\n\n" + _names_line(values)
     ),
     "no line for the query": lambda text, values: text.replace(b"\n\n", b"\n", 1),
-    "a space behind the colons": _spaced,
+    "a space behind the colons": _space,
     "CRLF at the ends of lines": lambda text, values: text.replace(b"\n", b"\r\n"),
     "a backslash and an n instead of line feeds": lambda text, values: text.replace(b"\n", b"\\n"),
     "a line feed at the end": lambda text, values: text + b"\n",
@@ -157,7 +157,7 @@ def _chain(key: bytes, steps: Iterable[str], written: Callable[[bytes], bytes] =
     return key
 
 
-def _exchanged(key: bytes, steps: Iterable[str]) -> bytes:
+def _exchange(key: bytes, steps: Iterable[str]) -> bytes:
     for step in steps:
         key = hmac.digest(step.encode(), key, "sha256")
     return key
@@ -177,8 +177,8 @@ _DERIVATIONS: dict[str, Callable[[bytes, tuple[str, str, str]], bytes]] = {
     "hex text after the last step": lambda key, steps: _hex(_chain(b"TC3" + key, steps)),
     "hex text after the first step": lambda key, steps: _chain(_hex(_chain(b"TC3" + key, steps[:1])), steps[1:]),
     "Base64 between the steps": lambda key, steps: _chain(b"TC3" + key, steps, base64.b64encode),
-    ALL_EXCHANGED: lambda key, steps: _exchanged(b"TC3" + key, steps),
-    "key and message exchanged in the first three": lambda key, steps: _exchanged(b"TC3" + key, steps),
+    ALL_EXCHANGED: lambda key, steps: _exchange(b"TC3" + key, steps),
+    "key and message exchanged in the first three": lambda key, steps: _exchange(b"TC3" + key, steps),
     "no derivation": lambda key, steps: b"TC3" + key,
     "without the last step": lambda key, steps: _chain(b"TC3" + key, steps[:2]),
     "the steps in another order": lambda key, steps: _chain(b"TC3" + key, (steps[1], steps[0], steps[2])),

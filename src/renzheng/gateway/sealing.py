@@ -78,7 +78,7 @@ class Sealing:
             raise DecryptSystemError
         try:
             with self._place(request):
-                opened = await self._opened(key_pairs, encryption, values, action.sealable)
+                opened = await self._open_values(key_pairs, encryption, values, action.sealable)
         except FieldNotSealableError:
             raise UnsupportedEncryptFieldError from None
         except UndecryptableError:
@@ -86,7 +86,7 @@ class Sealing:
         request.sealing_key = opened.key
         self._put(request, opened)
 
-    async def _opened(
+    async def _open_values(
         self, pairs: KeyPairs, encryption: Encryption, values: dict[str, str | None], sealable: frozenset[str]
     ) -> OpenedFields:
         work = pairs.sm2_work(encryption, sealable) if self._processes is not None else None

@@ -71,7 +71,7 @@ class App:
         self._lifespan = Lifespan(self.parts, self._services, console)
         web = self._public_pages()
         self._pages = web.routes
-        self._web = HostGuard(self._bounded(web), Hosts(settings.host, settings.public_url, settings.allowed_hosts))
+        self._web = HostGuard(self._bound(web), Hosts(settings.host, settings.public_url, settings.allowed_hosts))
         self.operator = self._operator(console)
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
@@ -120,10 +120,10 @@ class App:
         names = (*settings.allowed_hosts, *filter(None, [urlsplit(settings.console_url).hostname]))
         page = functools.partial(metrics_page, self.parts)
         answered = operator_app(self.parts.readiness, page, console.routes() if console else [])
-        served = with_calls(answered, self._bounded(answered), self._services.operator)
+        served = with_calls(answered, self._bound(answered), self._services.operator)
         return HostGuard(served, Hosts(settings.operator_host, allowed=names))
 
-    def _bounded(self, pages: ASGIApp) -> BoundedQueries:
+    def _bound(self, pages: ASGIApp) -> BoundedQueries:
         return BoundedQueries(pages, self.settings.query_bytes, self.settings.max_pairs)
 
     def _make_console(

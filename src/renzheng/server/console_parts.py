@@ -33,13 +33,13 @@ class PeopleOfStore:
 
     async def get(self, operator_id: int) -> Operator | None:
         try:
-            return _enabled(await self._operators.get(operator_id))
+            return _unless_disabled(await self._operators.get(operator_id))
         except (NotFoundError, TamperedError):
             return None
 
     async def named(self, name: str) -> Operator | None:
         try:
-            return _enabled(await self._operators.named(name))
+            return _unless_disabled(await self._operators.named(name))
         except (NotFoundError, TamperedError):
             return None
 
@@ -56,7 +56,7 @@ class PeopleOfStore:
         return await self._operators.add(name, Role.OWNER, now)
 
 
-def _enabled(operator: Operator) -> Operator | None:
+def _unless_disabled(operator: Operator) -> Operator | None:
     return None if operator.disabled else operator
 
 

@@ -220,7 +220,7 @@ class ApiProtocol(ExchangeProtocol):
             elif isinstance(fault.__context__, httptools.HttpParserInvalidURLError):  # as the one of a CONNECT
                 self._refuse(400, "Invalid HTTP request received.")
             else:
-                self._failed(fault.__context__ or fault)
+                self._fail(fault.__context__ or fault)
             return None
         except httptools.HttpParserError:
             self._refuse(400, "Invalid HTTP request received.")
@@ -288,7 +288,7 @@ class ApiProtocol(ExchangeProtocol):
         self.transport.write(b"\r\n".join([*head, b"", why.encode("ascii")]))
         self.transport.close()
 
-    def _failed(self, fault: BaseException) -> None:
+    def _fail(self, fault: BaseException) -> None:
         """Answer a request at which this server failed, and log it. The error's text may contain what a caller sent."""
         last = traceback.extract_tb(fault.__traceback__)[-1:]
         where = f"{last[0].filename}:{last[0].lineno}" if last else "?"
@@ -361,7 +361,7 @@ class ApiProtocol(ExchangeProtocol):
         scope["http_version"] = version
         scope["path"], scope["raw_path"], scope["query_string"] = "/", b"/", url[2:].partition(b"#")[0]
         self.cycle = Exchange(self, keep_alive=version != "1.0" and self.parser.should_keep_alive())
-        self._left = _announced(self.headers)
+        self._left = _announced_length(self.headers)
         offered = {"renzheng.whole": self.cycle.whole, "renzheng.reply": self.cycle.reply}
         if self._left >= LARGE and self.scheme == "http":
             offered["renzheng.read_into"] = self.cycle.read_into
@@ -390,7 +390,7 @@ def new_parser(protocol: HttpToolsProtocol) -> httptools.HttpRequestParser:
     return parser
 
 
-def _announced(headers: list[tuple[bytes, bytes]]) -> int:
+def _announced_length(headers: list[tuple[bytes, bytes]]) -> int:
     """Return Content-Length, which the parser has found to be a number; 0 without one."""
     for name, value in headers:
         if name == b"content-length":

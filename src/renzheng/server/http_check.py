@@ -70,7 +70,7 @@ async def _echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": said})
 
 
-async def _answered(way: Any, pieces: tuple[bytes, ...]) -> list[bytes]:
+async def _answers(way: Any, pieces: tuple[bytes, ...]) -> list[bytes]:
     """Return the status line and the body of each answer. TimeoutError: an answer did not come."""
     config = uvicorn.Config(_echo, http=way, lifespan="off", log_config=None, access_log=False, interface="asgi3")
     config.load()
@@ -104,9 +104,9 @@ async def _answered(way: Any, pieces: tuple[bytes, ...]) -> list[bytes]:
 async def difference(way: Any) -> str:
     """Return the first case that `way` answers otherwise than uvicorn's own HTTP, and how; empty if there is none."""
     for name, pieces in CASES.items():
-        expected = await _answered("auto", pieces)
+        expected = await _answers("auto", pieces)
         try:
-            found = await _answered(way, pieces)
+            found = await _answers(way, pieces)
         except Exception as error:
             return f"{name}: {type(error).__name__}"
         if found != expected:

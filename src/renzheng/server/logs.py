@@ -245,14 +245,14 @@ def _hand_over(_: Any, __: str, event: MutableMapping[str, Any]) -> tuple[tuple[
 
 def _json_line(entry: Entry) -> bytes:
     at, level, event = entry
-    return msgspec.json.encode({"timestamp": _written(at), "level": level, **event}, enc_hook=str) + b"\n"
+    return msgspec.json.encode({"timestamp": _format_time(at), "level": level, **event}, enc_hook=str) + b"\n"
 
 
 def _text_line(entry: Entry) -> bytes:
     """Format as `time level event key=value ...`. Values that are None or empty are left out."""
     at, level, event = entry
     trace = event.get("exception")
-    parts = [_written(at), _WIDE.get(level, level), str(event["event"])]
+    parts = [_format_time(at), _WIDE.get(level, level), str(event["event"])]
     parts += [
         f"{name}={value}" for name, value in event.items() if value is not None and value != "" and name not in _NO_PAIR
     ]
@@ -280,7 +280,7 @@ def _places(error: BaseException | None) -> str:
     return "\n".join(lines)
 
 
-def _written(at: float) -> str:
+def _format_time(at: float) -> str:
     """Format unix seconds as ISO 8601 in UTC, with milliseconds."""
     whole = int(at)
     return f"{_written_second(whole)}.{int((at - whole) * 1000):03d}Z"

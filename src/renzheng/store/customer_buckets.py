@@ -29,10 +29,10 @@ class Authorised(NamedTuple):
 async def read_buckets(database: Database, vault: Vault) -> dict[int, Authorised]:
     """Return all of them by account."""
     rows = await database.all("SELECT account_id, sealed, authorised_at FROM buckets")
-    return {row[0]: await _opened(vault, row) for row in rows}
+    return {row[0]: await _open(vault, row) for row in rows}
 
 
-async def _opened(vault: Vault, row: tuple[Any, ...]) -> Authorised:
+async def _open(vault: Vault, row: tuple[Any, ...]) -> Authorised:
     account_id, sealed, at = row
     opened = (await vault.of(Subject(Kind.ACCOUNT, account_id))).open(_FIELD, sealed)
     bucket, key = msgspec.msgpack.decode(opened)
@@ -90,4 +90,4 @@ class Buckets:
             "SELECT account_id, sealed, authorised_at FROM buckets WHERE account_id = :account_id",
             account_id=account_id,
         )
-        return await _opened(self._vault, row) if row else None
+        return await _open(self._vault, row) if row else None

@@ -58,11 +58,11 @@ async def read_generations(
     rows = await database.all(
         "SELECT id, created_at, sealed, account_id FROM encryption_keys WHERE retired_at IS NULL ORDER BY id DESC"
     )
-    found = [have.get((row[0], row[3])) or await _opened(vault, *row) for row in rows]
+    found = [have.get((row[0], row[3])) or await _open(vault, *row) for row in rows]
     return tuple(generation for generation in found if generation is not None)
 
 
-async def _opened(
+async def _open(
     vault: Vault, number: int, created_at: float, sealed: bytes, account_id: int | None
 ) -> Generation | None:
     """Unseal a generation. None if it cannot be opened, as after a restore: a server must start all the same."""

@@ -87,7 +87,7 @@ def _read(path: Path) -> bytes:
         raise RefusedError(f"the CSV file cannot be read: {error.strerror}") from None
 
 
-def _decoded(content: bytes) -> str:
+def _decode(content: bytes) -> str:
     """Decode UTF-8, with or without a byte order mark, or GB 18030, as spreadsheets in China save. RefusedError."""
     for encoding in ("utf-8-sig", "gb18030"):
         try:
@@ -117,7 +117,7 @@ def read_lines(content: bytes, photos: PhotoSource | None, most: float = math.in
 
     Raises RefusedError if it is not a CSV file, or has more than `most` rows.
     """
-    reader = csv.DictReader(io.StringIO(_decoded(content), newline=""), restkey="", restval="", strict=True)
+    reader = csv.DictReader(io.StringIO(_decode(content), newline=""), restkey="", restval="", strict=True)
     try:
         heading = [(name or "").strip() for name in reader.fieldnames or ()]
         missing = [name for name in FIELDS[:2] if name not in heading]

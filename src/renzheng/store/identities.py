@@ -162,7 +162,7 @@ class Identities:
         listed: list[ListedPerson] = []
         for number, sealed, has_photo, created_at in rows:
             try:
-                id_card, name = self._opened(await self._vault.of(Subject(Kind.PERSON, number)), sealed)
+                id_card, name = self._open(await self._vault.of(Subject(Kind.PERSON, number)), sealed)
             except ErasedError:
                 continue
             listed.append(ListedPerson(number, mask_id_card(id_card), mask_name(name), bool(has_photo), created_at))
@@ -175,7 +175,7 @@ class Identities:
         return found[0] if found and found[0].id == person_id else None
 
     @staticmethod
-    def _opened(sealer: Sealer, sealed: bytes) -> tuple[str, str]:
+    def _open(sealer: Sealer, sealed: bytes) -> tuple[str, str]:
         id_card, name = msgspec.msgpack.decode(sealer.open("person", sealed))
         return id_card, name
 
@@ -197,7 +197,7 @@ class Identities:
             await self._read_decoy()
             return None
         person_id, sealed, has_photo = row
-        number, name = self._opened(sealer, sealed)
+        number, name = self._open(sealer, sealed)
         if number != normal_id_card(id_card):  # somebody else put this row under the number
             raise DamagedError(f"person {person_id} is not enrolled under the number that its row is found by")
         if not has_photo:

@@ -122,7 +122,7 @@ class Judgements(Attempts):
 
         `measurement`: JSON, stored sealed. False, and nothing written, if the epoch is over.
         """
-        judged = _Judged(verdict, await self._sealed(session_id, measurement), best_frame, now)
+        judged = _Judged(verdict, await self._seal_measurement(session_id, measurement), best_frame, now)
         return await self._end_judging("accept" if verdict.passed else "reject", session_id, epoch, judged)
 
     async def again(
@@ -141,7 +141,7 @@ class Judgements(Attempts):
         count, as the server is to blame. False, and nothing written, if the epoch is over, the token is dead, or no
         attempt is left.
         """
-        judged = _Judged(verdict, await self._sealed(session_id, measurement), best_frame, now)
+        judged = _Judged(verdict, await self._seal_measurement(session_id, measurement), best_frame, now)
         return await self._end_judging("again", session_id, epoch, judged, excused)
 
     async def lapse(self, now: float, limit: int, session_id: int | None = None) -> int:
@@ -217,7 +217,7 @@ class Judgements(Attempts):
         await ledger.add(tx, account_id, session_id, result, bool(billed), now, charged)
         await deliveries.add(tx, session_id, random, now)
 
-    async def _sealed(self, session_id: int, measurement: str) -> bytes | None:
+    async def _seal_measurement(self, session_id: int, measurement: str) -> bytes | None:
         try:
             return (await self._evidence(session_id)).seal("measurement", measurement.encode())
         except ErasedError:

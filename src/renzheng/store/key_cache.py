@@ -130,10 +130,10 @@ class KeyCache:
         rows_of_keys = await self._database.all(f"SELECT {KEY_COLUMNS} FROM keys")
         for key in await open_keys(self._vault, self._authenticity, rows_of_keys):
             known = replace(key, services=scopes[key.secret_id]) if key.secret_id in scopes else key
-            keys[key.secret_id] = self._kept(known)
+            keys[key.secret_id] = self._keep_known(known)
         self._operators = await read_operators(self._database, self._authenticity)
         for key in await read_operator_keys(self._database, self._vault, self._operators.values()):
-            keys[key.secret_id] = self._kept(key)
+            keys[key.secret_id] = self._keep_known(key)
         generations = await read_generations(self._database, self._vault, self.generations)
         if generations != self.generations:
             self.generations = generations
@@ -150,7 +150,7 @@ class KeyCache:
         self.limits.clear()
         self.limits.update(limits)
 
-    def _kept(self, key: Key) -> Key:
+    def _keep_known(self, key: Key) -> Key:
         known = self._keys.get(key.secret_id)
         return known if known == key else key
 

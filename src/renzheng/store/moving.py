@@ -81,7 +81,7 @@ def move(
         lock = ServerLock(given.data / "server.lock")
         lock.acquire()
         stack.callback(lock.release)
-        source = stack.enter_context(_locked(given))
+        source = stack.enter_context(_lock_source(given))
         records = stack.enter_context(contextlib.closing(postgres_sync.connect(where.records, settings)))
         keys = stack.enter_context(contextlib.closing(postgres_sync.connect(where.keys, settings)))
         try:
@@ -113,7 +113,7 @@ def _release(keys: psycopg.Connection[Row], records: psycopg.Connection[Row]) ->
 
 
 @contextlib.contextmanager
-def _locked(given: StoreLocation) -> Iterator[_Source]:
+def _lock_source(given: StoreLocation) -> Iterator[_Source]:
     """Bring the SQLite side up to date, then lock it against all writes."""
     if not (given.data / RECORDS_FILE).exists():
         raise StoreError(f"there are no records in {given.data / RECORDS_FILE}")

@@ -148,10 +148,10 @@ class PostgresDatabase:
                     cursor = await connection.execute(to_psycopg(sql), values)
                     return await cursor.fetchall()
             except PoolTimeout as error:
-                raise self._noted(error) from None
+                raise self._note(error) from None
             except psycopg.OperationalError as error:
                 if not left or isinstance(error, errors.QueryCanceled):
-                    raise self._noted(error) from None
+                    raise self._note(error) from None
             except psycopg.Error as error:
                 raise _for_callers(error) from None
         raise AssertionError
@@ -374,7 +374,7 @@ class PostgresDatabase:
         if self._writer is connection:
             self._writer = None
 
-    def _noted(self, error: BaseException) -> AwayError:
+    def _note(self, error: BaseException) -> AwayError:
         self.trouble = trouble_of(error, self.place)
         return AwayError(self.trouble)
 

@@ -50,13 +50,13 @@ class Room:
 
     def free(self) -> dict[str, int]:
         """Return the free bytes by folder. A folder that cannot be examined is left out."""
-        return {name: left for name, (left, _) in self._measured().items()}
+        return {name: left for name, (left, _) in self._measure().items()}
 
     def reserves(self) -> dict[str, int]:
         """Return, by folder, the bytes below which new photos and attempts are refused."""
-        return {name: reserve for name, (_, reserve) in self._measured().items()}
+        return {name: reserve for name, (_, reserve) in self._measure().items()}
 
-    def _measured(self) -> dict[str, tuple[int, int]]:
+    def _measure(self) -> dict[str, tuple[int, int]]:
         """Return, by folder, the bytes that are free and the bytes that must stay free."""
         found: dict[str, tuple[int, int]] = {}
         for name, folder in self._folders.items():
@@ -71,7 +71,7 @@ class Room:
 
     def shortage(self, size: int = 0, part: float = 1.0) -> str | None:
         """Return a sentence if `size` more bytes would leave less than this part of the reserve; else None."""
-        for name, (left, reserve) in self._measured().items():
+        for name, (left, reserve) in self._measure().items():
             if left - self._taken - size < reserve * part:
                 return f"the disk of the {name} folder has {left} bytes left, and {int(reserve * part)} are kept free"
         return None

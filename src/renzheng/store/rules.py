@@ -21,10 +21,10 @@ MAX_RULES, MAX_VERSIONS = 200, 200
 async def approved_rules(database: Database, authenticity: Authenticity) -> list[Rule]:
     """Return the rules that tokens may name, of all accounts, without those that were tampered with."""
     rows = await database.all(f"SELECT {_RULE} FROM rules WHERE state = :APPROVED", APPROVED=RuleState.APPROVED.value)
-    return [_rule(row) for row in rows if authenticity.trusts("rules", _signed(row))]
+    return [_rule(row) for row in rows if authenticity.trusts("rules", _signed_values(row))]
 
 
-def _signed(row: tuple[Any, ...]) -> tuple[Any, ...]:
+def _signed_values(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the signed values of a row of `_RULE`, and its signature."""
     return (*row[:6], row[9])
 
@@ -164,7 +164,7 @@ class Rules:
         )
         if row is None:
             raise NotFoundError(f"account {account_id} has no rule {rule_id}")
-        self._authenticity.check("rules", _signed(row))
+        self._authenticity.check("rules", _signed_values(row))
         return _rule(row)
 
     async def of_account(self, account_id: int) -> list[Rule]:
@@ -173,7 +173,7 @@ class Rules:
             f"SELECT {_RULE} FROM rules WHERE account_id = :account_id ORDER BY id",
             account_id=account_id,
         )
-        return [_rule(row) for row in rows if self._authenticity.trusts("rules", _signed(row))]
+        return [_rule(row) for row in rows if self._authenticity.trusts("rules", _signed_values(row))]
 
     async def move(
         self, account_id: int, rule_id: int, name: str, now: float, note: str = "", seen: float | None = None

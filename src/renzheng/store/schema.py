@@ -67,7 +67,7 @@ def migrate_postgres(url: str, settings: PostgresSettings, *, beside: bool = Fal
             return False
         connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATING,))  # until this connection is closed
         found = _postgres_revision(connection)
-        if found == HEAD or (found is not None and found > HEAD and _needed(connection) <= HEAD):
+        if found == HEAD or (found is not None and found > HEAD and _needed_revision(connection) <= HEAD):
             return False
         if found is not None and found < HEAD:
             _check_others(connection, found, beside)
@@ -75,7 +75,7 @@ def migrate_postgres(url: str, settings: PostgresSettings, *, beside: bool = Fal
         return True
 
 
-def _needed(connection: Any) -> str:
+def _needed_revision(connection: Any) -> str:
     """Return the oldest revision whose programs can work on the schema as it is."""
     row = connection.execute("SELECT value FROM meta WHERE name = %s", (NEEDS,)).fetchone()
     return str(row[0]) if row else _UNKNOWN

@@ -295,25 +295,27 @@ class Sweeper:
         kind, _, owner, name = parts
         number = int(owner)
         if kind == "persons":
-            return number == 0 or await self._found("SELECT 1 FROM persons WHERE id = :id AND has_photo = 1", id=number)
+            return number == 0 or await self._exists(
+                "SELECT 1 FROM persons WHERE id = :id AND has_photo = 1", id=number
+            )
         if name == "photo":
-            return await self._found("SELECT 1 FROM sessions WHERE id = :id AND has_photo = 1", id=number)
+            return await self._exists("SELECT 1 FROM sessions WHERE id = :id AND has_photo = 1", id=number)
         if name == "video":
-            return await self._found("SELECT 1 FROM sessions WHERE id = :id AND has_evidence = 1", id=number)
+            return await self._exists("SELECT 1 FROM sessions WHERE id = :id AND has_evidence = 1", id=number)
         # The first part of the name is the attempt, so this is a look-up in one attempt's rows.
         attempt = name.split("-", 1)[0]
         if name == measured_object(int(attempt) if attempt.isdecimal() else 0):
-            return await self._found(
+            return await self._exists(
                 "SELECT 1 FROM sessions WHERE id = :id AND state IN ('capturing', 'judging')", id=number
             )
-        return attempt.isdecimal() and await self._found(
+        return attempt.isdecimal() and await self._exists(
             "SELECT 1 FROM frames WHERE session_id = :id AND attempt = :attempt AND object = :name LIMIT 1",
             id=number,
             attempt=int(attempt),
             name=name,
         )
 
-    async def _found(self, sql: str, **values: int | str) -> bool:
+    async def _exists(self, sql: str, **values: int | str) -> bool:
         return await self._database.one(sql, **values) is not None
 
     async def _sweep_keys(self, before: float) -> int:
@@ -328,9 +330,9 @@ class Sweeper:
 
     async def _has_record(self, subject: Subject) -> bool:
         if subject.kind is Kind.PERSON:
-            return subject.id == 0 or await self._found("SELECT 1 FROM persons WHERE id = :id", id=subject.id)
+            return subject.id == 0 or await self._exists("SELECT 1 FROM persons WHERE id = :id", id=subject.id)
         column = "token IS NOT NULL" if subject.kind is Kind.SESSION else "has_evidence = 1"
-        return await self._found(f"SELECT 1 FROM sessions WHERE id = :id AND {column}", id=subject.id)
+        return await self._exists(f"SELECT 1 FROM sessions WHERE id = :id AND {column}", id=subject.id)
 
     async def _sweep_keyless(self, now: float) -> int:
         """Delete sessions and persons whose key was destroyed: a restored backup may have brought them back."""

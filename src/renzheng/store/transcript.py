@@ -238,7 +238,7 @@ class Transcripts(Context):
         """Return what `keep_measured` stored; empty if there is nothing, or it is damaged."""
         name = measured_object(attempt)
         try:
-            content = await self._opened(session_id, name, name, slice(None))
+            content = await self._open(session_id, name, name, slice(None))
         except DamagedError:
             return {}
         return {} if content is None else msgpack.decode(content, type=dict[bytes, bytes])
@@ -259,15 +259,15 @@ class Transcripts(Context):
         if row is None:
             return None
         name, start, size = row
-        return await self._opened(session_id, name, _frame_field(attempt, sequence), slice(start, start + size))
+        return await self._open(session_id, name, _frame_field(attempt, sequence), slice(start, start + size))
 
     async def photo(self, session_id: int) -> bytes | None:
         """Return the photo that came with the token; None if none came, or no longer."""
-        return await self._opened(session_id, "photo", "photo", slice(None))
+        return await self._open(session_id, "photo", "photo", slice(None))
 
     async def video(self, session_id: int) -> bytes | None:
         """Return the evidence video, if it was made before."""
-        return await self._opened(session_id, "video", "video", slice(None))
+        return await self._open(session_id, "video", "video", slice(None))
 
     async def keep_video(self, session_id: int, mp4: bytes) -> None:
         """Store a video for later calls, if there is room. Nothing is stored if the evidence is gone."""
@@ -299,7 +299,7 @@ class Transcripts(Context):
         if not counted:
             await self._objects.delete(path)
 
-    async def _opened(self, session_id: int, name: str, field: str, part: slice) -> bytes | None:
+    async def _open(self, session_id: int, name: str, field: str, part: slice) -> bytes | None:
         try:
             sealer = await self._evidence(session_id)
         except ErasedError:

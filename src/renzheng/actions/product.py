@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from renzheng import actions
+from renzheng.accounts.keys import FACEID
 from renzheng.actions.errors import ArrearsError, NonactivatedError
 from renzheng.gateway.errors import InvalidParameterError, ServiceUnavailableError
 from renzheng.gateway.manifest import Product, manifests_in
 
-SERVICE, VERSION = "faceid", "2018-03-01"
+SERVICE, VERSION = FACEID, "2018-03-01"
 
 # The regions of Tencent Cloud's public list.
 REGIONS = frozenset(

@@ -11,8 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import typer
 
-from renzheng.accounts.keys import RENZHENG
-from renzheng.actions.product import SERVICE
+from renzheng.accounts.keys import FACEID, RENZHENG
 from renzheng.cli.local import JsonOption, print_json, printable, refuse, unusable, when, with_store
 from renzheng.gateway.explain import explain as explain_request
 from renzheng.gateway.explanation import CapturedRequest, Explanation
@@ -50,7 +49,7 @@ def explain(
     found = explain_request(
         captured,
         _secret_keys(),
-        services=(SERVICE, RENZHENG),
+        services=(FACEID, RENZHENG),
         hosts=settings.server_names,
         endpoint_service=settings.local_services,
     )

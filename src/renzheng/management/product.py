@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from renzheng import management
+from renzheng.accounts.keys import RENZHENG
 from renzheng.actions.product import REGIONS
 from renzheng.gateway.manifest import Product, manifests_in
 from renzheng.management.errors import ResourceNotFoundError, RoleDeniedError
 
-SERVICE, VERSION = "renzheng", "2026-11-26"
+SERVICE, VERSION = RENZHENG, "2026-11-26"
 
 
 def make_product() -> Product:

@@ -24,7 +24,17 @@ from scripts.mutation.checkout import Checkout, Reached
 PARTS = {
     "gateway": (
         (
-            *("authentication", "body", "context", "encryption", "failures", "pairs", "parameters", "pipeline"),
+            *(
+                "authentication",
+                "body",
+                "ciphers",
+                "context",
+                "encryption",
+                "failures",
+                "pairs",
+                "parameters",
+                "pipeline",
+            ),
             *("processes", "public_keys", "quota", "refusals", "sealing", "shares", "signature", "sm2"),
         ),
         ("tests/gateway", "tests/client/test_sealing.py", "tests/hostile"),

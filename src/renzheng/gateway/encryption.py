@@ -28,10 +28,6 @@ import pybase64
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import AES, SM4
-from cryptography.hazmat.primitives.ciphers.modes import CBC, GCM
-from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -39,20 +35,23 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
+from renzheng.gateway.ciphers import (
+    BLOCK_BYTES,
+    IV_BYTES,
+    KEY_BYTES,
+    TAG_BYTES,
+    cbc_decrypt,
+    cbc_encrypt,
+    gcm_decrypt,
+    gcm_encrypt,
+)
 from renzheng.gateway.public_keys import Algorithm, PublicKey, PublicKeys
 from renzheng.gateway.sm2 import WRAPPING_BYTES, Randomness, Sm2PrivateKey, Sm2PublicKey, pem_blocks, to_pem
-
-Buffer = bytes | bytearray | memoryview
 
 # What the Go helper lists when no field, or a whole body, is sealed.
 WHOLE_BODY_MARK = "EncryptionBody"
 # Where a sealed whole reply is found; the Node helper opens what EncryptList points at.
 WHOLE_BODY_PATH = "Response.EncryptedBody"
-
-_KEY_BYTES = {"AES-256-CBC": 32, "SM4-GCM": 16}
-_IV_BYTES = {"AES-256-CBC": 16, "SM4-GCM": 12}
-_BLOCK = 16
-_TAG_BYTES = 16
 
 
 class UndecryptableError(Exception):
@@ -98,8 +97,8 @@ class SealingKey:
     __slots__ = ("_key", "algorithm", "ciphertext_blob")
 
     def __init__(self, algorithm: Algorithm, key: bytes, ciphertext_blob: str) -> None:
-        if len(key) != _KEY_BYTES[algorithm]:
-            raise ValueError(f"{algorithm} takes a key of {_KEY_BYTES[algorithm]} bytes")
+        if len(key) != KEY_BYTES[algorithm]:
+            raise ValueError(f"{algorithm} takes a key of {KEY_BYTES[algorithm]} bytes")
         self.algorithm = algorithm
         self.ciphertext_blob = ciphertext_blob
         self._key = key
@@ -108,7 +107,7 @@ class SealingKey:
     def make(cls, public_key: PublicKey, randomness: Randomness = secrets.token_bytes) -> "SealingKey":
         """Make a new key, encrypted to `public_key`: AES-256-CBC for an RSA key, SM4-GCM for an SM2 key."""
         algorithm: Algorithm = "SM4-GCM" if isinstance(public_key, Sm2PublicKey) else "AES-256-CBC"
-        key = randomness(_KEY_BYTES[algorithm])
+        key = randomness(KEY_BYTES[algorithm])
         if isinstance(public_key, Sm2PublicKey):
             blob = public_key.encrypt(key, randomness)
         else:
@@ -121,14 +120,14 @@ class SealingKey:
 
     def seal(self, values: Mapping[str, str], randomness: Randomness = secrets.token_bytes) -> SealedFields:
         """Seal every value under a fresh Iv. Names are kept as they are: `Name`, or `Response.Name` in a reply."""
-        iv = randomness(_IV_BYTES[self.algorithm])
+        iv = randomness(IV_BYTES[self.algorithm])
         sealed: dict[str, str] = {}
         tags: list[str] = []
         for name, value in values.items():
             if self.algorithm == "AES-256-CBC":
-                ciphertext = _cbc_encrypt(self._key, iv, value.encode())
+                ciphertext = cbc_encrypt(self._key, iv, value.encode())
             else:
-                ciphertext, tag = _gcm_encrypt(self._key, iv, value.encode())
+                ciphertext, tag = gcm_encrypt(self._key, iv, value.encode())
                 tags.append(pybase64.b64encode_as_string(tag))
             sealed[name] = pybase64.b64encode_as_string(ciphertext)
         encryption = Encryption(
@@ -258,7 +257,7 @@ class KeyPairs:
         for key in keys:
             try:
                 # With the random key, a key that does not fit costs as much time as a field that does not open.
-                opened = _open_all(fields, key or secrets.token_bytes(_KEY_BYTES[algorithm]))
+                opened = _open_all(fields, key or secrets.token_bytes(KEY_BYTES[algorithm]))
             except UndecryptableError:
                 continue
             if key is not None:
@@ -307,11 +306,11 @@ def _sealed_names(encryption: Encryption, sealable: Collection[str] | None) -> l
 
 
 def _is_sm2_wrapping(wrapped: bytes) -> bool:
-    return len(wrapped) == WRAPPING_BYTES + _KEY_BYTES["SM4-GCM"]
+    return len(wrapped) == WRAPPING_BYTES + KEY_BYTES["SM4-GCM"]
 
 
 def _algorithm(name: str | None) -> Algorithm:
-    if name not in (None, "", *_KEY_BYTES):
+    if name not in (None, "", *KEY_BYTES):
         raise UndecryptableError
     return cast(Algorithm, name or "AES-256-CBC")
 
@@ -323,7 +322,7 @@ def _rsa_unwrap(key: RSAPrivateKey, wrapped: bytes) -> bytes | None:
     except ValueError:  # a number above the modulus; with OpenSSL before 3.2 also a wrong padding
         return None
     opened = b"".join(parts)
-    return opened if len(opened) == _KEY_BYTES["AES-256-CBC"] else None
+    return opened if len(opened) == KEY_BYTES["AES-256-CBC"] else None
 
 
 class _SealedField(NamedTuple):
@@ -349,7 +348,7 @@ def _decode_fields(
         if value is None:
             continue
         tag = _base64(tags[position]) if algorithm == "SM4-GCM" else None
-        if tag is not None and len(tag) != _TAG_BYTES:
+        if tag is not None and len(tag) != TAG_BYTES:
             raise UndecryptableError
         fields.append(_SealedField(name, _base64(value), iv, tag))
     return fields
@@ -359,8 +358,8 @@ def _iv(algorithm: Algorithm, text: str) -> bytes:
     raw = text.encode(errors="replace")
     # The documentation's form, a string of one's own of 16 characters. Under SM4-GCM the same length is the Base64
     # of 12 bytes, which is all that the helpers send there.
-    iv = raw if algorithm == "AES-256-CBC" and len(raw) == _BLOCK else _base64(text)
-    if len(iv) != _IV_BYTES[algorithm]:
+    iv = raw if algorithm == "AES-256-CBC" and len(raw) == BLOCK_BYTES else _base64(text)
+    if len(iv) != IV_BYTES[algorithm]:
         raise UndecryptableError
     return iv
 
@@ -370,9 +369,9 @@ def _open_all(fields: Sequence[_SealedField], key: bytes) -> dict[str, str]:
     for field in fields:
         try:
             if field.tag is None:
-                plaintext = _cbc_decrypt(key, field.iv, field.ciphertext)
+                plaintext = cbc_decrypt(key, field.iv, field.ciphertext)
             else:
-                plaintext = _gcm_decrypt(key, field.iv, field.ciphertext, field.tag)
+                plaintext = gcm_decrypt(key, field.iv, field.ciphertext, field.tag)
             opened[field.name] = str(plaintext, "utf-8")
         except (ValueError, InvalidTag):
             raise UndecryptableError from None
@@ -384,48 +383,3 @@ def _base64(text: str) -> bytes:
         return pybase64.b64decode(text, validate=True)
     except ValueError:  # binascii.Error is a ValueError, and so is the error for a character outside of ASCII
         raise UndecryptableError from None
-
-
-# A photo is sealed too, so megabytes pass through here: each direction writes into one buffer, and the padding is
-# handled in the last block alone.
-
-
-def _cbc_encrypt(key: bytes, iv: bytes, plaintext: bytes) -> Buffer:
-    whole = len(plaintext) - len(plaintext) % _BLOCK
-    padder = PKCS7(_BLOCK * 8).padder()
-    last = padder.update(plaintext[whole:]) + padder.finalize()
-    encryptor = Cipher(AES(key), CBC(iv)).encryptor()
-    out = memoryview(bytearray(whole + 2 * _BLOCK))  # update_into needs one spare block
-    encryptor.update_into(memoryview(plaintext)[:whole], out)
-    encryptor.update_into(last, out[whole:])
-    encryptor.finalize()
-    return out[: whole + _BLOCK]
-
-
-def _cbc_decrypt(key: bytes, iv: bytes, ciphertext: bytes) -> Buffer:
-    """Decrypt and remove the padding. ValueError if the length is not whole blocks, or the padding is wrong."""
-    if not ciphertext or len(ciphertext) % _BLOCK:
-        raise ValueError("not whole blocks")
-    decryptor = Cipher(AES(key), CBC(iv)).decryptor()
-    out = memoryview(bytearray(len(ciphertext) + _BLOCK))
-    decryptor.update_into(ciphertext, out)
-    decryptor.finalize()
-    before = len(ciphertext) - _BLOCK
-    unpadder = PKCS7(_BLOCK * 8).unpadder()
-    last = unpadder.update(out[before : before + _BLOCK]) + unpadder.finalize()
-    return out[: before + len(last)]
-
-
-def _gcm_encrypt(key: bytes, iv: bytes, plaintext: bytes) -> tuple[Buffer, bytes]:
-    encryptor = Cipher(SM4(key), GCM(iv)).encryptor()
-    ciphertext = encryptor.update(plaintext)
-    encryptor.finalize()
-    return ciphertext, encryptor.tag
-
-
-def _gcm_decrypt(key: bytes, iv: bytes, ciphertext: bytes, tag: bytes) -> Buffer:
-    """Decrypt and check the tag. InvalidTag if it does not belong to ciphertext, key and iv."""
-    decryptor = Cipher(SM4(key), GCM(iv, tag)).decryptor()
-    plaintext = decryptor.update(ciphertext)
-    decryptor.finalize()
-    return plaintext

@@ -29,7 +29,7 @@ from renzheng.capture.effects import (
 from renzheng.capture.intake import HeldFrame, Intake, Newest, ReadHead
 from renzheng.capture.messages import FrameMessage
 from renzheng.capture.sight import Baseline, Glance, Sight
-from renzheng.capture.watching import MAX_GAP_SECONDS, Watch
+from renzheng.capture.watching import Watch
 from renzheng.verification import challenge
 from renzheng.verification.challenge import Entropy
 from renzheng.verification.session import Attempt, Session, StepRecord
@@ -89,10 +89,7 @@ class Conversation:
         self._hint: str | None = "unsaid"
         self._looking = False
         self._storing: Sequence[HeldFrame] = ()
-        self._looked = self._lost = 0
         self._watch = Watch()
-        self._shown_at = 0.0
-        self._began_at = 0.0
         self._unwatched = attempt.unwatched
 
     @property
@@ -110,7 +107,8 @@ class Conversation:
 
     def begin(self, now: float) -> list[Effect]:
         """Start, or go on where the attempt stands after a reconnect."""
-        self._now = self._shown_at = self._began_at = now
+        self._now = now
+        self._watch = Watch(now, now)
         return self._go_on(None)
 
     def wake(self, now: float) -> list[Effect]:
@@ -134,7 +132,7 @@ class Conversation:
 
     def recalled(self, glances: Sequence[Glance], lost: int, now: float) -> list[Effect]:
         """Report what the stored neutral frames show. `lost`: how many could not be looked at."""
-        self._looked, self._lost = len(glances), lost
+        self._watch.recalled(len(glances), lost)
         return self._happen(RecallResult(glances), now)
 
     def stored(self, now: float) -> list[Effect]:
@@ -356,9 +354,7 @@ class Conversation:
             while (yield math.inf) is not Signal.REVEALED:
                 pass
             self._attempt = replace(self._attempt, steps=(*self._attempt.steps, step))
-        self._looked = self._lost = 0
-        self._watch, self._shown_at = Watch(), self._now
-        self._began_at = self._now if known else step.revealed_at
+        self._watch = Watch(self._now if known else step.revealed_at, self._now)
         self._intake.expect(index, step.nonce, step.deadline)
         colour = challenge.COLOURS.get(action)
         self._send(
@@ -402,10 +398,8 @@ class Conversation:
         """Count a look, and send the device its hint if that changed."""
         frame = looked.frame
         if looked.glance is None:
-            self._lost += 1
             self._watch.lost(frame.at, frame.missed)
             return
-        self._looked += 1
         self._watch.looked(frame.at, frame.missed)
         hint = self._sight.hint(looked.glance, action)
         if hint != self._hint:
@@ -414,7 +408,7 @@ class Conversation:
 
     def _tell_frame_rate(self, slow: bool) -> bool:
         """Return whether frames are too rare to go on. The device is told when this changes."""
-        if self._now - self._shown_at < SETTLING_SECONDS:
+        if self._now - self._watch.shown_at < SETTLING_SECONDS:
             return slow
         now_slow = self._intake.frames_per_second(self._now) < self._limits.min_frames_per_second
         if now_slow and not slow:
@@ -429,7 +423,5 @@ class Conversation:
         That is so if most looks were lost, if none was made for a while, if the whole server stood still, or if its
         disk did, so that frames were dropped or the step was shown late.
         """
-        blind = self._watch.blind_seconds(self._now, self._intake.waiting)
-        stalled = self._stalled(self._began_at)
-        late = self._shown_at - self._began_at > MAX_GAP_SECONDS
-        return self._lost > self._looked or blind > 0 or stalled > 0 or late or self._intake.is_behind
+        failed = self._watch.failed(self._now, self._intake.waiting)
+        return failed or self._stalled(self._watch.began_at) > 0 or self._intake.is_behind

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Protocol
 
-import structlog
 from starlette.websockets import WebSocket
 
+from renzheng.capture.allowances import Allowances
 from renzheng.capture.asking import steps_of_next_attempt
 from renzheng.capture.attempt import AttemptRunner, DayUsedUpError
 from renzheng.capture.bounds import ChannelSettings
@@ -36,13 +36,8 @@ from renzheng.verification.session import FINISHED, Attempt, EndReason, Session,
 MAX_HEARTBEAT_SECONDS = 3.0
 MIN_HEARTBEAT_SECONDS = 0.3
 
-FAULTLESS = frozenset({End.TURNED, End.CAMERA, End.EASED, End.SLOW_LINE})
-"""Ends that are not the person's fault. They are spared within the token's budget; `SERVER` has a budget of its own."""
-
 SPARE_SECONDS = 15.0
 """Seconds that an attempt needs beside its actions, for the round trip and the neutral face."""
-
-log = structlog.get_logger("renzheng.capture")
 
 
 class Sockets(Protocol):
@@ -79,6 +74,7 @@ class Visit:
         self._was_unwatched = False
         self._last_action = ""
         self._handover = Handing(parts, settings, websocket)
+        self._allowances = Allowances(parts, settings)
         self._socket = int.from_bytes(parts.entropy(8), "big") >> 2
         self._came_from: int | None = None
         self._is_stirred = asyncio.Event()
@@ -141,7 +137,7 @@ class Visit:
         while True:
             if attempt is None:
                 if session.attempts_left(session.policy.attempts) == 0:
-                    return await self._finish(session, session.attempt, await self._ending(session))
+                    return await self._finish(session, session.attempt, await self._allowances.ending(session))
                 start = asyncio.create_task(self._wait_for_start(session))
                 if await self._parts.photos.beside(session, start):
                     return await self._refuse_photo(session)
@@ -163,44 +159,25 @@ class Visit:
                     return close
                 session, attempt = await self._reload(), None
                 continue
-            if end is End.TIMEOUT and (attempt.unwatched or await self._was_left()):
+            if end is End.TIMEOUT and (attempt.unwatched or await self._allowances.is_gone(self._came_from)):
                 end = End.SERVER  # a restart of the server took time from it
             self._came_from = None
-            counted = await self._counts(attempt, end)
+            if end is End.EASED:
+                await self._allowances.ease(session.id, self._last_action)
+            counted = await self._allowances.settle(attempt, end)
             session = await self._reload()
             self._parts.counter.step("attempt_over", str(end))
             if counted and end is End.SERVER:
                 return await self._finish(session, attempt.number, EndReason.SERVER_LOST)
             if left := session.attempts_left(session.policy.attempts):
                 await self._device.send(
-                    "attempt_over", reason=str(end), counted=counted, attempts_left=left, eases=self._eases(session)
+                    "attempt_over",
+                    reason=str(end),
+                    counted=counted,
+                    attempts_left=left,
+                    eases=self._allowances.can_ease(session),
                 )
             attempt = None
-
-    async def _counts(self, attempt: Attempt, end: End) -> bool:
-        """Return whether an ended attempt counts, after it was spared if it can be.
-
-        Its end alone does not tell: another socket may have had the attempt.
-        """
-        known = await self._parts.sessions.attempt(attempt.session_id, attempt.number)
-        if end is End.EASED:
-            await self._ease(self._last_action)
-        if known is None or not known.counts:
-            return False
-        if end is End.SERVER:
-            return not await self._excuse(attempt)
-        if end not in FAULTLESS:
-            return True
-        most = self._settings.spared_attempts
-        return not await self._parts.sessions.spare(attempt.session_id, attempt.number, most)
-
-    async def _excuse(self, attempt: Attempt) -> bool:
-        """Give back an attempt that the server could not watch. False if the token has used up its excused attempts."""
-        most = self._settings.max_excused_attempts
-        excused = await self._parts.sessions.excuse(attempt.session_id, attempt.number, most)
-        self._parts.counter.step("excused" if excused else "not_excused")
-        log.warning("attempt_unwatched", session=attempt.session_id, attempt=attempt.number, excused=excused)
-        return excused
 
     @contextlib.asynccontextmanager
     async def _place(self, session: Session, has_begun: bool) -> AsyncIterator[Place]:
@@ -229,22 +206,6 @@ class Visit:
     async def _tell_turn(self, turn: QueuePosition) -> None:
         await self._device.send("wait", position=turn.position, seconds=round(turn.seconds))
 
-    async def _ease(self, action: str) -> None:
-        """Ease the coming attempts, once per token. A second request changes nothing."""
-        assert self._session is not None
-        if await self._parts.sessions.ease(self._session.id, action):
-            self._parts.counter.step("eased")
-
-    async def _ending(self, session: Session) -> EndReason:
-        """Return the reason with which a session without attempts left is judged."""
-        attempt = await self._parts.sessions.attempt(session.id, session.attempt)
-        return EndReason.SERVER_LOST if attempt is not None and attempt.is_server_fault else EndReason.ATTEMPTS_USED
-
-    def _eases(self, session: Session) -> bool:
-        """Return whether the person can still ask for more time and another action without ending the verification."""
-        spare = session.spared < self._settings.spared_attempts
-        return session.eased is None and (spare or session.attempts_left(session.policy.attempts) > 1)
-
     async def _enter(self) -> tuple[Session, Attempt | None]:
         """Let the device in. Returns the session, and the attempt that goes on. Raises ClosingError if it may not
         enter."""
@@ -257,28 +218,13 @@ class Visit:
         if (before := self._sockets.entered(guest.session.id, self)) is not None and before is not self:
             before.look()
         attempt = await entry.attempt_under_way(guest.session) if guest.is_same else None
-        if attempt is None and await self._cut_off(guest.session):
+        if attempt is None and await self._allowances.excuse_cut_off(guest.session, self._came_from):
             guest.session = await self._reload()
         self._device.welcomed = True
         state = "capturing" if attempt else "ready" if guest.is_capturable else str(guest.session.state)
-        eases = self._eases(guest.session)
+        eases = self._allowances.can_ease(guest.session)
         await entry.welcome(guest, state, is_loopback=self._handover.is_loopback, eases=eases)
         return guest.session, attempt
-
-    async def _cut_off(self, session: Session) -> bool:
-        """Return whether a stop of the server ended the attempt that this device left, and the attempt was given
-        back."""
-        if session.state is not State.CAPTURING:
-            return False
-        attempt = await self._parts.sessions.attempt(session.id, session.attempt)
-        if attempt is None or not attempt.counts or attempt.current is None:
-            return False
-        had_time = (session.device_seen or 0.0) < attempt.current.deadline
-        return (attempt.unwatched or (had_time and await self._was_left())) and await self._excuse(attempt)
-
-    async def _was_left(self) -> bool:
-        """Return whether the device came from a node that is gone or stands still."""
-        return self._came_from is not None and await self._parts.nodes.is_gone(self._came_from)
 
     def look(self) -> None:
         """Check at once whether another socket has this session now."""
@@ -396,7 +342,7 @@ class Visit:
                 reason="not_passed" if session.excused == excused else str(End.SERVER),
                 counted=session.excused == excused,
                 attempts_left=session.attempts_left(session.policy.attempts),
-                eases=self._eases(session),
+                eases=self._allowances.can_ease(session),
                 **advice,
             )
             return None
@@ -437,4 +383,4 @@ class Visit:
         if self._running is not None:
             self._running.interrupt(End.EASED if isinstance(message, Ease) else End(message.reason))
         elif isinstance(message, Ease):
-            await self._ease(self._last_action)
+            await self._allowances.ease(self._guest.session.id, self._last_action)

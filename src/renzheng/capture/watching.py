@@ -45,23 +45,38 @@ class Watch:
     much at once, makes no gap.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, began_at: float = 0.0, shown_at: float = 0.0) -> None:
+        """`began_at`: when the step's time began. `shown_at`: when it was shown to the device."""
+        self.began_at = began_at
+        self.shown_at = shown_at
         self._missed = Missed()
         self._blind = 0.0
+        self._looked = self._lost = 0
 
     def looked(self, at: float, missed: Missed) -> None:
         """Record that the frame received at `at` was looked at. `missed`: frames since the one before that were not."""
+        self._looked += 1
         self._blind += (self._missed + missed).seconds(at)
         self._missed = Missed()
 
     def lost(self, at: float, missed: Missed) -> None:
         """Record that the look at the frame received at `at` was lost, as were the looks at `missed` before it."""
+        self._lost += 1
         self._missed = self._missed + missed + Missed(1, at)
+
+    def recalled(self, looked: int, lost: int) -> None:
+        """Record the looks at stored frames, whose times do not matter."""
+        self._looked, self._lost = looked, lost
 
     def blind_seconds(self, now: float, waiting: Missed) -> float:
         """Return for how long frames arrived and none was looked at. `waiting`: those that arrived since the last
         look."""
         return self._blind + (self._missed + waiting).seconds(now)
+
+    def failed(self, now: float, waiting: Missed) -> bool:
+        """Return whether most looks were lost, none was made for a while, or the step was shown late."""
+        is_late = self.shown_at - self.began_at > MAX_GAP_SECONDS
+        return self._lost > self._looked or self.blind_seconds(now, waiting) > 0 or is_late
 
 
 class Pulse:

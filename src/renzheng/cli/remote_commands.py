@@ -324,11 +324,11 @@ REMOTE: dict[str, Act] = {
 }
 """What to do, by command. `call` takes any action, and has an option of its own."""
 
-KEYS_HERE = "it reads or makes keys, which leave no server"
+KEYS_HERE = "it reads or makes keys, which never leave a server"
 FILES_HERE = "it works on the server's own folders"
 PROCESS_HERE = "it is a process of this machine"
-CLUSTER = "it speaks to the Ray cluster, whose token is not one of our keys"
-WAY_BACK = "the way back for whoever is locked out stands open on the server's machine alone"
+CLUSTER = "it talks to the Ray cluster, whose token is not one of our keys"
+RECOVERY = "it lets a locked-out person in again, so it works on the server's machine alone"
 LOCAL_ONLY: dict[str, str] = {
     "serve": PROCESS_HERE,
     "judge": PROCESS_HERE,
@@ -340,13 +340,13 @@ LOCAL_ONLY: dict[str, str] = {
     "evaluate": PROCESS_HERE,
     "attack": PROCESS_HERE,
     "replay": PROCESS_HERE,
-    "token": "it signs with an account's key that is kept here; elsewhere, call GetFaceIdToken",
-    "explain": "it explains a captured request with the SecretKeys that are kept here",
+    "token": "it signs with an account's key that is stored here; elsewhere, call GetFaceIdToken",
+    "explain": "it explains a captured request with the SecretKeys that are stored here",
     "key show": "a SecretKey is shown once, when it is made",
     "account own-keys": KEYS_HERE,
-    "bucket deliveries": "the service tells the delivery of one verification: session show",
-    "operator link": WAY_BACK,
-    "operator reset": WAY_BACK,
+    "bucket deliveries": "the service describes one verification's delivery: session show",
+    "operator link": RECOVERY,
+    "operator reset": RECOVERY,
 }
 """Why a command has no `--endpoint`; for a group that has none at all, by the group's name."""
 LOCAL_GROUPS: dict[str, str] = {

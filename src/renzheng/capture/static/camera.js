@@ -2,7 +2,7 @@
 
 import { isForbidden, within } from "./probes.js";
 
-/** From good to slow networks. Smaller comes before fewer: under four frames a second nothing counts. */
+/** From good to slow networks. Frames get smaller before they get fewer: under four per second nothing counts. */
 const LEVELS = [
   { side: 640, quality: 0.8, perSecond: 10 },
   { side: 560, quality: 0.72, perSecond: 9 },
@@ -40,7 +40,7 @@ function reasonOf(error) {
 }
 
 export class Camera {
-  /** @param {() => void} onlost the picture stopped and does not come back by itself */
+  /** @param {() => void} onlost called when the picture has stopped for good */
   constructor(onlost = () => undefined) {
     this.onlost = onlost;
     this.video = document.createElement("video");
@@ -70,12 +70,12 @@ export class Camera {
     this.video.requestVideoFrameCallback?.(arrived);
   }
 
-  /** Whether the camera has given a picture since the last that was taken: a slow one's are not sent twice. */
+  /** Whether there is a new picture since the last one taken, so that a slow camera's pictures are not sent twice. */
   get isFresh() {
     return this.fresh || !this.video.requestVideoFrameCallback || performance.now() - this.takenAt > STALE_MS;
   }
 
-  /** The chosen camera where there is one: browsers take a mere wish for one as none. Gone meanwhile: any camera. */
+  /** The chosen camera, if there is one, as an exact constraint: browsers may ignore a preference. If it is gone: any. */
   async ask() {
     const size = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 24, max: 30 } };
     const media = navigator.mediaDevices;
@@ -91,9 +91,9 @@ export class Camera {
   }
 
   /**
-   * Asks for the camera. The promise may never settle: some WebViews do not answer. Whoever asks again later gets the
-   * first picture that comes, and what comes after it is let go.
-   * @returns {Promise<boolean>} false where another call was faster; raises CameraError
+   * Asks for the camera. The promise may never settle: some WebViews do not answer. A later call gets the
+   * first stream that comes, and later ones are stopped.
+   * @returns {Promise<boolean>} false if another call was faster; raises CameraError
    */
   async open() {
     this.close();
@@ -117,7 +117,7 @@ export class Camera {
     return true;
   }
 
-  /** Plays the picture; to be called from a tap where an in-app browser asks for one. May never settle. */
+  /** Plays the picture. Must be called from a tap if an in-app browser requires one. May never settle. */
   async play() {
     this.needsTap = false;
     try {
@@ -127,7 +127,7 @@ export class Camera {
     }
   }
 
-  /** Tells `onlost` where the track ends, or stays muted: a call, another app, a privacy switch. @param {MediaStreamTrack} track */
+  /** Calls `onlost` if the track ends or stays muted: a call, another app, a privacy switch. @param {MediaStreamTrack} track */
   watch(track) {
     const lost = () => this.stream?.getVideoTracks()[0] === track && this.onlost();
     track.onended = lost;
@@ -136,14 +136,14 @@ export class Camera {
     };
   }
 
-  /** Which cameras there are, once one was allowed; the list comes later or not at all. */
+  /** Lists the cameras, once one was allowed. The list may come later or never. */
   async list() {
     const devices = (await within(navigator.mediaDevices.enumerateDevices?.(), LIST_MS, [])) ?? [];
     this.choices = devices.filter((device) => device.kind === "videoinput" && device.deviceId);
     this.onchoices?.();
   }
 
-  /** The next of several cameras, for the next `open`. */
+  /** Chooses the next of several cameras, for the next `open`. */
   chooseNext() {
     const now = this.stream?.getVideoTracks()[0]?.getSettings?.().deviceId ?? this.chosen;
     const at = this.choices.findIndex((device) => device.deviceId === now);
@@ -167,8 +167,8 @@ export class Camera {
   }
 
   /**
-   * Waits for the first picture, and reads it as frames are read.
-   * @returns {Promise<"picture" | "tap" | "blank" | "gone">} `blank`: the browser gives pages white or noise in its place
+   * Waits for the first picture, and reads it like a frame.
+   * @returns {Promise<"picture" | "tap" | "blank" | "gone">} `blank`: the browser gives the page white or noise instead
    */
   async look() {
     const stream = this.stream;
@@ -185,7 +185,7 @@ export class Camera {
     return "blank";
   }
 
-  /** Whether a frame is no picture: all white, or noise. A dark one is a picture; the server says what to do. */
+  /** Whether a frame is white or noise instead of a picture. A dark frame is a picture; the server says what to do. */
   async isBlank() {
     const jpeg = await this.frame(LEVELS[0]);
     if (!jpeg) return true;
@@ -209,7 +209,7 @@ export class Camera {
   }
 
   /**
-   * Takes frames until the function that is returned is called.
+   * Takes frames until the returned function is called.
    * @param {() => Uint8Array | undefined} nonce of the step on the screen at this moment; undefined: no frame now
    * @param {import("./channel.js").Channel} channel
    * @param {{frame_bytes?: number, max_fps?: number}} limits
@@ -222,7 +222,7 @@ export class Camera {
         this.adapt(channel, began);
         const level = LEVELS[this.level];
         const current = nonce();
-        // Nothing queues: what waits behind other frames shows an action seconds after it was done.
+        // No queue: a frame that waits behind others would show an action seconds after it was done.
         const held = channel.isBehind && began - this.takenAt < PROBE_MS;
         const due = current && !document.hidden && this.isFresh && channel.backlog < BUSY_BYTES && !held;
         this.checkFrozen(began);
@@ -242,7 +242,7 @@ export class Camera {
     };
   }
 
-  /** A live track whose picture stands still is lost too. Told only where the browser tells of new pictures. @param {number} now */
+  /** A live track without new pictures is lost too. Checked only if the browser reports new pictures. @param {number} now */
   checkFrozen(now) {
     if (document.hidden || this.freshAt === undefined || this.frozenSince === undefined) this.frozenSince = now;
     if (now - Math.max(this.freshAt ?? now, this.frozenSince) < FROZEN_MS) return;
@@ -260,13 +260,13 @@ export class Camera {
     }
   }
 
-  /** Smaller and smaller for as long as the server says that too few frames arrive. @param {boolean} on */
+  /** Makes frames smaller as long as the server says that too few arrive. @param {boolean} on */
   press(on) {
     if (on && !this.pressed) this.slower();
     this.pressed = on;
   }
 
-  /** One level smaller at once. */
+  /** Makes frames one level smaller at once. */
   slower(now = performance.now()) {
     this.level = Math.min(this.level + 1, LEVELS.length - 1);
     this.troubleAt = now;

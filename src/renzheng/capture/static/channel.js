@@ -13,7 +13,7 @@ const SENT_KEPT = 100;
 /** @param {Uint8Array} bytes */
 const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
-/** The device's secrets, one a token, under the token's hash. Memory stands in where storage is refused. */
+/** The device's secrets, one per token, under the token's hash. Kept in memory if storage is refused. */
 export class Secrets {
   static prefix = "renzheng.device.";
 
@@ -45,7 +45,7 @@ export class Secrets {
     try {
       localStorage.setItem(this.key, JSON.stringify({ secret, until: Date.now() + seconds * 1000 }));
     } catch {
-      // As above; a reload then waits until the first socket is forgotten.
+      // As above. After a reload, the device then waits until the server forgets the first socket.
     }
   }
 }
@@ -58,13 +58,13 @@ export class Channel {
    * @param {(nonce: string) => Promise<string>} options.identify signs the nonce of a bound token
    * @param {(message: import("./protocol.js").ServerMessage) => void} options.onmessage
    * @param {(connected: boolean) => void} options.onconnection
-   * @param {() => void} options.onblocked the server answers, and something between does not let WebSockets through
-   * @param {(code: number) => void} options.onclose for good: a code of the protocol, 1000, or 0 where nothing answers
+   * @param {() => void} options.onblocked the server answers, but something between blocks WebSockets
+   * @param {(code: number) => void} options.onclose the final close: a code of the protocol, 1000, or 0 if nothing answers
    * @param {number} [options.patience] milliseconds of fruitless reconnecting
    */
   constructor(options) {
     this.options = { patience: 45000, ...options };
-    // Begins at the time, in steps shorter than a frame takes: a page opened again in the same attempt goes on above.
+    // Starts at the current time, in steps shorter than a frame, so that a page reopened in the same attempt continues above.
     this.sequence = Math.floor(Date.now() / 50) % 2 ** 32;
     /** @type {Map<number, number>} when each frame was sent, by its sequence */
     this.sentAt = new Map();
@@ -162,16 +162,16 @@ export class Channel {
     message.set(new Uint8Array(jpeg), 21);
     this.socket.send(message);
     this.sentAt.set(this.sequence, performance.now());
-    // What comes before the first good frame is never acknowledged.
+    // Frames before the first good one are never acknowledged.
     if (this.sentAt.size > SENT_KEPT) this.sentAt.delete([...this.sentAt.keys()][0]);
     return true;
   }
 
-  /** Bytes that wait to leave. Where they do not move for long, the connection is given up and made anew. */
+  /** Bytes that wait to be sent. If they do not move for long, the connection is dropped and opened again. */
   get backlog() {
     const now = performance.now();
     const waiting = this.socket?.bufferedAmount ?? 0;
-    // The clock runs while frames are sent: before, nobody looks, and nothing is known of what left when.
+    // The clock runs only while frames are sent: before that, it is not known which bytes left when.
     const watched = now - this.polledAt < POLLED_MS;
     this.polledAt = now;
     if (!watched || waiting === 0 || waiting < this.lastBacklog) this.drainedAt = now;
@@ -180,14 +180,14 @@ export class Channel {
     return waiting;
   }
 
-  /** Whether frames that were sent long ago are not acknowledged, though some of this socket were. */
+  /** Whether frames sent long ago are not acknowledged, though others on this socket were. */
   get isBehind() {
     if (!this.acked) return false;
     const [oldest] = this.sentAt.values();
     return oldest !== undefined && performance.now() - oldest > SLOW_ACK_MS;
   }
 
-  /** Gives up the present socket as lost, without waiting for its close to be answered. */
+  /** Drops the present socket as lost, without waiting for an answer to its close. */
   drop() {
     const socket = this.socket;
     if (!socket || this.closed) return;
@@ -222,7 +222,7 @@ export class Channel {
     this.timer = setTimeout(() => this.connect(), Math.min(4000, 300 + away * 0.25) * (0.8 + 0.4 * Math.random()));
   }
 
-  /** After a second socket that did not even open: does the server answer plain requests? Then something is between. */
+  /** After a second socket that did not open, checks whether the server answers plain requests: then something between blocks. */
   async probe() {
     this.refusals += 1;
     if (this.refusals < 2) return;
@@ -236,7 +236,7 @@ export class Channel {
         this.options.onblocked();
       }
     } catch {
-      // Nothing answers at all: that is no connection, and it is tried again.
+      // Nothing answers at all: there is no connection, and it is tried again.
     } finally {
       clearTimeout(timer);
     }

@@ -30,5 +30,5 @@ export const h = (tag, properties = {}, ...children) => fill(document.createElem
 /** @param {string} tag @param {Record<string, any>} [properties] @param {any[]} children @returns {SVGElement} */
 export const s = (tag, properties = {}, ...children) => fill(/** @type {SVGElement} */ (document.createElementNS(SVG, tag)), properties, children);
 
-/** What is known to be there. @param {ParentNode} root @param {string} selector @returns {HTMLElement} */
+/** Finds an element that must exist. @param {ParentNode} root @param {string} selector @returns {HTMLElement} */
 export const one = (root, selector) => /** @type {HTMLElement} */ (root.querySelector(selector));

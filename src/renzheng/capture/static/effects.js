@@ -1,4 +1,4 @@
-/** What happens to the machine of a verification, and what it wants done: the types, and nothing else. */
+/** Events and effects of a verification's state machine: types only. */
 
 /**
  * @typedef {import("./protocol.js").Welcome} Welcome
@@ -11,7 +11,7 @@
  */
 
 /**
- * What the person can press. `leave` gives the page back to whoever is around it.
+ * What the person can press. `leave` returns to the merchant's page or app.
  * @typedef {"agree" | "cancel" | "decline_light" | "hand" | "renew" | "back" | "connect" | "reload" | "copy" | "leave" | "open"
  *   | "another" | "alone" | "tapped" | "again" | "ease"} Way
  */
@@ -26,7 +26,7 @@
  */
 
 /**
- * What is to be done: a screen of `screens.js` with its ways on, a message, or something with the device.
+ * What is to be done: a screen of `screens.js` with its buttons, a message, or something with the device.
  * @typedef {{do: "show", screen: string, ways: Way[], data: Record<string, any>} | {do: "send", message: DeviceMessage}
  *   | {do: "draw", change: Record<string, any>} | {do: "film" | "rest"} | {do: "offer", ways: Way[]} | {do: "paint", nonce: string}
  *   | {do: "wait" | "connect" | "drop" | "hang_up" | "open_camera" | "look" | "play" | "close_camera" | "next_camera" | "hold_screen"

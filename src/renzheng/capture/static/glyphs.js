@@ -1,8 +1,8 @@
-/** Everything drawn: the seal, the head that shows what to do, icons, the ring, the QR code. Decoration to a reader. */
+/** All drawings: the seal, the head that shows what to do, icons, the ring, the QR code. Screen readers skip them. */
 
 import { s } from "./dom.js";
 
-/** @returns {SVGElement} the house's mark: 人 as two strokes on a seal */
+/** @returns {SVGElement} renzheng's mark: 人 as two strokes on a seal */
 export function seal(name = "seal") {
   return s("svg", { class: name, viewBox: "0 0 48 48", "aria-hidden": "true" },
     s("path", { class: "seal-ground", d: "M9 3.5C18 2 31 2.4 39 3.4c4 .5 5.7 2 6 6 .7 9 .6 20-.1 29.2-.3 4.1-2.2 5.8-6.2 6.2-9.6.8-19.4.9-29.2-.1-3.8-.4-5.7-2.1-6-6.1-.7-9.8-.7-19.4 0-29C3.8 5.6 5.3 4.2 9 3.5Z" }),
@@ -74,7 +74,7 @@ export const icon = (name) =>
 // An ellipse that begins at the top and runs clockwise, so that a dash pattern reads as progress.
 const OVAL = "M160 12A148 188 0 0 1 160 388A148 188 0 0 1 160 12Z";
 
-/** The ring about the oval: a track, one arc a step, and a light that runs round while something is awaited. */
+/** The ring around the oval: a track, one arc per step, and a light that circles while the page waits. */
 export function ring() {
   const arcs = s("g", { class: "ring-arcs" });
   const element = s("svg", { class: "ring", viewBox: "0 0 320 400", "aria-hidden": "true" },

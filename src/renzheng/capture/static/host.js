@@ -1,4 +1,4 @@
-/** Who is around the page: a merchant's page that frames it, an app's WebView, a return address, or nobody. */
+/** What surrounds the page: a merchant's page that frames it, an app's WebView, a return address, or nothing. */
 
 import { signIdentity } from "../sdk/renzheng.js";
 
@@ -20,12 +20,12 @@ export function readFragment(fragment = location.hash) {
 
 export class Host {
   constructor() {
-    /** The one origin that this page was served for; empty where it stands alone. */
+    /** The one origin that this page was served for; empty if it is not framed. */
     this.origin = document.querySelector('meta[name="renzheng-origin"]')?.getAttribute("content") ?? "";
     this.framed = window.parent !== window && this.origin !== "";
     const back = readFragment().options.get("return");
     this.returnUrl = this.origin && back ? this.checkedReturn(back) : undefined;
-    /** @type {any} what an app put into its WebView */
+    /** @type {any} the object that an app added to its WebView */
     const app = window;
     /** @type {{postMessage: (text: string) => void} | undefined} */
     this.native = app.renzhengHost ?? app.webkit?.messageHandlers?.renzhengHost;
@@ -34,7 +34,7 @@ export class Host {
     if (this.framed) addEventListener("message", (event) => this.receive(event));
   }
 
-  /** An address on the named origin, or undefined: nobody is sent elsewhere. @param {string} address */
+  /** An address on the named origin, or undefined, as nobody is sent elsewhere. @param {string} address */
   checkedReturn(address) {
     try {
       const url = new URL(address, this.origin);
@@ -44,7 +44,7 @@ export class Host {
     }
   }
 
-  /** Whether somebody takes over once this page is done. */
+  /** Whether a page or app continues after this page. */
   get attended() {
     return this.framed || this.native !== undefined || this.returnUrl !== undefined;
   }

@@ -1,4 +1,4 @@
-/** Which of the two languages a page speaks, and its sentences with their values. */
+/** Chooses one of the two languages, and fills values into its sentences. */
 
 /** @typedef {"zh-CN" | "en-US"} Language */
 

@@ -1,7 +1,7 @@
 /**
- * The verification as the page lives it, and pure: it is given what happened and when, and gives what is to be done and
- * by when it has to be woken. There is no page, no socket, no camera and no timer in here; `page.js` drives it.
- * Where it may go is written in `table.js`, what it does there in `states.js`.
+ * The verification's state machine on the page. It is pure: it receives events with their times, and returns effects and
+ * its next deadline. It has no page, no socket, no camera and no timer; `page.js` drives it.
+ * `table.js` lists the legal moves, `states.js` what each state does.
  */
 
 import { States } from "./states.js";
@@ -37,9 +37,9 @@ export class Machine extends States {
     return out;
   }
 
-  // -- what happens --
+  // -- events --
 
-  /** @param {{message: ServerMessage}} event an unknown type of message is none of this page's concern */
+  /** @param {{message: ServerMessage}} event an unknown type of message is ignored */
   on_message({ message }) {
     const hear = /** @type {any} */ (this)[`hear_${message.type}`];
     if (hear) hear.call(this, message);
@@ -59,15 +59,15 @@ export class Machine extends States {
     this.want({ do: "tell", event: { type: "connection", connected: up } });
     this.draw({ notice: up ? null : "reconnecting" });
     if (up && this.filming) this.want({ do: "say_connected" });
-    // A new socket knows the nonces of this attempt only once its step has come again.
+    // On a new socket, nonces of this attempt are known only once its step has come again.
     if (!up) this.nonce = this.pending = undefined;
   }
 
-  /** @param {{code: number}} event 0 where nothing answers any more */
+  /** @param {{code: number}} event 0 if nothing answers any more */
   on_closed({ code }) {
     this.up = false;
     this.nonce = undefined;
-    // A plain end comes after the outcome; from something between, it comes at any time.
+    // The server closes normally only after the outcome; something between may do so at any time.
     if (code === 0 || code === 1000) this.go("unreachable");
     else this.go("closed", { code: code === 4409 && HANDING.has(this.state) ? 4412 : code });
   }
@@ -100,7 +100,7 @@ export class Machine extends States {
     if (this.state === "capture" && this.up && nonce === this.step?.nonce) this.nonce = nonce;
   }
 
-  /** The picture stopped: within an attempt that is given back, and the camera opened anew. */
+  /** The picture stopped. An attempt under way is given back, and the camera is opened again. */
   on_stopped() {
     if (this.hidden) return; // looked at again once the page is seen
     if (this.state === "tap") this.go("lost");
@@ -111,7 +111,7 @@ export class Machine extends States {
     }
   }
 
-  /** What was measured of the face does not fit a phone that was turned: this attempt ends, and is given back. */
+  /** The phone was turned, so the measured face no longer fits: this attempt ends, and is given back. */
   on_turned() {
     if (!RUNNING.has(this.state) || !this.running || this.nonce === undefined) return;
     this.nonce = undefined;
@@ -156,7 +156,7 @@ export class Machine extends States {
     this.go("agree");
   }
 
-  /** Nobody's camera is opened before they agreed to it. */
+  /** Opens the camera only after the person has agreed. */
   on_open() {
     if (this.agreed) this.go("open");
     else this.go("consent");
@@ -194,8 +194,8 @@ export class Machine extends States {
     else this.go("back");
   }
 
-  /** In a page of its own, which the browser takes for another device: it needs a code to take over. The window is
-   * opened within the tap, as browsers allow it then alone, and led on once the code is there. */
+  /** Opens a page of its own. The browser treats it as another device, so it needs a code to take over. The window is
+   * opened within the tap, as browsers allow it only then, and navigates once the code is there. */
   on_alone() {
     if (!this.up) return;
     this.alone = true;
@@ -211,7 +211,7 @@ export class Machine extends States {
     this.want({ do: "copy" });
   }
 
-  // -- what the server says --
+  // -- messages of the server --
 
   /** @param {Welcome} welcome */
   hear_welcome(welcome) {
@@ -229,23 +229,23 @@ export class Machine extends States {
       this.go("resume");
     }
     if (welcome.state === "ready") this.goOn(counted);
-    // The others: `judging` and `outcome` follow.
+    // In other states, `judging` and `outcome` follow.
   }
 
-  /** No attempt is under way on the server. @param {boolean} counted whether one has counted since its last word of it */
+  /** No attempt is under way on the server. @param {boolean} counted whether one has counted since its last message */
   goOn(counted) {
     if (this.noCamera && this.go("no_camera", { reason: "none" })) return;
     if (this.go("ready")) return;
     const over = { attempts_left: this.left, eases: this.eases, counted };
     if (JUDGED.has(this.state)) this.go("over", { ...over, reason: counted ? "not_passed" : "server" });
     else if (RUNNING.has(this.state)) {
-      // An attempt that ran out while the line was gone; otherwise one that had not begun.
+      // The attempt ran out during the disconnection; otherwise it had not begun.
       if (this.step && this.step.index > 0) this.go("over", { ...over, reason: "lost_line" });
       else this.startAttempt();
     }
   }
 
-  /** @param {Step} message one that comes while the camera is being opened is shown once there is a picture */
+  /** @param {Step} message if it comes while the camera is being opened, it is shown once there is a picture */
   hear_step(message) {
     this.nonce = undefined;
     this.silences = 0;

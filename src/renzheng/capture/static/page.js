@@ -1,4 +1,4 @@
-/** Drives the verification of `machine.js`: tells it what happens, and does what it wants with screen, line and camera. */
+/** Drives the state machine of `machine.js`: reports events, and carries out effects with screen, socket and camera. */
 
 import { Camera, CameraError } from "./camera.js";
 import { Channel, Secrets } from "./channel.js";
@@ -147,7 +147,7 @@ class Verification {
     requestAnimationFrame(() => setTimeout(() => this.take({ type: "painted", nonce })));
   }
 
-  /** The picture stands still, and no frames are taken. */
+  /** Freezes the picture; no frames are taken. */
   do_rest() {
     this.stopRun?.();
     this.camera.video.pause();
@@ -165,7 +165,7 @@ class Verification {
     navigator.vibrate?.(120);
   }
 
-  /** The nonce of a frame that is taken now; none once the picture has another shape than the step began with. */
+  /** The nonce for a frame taken now; none if the picture's shape has changed since the step began. */
   frameNonce() {
     const nonce = this.machine.nonce;
     if (nonce === undefined) return undefined;
@@ -227,7 +227,7 @@ class Verification {
     this.nameAccount();
   }
 
-  /** The hand-over code is good once; a reload must come with the device's secret alone. */
+  /** Removes the hand-over code, which is valid once: a reload must use the device's secret alone. */
   dropCode() {
     this.link.code = "";
     history.replaceState(null, "", location.href.replace(/#([^.&]+)\.[^&]*/, "#$1"));
@@ -274,11 +274,11 @@ class Verification {
     try {
       this.lock = await navigator.wakeLock?.request("screen");
     } catch {
-      // The screen may then go dark, as it does anyway.
+      // Then the screen may turn off as usual.
     }
   }
 
-  /** Camera and screen are given back. */
+  /** Releases camera and screen. */
   do_release() {
     this.camera.close();
     this.lock?.release();
@@ -340,7 +340,7 @@ class Verification {
     try {
       localStorage.setItem(LANGUAGE_KEY, language);
     } catch {
-      // It is then chosen anew by the browser's languages.
+      // The language is then chosen by the browser's languages again.
     }
   }
 

@@ -1,9 +1,9 @@
-/** What this browser lacks, found before anything is asked of the person: a ladder, not a wall. */
+/** Finds what this browser lacks before anything is asked of the person, so that the page can offer another way. */
 
 const LIST_MS = 1500; // some browsers never answer which cameras there are
 
 /**
- * What a promise gives, or `otherwise` where it fails or takes longer than `ms`.
+ * Returns a promise's value, or `otherwise` if it fails or takes longer than `ms`.
  * @template T
  * @param {Promise<T> | undefined} promise @param {number} ms @param {T | undefined} otherwise @returns {Promise<T | undefined>}
  */
@@ -26,15 +26,15 @@ export const isInApp = () => /MicroMessenger|QQ\/|AlipayClient|DingTalk|Weibo|FB
 
 export const isPhone = () => matchMedia("(pointer: coarse)").matches;
 
-/** Whether the page around this one keeps the camera from it. */
+/** Whether the framing page denies this page the camera. */
 export function isForbidden() {
-  /** @type {any} as browsers that are not of the standard name it */
+  /** @type {any} the name in non-standard browsers */
   const page = document;
   const policy = page.permissionsPolicy ?? page.featurePolicy;
   return policy !== undefined && !policy.allowsFeature("camera");
 }
 
-/** @returns {Promise<boolean>} true only where it is certain that there is no camera */
+/** @returns {Promise<boolean>} true only if there certainly is no camera */
 export async function hasNoCamera() {
   if (isForbidden()) return false; // some browsers then list none
   try {

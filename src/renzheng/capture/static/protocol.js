@@ -3,7 +3,7 @@
 export const PROTOCOL = 1;
 
 /**
- * Why a socket was closed, and whether connecting again would meet the same answer. `told`: how the ending is told to
+ * Why a socket was closed, and whether connecting again would get the same answer. `told`: how the end is reported to
  * an app, as a code of Tencent's SDK and a sentence for its developer.
  * @type {Record<number, {final: boolean, told?: [number, string]}>}
  */

@@ -1,4 +1,4 @@
-/** What every screen but the camera's says, and how its ways on are named. */
+/** The texts and buttons of every screen but the camera's. */
 
 import { h } from "./dom.js";
 import { head, icon, qr, seal } from "./glyphs.js";
@@ -29,7 +29,7 @@ const LEAVES = new Set(["cancel", "leave"]);
 
 /**
  * A screen of `machine.js`.
- * @param {View} view @param {string} name @param {Way[]} ways the first is the one that most people want
+ * @param {View} view @param {string} name @param {Way[]} ways the first is the one that most people need
  * @param {any} data @param {(way: Way) => void} act @returns {Screen}
  */
 export function draw(view, name, ways, data, act) {
@@ -50,7 +50,7 @@ function span(view, seconds) {
 }
 
 /**
- * Where the one who asks says what it does with people's data, and whom to ask; nothing where it said neither.
+ * The merchant's privacy notice and contact; nothing if it has given neither.
  * @param {View} view @param {import("./protocol.js").Welcome} welcome
  */
 function asker(view, { privacy_url: privacy, contact }) {
@@ -60,7 +60,7 @@ function asker(view, { privacy_url: privacy, contact }) {
 }
 
 /**
- * Who asks, what is taken, how long it is kept: agreed to before the camera is touched.
+ * Who asks, what is recorded and how long it is kept: the person agrees before the camera is opened.
  * @param {View} view @param {{welcome: import("./protocol.js").Welcome, until: number}} data @returns {Words}
  */
 function ready(view, { welcome, until }) {
@@ -82,12 +82,12 @@ function ready(view, { welcome, until }) {
       asker(view, welcome),
       p(view.t("readyTime", { n: minutes }), "small"),
     ],
-    // Whom flashing light may harm must not have to look for it: it stands where the button is.
+    // People whom flashing light may harm must see the warning at once, so it is beside the button.
     caution: welcome.light && [icon("colours"), h("span", {}, view.t("readyLight"))],
   };
 }
 
-/** Others are before. @param {View} view @param {{turn: {position: number, seconds: number}}} data position 1 is the next one */
+/** Others are served first. @param {View} view @param {{turn: {position: number, seconds: number}}} data position 1 is the next one */
 function waiting(view, { turn: { position, seconds } }) {
   const minutes = Math.ceil(seconds / 60);
   const ahead = position > 1 ? view.t("waitAhead", { n: position - 1 }) : view.t("waitNext");
@@ -127,12 +127,12 @@ function camera(view, { hands }, reason) {
 const MISSING = { insecure: ["lock", "insecure"], in_app: ["browser", "inApp"], old: ["browser", "old"], no_socket: ["network", "noSocket"] };
 
 const ADVICE = new Set(["action", "face", "face_cut", "alone", "closer", "light", "photo", "later"]);
-// What the person was told while it happened says more than that an action was missed.
+// The hint that the person saw during the attempt says more than that an action was missed.
 /** @type {Record<string, string>} */
 const OF_HINT = { more_light: "dark", less_light: "bright", face_cut: "face_cut", several_faces: "alone", no_face: "face", move_closer: "closer" };
 
 /**
- * What to do about what really happened; where there is nothing to be done, nothing.
+ * What the person can do about the failure; nothing if there is nothing to do.
  * @param {string | undefined} advice @param {string | undefined} hint
  */
 function adviceOf(advice, hint) {
@@ -149,7 +149,7 @@ function passed(view, { attended }) {
 }
 
 /**
- * Of a failure only what the person can do about it.
+ * A failure: only what the person can do about it.
  * @param {View} view @param {{advice?: string, hint?: string}} data @param {string} rest @returns {Words}
  */
 function failed(view, { advice, hint }, rest) {
@@ -206,7 +206,7 @@ function closed(view, _data, code) {
 }
 
 /**
- * The code by which a phone takes over.
+ * The code with which a phone takes over.
  * @param {View} view @param {{link: string, code: string, modules?: string[], until: number}} data @returns {Words}
  */
 function handover(view, { link, code, modules, until }) {

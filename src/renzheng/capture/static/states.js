@@ -1,4 +1,4 @@
-/** What the machine knows of a verification, and what it does and shows on entering each state of `table.js`. */
+/** The machine's knowledge of a verification, and what it does and shows on entering each state of `table.js`. */
 
 import { CLOSES } from "./protocol.js";
 import { TABLE } from "./table.js";
@@ -16,23 +16,23 @@ import { TABLE } from "./table.js";
  */
 
 export class States {
-  /** @param {{attended: boolean, phone: boolean}} around whether somebody takes over at the end; whether this is a phone */
+  /** @param {{attended: boolean, phone: boolean}} around whether a host page or app continues afterwards; whether this is a phone */
   constructor({ attended, phone }) {
     this.attended = attended;
     this.phone = phone;
     /** @type {State} */
     this.state = "new";
-    /** Milliseconds, by when it has to be told that it is late. */
+    /** When the `late` event is due, in milliseconds. */
     this.deadline = Infinity;
     this.now = 0;
     /** @type {Effect[]} */
     this.out = [];
-    /** The nonce of the step that is on the screen and painted: what a frame that is taken now carries. */
+    /** The nonce of the step that is on the screen and painted, for frames taken now. */
     this.nonce = /** @type {string | undefined} */ (undefined);
-    /** Whether the server has an attempt of this device under way. */
+    /** Whether an attempt of this device is under way on the server. */
     this.running = false;
     this.up = this.filming = this.hidden = this.noCamera = this.eases = this.alone = this.agreed = false;
-    /** Help was asked for while there was no line. */
+    /** Whether help was asked for while there was no connection. */
     this.owesEase = false;
     this.silences = this.cameras = this.left = 0;
     /** @type {Welcome | undefined} */
@@ -43,7 +43,7 @@ export class States {
     this.pending = /** @type {(Step & {until: number}) | undefined} */ (undefined);
     this.turn = { position: 1, seconds: 0 };
     this.hint = /** @type {string | undefined} */ (undefined);
-    /** How the page's end is told to whoever is around it. */
+    /** How the end is reported to the page or app around this page. */
     this.ending = /** @type {{code: number, message: string, passed?: boolean}} */ ({ code: 212, message: "the person left" });
   }
 
@@ -69,7 +69,7 @@ export class States {
     this.out.push(effect);
   }
 
-  /** @param {DeviceMessage} message @returns {boolean} whether there is a line to send it on */
+  /** @param {DeviceMessage} message @returns {boolean} whether there is a connection to send it on */
   send(message) {
     if (this.up) this.want({ do: "send", message });
     return this.up;
@@ -82,19 +82,19 @@ export class States {
     this.want({ do: "show", screen, ways: /** @type {Way[]} */ (ways.filter(Boolean)), data });
   }
 
-  /** The camera's picture and the instructions, with frames on their way. */
+  /** Shows the camera's picture and the instructions, while frames are sent. */
   film() {
     this.filming = true;
     this.want({ do: "film" });
     this.offer();
   }
 
-  /** @param {Record<string, any>} change of what stands beside the picture */
+  /** @param {Record<string, any>} change of what is shown beside the picture */
   draw(change) {
     if (this.filming) this.want({ do: "draw", change });
   }
 
-  /** The ways on beside the picture. */
+  /** Offers the buttons beside the picture. */
   offer() {
     if (!this.filming) return;
     const { index = 0, of = 0, action = "", colour = undefined } = this.step ?? {};
@@ -109,7 +109,7 @@ export class States {
     this.want({ do: "offer", ways: /** @type {Way[]} */ (ways.filter(Boolean)) });
   }
 
-  /** The way back to whoever is around the page, where somebody is. @param {number} code @param {string} message @param {boolean} [passed] */
+  /** Returns to the page or app around this page, if there is one. @param {number} code @param {string} message @param {boolean} [passed] */
   leaving(code, message, passed) {
     this.ending = { code, message, ...(passed !== undefined && { passed }) };
     return this.attended && "leave";
@@ -120,7 +120,7 @@ export class States {
     return Boolean(this.welcome?.handover && !this.welcome.loopback && !this.phone);
   }
 
-  /** Within an attempt that a reopened page finds under way, the step comes by itself. */
+  /** If a reopened page finds an attempt under way, the server sends the step by itself. */
   startAttempt() {
     if (this.running) return;
     this.hint = undefined;
@@ -146,7 +146,7 @@ export class States {
     this.want({ do: "connect" });
   }
 
-  /** It tries still; the person hears what is wrong meanwhile. */
+  /** Keeps trying, and tells the person meanwhile what is wrong. */
   enter_connecting() {
     this.show("connecting", ["connect", this.leaving(210, "no connection")]);
   }
@@ -167,7 +167,7 @@ export class States {
     this.want({ do: "release" });
     const [told, message] = CLOSES[code]?.told ?? [213, `closed with ${code}`];
     const retry = code === 4409 || code === 4503;
-    // A fault, or a page that is out of date; all others are told what to do in words.
+    // A fault, or an outdated page; all other ends are explained in words.
     const reload = code === 4406 || CLOSES[code]?.told === undefined;
     this.show(`closed_${code}`, [retry && "connect", reload && "reload", this.leaving(told, message)], { code });
   }
@@ -223,14 +223,14 @@ export class States {
     /** @type {(Way | false)[]} */
     const first = why === "policy" && this.welcome?.handover ? ["alone"]
       : why === "none" ? [this.hands && "hand", "open"] : ["open", this.hands && "hand"];
-    // A browser that says nothing, or hides the picture, may have a better one beside it.
+    // If a browser does not answer, or hides the picture, another browser on the device may work.
     const elsewhere = why === "silent" || why === "blank";
     this.show(`camera_${why}`, [
       ...first, this.cameras > 1 && "another", elsewhere && "copy", this.leaving(why === "refused" ? 215 : 218, `camera: ${why}`),
     ], { hands: this.hands });
   }
 
-  /** An attempt begins, or one that is under way goes on: then its step comes by itself. @param {{late?: boolean}} detail */
+  /** An attempt begins, or one under way continues; then its step comes by itself. @param {{late?: boolean}} detail */
   enter_starting({ late = false }) {
     this.nonce = undefined;
     if (!this.filming) this.film();
@@ -239,7 +239,7 @@ export class States {
     else this.startAttempt();
   }
 
-  /** The camera stays open, and nothing of it is sent. */
+  /** Keeps the camera open without sending anything. */
   enter_waiting() {
     this.show("waiting", ["cancel"], { turn: this.turn });
   }
@@ -253,7 +253,7 @@ export class States {
     this.draw({ phase: "step", index, of, action, until, colour, again, notice: this.hidden ? "away" : null });
     this.offer();
     this.want({ do: "paint", nonce: step.nonce });
-    // Nobody but the person need know the colours.
+    // Only the person needs to see the colours.
     if (!colour) this.want({ do: "tell", event: { type: "step", index, of, action } });
   }
 
@@ -309,7 +309,7 @@ export class States {
     this.show(screen, [leave], { advice, hint: this.hint, attended: this.attended });
   }
 
-  /** Again where nothing came of it the first time. */
+  /** Tries again if nothing came of it the first time. */
   enter_left() {
     if (this.attended) this.want({ do: "end", ...this.ending });
   }

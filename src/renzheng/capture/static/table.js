@@ -1,6 +1,6 @@
-/** Where a verification may stand on this page: one table, in which every wait has an end and every end a way on. */
+/** The states of a verification on this page: one table, in which every wait has an end and every end a way on. */
 
-/** What may happen wherever the line is in use: the server speaks, or the line is gone for good. */
+/** Moves in every state with a connection: the server's messages, and the loss of the connection for good. */
 const ALWAYS = {
   closed: "closed", unreachable: "offline", blocked: "blocked", judging: "judging", accepted: "passed", rejected: "not_passed",
 };
@@ -25,7 +25,7 @@ const STATES = {
   no_token: { on: { leave: "left" }, screens: ["no_token"], ends: true },
   missing: { on: { leave: "left" }, screens: MISSING.map((name) => `missing_${name}`), ends: true },
 
-  // The line. `opening` says after some seconds that it tries still; the channel itself gives up later.
+  // The connection. After some seconds, `opening` says that it keeps trying; the channel itself gives up later.
   opening: {
     on: { ...ALWAYS, ready: "ready", resume: "asking", no_camera: "camera", slow: "connecting" },
     limit: [7000, "slow"], screens: ["opening"],
@@ -49,7 +49,7 @@ const STATES = {
   handover_over: {
     on: { ...ALWAYS, code: "handover", renew: "handing", back: "ready", no_camera: "camera" }, screens: ["handover_over"],
   },
-  // A permission given before opens at once, and the screen that explains the question would only flash.
+  // If permission was given before, the camera opens at once, and the screen that explains the question would only flash.
   asking: {
     on: { ...ALWAYS, opened: "looking", failed: "camera", cancel: "cancelled", leave: "left", explain: "explaining" }, limit: [350, "explain"],
   },
@@ -67,7 +67,7 @@ const STATES = {
     on: { ...ALWAYS, heard: "starting", turn: "waiting", step: "capture", over: "over", lost: "lost", silence: "starting", cancel: "cancelled" },
     limit: [15_000, "silence"], screens: ["capture"],
   },
-  // Others are before: the server says every few seconds how many, and goes on by itself.
+  // Others are served first: the server says every few seconds how many, and continues by itself.
   waiting: {
     on: { ...ALWAYS, turn: "waiting", step: "capture", over: "over", lost: "lost", silence: "starting", cancel: "cancelled" },
     limit: [15_000, "silence"], screens: ["waiting"],
@@ -82,10 +82,10 @@ const STATES = {
   reopening: { on: { ...ALWAYS, opened: "looking", failed: "camera", cancel: "cancelled" }, limit: [12_000, "failed"] },
   over: { on: { ...ALWAYS, open: "asking", again: "looking", cancel: "cancelled" }, screens: OVER.map((reason) => `over_${reason}`) },
 
-  // After it. `over`: an attempt that is judged and may be made again.
+  // After an attempt. `over`: it was judged, and another may follow.
   judging: { on: { ...ALWAYS, over: "over", slow: "judging_slow" }, limit: [30_000, "slow"], screens: ["capture"] },
   judging_slow: { on: { ...ALWAYS, over: "over", connect: "opening" }, screens: ["judging_slow"] },
-  // Long enough to be read, before the page gives way to its host.
+  // Long enough to be read before the host page or app continues.
   passed: { on: { leave: "left" }, limit: [1800, "leave"], screens: ["passed"] },
   not_passed: { on: { leave: "left" }, screens: ["failed", "failed_tomorrow"], ends: true },
   left: { on: { leave: "left" }, ends: true },
@@ -94,11 +94,11 @@ const STATES = {
 /** @type {Record<State, Row>} */
 export const TABLE = /** @type {any} */ (STATES);
 
-/** Attempts run in these: frames are sent, and a camera that stops is opened anew. */
+/** States in which an attempt runs: frames are sent, and a camera that stops is opened again. */
 export const RUNNING = new Set(["starting", "waiting", "capture"]);
 
-/** An attempt is being judged in these; another may follow. */
+/** States in which an attempt is being judged; another may follow. */
 export const JUDGED = new Set(["judging", "judging_slow"]);
 
-/** A phone is to take over in these. */
+/** States in which a phone may take over. */
 export const HANDING = new Set(["handing", "handover", "handover_over"]);

@@ -1,4 +1,4 @@
-/** The one shell of every screen: a bar, the oval, a few words, actions in reach of the thumb. */
+/** The layout of every screen: a bar, the oval, a few words, buttons in reach of the thumb. */
 
 import { h } from "./dom.js";
 import { head, icon, ring, seal } from "./glyphs.js";
@@ -72,7 +72,7 @@ export class View {
         (screen.actions ?? []).map((action) => this.button(action))));
     this.root.toggleAttribute("data-waits", changed ? false : this.root.hasAttribute("data-waits"));
     if (changed && screen.name !== "opening") heading.focus({ preventScroll: true });
-    // What was said of the screen before does not hold any more.
+    // Announcements for the previous screen no longer apply.
     this.polite.textContent = this.assertive.textContent = "";
     if (changed) this.voice.say([...this.stage.querySelectorAll("h1, .lead")].map((part) => part.textContent).join(" "), this.language);
     scrollTo(0, 0);
@@ -93,7 +93,7 @@ export class View {
     if (button) button.textContent = this.t("copied");
   }
 
-  /** What was pressed takes a moment: its screen stays, and says so, until another is shown. */
+  /** The pressed button takes a moment: its screen stays, and says so, until another is shown. */
   wait() {
     this.root.toggleAttribute("data-waits", true);
   }
@@ -247,7 +247,7 @@ class CaptureView {
 
   /** @param {CaptureState} before */
   begin(before) {
-    // Colours follow each other by themselves: nothing was done for which there would be a tick.
+    // Colours follow each other by themselves, so there is nothing to tick off.
     if (before.phase === "step" && this.state.index > before.index && before.index <= this.state.of) {
       this.tick.classList.remove("shown");
       void this.tick.offsetWidth; // restarts the animation
@@ -266,7 +266,7 @@ class CaptureView {
     this.view.shine(lit ? colour : undefined);
     this.view.root.dataset.phase = phase;
     for (const [way, button] of this.offered) button.textContent = this.view.t(LABELS[way] ?? way);
-    // The same action twice in a row: without other words nobody could tell that it was seen, and is asked once more.
+    // The same action twice in a row: without other words, nobody could tell that it was seen and is asked again.
     const words = again ? `${action}_again` : action;
     const title = this.view.t(lit ? "neutral" : asked ? words : phase === "judging" ? "judging" : "preparing");
     if (this.ask.textContent !== title) {

@@ -1,4 +1,4 @@
-/** Spoken instructions by the browser's own speech, for those who want them: off until the person turns them on. */
+/** Spoken instructions with the browser's own speech. They are off until the person turns them on. */
 
 const KEY = "renzheng.voice";
 
@@ -19,11 +19,11 @@ export class Voice {
     try {
       localStorage.setItem(KEY, this.on ? "on" : "off");
     } catch {
-      // It is then off again on the next page.
+      // Speech is then off again on the next page.
     }
   }
 
-  /** Says a sentence in the place of what is being said. @param {string} text @param {string} language */
+  /** Says a sentence, and stops the one being said. @param {string} text @param {string} language */
   say(text, language) {
     if (!this.on || !text) return;
     const spoken = new SpeechSynthesisUtterance(text);

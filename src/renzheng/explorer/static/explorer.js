@@ -14,7 +14,7 @@ import { read } from "./values.js";
 
 const SETTLES_MS = 120; // a body of megabytes is not signed anew at every keystroke
 const PREFERRED_REGION = "ap-guangzhou"; // the one in everybody's examples
-// Safari and Chrome can mask a text without its being a password, which a browser would offer to keep.
+// Safari and Chrome can mask a text that is not a password field, which the browser would offer to store.
 const MASKED_TEXT = CSS.supports("-webkit-text-security", "disc");
 
 class Explorer {
@@ -220,7 +220,7 @@ class Explorer {
     }));
   }
 
-  // -- moving about --
+  // -- navigation --
 
   choose(tab) {
     this.tab = tab;
@@ -239,7 +239,7 @@ class Explorer {
     this.form.focus("FaceIdToken");
   }
 
-  // -- what the form says --
+  // -- the form's values --
 
   changed() {
     this.side.setAttribute("aria-busy", "true"); // until it shows what is in the form

@@ -1,4 +1,4 @@
-/** An input for each parameter. What is typed stands in `entered`: it outlives a change of language or action. */
+/** An input for each parameter. Typed values are kept in `entered`, over a change of language or action. */
 
 import { h } from "/static/dom.js";
 import { readable } from "./pieces.js";
@@ -156,7 +156,7 @@ function photoInput({ t, common, entered, limits, set }) {
     h("div", { class: "photo-buttons" }, input, label, remove), about)) };
 }
 
-/** The photo in small, on a canvas: the page's policy admits no picture from anywhere else. */
+/** A small view of the photo on a canvas, as the page's policy allows no pictures from elsewhere. */
 async function draw(canvas, file) {
   const size = THUMBNAIL * Math.ceil(devicePixelRatio);
   canvas.width = canvas.height = size;

@@ -25,7 +25,7 @@ export function copyButton(t, text, what) {
 const copyIcon = () => s("svg", { class: "icon", viewBox: "0 0 24 24", "aria-hidden": "true" },
   SHEETS.map((d) => s("path", { d })));
 
-/** The clipboard's own way needs a secure context; where there is none, the old one. */
+/** The clipboard API needs a secure context; without one, the old method is used. */
 async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -98,7 +98,7 @@ export function tabList(tabs, chosen, onchoose, label) {
   return { list, choose };
 }
 
-/** Bytes or characters in a unit that one can picture. */
+/** Bytes or characters in a readable unit. */
 export function readable(count) {
   if (count < 1024) return `${count} B`;
   const [unit, size] = /** @type {[string, number]} */ (count < 1024 * 1024 ? ["KB", 1024] : ["MB", 1024 * 1024]);
@@ -106,7 +106,7 @@ export function readable(count) {
   return `${value.toFixed(value < 10 && value % 1 !== 0 ? 1 : 0)} ${unit}`;
 }
 
-/** A text's beginning, and how long it is, where it is longer than so many characters. */
+/** A text's beginning and its length, if it is longer than so many characters. */
 export const cutAfter = (t, text, most) =>
   (text.length > most ? text.slice(0, most) + t("cut", { n: text.length }) : text);
 

@@ -1,11 +1,11 @@
-/** Texts as literals of other languages. What is quoted came out of a form: nothing in it may end the literal. */
+/** Texts as literals of other languages. The text comes from a form, so nothing in it may end the literal. */
 
 /** A literal of Python, Java, Go, JavaScript and C#: JSON's escapes are theirs; in C# more characters end a line. */
 export const doubleQuoted = (text) => JSON.stringify(String(text)).replace(/[\u0085\u2028\u2029]/g, escaped);
 
 const escaped = (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
-/** A literal of PHP and Ruby: between single quotes nothing but a quote and a backslash means anything. */
+/** A literal of PHP and Ruby: in single quotes, only a quote and a backslash are special. */
 export const singleQuoted = (text) => `'${String(text).replace(/[\\']/g, "\\$&")}'`;
 
 /**

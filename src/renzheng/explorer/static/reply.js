@@ -1,4 +1,4 @@
-/** What came back: status, time, the reply, what an error means, and what can be done next. */
+/** The reply: status, time, content, what an error means, and what can be done next. */
 
 import { h, one } from "/static/dom.js";
 import { codeBox, command, copyButton, cutAfter, paint, readable } from "./pieces.js";
@@ -62,7 +62,7 @@ const notice = (title, text) => h("div", { class: "notice", role: "alert" }, h("
 
 function explainError({ t, language, error, known, exchange, acts }) {
   const text = known?.message[language];
-  // A template's names are filled in in the message itself, which then says more.
+  // The names of a template are filled in the message itself, which then says more.
   const meaning = text && text !== error.Message && !text.includes("{") ? text : undefined;
   const isSignature = error.Code.startsWith("AuthFailure.");
   const off = Math.round(Math.abs(exchange.clock ?? 0));

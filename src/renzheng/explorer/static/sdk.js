@@ -42,7 +42,7 @@ export function assignments(values, dialect, target = "request") {
 
 const ANY_REGION = "ap-guangzhou";
 
-/** The region, or what an SDK wants in place of none: an empty text would be sent as an empty header by some. */
+/** The region, or an SDK's value for none: some would send an empty text as an empty header. */
 const regionOr = (none, { region }) => (region ? doubleQuoted(region) : none);
 
 export const lines = (...parts) => parts.flat(Infinity).filter((part) => part !== null && part !== false).join("\n");

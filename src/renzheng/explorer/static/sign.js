@@ -1,4 +1,4 @@
-/** TC3-HMAC-SHA256 by the browser's own cryptography. The SecretKey goes into a signature and nowhere else. */
+/** TC3-HMAC-SHA256 with the browser's own cryptography. The SecretKey is used for the signature only. */
 
 const ALGORITHM = "TC3-HMAC-SHA256";
 const CONTENT_TYPE = "application/json";
@@ -7,7 +7,7 @@ const SIGNED_HEADERS = "content-type;host";
 const encoder = new TextEncoder();
 const hex = (buffer) => Array.from(new Uint8Array(buffer), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
-/** Browsers give cryptography to secure contexts only: https, or an address of the machine itself. */
+/** Browsers provide cryptography in secure contexts only: https, or a loopback address. */
 export const canSign = () => globalThis.crypto?.subtle !== undefined;
 
 async function sha256(bytes) {

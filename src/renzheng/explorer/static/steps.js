@@ -1,4 +1,4 @@
-/** The signature step by step, and where somebody else's differs from it. */
+/** The signature step by step, and where another one differs from it. */
 
 import { h, one } from "/static/dom.js";
 import { codeBox, copyButton, cutAfter } from "./pieces.js";

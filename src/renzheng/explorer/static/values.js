@@ -1,4 +1,4 @@
-/** What was entered, as JSON values and as what the samples need to know of them. */
+/** The entered values as JSON, and in the form that the samples need. */
 
 /**
  * @typedef {object} Parameter of the description

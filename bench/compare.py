@@ -111,7 +111,7 @@ def renzheng_side(first: Path, second: Path) -> Callable[[], object]:
 
 
 def judging_side(frames: Path, photo: Path) -> Callable[[], object]:
-    """From what was measured live: what a verdict costs after the last frame, with the comparison with the photo."""
+    """Measure what a verdict costs after the last frame, from live measurements, with the comparison with the photo."""
     from renzheng.engine.comparison import read_reference
     from renzheng.engine.frames import maker, read
     from renzheng.engine.judging import SequenceJudge, decode_frame, run
@@ -135,7 +135,7 @@ def judging_side(frames: Path, photo: Path) -> Callable[[], object]:
 
 
 def again_side(frames: Path, photo: Path) -> Callable[[], object]:
-    """As `renzheng rejudge`: from the frames alone."""
+    """Judge from the frames alone, like `renzheng rejudge`."""
     from renzheng.engine.judging import measure
     from renzheng.engine.observation import FaceModels
 
@@ -235,7 +235,7 @@ class Child:
         self._process.communicate()
 
     def wait(self) -> None:
-        """Until it is ready."""
+        """Wait until it is ready."""
         if (line := self._line()) != "ready":
             raise SystemExit(f"{self._name}: its process says {line} where it should be ready")
 

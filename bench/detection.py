@@ -65,7 +65,7 @@ def placed(photo: Image, face: Box, pixels: float, canvas: tuple[int, int]) -> t
 
 
 def sent(image: Image) -> Image:
-    """As a frame comes out of the decoder."""
+    """Return the image as it comes out of the decoder."""
     jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 75])[1].tobytes()
     return decode(jpeg, MediaLimits(), frame=True).image
 

@@ -98,8 +98,7 @@ class Load:
 
 
 class Logged(NamedTuple):
-    """By PostgreSQL's log, of everything that the servers do meanwhile: a token, or a second. `transactions`: of the
-    records."""
+    """What the servers do meanwhile, per token or second, by PostgreSQL's log. `transactions`: of the records."""
 
     statements: float
     transactions: float
@@ -167,7 +166,7 @@ class Waits:
 
 
 def logged(cluster: Cluster, setup: Setup, work: Callable[[], float]) -> Logged:
-    """For each of what `work` says that it did."""
+    """Return the log's numbers for each unit that `work` reports."""
     log = cluster.folder / "log"
     with cluster.admin() as connection:
         connection.execute("ALTER SYSTEM SET log_statement = 'all'")

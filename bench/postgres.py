@@ -106,7 +106,7 @@ def sqlite_fill(server: Server, id_of: str = "-n.i") -> Fill:
 
 
 def postgres_fill(place: PostgresPlace, id_of: str = "-n.i") -> Fill:
-    """As `sqlite_fill`."""
+    """Fill PostgreSQL like `sqlite_fill`."""
 
     def fill(start: int, end: int) -> None:
         numbers = f"WITH n(i) AS (SELECT generate_series({start}, {end - 1}))"

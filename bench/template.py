@@ -77,7 +77,7 @@ class Held:
     strangers: tuple[Floats, Floats]
 
     def threshold(self, rate: float) -> float:
-        """Where so many strangers of the second folder pass."""
+        """Return the cosine that so many strangers of the second folder pass."""
         return float(np.quantile(self.strangers[1], 1 - rate))
 
 

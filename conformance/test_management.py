@@ -37,7 +37,7 @@ ID_CARD, PERSON = "11204416541220243X", "韦小宝"
 
 @pytest.fixture(scope="module", params=["sdk", "curl"])
 def way(request: pytest.FixtureRequest) -> str:
-    """By what the people call. Each begins with a server of its own."""
+    """A way to make the calls. Each begins with a server of its own."""
     called.clear()
     return str(request.param)
 

@@ -40,7 +40,7 @@ def head(lines: str, path: str = "/", method: str = "POST") -> bytes:
 
 @dataclass
 class Target:
-    """Where the server is, and whose key is used, if any."""
+    """The address of the server, and the key to use, if any."""
 
     host: str
     port: int

@@ -27,7 +27,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _places(items: list[pytest.Item]) -> dict[Path, float]:
-    """Where each file comes: the browser's, and the other long ones, evenly in 0..1; all others behind."""
+    """Return the position of each file: those of the browser and other long ones spread evenly in 0..1, all others
+    after."""
     places: dict[Path, float] = dict.fromkeys((item.path for item in items), 1.0)
     browser = [path for path in places if "browser" in path.parts]
     others = [path for path in places if LONG & {*path.parts} and path not in browser]

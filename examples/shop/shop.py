@@ -46,7 +46,7 @@ checks: dict[str, str] = {}
 
 
 def keys() -> tuple[str, str]:
-    """From the environment, as in production; on one machine with renzheng, its own."""
+    """Return the keys of the environment, as in production; on one machine with renzheng, its own."""
     if "TENCENTCLOUD_SECRET_ID" in os.environ:
         return os.environ["TENCENTCLOUD_SECRET_ID"], os.environ["TENCENTCLOUD_SECRET_KEY"]
     shown = subprocess.run(

@@ -71,7 +71,7 @@ def _first_line(node: ast.AST) -> str:
 
 
 def _statements(tree: ast.AST) -> dict[ast.AST, tuple[int, int]]:
-    """Of each node the lines of the innermost statement around it; of a compound one its head."""
+    """Return, for each node, the lines of the innermost statement around it; for a compound one, its head."""
     found: dict[ast.AST, tuple[int, int]] = {}
 
     def walk(node: ast.AST, lines: tuple[int, int]) -> None:

@@ -99,5 +99,5 @@ class Checkout:
 
 
 def _packages() -> list[str]:
-    """Where this interpreter's packages are."""
+    """Return where this interpreter's packages are."""
     return [path for path in (*site.getsitepackages(), site.getusersitepackages()) if Path(path).is_dir()]

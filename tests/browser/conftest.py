@@ -43,7 +43,8 @@ UNHURRIED = {"step_seconds": 30, "ready_seconds": 300, "min_frames_per_second": 
 
 @contextlib.contextmanager
 def serving(folder: Path, **more: object) -> Iterator[Server]:
-    """As shipped, but for a wait that a test would have to sit out, and with time for a machine that is slow."""
+    """Run a server as shipped, with a shorter wait that tests would have to sit out, and longer limits for slow
+    machines."""
     waits = {"device_grace_seconds": 1, **UNHURRIED}
     running = Server(folder, **waits, **more, allowed_hosts=INSECURE_HOST).start()
     try:
@@ -54,7 +55,7 @@ def serving(folder: Path, **more: object) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """For all files that leave its one account as they found it."""
+    """One server for all files that leave its one account as they found it."""
     with serving(tmp_path_factory.mktemp("browser")) as running:
         yield running
 
@@ -66,7 +67,7 @@ def key(server: Server) -> tuple[str, str]:
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """For all files: each test has a context of its own in it, and a start takes two seconds."""
+    """One browser for all files: each test has a context of its own in it, as a start takes two seconds."""
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         yield launched

@@ -100,11 +100,11 @@ new MutationObserver(() => {
 
 @dataclass
 class Camera:
-    """Before the device: nothing, a refusal, or a puppet. `obeys` False: it stands and looks. `pause`: seconds that
-    each picture takes longer. `scene`: what plays instead of a performance of `kind`.
+    """What is before the device: nothing, a refusal, or a puppet. `obeys` False: it only stands and looks. `pause`:
+    seconds that each picture takes longer. `scene`: what plays instead of a performance of `kind`.
 
     Its time stands still while no picture is made: on a busy machine a person moves slowly, and never in jerks.
-    `colours`: how the page was seen to shine, one change after another.
+    `colours`: the colours that the page was seen to show, in order.
     """
 
     state: str = "on"
@@ -207,7 +207,8 @@ class Device:
         await self.press()
 
     async def end(self, name: str) -> None:
-        """To the screen of that name, an outcome or one of `OVER`; go again as often as the page offers it before."""
+        """Go to the screen of that name, an outcome or one of `OVER`. Try again as often as the page offers it
+        before."""
         while (now := await self.screen_among((*ENDS, *OVER), ATTEMPT)) != name:
             assert now in OVER, f"it ended with {now}: {await self.page.locator('.words').inner_text()}"
             await self.press()

@@ -156,9 +156,9 @@ async def the_result_is_fetched(owner: Person, token: str, album: Album) -> None
 
 
 async def it_is_delivered(owner: Person) -> None:
-    """Until video and best frame are in the bucket: they are made and sent behind the verdict.
+    """Wait until video and best frame are in the bucket: they are made and sent after the verdict.
 
-    A try that a busy machine fails at is put off, each time twice as long.
+    A try that fails on a busy machine is put off, each time for twice as long.
     """
     delivered = owner.page.locator('.facts :text-is("Delivered")')
     until = time.monotonic() + 3 * PATIENCE
@@ -190,7 +190,7 @@ async def the_timeline_is_read(owner: Person, reviewer: Person, album: Album, ax
 
 
 async def it_is_looked_at_again(owner: Person, album: Album, axe: str) -> None:
-    """By the buttons of its page: what the merchant would get, the delivery, the judging, and the video."""
+    """Use the buttons of its page: what the merchant would get, the delivery, the judging, and the video."""
     one = owner.page.url.partition(owner.url)[2]
 
     async def press(word: str, **fields: str) -> str:

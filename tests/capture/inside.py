@@ -68,7 +68,7 @@ class Lookout:
 
 
 class Verdicts:
-    """Nobody judges here: a verification that is handed in ends the socket."""
+    """Nobody judges here: a verification that is handed over ends the socket."""
 
     def wake(self) -> None:
         pass

@@ -343,7 +343,7 @@ def test_an_attempt_whose_action_was_shown_counts_also_where_it_ends_before_the_
 
 
 async def reveal_first_action(server: Server, token: str) -> None:
-    """As the server does it once it has seen a face."""
+    """Reveal the first action as the server does once it has seen a face."""
     store = open_store(server.data_dir, server.keys_dir, time.time, os.urandom)
     await store.start(serving=False)
     try:

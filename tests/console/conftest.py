@@ -106,7 +106,7 @@ class Browser:
         return await self.ask("POST", path, urlencode(fields).encode(), given)
 
     async def submit(self, page: str, fields: Mapping[str, str], path: str | None = None) -> Reply:
-        """As a person does it: open the page, fill in its form, send it."""
+        """Submit a form like a person: open the page, fill in its form, send it."""
         shown = await self.get(page)
         once = {"once": shown.hidden("once")} if 'name="once"' in shown.body else {}
         return await self.post(path or page, {"token": shown.hidden(), **once, **fields})

@@ -93,7 +93,7 @@ def cos() -> Iterator[CosFront]:
 
 @pytest.fixture
 def front(cos: CosFront) -> Iterator[CosFront]:
-    """With an empty bucket."""
+    """A server in front of an empty bucket."""
     cos.fault = ""
     cos.puts.clear()
     cos.make_bucket()

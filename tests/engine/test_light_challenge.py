@@ -69,7 +69,7 @@ def test_coloured_frames_are_not_compared_with_the_photo(
 
 
 def light_of(models: FaceModels, puppet: Puppet, screen: Screen | None = None, kind: Kind = "head") -> Light:
-    """Of the colours alone."""
+    """Return the light of the colours alone."""
     scene = Performance(puppet, kind, seed=4, flat=Flat(distance=0.4, crop=0.9), screen=screen)
     found = measure(shown(scene), None, models)
     assert found.light is not None

@@ -35,7 +35,7 @@ def encoded(image: Image, *options: int) -> bytes:
 
 
 def no_scan_parameters(data: bytes) -> bytes:
-    """As some phones write a baseline scan: 0, 0, 0 in place of 0, 63, 0."""
+    """Write a baseline scan's parameters as some phones do: 0, 0, 0 instead of 0, 63, 0."""
     at = data.index(b"\xff\xda")
     at += 5 + 2 * data[at + 4]
     return data[:at] + b"\0\0\0" + data[at + 3 :]

@@ -65,7 +65,7 @@ def replica_of(behind: Any, maker: bytes = MAKER, token: str = TOKEN) -> replica
 
 
 class Handle:
-    """Of Serve, over a replica in this process. ``error``: instead of one."""
+    """Serve's handle, over a replica in this process. ``error``: raised instead of using one."""
 
     def __init__(self, over: replica.Replica, error: Exception | None = None) -> None:
         self.ask = self.is_same = self

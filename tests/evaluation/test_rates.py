@@ -29,7 +29,7 @@ scores = st.lists(st.floats(-1, 1, allow_nan=False), min_size=1, max_size=60)
 
 
 def comparisons(genuine: list[float], impostor: list[float]) -> Comparisons:
-    """Nobody shares a person."""
+    """Make comparisons in which nobody shares a person."""
     people = len(genuine) + 2 * len(impostor)
     pairs = np.arange(len(genuine), people).reshape(-1, 2)
     return Comparisons(np.array(genuine), np.arange(len(genuine)), np.array(impostor), pairs, people)

@@ -72,7 +72,7 @@ class _Task:
 
 
 class _Loop:
-    """Of an event loop what a protocol asks for; its tasks are never run."""
+    """The parts of an event loop that a protocol uses. Its tasks are never run."""
 
     now = 0.0
 

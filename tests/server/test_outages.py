@@ -130,7 +130,7 @@ def ask(url: str, headers: Mapping[str, str] | None = None) -> tuple[int, str]:
 
 
 def code_of(call: Callable[[], object]) -> str:
-    """Of the error that a call is answered with; empty for a success."""
+    """Return the code of the error with which a call is answered; empty for a success."""
     try:
         call()
     except TencentCloudSDKException as refused:

@@ -48,7 +48,7 @@ async def nodes(server: RedisServer) -> AsyncIterator[list[Node]]:
 
 
 async def enter(nodes: list[Node], count: int, address: str = HOME) -> list[tuple[Node, str]]:
-    """As many at once, in turns; those that got a place."""
+    """Open as many at once, in turns. Returns those that got a place."""
     tried = [nodes[number % len(nodes)] for number in range(count)]
     places = await asyncio.gather(*(node.sockets.enter(address) for node in tried))
     return [(node, place) for node, place in zip(tried, places, strict=True) if place is not None]

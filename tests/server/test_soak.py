@@ -77,7 +77,7 @@ class Pair:
             server.stop()
 
     def load(self, crowd: Sequence[Rehearsal], at_once: int, seconds: float) -> list[Level]:
-        """So many people at once at each server."""
+        """Keep this many people under way at each server."""
         with ThreadPoolExecutor(len(self.servers)) as pool:
             return list(pool.map(lambda server: run_level(server, crowd, at_once, seconds), self.servers))
 

@@ -95,7 +95,7 @@ ANOTHERS = (("keys", "account_id"), ("rules", "account_id"), ("rule_history", "r
 
 
 async def trusted(world: World, ids: dict[str, Any]) -> dict[str, bool]:
-    """Of each kind of row, whether the operator's and the merchant's ways to it still give it."""
+    """Return, for each kind of row, whether the operator's and the merchant's ways to it still return it."""
     store, own = world.store, world.account.id
 
     async def given(awaitable: Any) -> bool:
@@ -265,7 +265,7 @@ async def test_records_of_before_are_signed_once_and_never_again_unasked(open_wo
     records = connect(data / "renzheng.db", busy_timeout=5)
 
     def take_back(*, in_keys: bool) -> None:
-        """As of a version without signatures; `in_keys`: as its keys were, too."""
+        """Make the records those of a version without signatures. `in_keys`: its keys too."""
         for table in TABLES:
             records.execute(f"UPDATE {table} SET mac = NULL")
         records.execute("DELETE FROM meta WHERE name = 'signed'")

@@ -38,7 +38,7 @@ def test_ids_of_two_slots_never_meet_and_rise_with_time() -> None:
 
 
 async def issue(store: Store, number: int, now: float, account_id: int, photo: bytes | None, slots: int) -> int:
-    """As a server does whose client tries again: three refusals in a row are an error."""
+    """Issue a token like a server whose client tries again: three refusals in a row are an error."""
     store._ids.slot = number % slots
     while True:
         try:

@@ -34,7 +34,7 @@ NOT_ALIVE = Verdict(NOT_LIVE, 0.0, ("02",), "light", may_retry=True)
 
 
 async def sign_a_verdict(world: World, session_id: int) -> None:
-    """As a judged attempt leaves it."""
+    """Leave a verdict as a judged attempt does."""
     world.force(
         "INSERT INTO verdicts (session_id, result, description, similarity, tags, attempt, judged_at, billed)"
         " VALUES (?, '1005', '', 0, '', 1, 0, 0)",

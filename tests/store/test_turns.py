@@ -8,7 +8,7 @@ from .conftest import World
 
 
 async def handed_in(world: World, sessions: dict[str, int]) -> dict[int, str]:
-    """So many sessions by account, each a second after the one before; their names by number."""
+    """Submit this many sessions by account, each a second after the one before. Returns their names by number."""
     names = {}
     for name, count in sessions.items():
         account = await world.store.accounts.create(name, world.clock())

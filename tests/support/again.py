@@ -42,7 +42,7 @@ class Found:
         return compared(self.similarity)
 
     async def mux(self, frames: Sequence[tuple[float, bytes]]) -> bytes:
-        """By the engine's own muxer, in this process."""
+        """Make the video with the engine's own muxer, in this process."""
         try:
             return video.mux([(jpeg, at) for at, jpeg in frames])
         except MediaError as error:
@@ -75,7 +75,7 @@ class Again:
         return None
 
     async def addresses(self, account_id: int, session_id: int, seconds: float) -> Addresses:
-        """Where the outbox says; nothing is sent anywhere."""
+        """Return the addresses of the outbox; nothing is sent anywhere."""
         found = await self.store.deliveries.get(account_id, session_id)
         if found is None or found.place is None or found.video_key is None:
             return Addresses(None, None)
@@ -110,5 +110,5 @@ async def judged(store: Store, account_id: int, now: float, token: str = "JUDGED
 
 
 def without_depth() -> Measurement:
-    """As a changed engine would find it."""
+    """Return the measurement as a changed engine would make it."""
     return replace(MEASURED, depth=replace(depth(False), residual=0.4))

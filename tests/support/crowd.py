@@ -77,7 +77,7 @@ def run_level(
     seconds: float,
     ended: Callable[[], None] = lambda: None,
 ) -> Level:
-    """So many verifications at once, for so long. `ended` is called before the results are fetched."""
+    """Keep this many verifications under way for so long. `ended` is called before the results are fetched."""
     client, photo = server.sdk(), base64_of(sample())
     count = int(at_once * (2 + seconds / 10))
     with ThreadPoolExecutor(2) as pool:

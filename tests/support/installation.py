@@ -127,7 +127,7 @@ class ObjectStore:
 
     @property
     def environment(self) -> dict[str, str]:
-        """With which evidence finds it."""
+        """Return the environment with which evidence is found."""
         return {
             "AWS_ENDPOINT_URL": self.url, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "own", "AWS_SECRET_ACCESS_KEY": "own",
@@ -206,7 +206,7 @@ class Installation:
         return begin
 
     def wait(self) -> Installation:
-        """Until every process is up, and servers see judges."""
+        """Wait until every process is up, and the servers see the judges."""
         for one in self.kept.values():
             assert one.is_up.wait(START_SECONDS)
         until(lambda: all(ready(server) for server in self.servers), START_SECONDS)

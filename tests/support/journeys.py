@@ -38,7 +38,7 @@ class Journey:
     trouble: str = ""
 
     async def go(self, client: faceid_client.FaceidClient, server: str, person: Rehearsal, seconds: float) -> None:
-        """To the result, `seconds` at most."""
+        """Run to the result, for `seconds` at most."""
         try:
             async with asyncio.timeout(seconds):
                 self.token = await self._again(lambda: _issue(client, self.photo))
@@ -69,7 +69,7 @@ class Journey:
         self.course.hear(event)
 
     async def _again(self, call: Callable[[], Any]) -> Any:
-        """As an SDK's user does whose call met a server that died."""
+        """Repeat a call like an SDK's user whose call met a server that died."""
         end = time.monotonic() + CALL_SECONDS
         while True:
             try:

@@ -61,7 +61,7 @@ def flipped(data: bytes, dice: Dice) -> bytes:
 
 
 def flipped_in_its_head(data: bytes, dice: Dice) -> bytes:
-    """Where sizes, tables and markers are, behind the two bytes by which it is a JPEG."""
+    """Flip bits where sizes, tables and markers are, after the two bytes that make it a JPEG."""
     found = bytearray(data)
     for _ in range(dice.randint(1, 6)):
         found[dice.randrange(2, min(640, len(found)))] = dice.randrange(256)
@@ -211,7 +211,7 @@ def sequences(draw: Callable[[int, Dice], int]) -> Callable[[list[Shot], Dice], 
 def nonces(
     draw: Callable[[list[Shot], Dice], bytes], first: int = 1
 ) -> Callable[[list[Shot], Dice], list[str | bytes]]:
-    """From the `first` frame on, another nonce."""
+    """Change the nonce from the `first` frame on."""
 
     def shots(before: list[Shot], dice: Dice) -> list[str | bytes]:
         shot = before[-1]
@@ -228,7 +228,7 @@ def one_bit_off(before: list[Shot], dice: Dice) -> bytes:
 def messages(
     mutate: Callable[[bytes, Dice], str | bytes], first: int = 3
 ) -> Callable[[list[Shot], Dice], list[str | bytes]]:
-    """From the `first` frame on, whole messages are mutated."""
+    """Mutate whole messages from the `first` frame on."""
     return lambda before, dice: [mutate(before[-1].message, dice) if len(before) >= first else before[-1].message]
 
 

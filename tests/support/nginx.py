@@ -22,7 +22,7 @@ PATIENCE = 30.0
 
 
 class Nginx:
-    """In front of `backends`, ports on 127.0.0.1. `start` again after `stop` or `kill` listens on the same port.
+    """nginx in front of `backends`, ports on 127.0.0.1. `start` after `stop` or `kill` listens on the same port again.
 
     `chain`: the certificate that clients have to trust.
     """
@@ -69,7 +69,7 @@ class Nginx:
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """With its workers, which would go on listening."""
+        """Kill it with its workers, which would continue to listen."""
         self._end(signal.SIGKILL)
 
     def _end(self, number: signal.Signals) -> None:

@@ -41,7 +41,7 @@ class Pair:
         return made
 
     def of(self, column: str, token: str) -> Any:
-        """Of the session that a token is of."""
+        """Return the number of a token's session."""
         return self.row(f"SELECT {column} FROM sessions WHERE id = %s", self.numbers[token])[0]
 
     def billed(self, token: str) -> int:
@@ -54,7 +54,7 @@ class Pair:
 
     @contextlib.asynccontextmanager
     async def sockets(self) -> AsyncIterator[list[ClientConnection]]:
-        """Of sixteen devices, every second one to the other server; none has said anything."""
+        """Open the sockets of sixteen devices, every second one to the other server. None has sent anything yet."""
         async with contextlib.AsyncExitStack() as stack:
             yield [
                 await stack.enter_async_context(
@@ -70,7 +70,7 @@ class Pair:
 
 @contextlib.contextmanager
 def running_pair(folder: Path) -> Iterator[Pair]:
-    """Nobody judges, so that a verdict comes only of a token's end."""
+    """Run two servers without a judge, so that a verdict comes only from a token's end."""
     (folder / "one").mkdir()
     (folder / "other").mkdir()
     records, keys = (cluster().create() for _ in range(2))
@@ -128,7 +128,7 @@ async def race_of_devices(pair: Pair, rounds: int) -> None:
 
 
 async def race_of_connections(pair: Pair, rounds: int) -> None:
-    """As a device that tries again and again while a network comes and goes."""
+    """Connect like a device that tries again and again while its network comes and goes."""
     for _ in range(rounds):
         token = pair.token()
         async with pair.sockets() as sockets:

@@ -40,7 +40,7 @@ def run(folder: Path, script: str, given: object = None) -> Any:
 
 
 def live(folder: Path, worlds: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """So many verifications of `page_worlds.js`: what the server said in them, and what was seen."""
+    """Run this many verifications of `page_worlds.js`: what the server said in them, and what was seen."""
     told = conversations(200)
     return told, run(folder, "page_worlds.js", {"worlds": worlds, "conversations": told})
 

@@ -64,7 +64,7 @@ class Cluster:
         os.kill(int((self.data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
 
     def start_again(self, within: float = 60.0) -> None:
-        """After `kill`."""
+        """Start it again after `kill`."""
         deadline = time.monotonic() + within
         while True:
             try:
@@ -100,7 +100,7 @@ class Cluster:
         return psycopg.connect(self.url("postgres"), autocommit=True)
 
     def _run(self, program: str, *arguments: str) -> None:
-        """As another user where we are root, whom PostgreSQL refuses."""
+        """Run a command; as another user if we are root, which PostgreSQL refuses."""
         done = subprocess.run(
             [str(programs() / program), *arguments],
             user=self._owner, group=self._owner, extra_groups=[] if self._owner is not None else None,

@@ -77,3 +77,15 @@ async def test_who_cancels_within_an_attempt_and_comes_back_in_time_goes_on_in_i
         step = await person.until("step")
         assert (step["action"], step["nonce"]) == (asked["action"], asked["nonce"])
         assert step["seconds"] <= asked["seconds"]
+
+
+async def test_a_hand_over_that_is_asked_for_late_gets_a_code_with_time_left(inside: World) -> None:
+    async with inside.person() as person:
+        await person.until("welcome")
+        codes = []
+        for ahead in (0, 40, 30):  # of a hundred and twenty seconds: before the half of them and after
+            inside.clock.ahead += ahead
+            person.say("handover")
+            codes.append(await person.until("handover"))
+        assert codes[0]["code"] == codes[1]["code"] != codes[2]["code"]
+        assert codes[2]["expires_in"] > codes[1]["expires_in"]

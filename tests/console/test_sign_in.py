@@ -177,6 +177,14 @@ async def test_new_codes_and_no_factor_want_the_password(house: House) -> None:
     assert (await browser.get("/console")).status == 200
 
 
+async def test_who_has_no_second_factor_gets_no_codes_for_it(house: House) -> None:
+    browser = await house.signed_in("li.wei")
+    token = (await browser.get("/console/me")).hidden()
+    shown = await browser.post("/console/me/codes", {"token": token, "current": PASSWORD})
+    assert "<li><code>" not in shown.body
+    assert await house.store.sign_in.recovery_codes(1) == 0
+
+
 async def test_a_new_password_ends_all_other_sessions(house: House) -> None:
     browser = await house.signed_in("li.wei")
     other = house.browser()

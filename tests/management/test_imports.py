@@ -210,6 +210,24 @@ async def test_who_gives_an_import_up_leaves_nothing_of_it(house: House) -> None
     assert (await house.do("DescribeImport", forgotten))["Import"]["State"] == "cancelled"
 
 
+async def test_of_an_import_that_ends_the_key_goes_first(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = await begin(house)
+    await put(house, one, 1, PHOTO, "a.jpg")
+    subject, vault, objects = Subject(Kind.IMPORT, one["ImportId"]), house.store.vault, house.store.objects
+    gone: list[bool] = []
+    delete = objects.delete_all
+
+    async def watched(folder: str) -> None:
+        gone.append(not await vault.has(subject))
+        await delete(folder)
+
+    monkeypatch.setattr(objects, "delete_all", watched)
+    assert await vault.has(subject)
+    await house.do("CancelImport", one)
+    assert gone == [True]
+    assert not await vault.has(subject)
+
+
 async def test_an_import_is_described_while_it_ends(house: House) -> None:
     """The key goes first, and the rows a moment later: who looks in between sees no parts, and no fault of ours."""
     one = await begin(house)

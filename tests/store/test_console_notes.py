@@ -48,6 +48,14 @@ async def test_of_sixteen_tries_at_two_servers_as_many_are_made_as_there_may_be(
     assert await notes.take_try(KEYS, WINDOW, now + WINDOW) > 0
 
 
+async def test_a_clock_that_went_back_for_long_locks_nobody_out(world: World) -> None:
+    notes, now = world.store.console_notes, world.clock()
+    for _ in range(5):
+        assert await notes.take_try(KEYS, WINDOW, now) == 0
+    assert await notes.take_try(KEYS, WINDOW, now - 59) > WINDOW
+    assert await notes.take_try(KEYS, WINDOW, now - 61) == 0
+
+
 async def test_one_of_sixteen_sends_a_form(world: World, racers: Racers) -> None:
     assert sum(await racers.race(world, take_form)) == 1
     assert await world.store.console_notes.take_form(b"other", "mark", world.clock())

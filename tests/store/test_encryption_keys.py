@@ -154,6 +154,26 @@ async def test_retired_pairs_open_nothing_and_no_backup_brings_them_back(world: 
         await keys.retire(own, older)
 
 
+async def test_of_retired_pairs_the_key_goes_before_the_row_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash in between leaves pairs that can be retired once more, and none that are said to be gone and open."""
+    keys, own, erasures = world.store.encryption_keys, world.account.id, world.store.vault.erasures
+    await keys.add_first(own, PEM, 100.0)
+    await keys.add(own, PEM + "2", 200.0)
+    older = (await keys.listed(own))[1].id
+    destroy = erasures.destroy
+    said: list[float | None] = []
+
+    async def watched(subjects: list[Subject], **named: bool) -> bool:
+        said.append(world.row("SELECT retired_at FROM encryption_keys WHERE id = ?", older)[0])
+        return await destroy(subjects, **named)
+
+    monkeypatch.setattr(erasures, "destroy", watched)
+    await keys.retire(own, older)
+    assert said == [None]
+
+
 async def test_shared_pairs_are_retired_only_when_nobody_seals_to_them(world: World) -> None:
     keys, own = world.store.encryption_keys, world.account.id
     other = await world.store.accounts.create("other", world.clock())

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from renzheng.store import evidence_use
 from renzheng.store.engine import AwayError
 from renzheng.store.identities import NewPerson
 from renzheng.store.room import MAX_RESERVE, Room, is_full
@@ -225,6 +226,15 @@ def failing(error: Exception, times: int, real: Callable[..., Awaitable[Any]]) -
         return await real(*given, **named)
 
     return run
+
+
+async def test_what_comes_for_evidence_that_is_erased_is_not_counted(world: World) -> None:
+    number = await judged(world)
+    database, billing = world.store.database, world.store.billing
+    assert await database.write(lambda tx: evidence_use.add_to_session(tx, number, 7))
+    assert await world.store.sweeper._erase_evidence([number]) == 1
+    assert not await database.write(lambda tx: evidence_use.add_to_session(tx, number, 7))
+    assert await billing.evidence_bytes(world.account.id) == 0
 
 
 @pytest.mark.parametrize("error", [NoRoomError("full"), OSError(errno.ENOSPC, "full")], ids=["records", "keys"])

@@ -1,4 +1,4 @@
-"""Numbers about faces: images in, measurements out.
+"""Measures faces: images in, measurements out.
 
 This room knows no token, no HTTP and no store. Importing it costs nothing; its modules import
 numpy, OpenCV and the inference runtimes when they are needed.

@@ -24,7 +24,7 @@ from .runtimes import Image
 Numbers = NDArray[Any]
 
 DARK, BRIGHT = 20, 240
-"""Luma 0-255 at and beyond which a pixel of the face tells hardly anything any more."""
+"""Luma 0-255 at and beyond which a pixel of the face carries hardly any information."""
 SKIN = (
     *((69, 104, 108), (299, 333, 337)),  # forehead, right and left
     *((118, 119, 120, 222), (347, 348, 349, 442)),  # around the eyes
@@ -33,29 +33,29 @@ SKIN = (
     (164, 167, 393),  # above the lips
     *((204, 136, 169), (424, 365, 394), (199, 200, 175)),  # jaw and chin
 )
-"""Regions of bare skin, each some points of the mesh."""
+"""Regions of bare skin, each given by some points of the mesh."""
 UPPER = np.array([(69, 104, 108), (299, 333, 337), (118, 119, 120), (347, 348, 349), (6, 197, 195)])
-"""Forehead, below the eyes and the bridge of the nose: what stays bare above a mask."""
+"""Forehead, skin below the eyes and bridge of the nose: what stays bare above a mask."""
 COVERED = np.array([(4, 5, 1), (199, 200, 175), (204, 136, 169), (424, 365, 394), (164, 167, 393)])
 LIPS = np.array([(13, 14, 0, 17)])
 """Tip of the nose, chin, jaw right and left, and above the lips; and the lips. A beard leaves the first bare, and lips
 red."""
 PATCH = 7
-"""Side in pixels of the aligned face that is seen at such a point."""
+"""Side of the square around such a point, in pixels of the aligned face."""
 SPECTRUM_SIDES = (48, 128)
-"""Pixels: least and largest square out of the middle of a face whose spectrum is looked at."""
+"""Smallest and largest side, in pixels, of the square from the middle of the face whose spectrum is computed."""
 MIN_FREQUENCY, MAX_FREQUENCY = 0.06, 0.48
-"""Cycles a pixel between which a peak counts: below lies the face itself, above the end of what pixels can show."""
+"""Range in cycles per pixel in which a peak counts: below is the face itself, above the limit of the pixels."""
 BORDER_SIDE = 240
-"""Longer side in pixels of the copy in which straight edges are sought."""
+"""Longer side in pixels of the copy in which straight edges are searched."""
 CONTRAST = (40, 100)
-"""Grey differences 0-255 over some pixels from which a border goes on, and is begun."""
+"""Grey differences 0-255 over some pixels at which a border continues, and begins."""
 UPRIGHT = math.radians(12)
-"""By how much a border may be turned away from the face's own axes."""
+"""Largest rotation of a border against the face's own axes."""
 
 
 def measure_appearance(image: Image, mesh: Mesh) -> Appearance:
-    """Of one frame, at its own size, and its face's mesh."""
+    """Measure one frame, at its own size, with its face's mesh."""
     face = align(image, mesh.five_points)
     grey, luma = (cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) for picture in (face, image))
     found = (
@@ -69,16 +69,16 @@ def measure_appearance(image: Image, mesh: Mesh) -> Appearance:
 
 
 def screen_signs(image: Image, mesh: Mesh) -> tuple[float, float]:
-    """(borders, blur) of one frame: what is asked of several."""
+    """Return (borders, blur) of one frame: the two scores that are taken of several frames."""
     face = cv2.cvtColor(align(image, mesh.five_points), cv2.COLOR_BGR2GRAY)
     return borders_of(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), mesh), blur_of(face)
 
 
 def blur_of(luma: Image) -> float:
-    """0 sharp .. 1: the share of the aligned face's grey differences that another blur leaves.
+    """Return 0 sharp .. 1: the share of the aligned face's grey differences that another blur leaves.
 
-    After Crete and others, "The blur effect", 2007, doi 10.1117/12.702790: blurring a sharp picture takes its
-    differences between neighbours away, blurring a blurred one hardly.
+    After Crete and others, "The blur effect", 2007, doi 10.1117/12.702790: blurring a sharp picture removes the
+    differences between its neighbours, blurring a blurred one hardly does.
     """
     grey = luma.astype(np.float32)
     left = []
@@ -91,16 +91,17 @@ def blur_of(luma: Image) -> float:
 
 
 def exposure_of(luma: Image, within: Image) -> float:
-    """Share 0-1 of the face's pixels that are nearly black or nearly white."""
+    """Return the share 0-1 of the face's pixels that are nearly black or nearly white."""
     inside = luma[within > 0]
     return float(((inside <= DARK) | (inside >= BRIGHT)).mean()) if inside.size else 0.0
 
 
 def occlusion_of(face: Image, mesh: Mesh) -> float:
-    """How far the colour of the region that differs second most lies from the face's own, in CIELAB units.
+    """Return how far the colour of the second most different region is from the face's own, in CIELAB units.
 
-    Chroma only (a* and b*), as shadows change the lightness; the second one, as hair over half a forehead is no
-    occlusion. The own colour is the median over ``SKIN``: what covers more than half of a face is taken for it.
+    Chroma only (a* and b*), as shadows change the lightness. The second one, as hair over half a forehead is no
+    occlusion. The own colour is the median over ``SKIN``, so whatever covers more than half of a face is taken for
+    skin.
     """
     lab = cv2.cvtColor(cv2.blur(face, (PATCH, PATCH)), cv2.COLOR_BGR2LAB)
     places = np.clip(np.round(aligned_points(mesh)).astype(int), 0, SIDE - 1)
@@ -110,10 +111,10 @@ def occlusion_of(face: Image, mesh: Mesh) -> float:
 
 
 def covered_of(face: Image, points: Numbers) -> float:
-    """How far all of nose, lips and jaw differ in colour from the upper face, in CIELAB units: a mask over them does.
+    """Return how far nose, lips and jaw all differ in colour from the upper face, in CIELAB units, as with a mask.
 
-    Of the aligned face and the mesh's points in it. Chroma only, as with ``occlusion_of``; the second least of the
-    jaw's regions counts, as a mask ends somewhere.
+    Computed on the aligned face with the mesh's points in it. Chroma only, as in ``occlusion_of``. The second smallest
+    value of the jaw's regions counts, as a mask ends somewhere.
     """
     lab = cv2.cvtColor(cv2.blur(face, (PATCH, PATCH)), cv2.COLOR_BGR2LAB)
     places = np.clip(np.round(points).astype(int), 0, SIDE - 1)
@@ -126,10 +127,10 @@ def covered_of(face: Image, points: Numbers) -> float:
 
 
 def moire_of(luma: Image, mesh: Mesh) -> float:
-    """Decibels by which the strongest periodic pattern on the face stands above its neighbourhood in the spectrum.
+    """Return by how many decibels the strongest periodic pattern on the face exceeds its neighbourhood in the spectrum.
 
-    At the image's own resolution, as a reduced copy has other patterns. Frequencies along the axes are left out:
-    there lie the blocks of JPEG and the edges of the square itself. 0 where the face is too small to tell.
+    It uses the image's own resolution, as a reduced copy has other patterns. Frequencies along the axes are left out:
+    there are the blocks of JPEG and the edges of the square itself. 0 if the face is too small.
     """
     x, y, width, height = mesh.box
     side = int(min(0.8 * min(width, height), SPECTRUM_SIDES[1], *luma.shape)) & ~1
@@ -147,7 +148,7 @@ def moire_of(luma: Image, mesh: Mesh) -> float:
 
 @lru_cache(maxsize=16)
 def _spectrum_parts(side: int) -> tuple[Numbers, Numbers]:
-    """For squares of this side: the window that fades their edges out, and which frequencies count."""
+    """Return, for squares of this side, the window that fades their edges out, and the frequencies that count."""
     down = np.abs(np.fft.fftshift(np.fft.fftfreq(side)))[:, None]
     across = np.fft.rfftfreq(side)[None]
     away = np.hypot(down, across)
@@ -156,11 +157,11 @@ def _spectrum_parts(side: int) -> tuple[Numbers, Numbers]:
 
 
 def borders_of(luma: Image, mesh: Mesh) -> float:
-    """0-1: straight edges around the face: the mean of the shorter one of the best two opposite sides, and of the third
-    longest of all four sides, in lengths of the face, twice that length counting as 1.
+    """Return 0-1 for straight edges around the face, in lengths of the face, where two lengths count as 1.
 
-    A screen or a sheet that is held up has them on three or four sides. Doors and shelves have them too, but seldom on
-    both sides alike, and hardly ever on a third.
+    It is the mean of two lengths: the shorter of the best two opposite sides, and the third longest of all four sides.
+    A screen or a sheet that is held up has edges on three or four sides. Doors and shelves have them too, but seldom
+    equally on both sides, and hardly ever on a third.
     """
     factor = math.ceil(max(luma.shape) / BORDER_SIDE)
     size = (luma.shape[1] // factor, luma.shape[0] // factor)
@@ -180,14 +181,15 @@ def borders_of(luma: Image, mesh: Mesh) -> float:
 
 
 def _turned(ends: Numbers, centre: tuple[float, float], angle: float) -> Numbers:
-    """The lines' ends beside the face's centre, turned by ``angle``, so that the face is upright."""
+    """Return the lines' ends relative to the face's centre, rotated by ``angle`` so that the face is upright."""
     points = ends.reshape(-1, 2) - np.array(centre, np.float32)
     cos, sin = math.cos(angle), math.sin(angle)
     return np.asarray((points @ np.array([[cos, sin], [-sin, cos]], np.float32)).reshape(-1, 4))
 
 
 def _sides(ends: Numbers, half: float, face: float) -> tuple[float, float]:
-    """The longest upright line left and right of the face, 0-1 of twice its size; ``half``: of its width."""
+    """Return the longest upright line left and right of the face, 0-1 of twice its size. ``half``: half of its
+    width."""
     x1, y1, x2, y2 = ends.T
     upright = np.abs(np.arctan2(x2 - x1, np.where(y2 >= y1, y2 - y1, y1 - y2))) < UPRIGHT
     length = np.hypot(x2 - x1, y2 - y1) / (2 * face)

@@ -1,5 +1,7 @@
-"""Which frames are compared with the photo: the best frontal one of each step, so that they span the whole sequence,
-filled up to three with second bests at least ``apart`` seconds away."""
+"""Chooses the frames to compare with the photo: the best frontal one of each step, so that they span the sequence.
+
+They are filled up to three with second bests that are at least ``apart`` seconds away.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,12 @@ from .landmarks import Mesh
 from .measurement import Quality
 
 NEUTRAL_PITCH = 0.15
-"""Pitch away from the neutral one at which a frame is worth a third for comparison."""
+"""Difference from the neutral pitch at which a frame is worth a third for comparison."""
 
 
 @dataclass(frozen=True, slots=True)
 class FrontalFrame:
-    """A frontal frame, and what it is worth: 0-1, higher is better."""
+    """A frontal frame and its worth for comparison: 0-1, higher is better."""
 
     index: int
     step: int
@@ -30,7 +32,7 @@ class FrontalFrame:
 
 @dataclass(frozen=True, slots=True)
 class NeutralFace:
-    """The neutral face, as far as it decides what a frame is worth; None where it was not seen."""
+    """What of the neutral face decides a frame's worth; None if it was not seen."""
 
     lids: float | None = None
     pitch: float | None = None
@@ -43,7 +45,7 @@ class NeutralFace:
 
 
 def worth(frame: FrameMeasurement, rest: NeutralFace, mouth_wide: float) -> float:
-    """Of a frame with a face: its quality, less where the mouth is wide, the eyes are shut or it nods."""
+    """Return the worth of a frame with a face: its quality, reduced for a wide mouth, shut eyes or a nod."""
     assert frame.mesh is not None
     assert frame.quality is not None
     factor = 0.5 if frame.mesh.mouth_opening > mouth_wide else 1.0
@@ -54,7 +56,7 @@ def worth(frame: FrameMeasurement, rest: NeutralFace, mouth_wide: float) -> floa
 
 
 def two_best(candidates: Sequence[FrontalFrame], apart: float) -> list[FrontalFrame]:
-    """Of one step's, in the order of their time: the best, and the best of those ``apart`` seconds from it."""
+    """Return the best frame of a step and the best of those ``apart`` seconds from it, in the order of their time."""
     best: list[FrontalFrame] = []
     for one in candidates:
         near = [other for other in best if abs(other.at - one.at) < apart]
@@ -66,7 +68,7 @@ def two_best(candidates: Sequence[FrontalFrame], apart: float) -> list[FrontalFr
 
 
 def chosen(ranked: Sequence[Sequence[FrontalFrame]], most: int) -> list[FrontalFrame]:
-    """The frames to compare, in order, of each step's two best."""
+    """Return the frames to compare, in order, from each step's two best."""
     ranks = ([row[rank] for row in ranked if len(row) > rank] for rank in (0, 1))
     ordered = [one for row in ranks for one in sorted(row, key=lambda one: (-one.score, one.index))]
     return sorted(ordered[:most], key=lambda one: one.index)

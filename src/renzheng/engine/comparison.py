@@ -1,4 +1,4 @@
-"""The reference photo, and how much the frames of a sequence resemble it."""
+"""Examines the reference photo, and compares the frames of a sequence with it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .runtimes import Floats, Image
 
 @dataclass(frozen=True)
 class Reference:
-    """The photo to compare with: its status (see ``Measurement.reference``) and, if ok, its embedding; ``faces``: how
+    """The photo to compare with: its status (see ``Measurement.reference``) and, if ok, its embedding. ``faces``: how
     many the detector found."""
 
     status: str
@@ -32,13 +32,13 @@ NO_REFERENCE = Reference("none")
 
 
 def examine_reference(image: Image, scale: float, models: FaceModels, limits: QualityLimits | None = None) -> Reference:
-    """Look at a decoded reference photo, however it lies; ``scale``: its pixels a pixel of the original."""
+    """Examine a decoded reference photo, in whatever orientation. ``scale``: its pixels per pixel of the original."""
     seen = models.stand_upright(image)
     if seen.mesh is None:
         return Reference("no_face")
     image, faces, mesh = seen.image, seen.faces, seen.mesh
     quality = measure_quality(image, mesh, scale)
-    # Levelled, the photo's edges are not the image's.
+    # After levelling, the photo's edges are not the image's.
     missing = seen.outside(mesh.flat) if seen.tilt else missing_of(image, faces[0])
     quality = replace(quality, outside=max(quality.outside, missing))
     if second_face(faces, models.limits.second_face):
@@ -49,10 +49,10 @@ def examine_reference(image: Image, scale: float, models: FaceModels, limits: Qu
 
 
 def compare(embeddings: Sequence[Floats], reference: Reference) -> Comparison:
-    """The median of the frames' scores against the reference.
+    """Return the median of the frames' scores against the reference.
 
-    ``embeddings``: of the frames that a judge has chosen, aligned by the detector's five points as the calibration
-    table was made.
+    ``embeddings``: of the frames that a judge has chosen, aligned by the detector's five points as for the calibration
+    table.
     """
     calibration = packs.pack_for("embedding").calibration
     if reference.embedding is None or not embeddings or calibration is None:
@@ -66,7 +66,7 @@ def compare(embeddings: Sequence[Floats], reference: Reference) -> Comparison:
 def read_reference(
     photo: bytes | None, models: FaceModels, limits: JudgingLimits | None, media: MediaLimits
 ) -> Reference:
-    """The reference from photo bytes; every fault is a status, nothing is raised."""
+    """Read the reference from photo bytes. Every fault becomes a status; nothing is raised."""
     if photo is None:
         return NO_REFERENCE
     try:

@@ -23,17 +23,17 @@ from .measurement import Continuity, Turn
 from .runtimes import Image
 
 BURST_SECONDS = 0.05
-"""Frames that arrive within this, or within half of the mean interval where that is less, have come in one burst."""
+"""Frames that arrive within this time, or within half of the mean interval if that is less, form one burst."""
 MIN_SECONDS = 0.1
 PAUSE_INTERVALS = 3.0
-"""A pause counts as at most this many usual intervals of time without a face: more than that is the network's."""
+"""A pause counts as at most this many usual intervals without a face: the rest is the network's."""
 SAMPLED_ROWS = 32
-"""Every how many rows a picture's digest looks at: whole ones, as they lie together in memory."""
+"""A picture's digest reads every so many rows, whole ones, as they are contiguous in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A digest by which a picture is known again, exactly."""
+    """A digest that recognises an identical picture."""
 
     digest: bytes
 
@@ -44,7 +44,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One frame, as far as continuity is concerned. ``at``: seconds."""
+    """One frame with what continuity needs of it. ``at``: seconds."""
 
     at: float
     glance: Glance
@@ -59,9 +59,12 @@ def measure_continuity(
     turn: Turn | None = None,
     link: float | None = None,
 ) -> Continuity:
-    """``seen``: all frames in order; ``frontal``: cosines among the compared frames; ``turned``: of the turned
-    frames to the first of them; ``turn``: the course of the turn, where one was asked; ``link``: the weakest of the
-    chain of faces (see ``identity``), where there is one."""
+    """Measure the continuity of a sequence.
+
+    ``seen``: all frames in order; ``frontal``: cosines among the compared frames; ``turned``: cosines of the turned
+    frames to the first of them; ``turn``: the course of the turn, if one was asked; ``link``: the weakest link of the
+    chain of faces (see ``identity``), if there is one.
+    """
     found = [(moment.at, moment.glance) for moment in seen if moment.glance.box is not None]
     speed, growth = fastest(found)
     gap = without_face(seen, limits.gap, PAUSE_INTERVALS * mean_interval([moment.at for moment in seen]))
@@ -102,11 +105,11 @@ def measure_continuity(
 
 
 def without_face(seen: Sequence[Moment], silence: float, pause: float = math.inf) -> float:
-    """The longest time, seconds, in which frames came but showed no face.
+    """Return the longest time, in seconds, in which frames came but showed no face.
 
-    Where no frame came at all for more than ``silence`` seconds the connection was lost. That time is the network's,
-    not the person's: the step's deadline bounds it, and who stands there afterwards is compared like everybody else.
-    Of shorter waits each counts for ``pause`` seconds at most.
+    If no frame came at all for more than ``silence`` seconds, the connection was lost. That time is the network's, not
+    the person's: the step's deadline bounds it, and whoever is seen afterwards is compared like everybody else. Each
+    shorter wait counts for at most ``pause`` seconds.
     """
     longest = since = 0.0
     for before, moment in pairwise(seen):
@@ -119,13 +122,13 @@ def without_face(seen: Sequence[Moment], silence: float, pause: float = math.inf
 
 
 def mean_interval(times: Sequence[float], silence: float = 1.0) -> float:
-    """Mean seconds from frame to frame, silences left out; infinite where there are not two frames."""
+    """Return the mean seconds between frames, without silences; infinite if there are not two frames."""
     waits = [later - earlier for earlier, later in pairwise(times) if later - earlier <= silence]
     return sum(waits) / len(waits) if waits else math.inf
 
 
 def repetition(seen: Sequence[Moment]) -> tuple[int, float]:
-    """How many pictures had been there before (not just before), and the longest time without any change."""
+    """Return how many pictures had occurred before (not just before), and the longest time without any change."""
     known: set[bytes] = set()
     repeated, frozen, since = 0, 0.0, 0.0
     previous: bytes | None = None
@@ -141,20 +144,20 @@ def repetition(seen: Sequence[Moment]) -> tuple[int, float]:
 
 
 def allowances(times: Sequence[float]) -> list[float]:
-    """For each frame but the first, the seconds that may lie between it and the one before: see the module."""
+    """Return, for each frame but the first, the seconds that may lie between it and the one before; see the module."""
     together = min(BURST_SECONDS, mean_interval(times) / 2)
     found, since = [], None
     for number in range(1, len(times)):
         if number > 1 and times[number - 1] - times[number - 2] > together:
             since = times[number - 2]
-        # Before the very first frame nothing is known; it is taken to have come at the pace of the next.
+        # Nothing is known before the first frame; it is assumed to have come at the pace of the next.
         begin = 2 * times[number - 1] - times[number] if since is None else since
         found.append(max(times[number] - begin, MIN_SECONDS))
     return found
 
 
 def fastest(found: Sequence[tuple[float, Glance]]) -> tuple[float, float]:
-    """The fastest move (face sizes a second) and growth (factor a second) between neighbouring frames."""
+    """Return the fastest move (face sizes per second) and growth (factor per second) between neighbouring frames."""
     speed, growth = 0.0, 1.0
     for seconds, first, second in _neighbours(found):
         if first.box is None or second.box is None:
@@ -168,12 +171,12 @@ def fastest(found: Sequence[tuple[float, Glance]]) -> tuple[float, float]:
 
 
 def fastest_turn(found: Sequence[tuple[float, Glance]]) -> float:
-    """The fastest change of the yaw proxy between neighbouring frames, a second."""
+    """Return the fastest change of the yaw proxy between neighbouring frames, per second."""
     return max((abs(after.yaw - before.yaw) / seconds for seconds, before, after in _neighbours(found)), default=0.0)
 
 
 def _neighbours(found: Sequence[tuple[float, Glance]]) -> Iterator[tuple[float, Glance, Glance]]:
-    """The time that may lie between two frames, and both."""
+    """Yield two neighbouring frames, with the time that may lie between them."""
     allowed = allowances([at for at, _ in found])
     for seconds, ((_, first), (_, second)) in zip(allowed, pairwise(found), strict=True):
         yield seconds, first, second

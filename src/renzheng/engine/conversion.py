@@ -1,7 +1,8 @@
-"""An ONNX network -> the same network as a tflite file, which LiteRT runs faster (``docs/adr/runtimes.md``).
+"""Converts an ONNX network to a tflite file, which LiteRT runs faster (``docs/adr/runtimes.md``).
 
-Convolutional networks only, of the operators in ``_OPERATORS``. A picture lies as rows, columns, channels in tflite,
-and as channels, rows, columns in ONNX: weights are turned over once, and outputs keep their rows and columns.
+It supports convolutional networks only, with the operators in ``_OPERATORS``. A picture is stored as rows, columns,
+channels in tflite, and as channels, rows, columns in ONNX: weights are transposed once, and outputs keep their rows and
+columns.
 """
 
 from __future__ import annotations
@@ -16,20 +17,21 @@ from .manifests import PackError
 from .onnx import Graph, Node, Numbers, read, unfolded
 
 VERSION = 3
-"""Of the tflite format."""
+"""The version of the tflite format."""
 ORDERED = {"Flatten": ("Dropout", "Gemm"), "Transpose": ("Reshape", "Sigmoid")}
-"""What tells the order of a picture's numbers, and what may come after it: that asks for no order, or has its own."""
+"""Operators that fix the order of a picture's numbers, and those that may follow: they need no order, or have their
+own."""
 ROOM = 1 << 18
-"""Bytes for what a file holds besides its weights."""
+"""Bytes for everything in a file but its weights."""
 
 
 def network_of(path: Path) -> Graph:
-    """The network of an ONNX file, ready to be converted. Raises PackError."""
+    """Return the network of an ONNX file, ready to be converted. Raises PackError."""
     return merged(unfolded(read(path.read_bytes())))
 
 
 def merged(graph: Graph) -> Graph:
-    """The network with each normalisation behind a convolution or a matrix multiplied into its weights."""
+    """Return the network with each normalisation after a convolution or a matrix merged into its weights."""
     constants = dict(graph.constants)
     uses = [name for node in graph.nodes for name in node.inputs]
     found: dict[str, Node] = {}
@@ -49,16 +51,16 @@ def merged(graph: Graph) -> Graph:
 
 
 def _normalisation(node: Node, constants: dict[str, Numbers]) -> tuple[Numbers, Numbers]:
-    """What a normalisation multiplies each channel by, and adds then."""
+    """Return the factor and the offset of a normalisation for each channel."""
     gamma, beta, mean, variance = (constants[name].astype(np.float64) for name in node.inputs[1:])
     factor = gamma / np.sqrt(variance + node.attributes.get("epsilon", 1e-5))
     return factor.astype(np.float32), (beta - mean * factor).astype(np.float32)
 
 
 def converted(graph: Graph, height: int, width: int) -> bytes:
-    """The tflite file of a network (see ``network_of``) whose one input is a picture of three channels.
+    """Return the tflite file of a network (see ``network_of``) whose one input is a picture of three channels.
 
-    Its input is 1 x height x width x 3, its outputs are the network's in their order. Raises PackError.
+    Its input is 1 x height x width x 3; its outputs are the network's in their order. Raises PackError.
     """
     if len(graph.inputs) != 1:
         raise PackError("only networks of one input are converted")
@@ -82,7 +84,7 @@ def converted(graph: Graph, height: int, width: int) -> bytes:
 
 
 class _File:
-    """A tflite file that is being made. ``places``: of each ONNX value the tensor that holds it."""
+    """A tflite file under construction. ``places``: the tensor of each ONNX value."""
 
     def __init__(self, constants: dict[str, Numbers]) -> None:
         from ai_edge_litert import schema_py_generated as schema
@@ -100,7 +102,7 @@ class _File:
         return self._shapes[self.places[name]]
 
     def tensor(self, shape: tuple[int, ...], content: Numbers | None = None) -> int:
-        """A new one, of float32, or of int32 where its content is."""
+        """Add a tensor, of float32, or of int32 if its content is."""
         made, kinds = self.schema.TensorT(), self.schema.TensorType
         made.shape, made.type = list(shape), kinds.FLOAT32
         if content is not None:
@@ -120,7 +122,8 @@ class _File:
         return self.tensor(numbers.shape, numbers)
 
     def run(self, operator: str, inputs: Sequence[int], shape: tuple[int, ...], **options: Any) -> int:
-        """Add an operator, named as tflite does; the tensor that it gives. ``options``: the kind's own, by name."""
+        """Add an operator by its name in tflite, and return its output tensor. ``options``: those of the kind, by
+        name."""
         code = getattr(self.schema.BuiltinOperator, operator)
         if code not in self._codes:
             self._codes.append(code)
@@ -177,7 +180,7 @@ def _convolution(file: _File, node: Node) -> int:
 
 
 def _plain(node: Node) -> None:
-    """Raises PackError where edges are added by a rule, or pixels left out."""
+    """Raise PackError if edges are padded by a rule, or pixels are skipped."""
     if node.attributes.get("auto_pad", "NOTSET") != "NOTSET" or set(node.attributes.get("dilations", (1,))) != {1}:
         raise PackError(f"operator {node.operator} with gaps, or edges by a rule, is not converted")
 
@@ -195,7 +198,7 @@ def _bent(file: _File, node: Node) -> int:
 
 
 def _each(operator: str, kind: str = "") -> Callable[[_File, Node], int]:
-    """Of an operator that takes numbers one by one, from one tensor or two of a shape; a constant is one number."""
+    """Convert an elementwise operator, over one tensor or two of one shape. A constant is one number."""
 
     def run(file: _File, node: Node) -> int:
         shape = file.shape(node.inputs[0])
@@ -233,7 +236,7 @@ def _enlarged(file: _File, node: Node) -> int:
 
 
 def _matrix(file: _File, node: Node) -> int:
-    """A matrix over a whole picture, whose numbers are taken in tflite's order."""
+    """Convert a matrix over a whole picture, whose numbers are reordered for tflite."""
     if any(node.attributes.get(name, value) != value for name, value in (("alpha", 1.0), ("beta", 1.0), ("transA", 0))):
         raise PackError("a matrix with factors, or of a turned picture, is not converted")
     weights, bias = (file.constants[name] for name in node.inputs[1:])
@@ -245,12 +248,12 @@ def _matrix(file: _File, node: Node) -> int:
 
 
 def _same(file: _File, node: Node) -> int:
-    """What changes no number."""
+    """Convert an operator that changes no number."""
     return file.places[node.inputs[0]]
 
 
 def _turned(file: _File, node: Node) -> int:
-    """Into the order that tflite has anyway."""
+    """Convert a transposition into the order that tflite has anyway."""
     if node.attributes.get("perm") != [0, 2, 3, 1]:
         raise PackError("a picture that is turned over is not converted")
     return file.places[node.inputs[0]]

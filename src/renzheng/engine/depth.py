@@ -22,15 +22,18 @@ from .planarity import Planarity
 
 T = TypeVar("T")
 GRAIN = 0.01
-"""Share of the grey levels that nothing explains in the best of pictures."""
+"""Share of the grey levels that nothing explains, even in the best pictures."""
 
 MIN_DEGREES = 8.0
-"""Turns below this count as this one: a flat picture at its natural distance shows seven."""
+"""Smaller turns count as this one: a flat picture at its natural distance shows seven degrees."""
 
 
 def homography_residual(frontal: Mesh, turned: Mesh) -> float:
-    """RMS distance of the turned mesh, taken back by the best homography, from the frontal one, over the
-    frontal eye distance. Without unit. The homography is the least-squares one over all 468 points."""
+    """Return the RMS distance of the turned mesh, mapped by the best homography, from the frontal one.
+
+    It is divided by the frontal eye distance, so it has no unit. The homography is the least-squares one over all 468
+    points.
+    """
     source, target = turned.flat.astype(np.float64), frontal.flat.astype(np.float64)
     found, _ = cv2.findHomography(source, target, 0)
     transform = np.asarray(np.eye(3) if found is None else found, dtype=np.float64)
@@ -58,19 +61,21 @@ def measure_depth(frontal: Sequence[Mesh], turned: Sequence[Mesh], sign: int, li
 
 
 def reach(mesh: Mesh, rest: float, limits: DepthLimits) -> float:
-    """How far a head is turned, 1 being enough, above 0 to its own left. ``rest``: its ``turn`` when neutral."""
+    """Return how far a head is turned, where 1 is enough, above 0 to its own left. ``rest``: its ``turn`` when
+    neutral."""
     return max(mesh.yaw / limits.turn, (mesh.turn - rest) / limits.degrees, key=abs)
 
 
 def least_relief(degrees: float, limits: DepthLimits) -> float:
-    """The relief that a head shows at least at the height of a turn by so many degrees; see ``DepthLimits``."""
+    """Return the least relief that a head shows at the height of a turn by so many degrees; see ``DepthLimits``."""
     return max(limits.relief, limits.relief_by_turn * _grown(degrees, limits))
 
 
 def brought_to_height(views: Sequence[tuple[float, float]], limits: DepthLimits) -> tuple[float, float | None]:
-    """(degrees, relief) of each view -> the most degrees, and the median relief as it would be there; None without any.
+    """Scale the relief of views, given as (degrees, relief), to the largest turn. None without any.
 
-    The median, as a search goes astray now and then, and as the views that are turned least say least of a real face.
+    Returns the most degrees, and the median relief. The median, as a search fails now and then, and as the views that
+    are turned least say least about a real face.
     """
     most = max((degrees for degrees, _ in views), default=0.0)
     height = _grown(most, limits)
@@ -79,10 +84,11 @@ def brought_to_height(views: Sequence[tuple[float, float]], limits: DepthLimits)
 
 
 def solidity_of(views: Sequence[tuple[float, Planarity]], limits: DepthLimits) -> float | None:
-    """(degrees, comparison) of each view -> how much better a head explains them than a plane; None without any.
+    """Return how much better a head explains the views, given as (degrees, comparison), than a plane. None without any.
 
-    Above 0 for a head. The sum of three medians over the views, each the logarithm of a ratio: what the plane leaves
-    unexplained over what the head does, and at half the weight the relief and the parallax, over what a head shows.
+    Above 0 for a head. It is the sum of three medians over the views, each the logarithm of a ratio: what the plane
+    leaves unexplained over what the head does, and, at half the weight, the relief and the parallax over what a head
+    shows.
     """
     if not views:
         return None
@@ -98,21 +104,21 @@ def _sine(degrees: float) -> float:
 
 
 def _grown(degrees: float, limits: DepthLimits) -> float:
-    """By how much relief has grown at a turn, in parts of that at a right angle."""
+    """Return by how much relief has grown at a turn, relative to that at a right angle."""
     return math.pow(_sine(degrees), limits.relief_power)
 
 
 def enough(turned: Sequence[tuple[float, T]], limits: DepthLimits) -> list[T]:
-    """Those that are turned enough, by their reach; where these are too few, with those that nearly are.
+    """Return the views that are turned enough, by their reach; if these are too few, also those that nearly are.
 
-    A turn that is answered may stand at its height for one frame only.
+    An answered turn may be at its height for one frame only.
     """
     far = [one for reached, one in turned if reached >= 1.0]
     return far if len(far) >= limits.minimum else [one for reached, one in turned if reached >= limits.nearly]
 
 
 def spread(items: Sequence[T], count: int) -> list[T]:
-    """At most ``count`` items, evenly taken from first to last."""
+    """Return at most ``count`` items, evenly taken from first to last."""
     if len(items) <= count:
         return list(items)
     return [items[round(index * (len(items) - 1) / (count - 1))] for index in range(count)]

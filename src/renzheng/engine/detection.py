@@ -1,7 +1,7 @@
-"""Face detection with YuNet: boxes and five points, in the coordinates of the image handed in.
+"""Detects faces with YuNet: boxes and five points, in the coordinates of the given image.
 
-The network sees a reduced copy whose longer side is ``detection_side``; its cost grows with the area and
-faces of about ten pixels in that copy are still found.
+The network sees a reduced copy whose longer side is ``detection_side``. Its cost grows with the area, and it still
+finds faces of about ten pixels in that copy.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ About the 250 pixels of the images that the scale was calibrated on. Of 324,290 
 426 pass a score of 60 so, 419 where the whole image is searched at its own size; at 208 pixels it was 552.
 """
 CELLS = (8, 16, 32)
-"""Pixels across of the cells that the network divides a picture into, each of which may find a face."""
+"""Sizes of the cells, in pixels, into which the network divides a picture. Each cell may find a face."""
 OUTPUTS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
-"""What the network tells of each cell, and how many numbers: how sure it is, twice, a box and five points."""
+"""The network's outputs for each cell, with their numbers: two confidences, a box and five points."""
 MOST = 100
-"""Faces, the surest ones, of which those that overlap are told apart."""
+"""Most faces, the surest ones, among which overlapping ones are removed."""
 SIZES = 8
-"""Sizes of pictures for which the network is kept: a frame's, those around a face, some of photos."""
+"""Picture sizes for which the network is kept: a frame's, those around a face, some of photos."""
 RIGHT_EYE, LEFT_EYE, NOSE, RIGHT_MOUTH, LEFT_MOUTH = range(5)
-"""Rows of ``Face.points``, named from the person: the right eye is on the image's left side."""
+"""Rows of ``Face.points``, named from the person's view: the right eye is on the image's left side."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Face:
 
 
 class Detector:
-    """YuNet, loaded once; not for several threads at a time. Raises PackError where the file cannot be run."""
+    """YuNet, loaded once. Not for use by several threads at a time. Raises PackError if the file cannot run."""
 
     def __init__(self, path: Path, *, score: float = 0.7, overlap: float = 0.3, threads: int = 1) -> None:
         try:
@@ -67,8 +67,11 @@ class Detector:
         self._score, self._overlap, self._threads = score, overlap, threads
 
     def __call__(self, image: Image, side: int = 320, *, quick: bool = False) -> list[Face]:
-        """Faces in an image, the largest first. ``side``: longer side in pixels of the copy searched; ``quick``:
-        the copy is made in halves, which is as good for a frame, while what was measured on photos stands."""
+        """Return the faces in an image, the largest first.
+
+        ``side``: longer side in pixels of the searched copy. ``quick``: the copy is made in halves, which is as good
+        for a frame; for photos the exact way stays, as their figures were measured with it.
+        """
         height, width = image.shape[:2]
         scale = min(1.0, side / max(height, width))
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -78,9 +81,9 @@ class Detector:
         return sorted((_face(row, back) for row in self._rows(image)), key=lambda face: -face.size)
 
     def _rows(self, image: Image) -> Floats:
-        """n x 15: of each face x, y, width, height, five points and score, the surest first.
+        """Return n x 15: for each face x, y, width, height, five points and score, the surest first.
 
-        A box's middle and the points are told from the cell's corner, the box's sides as logarithms, all in cells.
+        A box's centre and the points are relative to the cell's corner, the box's sides are logarithms, all in cells.
         """
         model, cells = self._sized(*(-(-side // CELLS[-1]) * CELLS[-1] for side in image.shape[:2]))
         found = dict(zip(self._network.outputs, model.look_at(image), strict=True))
@@ -104,7 +107,7 @@ class Detector:
         return apart
 
     def _sized(self, height: int, width: int) -> tuple[TfliteModel, Floats]:
-        """The network for pictures of this size, and of each of its cells the column, the row and the size."""
+        """Return the network for pictures of this size, and the column, row and size of each of its cells."""
         size = (height, width)
         if size in self._models:
             self._models[size] = self._models.pop(size)  # the latest
@@ -119,10 +122,10 @@ class Detector:
         return self._models[size]
 
     def refine(self, image: Image, centre: tuple[float, float], size: float) -> Face | None:
-        """The face around ``centre``, ``size`` pixels long, looked at at the size at which points are best known.
+        """Search the face around ``centre``, ``size`` pixels long, at the size at which points are most exact.
 
-        The similarity scale was calibrated on faces of about 90 x 110 pixels; the face is brought to that
-        size, so that its points, and the embedding, are as exact as they were there. None where there is none.
+        The similarity scale was calibrated on faces of about 90 x 110 pixels. The face is scaled to that size, so that
+        its points, and the embedding, are as exact as they were there. None if no face is found.
         """
         half = REFINED_SIDE / REFINED_FACE / 2 * size
         (x, y), (height, width) = centre, image.shape[:2]

@@ -1,7 +1,7 @@
-"""Weak measures decide together: each raises a doubt by how far it lies from what people show, and the sum decides.
+"""Combines weak measures: each raises a doubt by how far it is from what people show, and the sum decides.
 
-What no person can show is refused by its own layer. In between lie measures that tell attacks from people more often
-than not, but not surely: one of them alone says too little to refuse a person, two that agree say enough.
+What no person can show is refused by its own layer. Other measures tell attacks from people more often than not, but
+not certainly: one of them alone is too little to refuse a person, two that agree are enough.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .measurement import Continuity, Depth, Doubt
 def weigh(
     depth: Depth | None, continuity: Continuity | None, borders: float | None, blur: float | None, limits: DoubtLimits
 ) -> Doubt:
-    """The doubts that these raise. What could not be measured raises none: its own layer refuses by that."""
+    """Return the doubts that these measures raise. A missing measure raises none, as its own layer refuses it."""
     values: dict[str, tuple[float | None, Ramp]] = {
         "solidity": (depth.solidity if depth else None, limits.solidity),
         "residual": (depth.residual if depth else None, limits.residual),
@@ -31,7 +31,7 @@ def weigh(
 
 
 def along(value: float | None, ramp: Ramp) -> float:
-    """0 at the beginning of the ramp and before it, 1 at its end and behind; a ramp may lead downwards."""
+    """Return 0 at and before the beginning of the ramp, 1 at and after its end. A ramp may fall."""
     if value is None:
         return 0.0
     begin, full = ramp

@@ -1,4 +1,4 @@
-"""The work of each kind of worker process: how it answers what it is asked."""
+"""The work of each kind of worker process: how it answers questions."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ Answered = tuple[m.Answer, bytes]
 
 
 def view(slot: mmap.mmap, place: m.Pixels) -> Image:
-    """The image at a place of a slot, without copying."""
+    """Return the image at a place of a slot, without copying."""
     size = place.height * place.width * 3
     return np.frombuffer(slot, np.uint8, size, place.offset).reshape(place.height, place.width, 3)
 
 
 class Duty(Protocol):
-    """What a kind of worker can be asked to do."""
+    """What a kind of worker can do."""
 
     def __init__(self, limits: EngineLimits, slots: list[mmap.mmap]) -> None: ...
 
     def answer(self, question: m.AnyQuestion, payload: bytes) -> Answered:
-        """Raises MediaError where an image is unfit."""
+        """Answer a question. Raises MediaError if an image is unfit."""
         ...
 
 
@@ -43,7 +43,7 @@ def _foreign(question: m.AnyQuestion) -> TypeError:
 
 
 class Decoding:
-    """Strangers' bytes -> pixels in a slot. Holds no model."""
+    """Decodes strangers' bytes into pixels in a slot. It has no model."""
 
     def __init__(self, limits: EngineLimits, slots: list[mmap.mmap]) -> None:
         quiet(limits.workers.threads)
@@ -89,7 +89,7 @@ class Decoding:
 
 
 class Hints:
-    """One frame -> its measurement."""
+    """Measures one frame."""
 
     def __init__(self, limits: EngineLimits, slots: list[mmap.mmap]) -> None:
         self._models, self._slots = FaceModels(limits.workers.threads), slots
@@ -104,7 +104,7 @@ class Hints:
 
 
 class Judging:
-    """A sequence, chunk by chunk, -> a measurement; a photo -> a report."""
+    """Measures a sequence, chunk by chunk, or reports on a photo."""
 
     def __init__(self, limits: EngineLimits, slots: list[mmap.mmap]) -> None:
         self._models, self._slots, self._limits = FaceModels(limits.workers.threads), slots, limits
@@ -166,7 +166,7 @@ class Judging:
         return self._go_on(None)
 
     def _go_on(self, pictures: list[Image | None] | None) -> Answered:
-        """``pictures``: what was wanted, None at the first time."""
+        """Continue the judgement. ``pictures``: those that were wanted; None the first time."""
         if self._asking is None or self._judge is None:
             raise RuntimeError("pictures before they were wanted")
         try:
@@ -183,7 +183,8 @@ class Judging:
 
 
 class Muxing:
-    """Stored frames, chunk by chunk, -> an MP4. Decodes strangers' bytes, so it is confined as the decoder is."""
+    """Makes an MP4 from stored frames, chunk by chunk. It decodes strangers' bytes, so it is confined like the
+    decoder."""
 
     def __init__(self, limits: EngineLimits, slots: list[mmap.mmap]) -> None:
         self._limits = limits

@@ -24,7 +24,7 @@ TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]],
     dtype=np.float32,
 )
-"""Where the five points go in the aligned 112 x 112 face (the template that ArcFace and SFace share)."""
+"""The positions of the five points in the aligned 112 x 112 face (the template that ArcFace and SFace share)."""
 
 
 def _as_complex(points: Floats) -> list[complex]:
@@ -36,7 +36,7 @@ CENTRED = [point - MIDDLE for point in _as_complex(TEMPLATE)]
 
 
 def alignment(points: Floats) -> Floats:
-    """2 x 3: the least-squares similarity that takes the 5 x 2 points to the template."""
+    """Return the 2 x 3 least-squares similarity that maps the 5 x 2 points to the template."""
     return _as_matrix(*_similarity(points))
 
 
@@ -45,8 +45,8 @@ def _as_matrix(factor: complex, shift: complex) -> Floats:
 
 
 def _similarity(points: Floats) -> tuple[complex, complex]:
-    """Turn and scale, and shift, in the complex plane."""
-    source = _as_complex(points)  # plain numbers: for five points numpy's calls would cost more than the sums
+    """Return rotation with scale, and shift, in the complex plane."""
+    source = _as_complex(points)  # plain numbers, as numpy's calls would cost more than the sums for five points
     middle = sum(source) / len(source)
     source = [point - middle for point in source]
     power = sum(point.real**2 + point.imag**2 for point in source)
@@ -55,9 +55,9 @@ def _similarity(points: Floats) -> tuple[complex, complex]:
 
 
 def align(image: Image, points: Floats) -> Image:
-    """The face at 112 x 112, BGR or grey as the image is, its 5 x 2 points brought to the template."""
+    """Return the face at 112 x 112, BGR or grey like the image, with its 5 x 2 points mapped to the template."""
     factor, shift = _similarity(points)
-    if abs(factor) < 0.5:  # halve first, or a large face would be sampled with gaps
+    if abs(factor) < 0.5:  # halve first, as a large face would be sampled with gaps
         near, corner = _around(image, factor, shift)
         half = cv2.resize(near, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
         return align(half, ((points - corner) / 2).astype(np.float32))
@@ -66,7 +66,7 @@ def align(image: Image, points: Floats) -> Image:
 
 
 def surroundings(image: Image, points: Floats) -> tuple[Image, Floats]:
-    """The part of the image that the aligned face is made of, and its upper left corner."""
+    """Return the part of the image from which the aligned face is made, and its upper left corner."""
     return _around(image, *_similarity(points))
 
 
@@ -79,19 +79,19 @@ def _around(image: Image, factor: complex, shift: complex) -> tuple[Image, Float
 
 
 def _stretch(values: list[float], side: int) -> tuple[int, int]:
-    """From the least value to the greatest with a few pixels around, within an image and never nothing.
+    """Return the range of values with a few pixels around, within an image and never empty.
 
-    Begins and ends at even pixels, as halves are made of pairs.
+    It begins and ends at even pixels, as halves are made of pairs.
     """
     start = min(max(0, int(min(values)) - 4 & ~1), side - 1)
     return start, min(max(int(max(values)) + 6 & ~1, start + 1), max(side, start + 1))
 
 
 class Embedder:
-    """An embedding network, loaded once; not for several threads at a time. Raises PackError where it cannot be run.
+    """An embedding network, loaded once. Not for use by several threads at a time. Raises PackError if it cannot run.
 
-    ``runtime`` of the pack: ``litert``, or ``opencv`` for its dnn module; ``preprocessing``: ``colour`` RGB or BGR,
-    ``mean`` (taken off) and ``scale`` (divided by), ``input``: the name of the network's input, in OpenCV.
+    ``runtime`` of the pack: ``litert``, or ``opencv`` for its dnn module. ``preprocessing``: ``colour`` RGB or BGR,
+    ``mean`` (subtracted) and ``scale`` (divided by), ``input``: the name of the network's input, in OpenCV.
     """
 
     def __init__(self, path: Path, preprocessing: Mapping[str, Any], runtime: str, threads: int = 1) -> None:
@@ -105,18 +105,18 @@ class Embedder:
             raise PackError(f"{path.name}: runtime {runtime!r} is not one of opencv, litert")
 
     def __call__(self, image: Image, points: Floats) -> Floats:
-        """The embedding of the face whose five points (5 x 2, pixels) are given."""
+        """Return the embedding of the face with these five points (5 x 2, pixels)."""
         return self.embed_aligned(align(image, points))
 
     def embed_aligned(self, face: Image) -> Floats:
-        """The embedding of an aligned 112 x 112 face."""
+        """Return the embedding of an aligned 112 x 112 face."""
         raw = self._run(((face[:, :, self._order] - self._mean) / self._scale)[None]).reshape(-1)
         unit: Floats = raw / np.float32(max(float(np.linalg.norm(raw)), 1e-9))
         return unit
 
 
 def _in_litert(path: Path, threads: int) -> Callable[[Floats], Floats]:
-    """A tflite file as it is, an ONNX file converted."""
+    """Load a tflite file as it is, or an ONNX file after converting it."""
     try:
         file = path if path.suffix == ".tflite" else converted(network_of(path), SIDE, SIDE)
     except PackError as error:
@@ -137,14 +137,14 @@ def _in_opencv(path: Path, name: str) -> Callable[[Floats], Floats]:
 
 
 def cosine(first: Floats, second: Floats) -> float:
-    """Cosine of two embeddings, -1..1."""
+    """Return the cosine of two embeddings, -1..1."""
     return float(np.clip(np.dot(first, second), -1.0, 1.0))
 
 
 def centred(embedding: Floats, calibration: Calibration) -> Floats:
-    """The embedding less the calibration's centre, of length 1 again: what cosines on the scale are taken of.
+    """Subtract the calibration's centre from the embedding and normalise it again. The scale uses cosines of these.
 
-    Raises PackError where the centre has another size.
+    Raises PackError if the centre has another size.
     """
     if not calibration.centre:
         return embedding
@@ -155,10 +155,10 @@ def centred(embedding: Floats, calibration: Calibration) -> Floats:
 
 
 def likeness(first: Floats, second: Floats, calibration: Calibration) -> float:
-    """The score 0-100 of two embeddings."""
+    """Return the score 0-100 of two embeddings."""
     return similarity(cosine(centred(first, calibration), centred(second, calibration)), calibration)
 
 
 def similarity(value: float, calibration: Calibration) -> float:
-    """Cosine of two centred embeddings -> score 0-100, piecewise linear through the table; below it 0, above it 100."""
+    """Convert the cosine of two centred embeddings to a score 0-100, piecewise linear by the table; clamped outside."""
     return float(np.interp(value, calibration.cosines, calibration.scores))

@@ -1,4 +1,4 @@
-"""The orientation that a camera wrote beside a picture (TIFF 6.0, tag 274), read as leniently as viewers do."""
+"""Reads the orientation that a camera stored with a picture (TIFF 6.0, tag 274), as leniently as viewers do."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import struct
 
 ORIENTATION_TAG = 0x0112
 MARK = b"Exif\0"
-"""A block in a JPEG begins with this and one byte more, which is not always zero."""
+"""The start of a block in a JPEG. One more byte follows, which is not always zero."""
 MAX_ENTRIES = 200
 WHOLE_NUMBERS = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i"}
-"""TIFF's types of whole numbers as `struct` knows them; most cameras write SHORT, and some LONG."""
+"""TIFF's integer types in `struct`'s notation. Most cameras write SHORT, and some LONG."""
 
 
 def orientation_of(block: memoryview) -> int | None:
-    """The orientation 1-8 in a TIFF block, with or without its mark in front; None where none can be read."""
+    """Return the orientation 1-8 in a TIFF block, with or without its mark in front; None if there is none."""
     tiff = block[6:] if bytes(block[:5]) == MARK else block
     order = {b"II": "<", b"MM": ">"}.get(bytes(tiff[:2]))
     if order is None or len(tiff) < 14:
@@ -28,7 +28,7 @@ def orientation_of(block: memoryview) -> int | None:
             return None
         tag, kind = struct.unpack_from(order + "HH", tiff, entry)
         if tag == ORIENTATION_TAG:
-            # The count is not looked at: one that is wrong does not move a value that fits into the entry.
+            # The count is ignored: a wrong one does not move a value that fits into the entry.
             form = WHOLE_NUMBERS.get(kind)
             value = struct.unpack_from(order + form, tiff, entry + 8)[0] if form else 0
             return value if 1 <= value <= 8 else None

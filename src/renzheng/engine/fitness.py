@@ -1,4 +1,4 @@
-"""Whether a sequence's frames can be judged at all: how many show one whole face that is large enough."""
+"""Decides whether a sequence's frames can be judged: how many show one whole face that is large enough."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .measurement import FrameCounts
 
 
 def count_frames(seen: Sequence[FrameMeasurement], total: int, undecodable: int, limits: JudgingLimits) -> FrameCounts:
-    """``seen``: the frames that could be decoded; ``total``: those that could not as well."""
+    """Count frames by fitness. ``seen``: the decoded frames. ``total``: all, with those that could not be decoded."""
     glances = [frame.glance for frame in seen]
     return FrameCounts(
         total=total,
@@ -30,7 +30,7 @@ def _is_small(glance: Glance, limits: JudgingLimits) -> bool:
 
 
 def status_of(counts: FrameCounts, limits: JudgingLimits) -> str:
-    """See ``Measurement.frames_status``."""
+    """Return the status; see ``Measurement.frames_status``."""
     with_face = counts.total - counts.undecodable - counts.no_face
     if counts.too_small > 0.5 * max(with_face, 1):
         return "too_few_pixels"

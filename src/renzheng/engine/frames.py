@@ -30,14 +30,14 @@ from .runtimes import Floats, Image
 
 MAKER_BYTES = 16
 WITH_EYES = frozenset({NEUTRAL, "blink"})
-"""Actions in whose frames the eye model runs: the mesh's lids miss blinks of narrow eyes."""
+"""Actions for which the eye model runs, as the mesh's lids miss blinks of narrow eyes."""
 
 
 @dataclass(frozen=True, slots=True)
 class FrameMeasurement:
-    """``picture``: by which it is known again; ``mesh``, ``quality``: None without a face; ``colours``: of a frame of
-    the light challenge that shows one whole face; ``is_tracked``: whether the face was only found by the mesh of the
-    frame before (see ``Judge``)."""
+    """``picture``: recognises an identical picture. ``mesh``, ``quality``: None without a face. ``colours``: of a frame
+    of the light challenge with one whole face. ``is_tracked``: whether the face was found only by the mesh of the frame
+    before (see ``Judge``)."""
 
     glance: Glance
     picture: Picture
@@ -48,7 +48,7 @@ class FrameMeasurement:
 
 
 def measure_frame(image: Image, action: str, models: FaceModels, near: Mesh | None = None) -> FrameMeasurement:
-    """Measure a frame that was taken for this action. With ``near``, look for the face where that mesh lies, only."""
+    """Measure a frame that was taken for this action. With ``near``, search the face only at that mesh."""
     seen = models.observe(image, eyes=action in WITH_EYES, covered=action == NEUTRAL, near=near)
     lit = action in COLOURS and seen.mesh is not None and seen.glance.usable
     return FrameMeasurement(
@@ -74,14 +74,14 @@ class _Written(msgspec.Struct, array_like=True, frozen=True):
 
 
 def written(found: FrameMeasurement, action: str, made_by: bytes) -> bytes:
-    """As bytes; ``made_by``: see ``maker``."""
+    """Return the measurement as bytes. ``made_by``: see ``maker``."""
     points, presence = (b"", 0.0) if found.mesh is None else (found.mesh.points.tobytes(), found.mesh.presence)
     fields = _Written(action, found.glance, found.picture.digest, points, presence, found.quality, found.colours)
     return made_by + msgspec.msgpack.encode(fields)
 
 
 def read(content: bytes, action: str, made_by: bytes) -> FrameMeasurement | None:
-    """What ``written`` gave; None where another maker made it, or it was of another action or is damaged."""
+    """Read what ``written`` returned; None if its maker or action differs, or it is damaged."""
     if content[:MAKER_BYTES] != made_by:
         return None
     try:
@@ -98,14 +98,15 @@ def read(content: bytes, action: str, made_by: bytes) -> FrameMeasurement | None
 
 
 def maker(limits: ObservationLimits, frame_side: int) -> bytes:
-    """Names whatever a measurement depends on besides the frame: packs, limits, and the program itself."""
+    """Return a digest of everything but the frame that a measurement depends on: packs, limits, and the program
+    itself."""
     parts = (_program(), tuple(pack.id for pack in packs.in_use()), limits, frame_side)
     return hashlib.sha256(repr(parts).encode()).digest()[:MAKER_BYTES]
 
 
 @cache
 def _program() -> str:
-    """A digest of these modules: nobody has to think of raising a number when one of them changes."""
+    """Return a digest of these modules, so that nobody has to raise a version when one of them changes."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
@@ -113,6 +114,6 @@ def _program() -> str:
 
 
 def followed(found: FrameMeasurement, before: FrameMeasurement) -> FrameMeasurement:
-    """A tracked measurement that keeps the number of faces which the search had found."""
+    """Return a tracked measurement with the number of faces that the search had found."""
     faces = max(found.glance.faces, before.glance.faces)
     return replace(found, glance=replace(found.glance, faces=faces))

@@ -1,4 +1,4 @@
-"""Several byte strings as one payload of a message between the server's process and a worker."""
+"""Joins several byte strings into one payload of a message between the server's process and a worker."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 
 def lengths_of(parts: Sequence[bytes]) -> list[int]:
-    """By which ``split`` undoes ``b"".join(parts)``."""
+    """Return the lengths with which ``split`` undoes ``b"".join(parts)``."""
     return [len(part) for part in parts]
 
 
 def split(payload: bytes, lengths: Sequence[int]) -> list[bytes]:
-    """The parts again."""
+    """Return the parts."""
     parts, offset = [], 0
     for length in lengths:
         parts.append(payload[offset : offset + length])

@@ -22,11 +22,11 @@ from .runtimes import Floats, Image
 
 T = TypeVar("T")
 Looking = Generator[list[int], Sequence[Image | None], T]
-"""Yields indices of frames whose pictures it needs; is sent them, None where one is unfit."""
+"""Yields indices of frames whose pictures it needs, and receives them; None for an unfit one."""
 
 
 class Faces:
-    """The aligned faces of a sequence's frames by index, and their embeddings, each made once."""
+    """The aligned faces of a sequence's frames by index, with their embeddings, each computed once."""
 
     def __init__(self, models: FaceModels) -> None:
         self._models = models
@@ -37,32 +37,32 @@ class Faces:
         self.aligned[index] = align(image, mesh.five_points)
 
     def know(self, index: int, embedding: Floats) -> None:
-        """An embedding that was made elsewhere."""
+        """Store an embedding that was computed elsewhere."""
         self._embeddings[index] = embedding
 
     def embedding(self, index: int) -> Floats | None:
-        """None where there is no picture of this face."""
+        """Return the embedding; None without a picture of this face."""
         if index not in self._embeddings and index in self.aligned:
             self._embeddings[index] = self._models.embedder.embed_aligned(self.aligned[index])
         return self._embeddings.get(index)
 
     def like(self, first: Floats, indices: Iterable[int]) -> list[float]:
-        """The cosine to ``first`` of each of which there is a picture."""
+        """Return the cosine to ``first`` of each face of which there is a picture."""
         found = (self.embedding(index) for index in indices)
         return [cosine(first, one) for one in found if one is not None]
 
 
 class Chain:
-    """Follows one person over a sequence. ``meshes``: of the frames that may serve on the way, by index."""
+    """Follows one person through a sequence. ``meshes``: of the frames that may be links, by index."""
 
     def __init__(self, faces: Faces, meshes: Mapping[int, Mesh], limits: ContinuityLimits) -> None:
         self._faces, self._meshes, self._limit = faces, dict(meshes), limits.link
         self._left = limits.looks
 
     def weakest(self, stations: Sequence[int]) -> Looking[float | None]:
-        """The weakest link from the first of these frames to the last, by way of all; None without two of them.
+        """Return the weakest link from the first of these frames to the last, through all; None without two frames.
 
-        Not below the limit where one person is seen throughout. Links behind the first that breaks are not looked at.
+        It is not below the limit if one person is seen throughout. Links after the first break are not examined.
         """
         known = [index for index in sorted(set(stations)) if self._faces.embedding(index) is not None]
         weakest: float | None = None
@@ -74,7 +74,7 @@ class Chain:
         return weakest
 
     def _link(self, first: int, second: int) -> Looking[float]:
-        """The cosine of both, or the weakest link of the way between them where that is stronger."""
+        """Return the cosine of both, or the weakest link of the way between them if that is stronger."""
         direct = self._cosine(first, second)
         if direct >= self._limit:
             return direct
@@ -91,7 +91,8 @@ class Chain:
         return cosine(one, other) if one is not None and other is not None else -1.0
 
     def _between(self, first: int, second: int) -> Looking[int | None]:
-        """The frame in the middle between both; None where they are neighbours, or enough was looked at."""
+        """Return the frame in the middle between both; None if they are neighbours, or the budget of looks is used
+        up."""
         way = [index for index in self._meshes if first < index < second]
         for index in sorted(way, key=lambda index: (abs(2 * index - first - second), index)):
             if self._faces.embedding(index) is None and self._left > 0:

@@ -1,4 +1,4 @@
-"""What the rest of the server asks of an engine, wherever its processes are."""
+"""What the server needs from an engine, wherever its processes are."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from .measurement import Comparison, Frame, Measurement, PhotoReport
 
 
 class EngineUnusableError(Exception):
-    """An engine cannot be used as it is set up; the text is a sentence for the operator."""
+    """An engine cannot be used as it is set up. The text is a sentence for the operator."""
 
 
 class Engine(Protocol):
-    """``start`` before use, ``stop`` at the end. ``workers.EngineWorkers`` says what each call does and raises."""
+    """Call ``start`` before use, ``stop`` at the end. ``workers.EngineWorkers`` documents each call and its errors."""
 
     limits: EngineLimits
 
     async def start(self) -> None:
-        """Raises WorkerDiedError, EngineUnusableError."""
+        """Start the processes. Raises WorkerDiedError, EngineUnusableError."""
         ...
 
     async def stop(self) -> None: ...
@@ -32,12 +32,12 @@ class Engine(Protocol):
     def restarts(self) -> dict[str, int]: ...
 
     def down(self) -> list[str]:
-        """What of it does not work now, by its name."""
+        """Return the parts that do not work now, by name."""
         ...
 
     @property
     def can_judge(self) -> bool:
-        """False while those who judge are out of reach."""
+        """False while the judges cannot be reached."""
         ...
 
     async def look(self, jpeg: bytes, action: str) -> tuple[Glance, bytes]: ...

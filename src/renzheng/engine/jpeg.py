@@ -1,7 +1,7 @@
-"""How a JPEG is laid out: its header, its scans and its end, found by its markers (ITU T.81, annex B).
+"""Reads a JPEG's structure by its markers: its header, its scans and its end (ITU T.81, annex B).
 
-Searches run in compiled code and each goes on where the last one ended, so the work is linear in the bytes. What no
-decoder minds is not minded here: stray bytes before a marker, and whatever follows the end, as in a motion photo.
+Searches run in compiled code and each continues where the last one ended, so the work is linear in the bytes. What
+decoders tolerate is tolerated here: stray bytes before a marker, and anything after the end, as in a motion photo.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from .exif import MARK, orientation_of
 Bytes = bytes | bytearray | memoryview
 
 MAX_SEGMENTS = 1000
-"""Header segments read before an image is called corrupt: real photos have fewer than a hundred."""
+"""Most header segments before an image is called corrupt. Real photos have fewer than a hundred."""
 MAX_FILL_BYTES = 16
 """Fill bytes before a marker: the standard allows any number of FF there (T.81, B.1.1.2), encoders write none to three.
 """
 MAX_EXIF_BLOCKS = 4
-"""Blocks that are searched for an orientation: cameras write one, and editors add one at times."""
+"""Most blocks that are searched for an orientation. Cameras write one, and editors sometimes add one."""
 MAX_STRAY = 64 * 1024
-"""Bytes between segments that are passed over in search of a marker, all together."""
+"""Most bytes between segments that are skipped in search of a marker, in total."""
 LS = 0xF7
 SOF_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {LS}
 """Start of frame of every JPEG process; C4, C8 and CC are tables and a reserved code (T.81, B.1), F7 is of JPEG-LS."""
@@ -51,7 +51,7 @@ class LayoutError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """``process``: the frame's marker; ``scans_at``: offset of the first scan's marker; ``orientation``: 1-8."""
+    """``process``: the frame's marker. ``scans_at``: offset of the first scan's marker. ``orientation``: 1-8."""
 
     process: int
     bits: int
@@ -64,8 +64,8 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """``scans``: how many begin, counted up to one more than asked for; ``end``: offset of the marker that ends the
-    picture, None where there is none; ``single``: whether the first scan holds the whole picture."""
+    """``scans``: how many begin, counted up to one more than asked for. ``end``: offset of the marker that ends the
+    picture; None if there is none. ``single``: whether the first scan has the whole picture."""
 
     scans: int
     end: int | None
@@ -73,7 +73,7 @@ class Body:
 
 
 def read_header(data: Bytes) -> Header:
-    """From the start to the first scan. LayoutError. The first block that names an orientation counts."""
+    """Read from the start to the first scan. LayoutError. The first block with an orientation counts."""
     frame: tuple[int, ...] | None = None
     orientation: int | None = None
     blocks = 0
@@ -93,7 +93,7 @@ def read_header(data: Bytes) -> Header:
 
 
 def _segments(view: memoryview) -> Iterator[tuple[int, int, memoryview]]:
-    """(marker, its offset, body) of each segment."""
+    """Yield (marker, its offset, body) of each segment."""
     offset, length, stray = 2, len(view), MAX_STRAY
     for _ in range(MAX_SEGMENTS):
         found = _MARKER.search(view, offset, min(length, offset + stray + 2))
@@ -120,17 +120,17 @@ def _segments(view: memoryview) -> Iterator[tuple[int, int, memoryview]]:
 
 
 def is_single(data: Bytes, header: Header) -> bool:
-    """Whether the first scan holds the whole picture."""
+    """Return whether the first scan has the whole picture."""
     at = header.scans_at + 4
     return header.process != PROGRESSIVE and int.from_bytes(data[at : at + 1], "big") >= header.components
 
 
 def read_body(data: Bytes, header: Header, most_scans: int) -> Body:
-    """From the first scan to the end of the picture; stops at ``most_scans`` and one more. LayoutError."""
+    """Read from the first scan to the end of the picture; stops after one more than ``most_scans``. LayoutError."""
     view = memoryview(data)
     at, scans = header.scans_at, 0
     if is_single(data, header):
-        # What is damaged within the scan the decoder bridges as it can.
+        # The decoder conceals damage within the scan.
         found = _END.search(view, at)
         return Body(1, found.start() if found else None, True)
     for _ in range(MAX_SEGMENTS):

@@ -62,9 +62,9 @@ from .reasons import reasons
 from .runtimes import Floats, Image
 
 AT_ONCE = 8
-"""Pictures that are asked for at a time."""
+"""Pictures that are requested at a time."""
 STATIONS = 3
-"""Views of a turn that the chain of faces goes by (see ``identity``)."""
+"""Views of a turn that the chain of faces passes through (see ``identity``)."""
 
 Asking = Looking[Measurement]
 """Yields indices of at most ``AT_ONCE`` frames."""
@@ -91,7 +91,7 @@ class _Seen:
 
 
 class SequenceJudge:
-    """Takes the measurements of a sequence's frames in order and concludes; one judge a sequence."""
+    """Takes the measurements of a sequence's frames in order and concludes. One judge per sequence."""
 
     def __init__(self, models: FaceModels, limits: JudgingLimits | None = None) -> None:
         self._models = models
@@ -105,7 +105,7 @@ class SequenceJudge:
         self._total = 0
 
     def add(self, frame: FrameMeasurement | None, step: int, action: str, at: float) -> None:
-        """The next frame; None where it could not be decoded."""
+        """Add the next frame; None if it could not be decoded."""
         index, self._total = self._total, self._total + 1
         if frame is None:
             self._undecodable += 1
@@ -114,11 +114,11 @@ class SequenceJudge:
 
     @property
     def _rest(self) -> float:
-        """Degrees of turn of the neutral pose."""
+        """The turn of the neutral pose, in degrees."""
         return median([mesh.turn for mesh in self._neutral()] or [0.0])
 
     def _follow(self) -> Looking[None]:
-        """Look for a face that was lost where it was a frame before, frame after frame."""
+        """Search a lost face at its place in the frame before, frame after frame."""
         before: Mesh | None = None
         for seen in self._seen:
             if before is not None and _is_lost(seen.frame, before):
@@ -129,7 +129,7 @@ class SequenceJudge:
             before = seen.mesh
 
     def _rank(self) -> None:
-        """Each frame's reach, and each step's best frontal frames."""
+        """Compute each frame's reach, and each step's best frontal frames."""
         rest, neutral = self._rest, [seen.mesh for seen in self._seen if seen.action == NEUTRAL and seen.mesh]
         pose, limits = NeutralFace.of(neutral), self._limits
         rows: dict[int, list[FrontalFrame]] = {}
@@ -145,7 +145,7 @@ class SequenceJudge:
         self._ranked = {step: two_best(row, limits.apart) for step, row in rows.items()}
 
     def _look_again(self, compared: Sequence[FrontalFrame]) -> Looking[None]:
-        """Get the pictures of the frames to compare, and the aligned faces of all of which more than numbers count."""
+        """Get the pictures of the frames to compare, and all aligned faces that are needed beyond their numbers."""
         meshes = {seen.index: seen.mesh for seen in self._seen}
         whole = {one.index for one in compared}
         views = {one.index for sign, turned in self._turned() for one in self._views(turned, sign)}
@@ -159,10 +159,11 @@ class SequenceJudge:
                     continue
                 self._faces.keep(index, image, mesh)
                 if index in whole:
-                    self._pictures[index] = image.copy()  # it may lie in memory that the next ones are written to
+                    self._pictures[index] = image.copy()  # its memory may be overwritten by the next ones
 
     def conclude(self, reference: Reference = NO_REFERENCE) -> Asking:
-        """Measure all that was added. ``embeddings`` then holds those of the chosen frames, for another comparison."""
+        """Measure everything that was added. ``embeddings`` then has those of the chosen frames, for another
+        comparison."""
         limits = self._limits
         yield from self._follow()
         self._rank()
@@ -241,13 +242,14 @@ class SequenceJudge:
         return tuple(outcomes)
 
     def _neutral(self) -> list[Mesh]:
-        """Meshes of the neutral step that look ahead."""
+        """Return the meshes of the neutral step that look ahead."""
         bound = self._limits.depth.frontal
         rows = [seen for seen in self._seen if seen.action == NEUTRAL and seen.glance.usable]
         return [seen.mesh for seen in rows if seen.mesh is not None and abs(seen.glance.yaw) <= bound]
 
     def _turned(self) -> list[tuple[int, list[_Seen]]]:
-        """Of each turn step the sign of the asked turn, above 0 to the person's left, and its usable frames."""
+        """Return, for each turn step, the sign of the asked turn, above 0 to the person's left, and its usable
+        frames."""
         steps: dict[int, tuple[int, list[_Seen]]] = {}
         for seen in self._seen:
             if seen.action in TURNS:
@@ -257,31 +259,31 @@ class SequenceJudge:
         return list(steps.values())
 
     def _aside(self, turned: Sequence[_Seen], sign: int) -> list[_Seen]:
-        """Those of the turn's frames that are turned enough."""
+        """Return the turn's frames that are turned enough."""
         return enough([(sign * seen.reach, seen) for seen in turned], self._limits.depth)
 
     def _depth(self) -> Depth | None:
-        """Of the turn that shows least of it; None where none was asked."""
+        """Return the depth of the turn that shows least of it; None if no turn was asked."""
         found = [self._depth_of(turned, sign) for sign, turned in self._turned()]
         return min(found, key=lambda one: (one.passed, one.solidity or 0.0), default=None)
 
     def _views(self, turned: Sequence[_Seen], sign: int) -> list[_Seen]:
-        """Those of a turn's frames that are compared with the neutral view."""
+        """Return the turn's frames that are compared with the neutral view."""
         aside = sorted(self._aside(turned, sign), key=lambda seen: sign * seen.reach)
         return spread(aside, self._limits.depth.reliefs)
 
     def _least_turned(self) -> list[_Seen]:
-        """Of each turn that frame which is turned least, of those that are turned enough."""
+        """Return, for each turn, the least turned of the frames that are turned enough."""
         found = [self._aside(turned, sign) for sign, turned in self._turned()]
         return [min(rows, key=lambda seen: abs(seen.reach)) for rows in found if rows]
 
     def _lit(self) -> list[_Seen]:
-        """Two frames of the colours."""
+        """Return two frames of the colours."""
         shown = [seen for seen in self._seen if seen.action in COLOURS and seen.glance.usable]
         return [shown[len(shown) * part // 4] for part in (1, 3)] if shown else []
 
     def _ahead(self) -> list[FrontalFrame]:
-        """The best neutral frame, if any."""
+        """Return the best neutral frame, if any."""
         neutral = {seen.step for seen in self._seen if seen.action == NEUTRAL}
         found = [one for step in neutral for one in self._ranked.get(step, [])]
         return [max(found, key=lambda one: (one.score, -one.index))] if found else []
@@ -302,7 +304,7 @@ class SequenceJudge:
         )
 
     def _compared(self, aside: Sequence[_Seen], sign: int) -> list[tuple[float, Planarity]]:
-        """Degrees of turn of each of these views, and how it differs from the best neutral one; none without that."""
+        """Return each view's degrees of turn, and its comparison with the best neutral frame; empty without that."""
         aligned = self._faces.aligned
         ahead = [one for one in self._ahead() if one.index in aligned]
         return [
@@ -313,7 +315,7 @@ class SequenceJudge:
         ]
 
     def _turn(self) -> Turn | None:
-        """The course of the asked turn, of several the one with fewest frames on its way; None without any."""
+        """Return the course of the asked turn; of several, the one with fewest frames on its way; None without any."""
         courses = [
             measure_turn(self._neutral(), [seen.mesh for seen in turned if seen.mesh is not None], sign)
             for sign, turned in self._turned()
@@ -343,7 +345,7 @@ class SequenceJudge:
         )
 
     def _best(self) -> list[FrontalFrame]:
-        """The best frontal frame of each step that has one."""
+        """Return the best frontal frame of each step that has one."""
         return [row[0] for row in self._ranked.values() if row]
 
     def _stations(self) -> list[int]:
@@ -355,7 +357,7 @@ class SequenceJudge:
         return [one.index for one in self._best()] + [one.index for one in (*self._least_turned(), *views)]
 
     def _on_the_way(self) -> dict[int, Mesh]:
-        """The meshes of all frames by which a person can be followed."""
+        """Return the meshes of all frames by which a person can be followed."""
         rows = [seen for seen in self._seen if seen.glance.usable and not is_light(seen.action)]
         return {seen.index: seen.mesh for seen in rows if seen.mesh is not None}
 
@@ -368,7 +370,7 @@ class SequenceJudge:
 
 
 def _is_lost(frame: FrameMeasurement, before: Mesh) -> bool:
-    """Whether the face of the frame before was not found, or another one beside it was found instead."""
+    """Return whether the face of the frame before was not found, or another one beside it was found instead."""
     if frame.mesh is None:
         return True
     x, y, width, height = frame.mesh.box
@@ -376,7 +378,7 @@ def _is_lost(frame: FrameMeasurement, before: Mesh) -> bool:
 
 
 def run(asking: Asking, picture: Callable[[int], Image | None]) -> Measurement:
-    """Answer what ``SequenceJudge.conclude`` asks for, in this process."""
+    """Answer the requests of ``SequenceJudge.conclude`` in this process."""
     try:
         indices = next(asking)
         while True:
@@ -393,7 +395,7 @@ def measure(
     limits: JudgingLimits | None = None,
     media: MediaLimits | None = None,
 ) -> Measurement:
-    """Decode and measure a whole sequence in this process; the reference is photo bytes or None."""
+    """Decode and measure a whole sequence in this process. The reference is photo bytes or None."""
     media, frames = media or MediaLimits(), list(frames)
     judge = SequenceJudge(models, limits)
     for frame in frames:
@@ -405,7 +407,7 @@ def measure(
 
 
 def decode_frame(jpeg: bytes, media: MediaLimits) -> Image | None:
-    """The frame's image, or None where it is unfit: one bad frame is counted, it does not end a judgement."""
+    """Return the frame's image, or None if it is unfit: a bad frame is counted, and does not end a judgement."""
     try:
         return decode(jpeg, media, frame=True).image
     except MediaError:

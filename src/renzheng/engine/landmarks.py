@@ -21,7 +21,7 @@ from .runtimes import Floats, Image, TfliteModel, square_crop
 MESH_SIDE, EYE_SIDE = 192, 64
 MESH_MARGIN, EYE_MARGIN = 1.5, 2.3
 BESIDE_MESH, ABOVE_MESH = 1.10, 0.05
-"""The detector's box beside the mesh's: longer, and its centre higher, in parts of itself (median of 270 photos)."""
+"""The detector's box relative to the mesh's: longer, and its centre higher, as shares of it (median of 270 photos)."""
 
 NOSE, FOREHEAD, CHIN = 1, 10, 152
 RIGHT_CHEEK, LEFT_CHEEK = 234, 454
@@ -30,7 +30,7 @@ RIGHT_EYE_LIDS = ((160, 144), (159, 145), (158, 153))  # upper, lower
 LEFT_EYE_LIDS = ((387, 373), (386, 374), (385, 380))
 INNER_LIPS, MOUTH_CORNERS = (13, 14), (61, 291)
 ACROSS = [[33, 127, 234, 93, 103, 67, 69, 104, 109], [263, 356, 454, 323, 332, 297, 299, 333, 338]]
-"""Points right, and left of them, that the skull carries: the face's own axis from right to left."""
+"""Points right, and left of them, that are fixed to the skull: the face's own axis from right to left."""
 FIVE = [RIGHT_EYE_CORNERS[0], LEFT_EYE_CORNERS[0], NOSE, *MOUTH_CORNERS, RIGHT_EYE_CORNERS[1], LEFT_EYE_CORNERS[1]]
 # The iris model's first 16 points: the lower lid from corner to corner, then the upper lid between them.
 CONTOUR_CORNERS, CONTOUR_LIDS = (0, 8), ((11, 3), (12, 4), (13, 5))
@@ -70,10 +70,10 @@ class Mesh:
 
     @cached_property
     def turn(self) -> float:
-        """Degrees by which the face's own axis from right to left leads away from the camera.
+        """Degrees by which the face's own axis from right to left is turned away from the camera.
 
-        A fit of the whole pose beside the neutral one (``pose``) agrees, but for about two degrees in thirty. The
-        proxy ``yaw`` stops growing at 0.5 on some faces while they turn on to 45 degrees; this does not.
+        A fit of the whole pose against the neutral one (``pose``) agrees within about two degrees in thirty. The proxy
+        ``yaw`` stops growing at 0.5 on some faces while they turn on to 45 degrees; this does not.
         """
         x, y, z = (self.points[ACROSS[1]] - self.points[ACROSS[0]]).sum(axis=0).tolist()
         return math.degrees(math.atan2(z, math.hypot(x, y)))
@@ -90,7 +90,7 @@ class Mesh:
 
     @property
     def mouth_opening(self) -> float:
-        """Gap between the inner lips over the width of the mouth; to be judged against the closed mouth.
+        """Gap between the inner lips over the width of the mouth, to be compared with the closed mouth.
 
         In three dimensions: a turn shortens the width in the picture, and would open the mouth.
         """
@@ -127,9 +127,9 @@ class MeshModel:
         self._model = TfliteModel(path, threads)
 
     def __call__(self, image: Image, where: Face | Mesh) -> Mesh:
-        """The mesh of the face at ``where``: a detected face, or the mesh of the frame before (tracking)."""
+        """Return the mesh of the face at ``where``: a detected face, or the mesh of the frame before (tracking)."""
         centre, side, angle = _region(where)
-        # The same pixels, and OpenCV turns four channels more than twice as fast as three.
+        # The same pixels: OpenCV rotates four channels more than twice as fast as three.
         crop, back = square_crop(cv2.cvtColor(image, cv2.COLOR_BGR2BGRA), centre, side, angle, MESH_SIDE)
         raw, logit = self._model.look(crop)
         points = raw.reshape(468, 3).astype(np.float32)
@@ -140,13 +140,13 @@ class MeshModel:
 
 
 class EyeModel:
-    """Contours of both eyes: finer than the mesh's lids, for blinks. The iris itself is not asked for."""
+    """Contours of both eyes: finer than the mesh's lids, for blinks. The iris itself is not computed."""
 
     def __init__(self, path: Path, threads: int = 1) -> None:
         self._model = TfliteModel(path, threads, outputs=1)
 
     def __call__(self, image: Image, mesh: Mesh) -> tuple[float, float]:
-        """(left, right) eye opening: gap between the lids over the width of the eye."""
+        """Return the (left, right) eye opening: gap between the lids over the width of the eye."""
         return (
             self._opening(image, mesh, LEFT_EYE_CORNERS, mirrored=True),
             self._opening(image, mesh, RIGHT_EYE_CORNERS, mirrored=False),
@@ -164,10 +164,10 @@ class EyeModel:
 
 
 def _region(where: Face | Mesh) -> tuple[Floats, float, float]:
-    """Centre, side and angle of the square that the mesh model looks at.
+    """Return centre, side and angle of the square for the mesh model.
 
-    It is the same one for a face that was found and for one that is tracked: in a square a tenth larger the mesh of
-    some open mouths is half as wide again.
+    It is the same for a found and for a tracked face: in a square a tenth larger, the mesh of some open mouths is half
+    as wide again.
     """
     x, y, width, height = where.box
     size = max(width, height, 1.0)

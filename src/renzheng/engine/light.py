@@ -28,7 +28,7 @@ Numbers = NDArray[Any]
 Colour = tuple[float, float, float]
 
 WARNING = "light_warning"
-"""The step before the colours; its frames are kept, and say nothing about light."""
+"""The step before the colours. Its frames are kept, and say nothing about light."""
 
 COLOURS: dict[str, Colour] = {
     "light_red": (1.0, 0.045, 0.045),
@@ -48,13 +48,13 @@ PATCH = 0.11
 
 
 def is_light(action: str) -> bool:
-    """Whether a step is of the light challenge, during which the person holds still."""
+    """Return whether a step belongs to the light challenge, in which the person holds still."""
     return action == WARNING or action in COLOURS
 
 
 @dataclass(frozen=True, slots=True)
 class Flash:
-    """From ``at`` (seconds) on the page showed this colour: red, green, blue, each 0-1."""
+    """From ``at`` (seconds) on, the page showed this colour: red, green, blue, each 0-1."""
 
     at: float
     colour: Colour
@@ -62,7 +62,7 @@ class Flash:
 
 @dataclass(frozen=True, slots=True)
 class ColourSample:
-    """One frame: mean colour (red, green, blue, 0-255) of the face, of its ``REGIONS`` and of what surrounds it."""
+    """One frame: mean colour (red, green, blue, 0-255) of the face, of its ``REGIONS`` and of its surroundings."""
 
     at: float
     face: Colour
@@ -71,7 +71,8 @@ class ColourSample:
 
 
 def sample(image: Image, mesh: Mesh, at: float) -> ColourSample:
-    """Mean colours within the face, in its regions, and beside it (the outer sixth of the picture, left and right)."""
+    """Return mean colours in the face, in its regions, and beside it (the outer sixth of the picture, left and
+    right)."""
     width = image.shape[1]
     x, y, across, down = mesh.box
     face = _mean(image, (x + 0.25 * across, x + 0.75 * across), (y + 0.15 * down, y + 0.75 * down))
@@ -84,7 +85,7 @@ def sample(image: Image, mesh: Mesh, at: float) -> ColourSample:
 
 
 def _mean(image: Image, across: tuple[float, float], down: tuple[float, float]) -> Colour:
-    """Of the pixels between these columns and rows, at least one, as far as they lie within the picture."""
+    """Return the mean colour of the pixels between these columns and rows, within the picture and at least one."""
     height, width = image.shape[:2]
     left, right = (int(np.clip(edge, 0, width - 1)) for edge in across)
     top, bottom = (int(np.clip(edge, 0, height - 1)) for edge in down)
@@ -98,7 +99,7 @@ def _rgb(bgr: Numbers) -> Colour:
 def measure_light(
     samples: Sequence[ColourSample], flashes: Sequence[Flash], limits: LightLimits, wait: float = 0.0
 ) -> Light:
-    """How well the frames answer the shown colours; needs as many frames as ``limits.minimum``, and three colours.
+    """Measure how well the frames answer the shown colours. Needs ``limits.minimum`` frames and three colours.
 
     ``wait``: see ``Light``.
     """
@@ -114,7 +115,7 @@ def measure_light(
     background, behind = _explained(_tint([one.background for one in samples]), shown)
     each = zip(*(one.regions for one in samples), strict=True)
     regions = tuple(_explained(_tint(list(region)), shown)[1] for region in each)
-    # Where hardly anything answers, a quotient of traces would say nothing.
+    # If hardly anything answers, a quotient of traces would say nothing.
     nose = 2 * regions[NOSE] / max(regions[RIGHT] + regions[LEFT], 2 * limits.gain) if regions else 0.0
     faults = {
         "response": response < limits.response,
@@ -141,25 +142,25 @@ def measure_light(
 
 
 def flashes_of(frames: Sequence[tuple[int, str, float]]) -> list[Flash]:
-    """The colours of frames (step, action, seconds) in order: each was on the screen from its first frame on."""
+    """Return the colours of frames (step, action, seconds) in order. Each was on the screen from its first frame on."""
     first = {step: Flash(at, COLOURS[action]) for step, action, at in reversed(frames)}
     return sorted(first.values(), key=lambda flash: flash.at)
 
 
 def waiting(frames: Sequence[tuple[int, str, float]]) -> float:
-    """The median time between one colour's last frame and the next one's first, of the same frames."""
+    """Return the median time between one colour's last frame and the next one's first, of the same frames."""
     gaps = [later - earlier for (before, _, earlier), (step, _, later) in pairwise(frames) if step != before]
     return median(gaps) if gaps else 0.0
 
 
 def _tint(colours: Sequence[Colour]) -> Numbers:
-    """Each channel's logarithm beside the mean of the three, without its slow drift: what is left is tint."""
+    """Return each channel's logarithm relative to the mean of the three, without slow drift: the tint."""
     tint = np.log(np.maximum(np.array(colours), 1.0))
     return _steady(tint - tint.mean(axis=1, keepdims=True))
 
 
 def _shown(times: Numbers, flashes: Sequence[Flash]) -> Numbers:
-    """The tint that was on the screen at these times, without its drift; before the first flash its colour."""
+    """Return the tint on the screen at these times, without drift; before the first flash, its colour."""
     starts = np.array([flash.at for flash in flashes])
     rows = np.clip(np.searchsorted(starts, times, side="right") - 1, 0, len(flashes) - 1)
     colours = np.array([flash.colour for flash in flashes])[rows]
@@ -167,14 +168,14 @@ def _shown(times: Numbers, flashes: Sequence[Flash]) -> Numbers:
 
 
 def _steady(tint: Numbers) -> Numbers:
-    """Without mean and linear drift: of both sides, or a sequence that itself drifts would not be found again."""
+    """Remove mean and linear drift, on both sides, or a sequence that itself drifts would not be found again."""
     steps = np.linspace(-1, 1, len(tint))
     design = np.column_stack([np.ones_like(steps), steps])
     return np.asarray(tint - design @ np.linalg.lstsq(design, tint, rcond=None)[0])
 
 
 def _explained(tint: Numbers, shown: Numbers) -> tuple[float, float]:
-    """(share of the change that one common gain explains, that gain); a negative gain explains nothing."""
+    """Return (share of the change that one common gain explains, that gain). A negative gain explains nothing."""
     power = float((shown**2).sum())
     total = float((tint**2).sum())
     if power < 1e-9 or total < 1e-12:

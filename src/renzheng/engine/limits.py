@@ -1,4 +1,4 @@
-"""Every bound of the engine in one place; the server's settings fill it in."""
+"""Every bound of the engine in one place. The server's settings fill it."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ class MediaLimits:
 
     max_bytes: int = 8 * MEBIBYTE
     max_pixels: int = defaults.PHOTO_PIXELS
-    """Width x height by the header; checked before a pixel is decoded."""
+    """Largest width x height by the header, checked before a pixel is decoded."""
     max_scans: int = 32
-    """Scans of a progressive JPEG: usual ones have ten, and each is a pass over all blocks however few bytes it has."""
+    """Most scans of a progressive JPEG. Usual ones have ten, and each is a pass over all blocks, however small it
+    is."""
     frame_scans: int = 4
-    """Scans of a frame, which is baseline: browsers write one, and nobody needs more than one a colour plane."""
+    """Most scans of a frame, which is baseline: browsers write one, and nobody needs more than one per colour plane."""
     min_side: int = 32
-    """Shorter side in pixels below which an image cannot hold a usable face."""
+    """Shorter side in pixels below which an image has no usable face."""
     photo_side: int = 1280
-    """Photos are decoded at the reduced scale whose longer side is still at least this."""
+    """Photos are decoded at the smallest scale whose longer side is still at least this."""
     frame_pixels: int = defaults.FRAME_PIXELS
     frame_side: int = 640
 
 
 @dataclass(frozen=True)
 class QualityLimits:
-    """Bounds for a reference photo and for the frame that is compared."""
+    """Bounds for a reference photo and for the compared frames."""
 
     face_pixels: float = 60.0
     """Shorter side of the box around the mesh in pixels of the original image."""
@@ -41,15 +42,15 @@ class QualityLimits:
     """Least contrast of the inner face. Of 110 faces at an eighth of their light (brightness 15, contrast 4.7) 109
     still match themselves at 70; at a sixteenth two in three."""
     relative_contrast: float = 0.05
-    """Least contrast in parts of the brightness: behind fog or a film the face is bright and flat."""
+    """Least contrast relative to the brightness: behind fog or a film the face is bright and flat."""
     over_noise: float = 3.5
-    """Least contrast in parts of the noise."""
+    """Least contrast relative to the noise."""
     clipped: float = 0.6
     """Largest share of the inner face that is black or white."""
     yaw: float = 0.65
     pitch: float = 0.45
     outside: float = 0.05
-    """Share of the mesh that may lie outside of the image before the face counts as cut."""
+    """Share of the mesh outside of the image from which the face counts as cut."""
     presence: float = 0.5
 
 
@@ -101,23 +102,24 @@ class ContinuityLimits:
     """Frames of real people that lie 0.1 s apart reach 0.72 at least, those 0.3 s apart 0.55, in turns up to the
     profile and faster than life; of two strangers in one pose the most alike were seen at 0.37."""
     far: float = 1.6
-    """How far a view may be turned, in parts of enough, to be one of the chain's stations: what lies beyond is near
-    the profile, where the five points of a face are guessed."""
+    """How far a view may be turned, relative to enough, to be one of the chain's stations. Beyond is nearly the
+    profile, where the five points of a face are guessed."""
     looks: int = 24
-    """Faces that are looked at between the stations of a chain at most; then two that are not alike count as that."""
+    """Most faces that are examined between the stations of a chain. After that, two that are not alike count as
+    such."""
     speed: float = 3.0
     growth: float = 3.5
     gap: float = 2.5
     yaw_speed: float = 5.0
     """Yaw proxy a second. A quick turn to the profile was seen at 3.7; an exchange of photos is told by ``between``."""
     between: int = 2
-    """Least frames that show the head on its way to the turn or back: two exchanged photos have none, or one."""
+    """Least frames that show the head on its way to the turn or back. Two exchanged photos have none, or one."""
     repeated: int = 0
     frozen: float = 0.8
 
 
 Ramp = tuple[float, float]
-"""Values from which a measure raises no doubt, and at which it raises the most."""
+"""The value up to which a measure raises no doubt, and the value at which it raises the most."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ class ObservationLimits:
 
 @dataclass(frozen=True)
 class JudgingLimits:
-    """Every threshold of a judgement; a ``Measurement`` repeats the ones that decided it."""
+    """Every threshold of a judgement. A ``Measurement`` repeats those that decided it."""
 
     actions: ActionThresholds = field(default_factory=lambda: ActionThresholds(reach=1.0, released=0.65, returned=0.45))
     depth: DepthLimits = field(default_factory=DepthLimits)
@@ -192,7 +194,7 @@ class JudgingLimits:
     compared: int = 3
     apart: float = 0.3
     minimum_frames: int = 8
-    """Frames with one whole face below which nothing can be judged."""
+    """Fewest frames with one whole face that can be judged."""
     face_pixels: float = 70.0
     several_share: float = 0.15
     cut_share: float = 0.30
@@ -201,38 +203,38 @@ class JudgingLimits:
 
 @dataclass(frozen=True)
 class WorkerLimits:
-    """How many processes there are, what they may use, and when a queue is full."""
+    """How many processes there are, how much they may use, and when a queue is full."""
 
     decode_processes: int = defaults.DECODE_PROCESSES
     hint_processes: int = defaults.HINT_PROCESSES
     judge_processes: int = defaults.JUDGE_PROCESSES
     mux_processes: int = defaults.MUX_PROCESSES
     threads: int = 1
-    """Threads a process computes with."""
+    """Threads of a process's computations."""
     decode_memory: int = defaults.DECODE_MEMORY
     """Address space of a process that decodes strangers' bytes (RLIMIT_AS)."""
     model_memory: int = 1536 * MEBIBYTE
     """Resident bytes above which a process with models is replaced once it is idle."""
     boot_seconds: float = 90.0
-    """For a process to load its models; beside busy neighbours that takes many times the usual second."""
+    """Seconds in which a process must load its models. On a busy machine that takes many times the usual second."""
     decode_seconds: float = defaults.DECODE_SECONDS
     attempt_decode_seconds: float = defaults.ATTEMPT_DECODE_SECONDS
-    """CPU time for decoding the frames of one attempt; what is over it counts as undecodable."""
+    """CPU seconds for decoding the frames of one attempt. Further frames count as undecodable."""
     hint_seconds: float = 5.0
     judge_seconds: float = defaults.JUDGE_SECONDS
     mux_seconds: float = 30.0
     decode_queue: int = 32
-    """Photos to examine that may wait; beyond that ``BusyError``."""
+    """Most photos that may wait to be examined; beyond that ``BusyError``."""
     hint_queue: int = defaults.HINT_QUEUE
     judge_queue: int = defaults.JUDGE_QUEUE
     mux_queue: int = defaults.MUX_QUEUE
     judge_raise_seconds: float = defaults.JUDGE_RAISE_SECONDS
-    """A judging job that has waited this long runs at normal priority."""
+    """Seconds after which a waiting judging job runs at normal priority."""
     nice: int = 19
-    """Niceness of judging and muxing; with SCHED_BATCH they yield to the server and to hints. The idle class yields no
-    better, and starves a judge for long beside a busy neighbour."""
+    """Niceness of judging and muxing. With SCHED_BATCH they yield to the server and to hints. The idle class yields no
+    better, and starves a judge for long on a busy machine."""
     chunk: int = 8
-    """Frames that travel at a time from the decoder to the judge."""
+    """Frames sent at a time from the decoder to the judge."""
 
 
 @dataclass(frozen=True)

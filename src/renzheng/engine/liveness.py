@@ -1,9 +1,9 @@
-"""What happened over time, frame by frame: glances, the neutral baseline, actions, hints for the device.
+"""What happens over time, frame by frame: glances, the neutral baseline, actions, hints for the device.
 
-Frames are unmirrored, as the camera sees them. ``yaw`` > 0: the person turned to THEIR OWN LEFT, the nose
-moved to the image's right. ``pitch`` grows when the chin goes down, ``roll`` when the head leans to THEIR OWN
-LEFT shoulder, which is clockwise in the image. Left and right are the person's. An
-action counts only when it was asked, began after the asking from a neutral face, and ended near it again.
+Frames are unmirrored, as the camera sees them. ``yaw`` > 0: the person turned to THEIR OWN LEFT, so the nose moved to
+the image's right. ``pitch`` grows when the chin goes down, ``roll`` when the head leans to THEIR OWN LEFT shoulder,
+which is clockwise in the image. Left and right are the person's. An action counts only if it was asked, began after the
+asking from a neutral face, and ended near it again.
 
 This module is plain Python: the server's process may use it without loading a model.
 """
@@ -16,11 +16,11 @@ from statistics import median
 
 TURNS = {"turn_left": 1, "turn_right": -1}
 TILTS = {"tilt_left": 1, "tilt_right": -1}
-"""The sign of each one's angle."""
+"""The sign of each tilt's angle."""
 ACTIONS = ("blink", "open_mouth", *TURNS, "nod", *TILTS)
 NEUTRAL = "neutral"
 AHEAD_ONLY = ("nod", *TILTS)
-"""Actions that only a face that looks ahead shows: see ``unasked_actions``."""
+"""Actions that only a face looking ahead shows; see ``unasked_actions``."""
 HINTS = (
     *("no_face", "several_faces", "face_cut", "move_closer", "move_back"),
     *("face_covered", "center", "more_light", "less_light", "hold_still", "look_straight"),
@@ -58,19 +58,19 @@ class Glance:
 
     @property
     def eye(self) -> float | None:
-        """Mean opening of both eyes, None where unknown."""
+        """Mean opening of both eyes; None if unknown."""
         if self.left_eye is None or self.right_eye is None:
             return None
         return (self.left_eye + self.right_eye) / 2
 
     @property
     def single(self) -> bool:
-        """Exactly one face, perhaps cut: eyes, mouth and pose can be told."""
+        """Whether there is exactly one face, perhaps cut, so that eyes, mouth and pose are known."""
         return self.faces == 1 and self.box is not None
 
     @property
     def usable(self) -> bool:
-        """One whole face."""
+        """Whether there is one whole face."""
         return self.single and not self.cut
 
 
@@ -86,7 +86,7 @@ class ActionThresholds:
     closed_eye: float = 0.6
     turn: float = 0.5
     turn_degrees: float = 30.0
-    """Degrees from the neutral pose that are a turn as well: some faces show no proxy of 0.5 at any angle."""
+    """Degrees from the neutral pose that also count as a turn: some faces never show a proxy of 0.5."""
     mouth_rise: float = 0.12
     mouth_wide: float = 0.25
     nod: float = 0.10
@@ -96,11 +96,11 @@ class ActionThresholds:
     """Share of its threshold that an action must reach. The live side asks for a little more than the judge,
     whose tracked meshes differ a little from the live ones: what was accepted live must stand at the verdict."""
     released: float = 0.45
-    """An action is over, and one may begin, below this share of its threshold."""
+    """Share of its threshold below which an action is over, and another one may begin."""
     returned: float = 0.30
     """After a wide movement it is also over below this share of the widest point: that is well on the way back."""
     eye_yaw: float = 0.40
-    """Eye openings are ignored while the head is turned further than this: they give false blinks."""
+    """Eye openings are ignored while the head is turned further than this, as they give false blinks."""
     eye_pitch: float = 0.20
     neutral_yaw: float = 0.25
     unasked: float = 1.1
@@ -126,7 +126,7 @@ class Baseline:
     def from_glances(
         cls, glances: Iterable[Glance], *, minimum: int = 3, thresholds: ActionThresholds = DEFAULT_THRESHOLDS
     ) -> Baseline | None:
-        """The baseline, or None where fewer than ``minimum`` glances show one face looking ahead."""
+        """Compute the baseline; None if fewer than ``minimum`` glances show one face looking ahead."""
         good = [glance for glance in glances if glance.single and abs(glance.yaw) <= thresholds.neutral_yaw]
         if len(good) < minimum:
             return None
@@ -145,7 +145,7 @@ class Baseline:
 def extent(
     action: str, glance: Glance, baseline: Baseline, thresholds: ActionThresholds = DEFAULT_THRESHOLDS
 ) -> float | None:
-    """How far an action is carried out: 0 neutral, 1 at its threshold; None where the frame cannot tell."""
+    """Return how far an action is carried out: 0 neutral, 1 at its threshold; None if the frame cannot tell."""
     if not glance.single:
         return None
     if action in TURNS:
@@ -171,7 +171,7 @@ def extent(
 class ActionWatcher:
     """Follows one asked action over the frames that carry its step's nonce.
 
-    It has to see the face without the action first, then the action, then the face without it again.
+    It must see the face without the action first, then the action, then the face without it again.
     """
 
     action: str
@@ -187,7 +187,7 @@ class ActionWatcher:
             raise ValueError(f"unknown action {self.action!r}")
 
     def feed(self, glance: Glance, at_seconds: float) -> bool:
-        """Take the next frame; True once the action is completed (and from then on)."""
+        """Take the next frame. True once the action is completed, and from then on."""
         value = extent(self.action, glance, self.baseline, self.thresholds)
         if self.phase == "done" or value is None:
             return self.phase == "done"
@@ -241,7 +241,7 @@ def _counts(action: str, glance: Glance, thresholds: ActionThresholds) -> bool:
 
 
 def _followed(action: str, glances: Sequence[Glance], baseline: Baseline, thresholds: ActionThresholds) -> str:
-    """Which phase an action comes to in these frames."""
+    """Return the phase that an action reaches in these frames."""
     watcher = ActionWatcher(action, baseline, thresholds)
     for number, glance in enumerate(glances):
         watcher.feed(glance, float(number))
@@ -258,7 +258,7 @@ def _level(tilt: str, ends: Sequence[Glance], baseline: Baseline) -> Baseline:
 
 @dataclass(frozen=True)
 class HintLimits:
-    """When the device is told to help the person; shares are of the frame's shorter side."""
+    """When the device is told to help the person. Shares are of the frame's shorter side."""
 
     closer: float = 0.25
     closer_pixels: float = 100.0
@@ -279,9 +279,9 @@ DEFAULT_HINTS = HintLimits()
 
 
 def hint(glance: Glance, expecting: str = NEUTRAL, limits: HintLimits = DEFAULT_HINTS) -> str | None:
-    """What the person should change, one of HINTS, or None; ``expecting``: ``neutral`` or an action.
+    """Return what the person should change, one of HINTS, or None. ``expecting``: ``neutral`` or an action.
 
-    Speaks of the picture alone, never of how an action was carried out: that would help an attacker.
+    It concerns the picture alone, never how an action was carried out, as that would help an attacker.
     """
     if glance.box is None or glance.faces == 0:
         return "no_face"
@@ -295,7 +295,7 @@ def hint(glance: Glance, expecting: str = NEUTRAL, limits: HintLimits = DEFAULT_
         return "move_closer"
     if size > limits.back * shorter:
         return "move_back"
-    # A dark or a pale face is no fault as long as its detail is there.
+    # A dark or a pale face is no fault as long as it shows detail.
     if glance.brightness < limits.dark and glance.contrast < limits.detail_dark:
         return "more_light"
     if glance.brightness > limits.bright and glance.contrast < limits.detail_bright:

@@ -1,4 +1,4 @@
-"""What the manifest of a model pack says: the file, its licence and source, how it is fed, what its numbers mean."""
+"""The manifest of a model pack: the file, its licence and source, its input, and what its numbers mean."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ PARTS = ("detection", "embedding", "landmarks", "iris", "passive", "sample")
 PASSIVE = "passive"
 """A single-frame network against attacks: an operator's own or none, as renzheng ships none."""
 DETECTS = ("recapture", "synthetic", "template", "watermark", "adversarial")
-"""What a passive network may be there to find; each has a LivenessInfoTag value of its own (see ``reasons``)."""
+"""What a passive network may detect. Each has a LivenessInfoTag value of its own (see ``reasons``)."""
 T = TypeVar("T")
 
 
 class PackError(Exception):
-    """A model pack cannot be had or is not what the manifest says; the text names the file."""
+    """A model pack is missing or is not what the manifest says. The text names the file."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Calibration:
 
     @property
     def id(self) -> str:
-        """The first digits of a digest of its numbers: two scores are of one scale if these are equal."""
+        """The first digits of a digest of its numbers. Two scores are on one scale if these are equal."""
         return hashlib.sha256(repr((self.cosines, self.scores, self.centre)).encode()).hexdigest()[:12]
 
 
@@ -83,7 +83,7 @@ class ErrorRates:
 
 @dataclass(frozen=True)
 class Pack:
-    """One file that the engine needs: what it is, where it comes from, how it is to be fed."""
+    """One file that the engine needs: what it is, where it comes from, how its input is prepared."""
 
     name: str
     part: str
@@ -114,16 +114,16 @@ class Pack:
 
     @property
     def id(self) -> str:
-        """Name and the first digits of the digest: what a measurement records of the pack it used."""
+        """Name and the first digits of the digest: a measurement records these of each pack."""
         return f"{self.name}@{self.sha256[:12]}"
 
     def path(self, folder: Path | None = None) -> Path:
-        """Where the file lies once it is installed."""
+        """Return where the file is once it is installed."""
         return (folder or models_folder()) / self.name / self.filename
 
 
 def models_folder() -> Path:
-    """The cache folder: RENZHENG_MODELS_DIR, else a folder of the user's cache."""
+    """Return the cache folder: RENZHENG_MODELS_DIR, else a folder of the user's cache."""
     if configured := os.environ.get("RENZHENG_MODELS_DIR"):
         return Path(configured)
     root = os.environ.get("XDG_CACHE_HOME")
@@ -134,7 +134,7 @@ def models_folder() -> Path:
 
 
 def parse_manifest(text: str) -> tuple[Pack, ...]:
-    """Read a manifest; raises PackError naming the pack and the field that is wrong."""
+    """Read a manifest. Raises PackError, which names the pack and the wrong field."""
     packs = []
     try:
         rows = tomllib.loads(text).get("pack", [])
@@ -163,7 +163,7 @@ def _parse(row: dict[str, Any]) -> Pack:
 
 
 def _build(kind: type[T], given: dict[str, Any], table: str = "") -> T:
-    """The dataclass from a table; raises PackError that names what the table does not say."""
+    """Make the dataclass from a table. Raises PackError, which names what the table lacks."""
     needed = [one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING]  # type: ignore[arg-type]
     if missing := [name for name in needed if name not in given]:
         raise PackError(f"{table or 'the manifest'} does not say: {', '.join(missing)}")

@@ -1,4 +1,4 @@
-"""What the engine hands back: plain, frozen values that go into JSON and come out of it unchanged.
+"""The engine's results: plain, frozen values that convert to JSON and back unchanged.
 
 Importing this module loads neither numpy nor OpenCV.
 """
@@ -13,7 +13,7 @@ from .liveness import Baseline
 
 
 def frontality(yaw: float) -> float:
-    """1 for a face that looks ahead, falling towards 0 as the yaw proxy grows."""
+    """Return 1 for a face that looks ahead, falling towards 0 as the yaw proxy grows."""
     return math.exp(-((yaw / 0.25) ** 2))
 
 
@@ -36,7 +36,7 @@ class Quality:
     noise: float = 0.0
 
     def fault(self, limits: QualityLimits) -> str | None:
-        """``too_small``, ``cut`` or ``poor``; None where the face is fit for comparison."""
+        """Return ``too_small``, ``cut`` or ``poor``; None if the face is fit for comparison."""
         if self.face_pixels < limits.face_pixels:
             return "too_small"
         if self.outside > limits.outside:
@@ -51,13 +51,13 @@ class Quality:
         return None if fit else "poor"
 
     def has_lost_detail(self, limits: QualityLimits) -> bool:
-        """Whether light has left too little of the face: its differences, never its brightness, are asked for."""
+        """Return whether the light left too little of the face, by its differences, never by its brightness."""
         least = max(limits.contrast, limits.relative_contrast * self.brightness, limits.over_noise * self.noise)
         return self.contrast < least or self.clipped > limits.clipped
 
     @property
     def score(self) -> float:
-        """0-1, higher is better: to choose among frames, not to refuse one."""
+        """0-1, higher is better: for choosing among frames, not for refusing one."""
         size = min(1.0, self.face_pixels / 160)
         sharp = min(1.0, self.sharpness / 0.015)
         light = math.exp(-(((self.brightness - 130) / 80) ** 2))
@@ -172,7 +172,7 @@ class Passive:
 
     @property
     def refuses(self) -> bool:
-        """Whether it decides against the person; without a score it does, as nothing speaks for them."""
+        """Whether it decides against the person. Without a score it does, as nothing speaks for them."""
         return self.decides and not self.passed
 
 
@@ -302,7 +302,7 @@ class Measurement:
 
     @property
     def answered_light(self) -> bool | None:
-        """None: no colours were measured."""
+        """Whether the face answered the colours; None if none were measured."""
         return self.light.passed if self.light is not None else None
 
     @property
@@ -315,7 +315,7 @@ class Measurement:
         return self.doubt is not None and not self.doubt.passed
 
     def as_dict(self) -> dict[str, object]:
-        """Plain values, ready for JSON; what was not asked for is left out."""
+        """Return plain values for JSON, without what was not asked for."""
         plain = asdict(self)
         if self.light is None:
             del plain["light"]

@@ -1,8 +1,8 @@
 """Bounded decoding of images that strangers send.
 
-``probe`` reads only headers, imports neither numpy nor OpenCV and is fit for a server's hot path.
-``decode`` checks the probe against the limits before a pixel is touched, refuses what is cut off or not a
-still picture, decodes large JPEGs at reduced scale and turns the result upright by its EXIF orientation.
+``probe`` reads only headers, imports neither numpy nor OpenCV and is fit for a server's hot path. ``decode`` checks the
+probe against the limits before a pixel is decoded, refuses what is truncated or not a still picture, decodes large
+JPEGs at reduced scale and turns the result upright by its EXIF orientation.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 PNG_END = b"\0\0\0\0IEND"
 END_OF_IMAGE = b"\xff\xd9"
 OTHER_REST = b"\x5a\x33\xc6\x0f" * 4096
-"""Put where a JPEG ends without its marker: a picture that is whole does not change by it."""
+"""Appended to a JPEG without an end marker: a complete picture does not change by it."""
 MISSING = 0.001
-"""Share of the pixels that may change by it: the last block of a small picture."""
+"""Share of the pixels that may change by that: the last block of a small picture."""
 BRANDS = {
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"), "HEIC"),
     **dict.fromkeys((b"mif1", b"msf1", b"mif2", b"miaf"), "HEIC"),
@@ -55,16 +55,16 @@ FOREIGN = (
     (0, b"PK\3\4", "ZIP"),
     (0, b"\x1f\x8b", "gzip"),
 )
-"""What people send for a photo, and the name to tell them: offset, the bytes there, name."""
+"""Other formats that people send as photos: offset, the bytes there, and the format's name."""
 
 
 class MediaError(Exception):
-    """An image that cannot be used. ``kind`` is one of KINDS; the text holds no bytes of the image."""
+    """An image cannot be used. ``kind`` is one of KINDS; the text contains no bytes of the image."""
 
     KINDS = ("format", "corrupt", "truncated", "too_many_bytes", "too_many_pixels", "too_small", "animated")
 
     def __init__(self, kind: str, message: str, foreign: str = "") -> None:
-        """``foreign``: the name of another format that the image is in, where it is known."""
+        """``foreign``: the name of the image's actual format, if it is known."""
         super().__init__(kind, message)
         self.kind = kind
         self.message = message
@@ -76,8 +76,8 @@ class MediaError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """What an image's header says. Width and height are the stored ones, before ``orientation`` (1-8); ``header``: a
-    JPEG's, so that it is read once."""
+    """The content of an image's header. Width and height are the stored ones, before ``orientation`` (1-8). ``header``:
+    a JPEG's, so that it is read once."""
 
     format: str
     width: int
@@ -95,18 +95,18 @@ class ImageInfo:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height) as the picture is meant to be seen."""
+        """(width, height) as the picture is displayed."""
         return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
 
 
 def probe(data: bytes | bytearray | memoryview) -> ImageInfo:
-    """Read the header of a JPEG or PNG; raises MediaError (format, corrupt, truncated)."""
+    """Read the header of a JPEG or PNG. Raises MediaError (format, corrupt, truncated)."""
     view = memoryview(data)
     if bytes(view[:3]) == b"\xff\xd8\xff":
         return _probe_jpeg(view)
     if bytes(view[:8]) == png.SIGNATURE:
         return _probe_png(view)
-    if bytes(view[:4]) == png.SIGNATURE[:4]:  # its line ends are there to show that a transfer as text changed them
+    if bytes(view[:4]) == png.SIGNATURE[:4]:  # its line ends reveal a transfer as text, which changes them
         raise MediaError("corrupt", "the PNG was changed on its way: its first bytes are damaged")
     if bytes(view[:32]).lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"\xff\xd8\xff", png.SIGNATURE)):
         raise MediaError("corrupt", "the image was changed on its way: bytes of a text stand before it")
@@ -116,7 +116,7 @@ def probe(data: bytes | bytearray | memoryview) -> ImageInfo:
 
 
 def foreign_format(data: bytes | bytearray | memoryview) -> str:
-    """The name of a format that is not taken, by its first bytes; empty where it is not known."""
+    """Return the name of an unsupported format by its first bytes; empty if it is not known."""
     head = bytes(data[:32])
     if head[4:8] == b"ftyp":
         return BRANDS.get(head[8:12], "MP4")
@@ -125,16 +125,16 @@ def foreign_format(data: bytes | bytearray | memoryview) -> str:
 
 
 def whole(data: bytes) -> bool | None:
-    """Whether a probed image goes on to its end, by its markers alone; None where only decoding it can tell.
+    """Return whether a probed image is complete, by its markers alone; None if only decoding can tell.
 
-    Looks from the back, where the end of most images is. Touches no pixel. Raises MediaError (corrupt).
+    It searches from the back, where the end of most images is, and decodes no pixel. Raises MediaError (corrupt).
     """
     if data[:1] == png.SIGNATURE[:1]:
         return data.rfind(PNG_END) >= 0 and _png_body(memoryview(data)) is not None
     head = _header(memoryview(data))
     if data.rfind(END_OF_IMAGE, head.scans_at) >= 0:
         return True
-    # A picture of one scan may have all its pixels though its end marker is missing.
+    # A picture of one scan may have all its pixels even if its end marker is missing.
     return None if jpeg.is_single(data, head) else False
 
 
@@ -173,7 +173,7 @@ def _header(view: memoryview) -> jpeg.Header:
 
 
 def _rare_kind(head: jpeg.Header) -> str:
-    """The name of a JPEG that no browser shows either."""
+    """Return the name of a JPEG kind that browsers cannot show either."""
     if head.process == jpeg.LS:
         return "JPEG-LS"
     if head.process in jpeg.LOSSLESS:
@@ -195,7 +195,7 @@ def _probe_png(view: memoryview) -> ImageInfo:
         body = view[offset + 8 : offset + 8 + size]
         if kind == b"IHDR" and head is None and size == 13 and len(body) == 13:
             head = struct.unpack(">IIBBBBB", body)
-            if zlib.crc32(view[12:29]) != int.from_bytes(view[29:33], "big"):  # no decoder passes over this one
+            if zlib.crc32(view[12:29]) != int.from_bytes(view[29:33], "big"):  # no decoder ignores this one
                 raise MediaError("corrupt", "the PNG's header is damaged")
         elif head is None and kind == b"CgBI":
             raise MediaError("format", "the PNG is in Apple's form, which only its devices read", "PNG (CgBI)")
@@ -203,7 +203,7 @@ def _probe_png(view: memoryview) -> ImageInfo:
             raise MediaError("corrupt", "the PNG does not begin with its header")
         elif kind == b"acTL":
             animated = int.from_bytes(body[:4], "big") > 1
-        elif kind == b"eXIf" and not orientation:  # of the first alone: there may be one
+        elif kind == b"eXIf" and not orientation:  # only the first: there may be only one
             orientation = orientation_of(body) or 1
         elif kind in (b"IDAT", b"IEND"):
             break
@@ -219,7 +219,7 @@ def _probe_png(view: memoryview) -> ImageInfo:
 
 @dataclass(frozen=True)
 class Decoded:
-    """An upright image and how much smaller than the original it is (``scale`` <= 1)."""
+    """An upright image, and its scale relative to the original (``scale`` <= 1)."""
 
     image: Image
     info: ImageInfo
@@ -227,7 +227,7 @@ class Decoded:
 
 
 def check(data: bytes | bytearray | memoryview, *, max_bytes: int, max_pixels: int, min_side: int) -> ImageInfo:
-    """Probe and hold against bounds; raises MediaError. Touches no pixel."""
+    """Probe and check against bounds. Raises MediaError. Decodes no pixel."""
     if len(data) > max_bytes:
         raise MediaError("too_many_bytes", f"the image has more than {max_bytes} bytes")
     info = probe(data)
@@ -241,9 +241,9 @@ def check(data: bytes | bytearray | memoryview, *, max_bytes: int, max_pixels: i
 
 
 def decode(data: bytes, limits: MediaLimits, *, frame: bool = False) -> Decoded:
-    """Decode a photo, or a frame of the capture channel, to BGR; raises MediaError for all that is unfit.
+    """Decode a photo, or a frame of the capture channel, to BGR. Raises MediaError for everything that is unfit.
 
-    The longer side of the result is ``photo_side`` (``frame_side``), or less where the original's is less.
+    The longer side of the result is ``photo_side`` (``frame_side``), or the original's if that is less.
     """
     max_pixels, side = (limits.frame_pixels, limits.frame_side) if frame else (limits.max_pixels, limits.photo_side)
     info = check(data, max_bytes=limits.max_bytes, max_pixels=max_pixels, min_side=limits.min_side)
@@ -260,9 +260,9 @@ def decode(data: bytes, limits: MediaLimits, *, frame: bool = False) -> Decoded:
 
 
 def _decode_jpeg(data: bytes, info: ImageInfo, max_scans: int, side: int, *, quick: bool) -> Image:
-    """The picture from its start to its end marker. What a decoder warns of and bridges is no fault, a missing end is.
+    """Decode the picture from its start to its end marker. A decoder's warnings are ignored; a missing end is a fault.
 
-    ``quick``: the halved colour planes are doubled without smoothing, a third less time for a frame.
+    ``quick``: the halved colour planes are doubled without smoothing, which saves a third of the time for a frame.
     """
     view = memoryview(data)
     body = _body(view, info.header or _header(view), max_scans)
@@ -278,7 +278,8 @@ def _decode_jpeg(data: bytes, info: ImageInfo, max_scans: int, side: int, *, qui
 
 
 def _differs(one: Image, other: Image) -> bool:
-    """Whether more than the last block of a picture depends on what comes after its bytes: then bytes are missing."""
+    """Return whether more than the last block of a picture depends on what follows its bytes: then bytes are
+    missing."""
     import numpy as np
 
     changed = (np.abs(one.astype(np.int16) - other) > 2).any(axis=2)
@@ -292,7 +293,7 @@ def _jpeg_pixels(data: bytes, info: ImageInfo, side: int, quick: bool) -> Image:
     smallest = {"min_height": max(1, int(info.height * shrink)), "min_width": max(1, int(info.width * shrink))}
     space = {1: "GRAY", 3: "BGR", 4: "CMYK"}[info.components]
     try:
-        # The decoder reads the header its own way: what it found must be what the bounds were held against.
+        # The decoder reads the header in its own way: its result must be the one that was checked.
         height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
         if (width, height) != (info.width, info.height):
             raise MediaError("corrupt", "the JPEG names two different sizes")
@@ -302,7 +303,7 @@ def _jpeg_pixels(data: bytes, info: ImageInfo, side: int, quick: bool) -> Image:
 
 
 def _odd_jpeg_pixels(data: bytes, info: ImageInfo, side: int) -> Image:
-    """By OpenCV, which takes stray bytes in a header, and colour planes of every size that is allowed."""
+    """Decode with OpenCV, which accepts stray bytes in a header, and colour planes of every legal size."""
     import cv2
     import numpy as np
 

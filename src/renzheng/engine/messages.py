@@ -1,7 +1,7 @@
-"""What a worker process is asked, and what it answers: a struct for each, so that both ends mean the same by it.
+"""Questions to a worker process and its answers: a struct for each, so that both ends agree.
 
-Each question names its answer. Bytes of pictures, templates and videos go beside a message as its payload, and pixels
-through shared memory. Importing this module loads neither numpy nor OpenCV.
+Each question names its answer. Bytes of pictures, templates and videos are a message's payload, and pixels are in
+shared memory. Importing this module loads neither numpy nor OpenCV.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .measurement import Comparison, Measurement, Quality
 
 
 class Pixels(NamedTuple):
-    """Where an image lies in a slot: its pixels, and the byte at which it begins."""
+    """Where an image is in a slot: its shape, and the byte at which it begins."""
 
     height: int
     width: int
@@ -24,12 +24,12 @@ class Pixels(NamedTuple):
 
     @property
     def end(self) -> int:
-        """The first byte behind it."""
+        """The first byte after it."""
         return self.offset + 3 * self.height * self.width
 
 
 class FrameOrigin(NamedTuple):
-    """Of a frame: the step and action that it was taken for, and when it came (seconds)."""
+    """A frame's step and action, and when it came (seconds)."""
 
     step: int
     action: str
@@ -37,14 +37,14 @@ class FrameOrigin(NamedTuple):
 
 
 class Answer(msgspec.Struct, frozen=True, tag=True):
-    """What every answer is."""
+    """The base class of answers."""
 
 
 R = TypeVar("R", bound=Answer)
 
 
 class Question(msgspec.Struct, Generic[R], frozen=True, tag=True):
-    """What every question is; ``R`` is its answer."""
+    """The base class of questions; ``R`` is the answer's type."""
 
 
 class ReadyAnswer(Answer, frozen=True):
@@ -52,7 +52,7 @@ class ReadyAnswer(Answer, frozen=True):
 
 
 class DoneAnswer(Answer, frozen=True):
-    """There is nothing to tell."""
+    """The work is done, and there is no result."""
 
 
 class RefusalAnswer(Answer, frozen=True):
@@ -63,7 +63,7 @@ class RefusalAnswer(Answer, frozen=True):
 
 
 class FailureAnswer(Answer, frozen=True):
-    """A fault of ours: the error's name, and nothing that was sent."""
+    """A fault of ours: the error's name, without anything that was sent."""
 
     error: str
 
@@ -72,14 +72,14 @@ class FailureAnswer(Answer, frozen=True):
 
 
 class FramesAnswer(Answer, frozen=True):
-    """``places``: None for what is not a picture; ``seconds``: of CPU time."""
+    """``places``: None for an input that is not a picture. ``seconds``: CPU time."""
 
     places: list[Pixels | None]
     seconds: float
 
 
 class FramesQuestion(Question[FramesAnswer], frozen=True):
-    """JPEGs into a slot, from ``offset`` on. ``strict``: one that is not a picture is refused."""
+    """Decode JPEGs into a slot, from ``offset`` on. ``strict``: an input that is not a picture is refused."""
 
     slot: int
     lengths: list[int]
@@ -88,7 +88,7 @@ class FramesQuestion(Question[FramesAnswer], frozen=True):
 
 
 class PhotoAnswer(Answer, frozen=True):
-    """``scale``: of the pixels in the slot; ``width``, ``height``: of the photo, upright."""
+    """``scale``: of the pixels in the slot. ``width``, ``height``: of the photo, upright."""
 
     place: Pixels
     scale: float
@@ -105,7 +105,7 @@ class PhotoQuestion(Question[PhotoAnswer], frozen=True):
 
 
 class LookAnswer(Answer, frozen=True):
-    """The payload is the measurement as ``frames.written`` gives it."""
+    """Its payload is the measurement from ``frames.written``."""
 
     glance: Glance
 
@@ -130,13 +130,13 @@ class BeginQuestion(Question[MakerAnswer], frozen=True):
 
 
 class AddedAnswer(Answer, frozen=True):
-    """``unread``: one of the measurements is none; then nothing was added."""
+    """``unread``: one of the measurements is invalid; then nothing was added."""
 
     unread: bool
 
 
 class AddQuestion(Question[AddedAnswer], frozen=True):
-    """Frames in order: of each its place in the slot, or its measurement, of length 0 where there is none."""
+    """Frames in order: for each its place in the slot, or its measurement, of length 0 if there is none."""
 
     slot: int
     frames: list[FrameOrigin]
@@ -159,12 +159,12 @@ class ReferenceQuestion(Question[ReferenceAnswer], frozen=True):
 
 
 class NoReferenceQuestion(Question[DoneAnswer], frozen=True):
-    """The reference cannot be decoded."""
+    """The reference could not be decoded."""
 
 
 class ConclusionAnswer(Answer, frozen=True):
-    """``wanted``: indices of frames whose pictures are needed first; else the measurement, with the templates of the
-    compared frames as payload."""
+    """``wanted``: indices of frames whose pictures are needed first; otherwise the measurement, with the templates of
+    the compared frames as payload."""
 
     wanted: list[int] = []
     measurement: Measurement | None = None
@@ -176,7 +176,7 @@ class ConclusionQuestion(Question[ConclusionAnswer], frozen=True):
 
 
 class PicturesQuestion(Question[ConclusionAnswer], frozen=True):
-    """What was wanted: None for a frame that is not a picture."""
+    """The requested pictures; None for a frame that is not a picture."""
 
     slot: int
     places: list[Pixels | None]
@@ -205,7 +205,7 @@ class AddToVideoQuestion(Question[DoneAnswer], frozen=True):
 
 
 class FinishVideoQuestion(Question[DoneAnswer], frozen=True):
-    """The payload of its answer is an MP4."""
+    """Its answer's payload is an MP4."""
 
 
 AnyQuestion = (
@@ -226,14 +226,14 @@ AnyQuestion = (
 
 
 class SentQuestion(msgspec.Struct, frozen=True):
-    """A question on its way. ``low``: at low priority."""
+    """A question as it is sent. ``low``: at low priority."""
 
     question: AnyQuestion
     low: bool = False
 
 
 def write_question(question: Question[R], *, low: bool) -> bytes:
-    """As ``SentQuestion``."""
+    """Encode a question as ``SentQuestion``."""
     return msgspec.json.encode({"question": question, "low": low})
 
 
@@ -246,13 +246,13 @@ def read_question(content: bytes | bytearray) -> SentQuestion:
 
 
 def read_answer(content: bytes, kind: type[R]) -> R | RefusalAnswer | FailureAnswer:
-    """Raises ``msgspec.MsgspecError`` for anything else."""
+    """Decode an answer. Raises ``msgspec.MsgspecError`` for anything else."""
     found: R | RefusalAnswer | FailureAnswer = _decoder(kind).decode(content)
     return found
 
 
 def answer_to(question: Question[R]) -> type[R]:
-    """The answer that the question's class names."""
+    """Return the answer's type of a question."""
     kind: type[R] = get_args(type(question).__orig_bases__[0])[0]  # type: ignore[attr-defined]
     return kind
 

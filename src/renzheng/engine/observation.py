@@ -1,4 +1,4 @@
-"""One image through the models: what is seen in it, with everything that later measures need."""
+"""Runs one image through the models and returns everything that later measures need."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .uprightness import Levelling, Upright
 
 @dataclass(frozen=True)
 class Observation:
-    """A glance with the mesh and its quality and, where it was searched for, the face that the detector found."""
+    """A glance with the mesh and its quality and, if it was searched for, the face that the detector found."""
 
     glance: Glance
     mesh: Mesh | None = None
@@ -33,7 +33,7 @@ class Observation:
 
 
 class FaceModels:
-    """All models of one process, each loaded when it is first needed. Not for several threads at a time."""
+    """All models of one process, each loaded when it is first needed. Not for use by several threads at a time."""
 
     def __init__(self, threads: int = 1, limits: ObservationLimits | None = None) -> None:
         quiet(threads)
@@ -59,11 +59,12 @@ class FaceModels:
 
     @cached_property
     def passive(self) -> PassiveNetwork | None:
-        """The operator's network against attacks, None where none is in use."""
+        """The operator's network against attacks; None if none is in use."""
         return network(self._threads)
 
     def photo_faces(self, image: Image) -> list[Face]:
-        """Faces of a photo, the largest first; a second, finer search where the first finds none or small ones."""
+        """Return the faces of a photo, the largest first. If the first search finds none or small ones, a finer one
+        follows."""
         limits, longer = self.limits, max(image.shape[:2])
         faces = self.detector(image, limits.photo_side)
         if faces and faces[0].size * min(1.0, limits.photo_side / longer) >= limits.photo_face:
@@ -71,13 +72,13 @@ class FaceModels:
         return self.detector(image, limits.photo_side_fine)
 
     def stand_upright(self, image: Image) -> Upright:
-        """A photo with its largest face upright, however it was stored."""
+        """Return a photo with its largest face upright, whatever its stored orientation."""
         return Levelling(self.photo_faces, self.mesh_model).stand_upright(image)
 
     def observe(self, image: Image, *, eyes: bool, covered: bool = False, near: Mesh | None = None) -> Observation:
-        """Look at a frame: search it for faces, or with ``near``, a mesh, look only there.
+        """Look at a frame: search it for faces or, with ``near``, a mesh, look only there.
 
-        ``eyes``, ``covered``: whether to measure what takes time and not every frame is asked for.
+        ``eyes``, ``covered``: whether to measure these, which take time and are not needed for every frame.
         """
         if near is not None:
             mesh = self._certain(image, near)
@@ -103,15 +104,15 @@ class FaceModels:
         return Observation(Glance(width, height))
 
     def _certain(self, image: Image, where: Face | Mesh) -> Mesh | None:
-        """The mesh there, None where there is no face."""
+        """Return the mesh there; None if there is no face."""
         mesh = self.mesh_model(image, where)
         if isinstance(where, Face) and outside_of(image, mesh) > 0:
-            # At the image's edge only a second look from the first mesh shows how much of the face is missing.
+            # At the image's edge, only a second look from the first mesh shows how much of the face is missing.
             mesh = self.mesh_model(image, mesh)
         return mesh if mesh.presence >= self.limits.lost else None
 
     def _counts(self, image: Image, other: Face, face: Face) -> bool:
-        """Whether there is another face, large enough beside the one."""
+        """Return whether there is another face that is large enough beside this one."""
         return second_face([face, other], self.limits.second_face) and self._certain(image, other) is not None
 
     def embed(self, image: Image, where: Face | Mesh | None = None) -> Floats | None:
@@ -163,6 +164,6 @@ class FaceModels:
 
 
 def within(box: tuple[float, float, float, float], point: tuple[float, float]) -> bool:
-    """Whether a point lies in the middle half of a box (x, y, width, height)."""
+    """Return whether a point is in the middle half of a box (x, y, width, height)."""
     x, y, width, height = box
     return abs(point[0] - x - width / 2) <= width / 4 and abs(point[1] - y - height / 2) <= height / 4

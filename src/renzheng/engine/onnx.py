@@ -1,4 +1,4 @@
-"""Reads an ONNX file, as far as its networks are made of constants and operators: no package of its own is needed.
+"""Reads an ONNX file of constants and operators, without a package for it.
 
 An ONNX file is one message of Protocol Buffers (onnx.proto): numbered fields, each a number or a piece of bytes.
 """
@@ -17,12 +17,12 @@ from .manifests import PackError
 
 Numbers = NDArray[Any]
 TYPES = {1: np.float32, 2: np.uint8, 3: np.int8, 6: np.int32, 7: np.int64, 9: np.bool_}
-"""Element types of tensors that are read."""
+"""The supported element types of tensors."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """One operator. ``attributes``: numbers, texts, and lists of whole numbers."""
+    """One operator. ``attributes``: numbers, texts, and lists of integers."""
 
     operator: str
     inputs: tuple[str, ...]
@@ -32,8 +32,8 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """``nodes``: in the order in which they run; ``constants``: the stored tensors by name; ``inputs``, ``outputs``:
-    names, inputs without constants, and without those that no operator reads."""
+    """``nodes``: in the order in which they run. ``constants``: the stored tensors by name. ``inputs``, ``outputs``:
+    names; the inputs without constants, and without those that no operator reads."""
 
     nodes: tuple[Node, ...]
     constants: dict[str, Numbers]
@@ -42,7 +42,7 @@ class Graph:
 
 
 def read(content: bytes) -> Graph:
-    """The network of an ONNX file. Raises PackError, which says what is not read."""
+    """Read the network of an ONNX file. Raises PackError, which says what is not supported."""
     try:
         (graph,) = [value for field, value in _fields(memoryview(content)) if field == 7]
         rows = [(field, value) for field, value in _fields(graph)]
@@ -56,7 +56,7 @@ def read(content: bytes) -> Graph:
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, Any]]:
-    """(number, value) of each field: an int, a float, or the bytes of a text, a list or another message."""
+    """Yield (number, value) of each field: an int, a float, or the bytes of a text, a list or another message."""
     at = 0
     value: Any
     while at < len(message):
@@ -76,7 +76,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, Any]]:
 
 
 def _whole(message: memoryview, at: int) -> tuple[int, int]:
-    """A whole number of 64 bits, and where the next field begins."""
+    """Read an integer of 64 bits. Returns it, and where the next field begins."""
     value = shift = 0
     while True:
         byte, at = message[at], at + 1
@@ -87,7 +87,7 @@ def _whole(message: memoryview, at: int) -> tuple[int, int]:
 
 
 def _wholes(value: Any) -> list[int]:
-    """Of a field that repeats: one number, or many in one piece of bytes."""
+    """Return the integers of a repeated field: one number, or many in one piece of bytes."""
     if isinstance(value, int):
         return [value]
     found, at = [], 0
@@ -155,7 +155,7 @@ def _attribute(message: memoryview) -> tuple[str, Any]:
 
 
 def unfolded(graph: Graph) -> Graph:
-    """The same network with its weights as they are computed with: no operator is left that reads constants alone."""
+    """Return the same network with its constants computed: no operator is left that reads only constants."""
     constants, left = dict(graph.constants), []
     for node in graph.nodes:
         if node.operator in FOLDED and all(name in constants for name in node.inputs):
@@ -166,7 +166,7 @@ def unfolded(graph: Graph) -> Graph:
 
 
 def _dequantized(node: Node, given: Sequence[Numbers]) -> Numbers:
-    """Blocks of whole numbers, each less its zero and times its scale."""
+    """Return blocks of integers, each minus its zero point and times its scale."""
     axis, block = node.attributes.get("axis", 1), node.attributes.get("block_size", 0)
     numbers, scale, *zero = given
     found = numbers.astype(np.float32)

@@ -35,30 +35,30 @@ DECIDES = "passive_decides"
 
 
 class PackNotFoundError(PackError):
-    """A file could not be fetched, or is not in the folder that was named."""
+    """A file could not be fetched, or is not in the given folder."""
 
 
 @cache
 def manifest() -> tuple[Pack, ...]:
-    """The packs that renzheng knows."""
+    """Return the packs that renzheng knows."""
     return parse_manifest(Path(__file__).with_name("manifest.toml").read_text(encoding="utf-8"))
 
 
 def added(folder: Path | None = None) -> tuple[Pack, ...]:
-    """The packs that the operator has added, by name."""
+    """Return the packs that the operator has added, by name."""
     files = sorted(((folder or models_folder()) / ADDED).glob("*.toml"))
     return tuple(pack for file in files for pack in parse_manifest(file.read_text(encoding="utf-8")))
 
 
 def known_packs(folder: Path | None = None) -> tuple[Pack, ...]:
-    """renzheng's packs and the operator's."""
+    """Return renzheng's packs and the operator's."""
     return (*manifest(), *added(folder))
 
 
 def add(description: Path, source: Path, folder: Path | None = None) -> list[Pack]:
-    """Take in an operator's manifest and its files, which lie in ``source``; returns the packs.
+    """Add an operator's manifest and its files, which are in ``source``. Returns the packs.
 
-    Raises PackError where the manifest is wrong, a name is taken, a file is missing or has another digest.
+    Raises PackError if the manifest is wrong, a name is taken, a file is missing or has another digest.
     """
     folder = folder or models_folder()
     text = description.read_text(encoding="utf-8")
@@ -75,9 +75,9 @@ def add(description: Path, source: Path, folder: Path | None = None) -> list[Pac
 
 
 def use(name: str, folder: Path | None = None, *, decides: bool = False) -> Pack:
-    """Let a pack serve its part from the next start on. Raises PackError where it cannot.
+    """Use a pack for its part from the next start on. Raises PackError if that is impossible.
 
-    ``decides``: a passive network may refuse people; without it its score is advice for the operator.
+    ``decides``: a passive network may refuse people; without it, its score is advice for the operator.
     """
     folder = folder or models_folder()
     pack = next((pack for pack in known_packs(folder) if pack.name == name), None)
@@ -94,7 +94,7 @@ def use(name: str, folder: Path | None = None, *, decides: bool = False) -> Pack
 
 
 def stop_using(part: str, folder: Path | None = None) -> None:
-    """Let renzheng's own pack serve a part again, or none where it has none. Raises PackError for an unknown part."""
+    """Use renzheng's own pack for a part again, or none if there is none. Raises PackError for an unknown part."""
     folder = folder or models_folder()
     if part not in PARTS:
         raise PackError(f"part {part!r} is not one of {', '.join(PARTS)}")
@@ -108,7 +108,7 @@ def _choose(chosen: Mapping[str, str | bool], folder: Path) -> None:
 
 
 def _write(path: Path, text: str, folder: Path) -> None:
-    """As a whole or not at all. Raises PackError where the folder of models cannot be written to."""
+    """Write a file atomically. Raises PackError if the folder of models cannot be written to."""
     new = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,20 +125,20 @@ def _active(folder: Path) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise PackError(_unusable(folder, error)) from None
-    except ValueError:  # of TOML, or of its encoding
+    except ValueError:  # an error of TOML, or of its encoding
         raise PackError(
             f"{folder / ACTIVE} cannot be read: delete it, and choose packs again by renzheng models use"
         ) from None
 
 
 def passive(folder: Path | None = None) -> tuple[Pack, bool] | None:
-    """The passive network in use and whether it decides; None where no pack was chosen."""
+    """Return the passive network in use and whether it decides; None if no pack was chosen."""
     active = _active(folder or models_folder())
     return (pack_for(PASSIVE, folder), bool(active.get(DECIDES, False))) if PASSIVE in active else None
 
 
 def pack_for(part: str, folder: Path | None = None) -> Pack:
-    """The pack that serves a part: the operator's choice, else renzheng's. Raises PackError where there is none."""
+    """Return the pack for a part: the operator's choice, else renzheng's. Raises PackError if there is none."""
     folder = folder or models_folder()
     chosen = _active(folder).get(part)
     candidates = manifest() if chosen is None else known_packs(folder)
@@ -149,13 +149,13 @@ def pack_for(part: str, folder: Path | None = None) -> Pack:
 
 
 def in_use(folder: Path | None = None) -> list[Pack]:
-    """The packs that a judgement runs on, a passive network last. Raises PackError where one is not known."""
+    """Return the packs that a judgement uses, a passive network last. Raises PackError if one is not known."""
     chosen = passive(folder)
     return [*(pack_for(part, folder) for part in JUDGING), *((chosen[0],) if chosen else ())]
 
 
 def require(part: str, folder: Path | None = None) -> Path:
-    """The installed file of a part, for a process that loads it now: its digest is checked each time.
+    """Return the installed file of a part, for a process that loads it now. Its digest is checked each time.
 
     Raises PackError that says what to do.
     """
@@ -166,13 +166,14 @@ def require(part: str, folder: Path | None = None) -> Path:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def state(pack: Pack, folder: Path | None = None) -> str:
-    """``ok``, ``missing``, ``unreadable`` or ``wrong digest``: what lies in the cache folder for a pack."""
+    """Return ``ok``, ``missing``, ``unreadable`` or ``wrong digest``: the state of a pack's file in the cache
+    folder."""
     path = pack.path(folder)
     try:
         return "ok" if digest(path) == pack.sha256 else "wrong digest"
@@ -183,7 +184,7 @@ def state(pack: Pack, folder: Path | None = None) -> str:
 
 
 def faults(folder: Path | None = None) -> list[str]:
-    """What is wrong with the packs in use, as `title: missing`. A file that has not changed is read once only."""
+    """Return what is wrong with the packs in use, as `title: missing`. An unchanged file is read only once."""
     found = []
     for pack in in_use(folder):
         path = pack.path(folder)
@@ -200,13 +201,13 @@ def faults(folder: Path | None = None) -> list[str]:
 
 @lru_cache(64)
 def _digest_of(path: Path, *_: int) -> str:
-    """By what tells one content of the file from another."""
+    """Return the digest of a file, cached by what changes with its content."""
     return digest(path)
 
 
 @contextmanager
 def _only_one(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock file: one process installs, the others wait and then find all in place."""
+    """Hold the folder's lock file: one process installs, and the others wait and then find everything in place."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -223,12 +224,11 @@ def install(
     source: Path | None = None,
     progress: Progress = lambda pack, step: None,
 ) -> list[Pack]:
-    """Put every pack's file into the cache folder and return those that were not there before.
+    """Put every pack's file into the cache folder, and return those that were not there before.
 
-    ``source`` is a folder that holds the wheels or the bare files, for machines without a network.
-    ``progress`` is told (pack, step), the steps being ``checking``, ``fetching``, ``installed``.
-    Raises PackError naming the file that cannot be had or has the wrong digest; nothing wrong is ever
-    put in place.
+    ``source`` is a folder with the wheels or the bare files, for machines without a network. ``progress`` is called
+    with (pack, step); the steps are ``checking``, ``fetching``, ``installed``. Raises PackError, which names the file
+    that is missing or has the wrong digest. No wrong file is ever installed.
     """
     folder = folder or models_folder()
     packs = manifest() if packs is None else packs
@@ -315,5 +315,5 @@ def _download(pack: Pack, temporary: Path) -> bytes:
 
 
 def requirements(packs: Sequence[Pack]) -> list[str]:
-    """The packages that the packs' files come out of, as pip takes them."""
+    """Return the packages with the packs' files, in pip's notation."""
     return list(dict.fromkeys(f"{pack.package}=={pack.version}" for pack in packs if pack.package))

@@ -38,7 +38,7 @@ ACTIVATIONS = ("softmax", "sigmoid", "none")
 
 
 class PassiveNetwork:
-    """A passive pack, loaded once; not for several threads at a time. Raises PackError where it cannot be run."""
+    """A passive pack, loaded once. Not for use by several threads at a time. Raises PackError if it cannot run."""
 
     def __init__(self, pack: Pack, path: Path, *, decides: bool = False, threads: int = 1) -> None:
         if pack.rates is None:
@@ -70,7 +70,7 @@ class PassiveNetwork:
             raise PackError(f"pack {self.pack.name}: runtime {self.pack.runtime!r} is not one of opencv, litert")
 
     def score(self, image: Image, box: tuple[float, float, float, float]) -> float:
-        """How live the face in this box (x, y, width, height in pixels) looks, 0-1."""
+        """Return how live the face in this box (x, y, width, height in pixels) looks, 0-1."""
         face = _square(image, box, self._crop, self._size)[:, :, self._order].astype(np.float32)
         fed = ((face - self._mean) / self._scale)[None]
         out = self._run(np.ascontiguousarray(fed.transpose(0, 3, 1, 2) if self._planes else fed, np.float32))
@@ -84,7 +84,8 @@ class PassiveNetwork:
         return float(np.clip(1 - value if self._attack else value, 0.0, 1.0))
 
     def measure(self, frames: Iterable[tuple[Image, Mesh]]) -> Passive:
-        """The median over these frames. A fault of a network that is advice ends no judgement: it is named."""
+        """Return the median over these frames. A fault of a network that only advises ends no judgement: it is
+        reported."""
         scores: tuple[float, ...] = ()
         fault = None
         try:
@@ -98,7 +99,7 @@ class PassiveNetwork:
 
 
 def network(threads: int = 1, folder: Path | None = None) -> PassiveNetwork | None:
-    """The passive network in use, None where there is none. Raises PackError where it cannot be had."""
+    """Return the passive network in use; None if there is none. Raises PackError if it is missing."""
     chosen = packs.passive(folder)
     if chosen is None:
         return None
@@ -121,7 +122,7 @@ def _runtime(pack: Pack, path: Path, threads: int) -> Callable[[Floats], Floats]
 
 
 def _square(image: Image, box: tuple[float, float, float, float], crop: float, size: tuple[int, int]) -> Image:
-    """The square around a face; what lies beyond the image's edge repeats it."""
+    """Return the square around a face. Beyond the image's edge, the edge is repeated."""
     x, y, width, height = box
     side = max(2, round(crop * max(width, height)))
     left, top = round(x + (width - side) / 2), round(y + (height - side) / 2)

@@ -48,9 +48,9 @@ LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17,
 @dataclass(frozen=True, slots=True)
 class Planarity:
     """How well a plane, and a head, explain the step from one view to another. ``plane``, ``head``: correlations -1..1
-    of the frontal face with the turned one, taken back by the best homography, and as the meshes' heads have it.
-    ``parallax``: how far most of the skin lies from where the homography puts it, in eye distances; None where too
-    little is seen in both."""
+    of the frontal face with the turned one, mapped back by the best homography, and by the meshes' heads. ``parallax``:
+    how far most of the skin is from where the homography puts it, in eye distances; None if too little is visible in
+    both."""
 
     plane: float
     head: float
@@ -58,10 +58,10 @@ class Planarity:
 
 
 def compare_views(frontal: tuple[Mesh, Image], turned: tuple[Mesh, Image]) -> Planarity:
-    """Each view is its mesh and the face aligned by it, ``SIDE`` x ``SIDE`` BGR. Brightness and contrast do not matter.
+    """Compare two views. Each is its mesh and the face aligned by it, ``SIDE`` x ``SIDE`` BGR.
 
-    Correlations are with or without eyes and mouth, whichever is more: a picture may have holes there, with somebody
-    behind. The parallax is of the skin alone.
+    Brightness and contrast do not matter. Correlations are with or without eyes and mouth, whichever is higher: a
+    picture may have holes there, with somebody behind. The parallax is of the skin alone.
     """
     ahead, aside = (_grey(face) for _, face in (frontal, turned))
     there, here = aligned_points(frontal[0]), aligned_points(turned[0])
@@ -71,7 +71,7 @@ def compare_views(frontal: tuple[Mesh, Image], turned: tuple[Mesh, Image]) -> Pl
     back, shown = _as_head(aside, there, here, starts[0])
     head = max(_alike(ahead, back, (part > 0) & shown) for part in parts)
     plane, move = max(((_correlation(ahead, aside, one, parts), one) for one in starts), key=lambda one: one[0])
-    # On a plane the search has nearly arrived after a few rounds; on a head it would wander about.
+    # On a plane the search nearly converges after a few rounds; on a head it would not.
     for start in starts:
         found = _search(ahead, aside, start, where)
         if found is not None and (alike := _correlation(ahead, aside, found, parts)) > plane:
@@ -122,14 +122,14 @@ def _flow() -> cv2.DISOpticalFlow:
 
 
 def _starts(there: Floats, here: Floats) -> list[Floats]:
-    """Where the search begins: at the meshes' homography, and at the aligned faces as they lie."""
+    """Return where the search begins: at the meshes' homography, and at the aligned faces as they are."""
     found, _ = cv2.findHomography(there, here, 0)
     starts = [] if found is None else [found.astype(np.float32)]
     return [*starts, np.eye(3, dtype=np.float32)]
 
 
 def _search(ahead: Image, aside: Image, start: Floats, where: Image) -> Floats | None:
-    """The best homography near ``start``; None where the search does not converge."""
+    """Return the best homography near ``start``; None if the search does not converge."""
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, ROUNDS, ENOUGH)
     try:
         return np.asarray(
@@ -150,7 +150,7 @@ def _inner(points: Floats, across: int) -> Image:
 
 
 def _skin(points: Floats) -> Image:
-    """255 but for eyes and mouth."""
+    """Return a mask, 255 except for eyes and mouth."""
     holes = np.zeros((SIDE, SIDE), np.uint8)
     for part in (RIGHT_EYE, LEFT_EYE, LIPS):
         cv2.fillConvexPoly(holes, cv2.convexHull(np.round(points[list(part)]).astype(np.int32)), 255)
@@ -159,7 +159,7 @@ def _skin(points: Floats) -> Image:
 
 
 def _taken_back(aside: Image, move: Floats) -> tuple[Image, Image]:
-    """The turned view as the frontal one would be on a plane, and 255 where the turned view shows anything."""
+    """Return the turned view as the frontal one would be on a plane, and a mask of what the turned view shows."""
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     back = cv2.warpPerspective(aside, move, (SIDE, SIDE), flags=flags)
     whole = np.full_like(aside, 255)
@@ -167,7 +167,7 @@ def _taken_back(aside: Image, move: Floats) -> tuple[Image, Image]:
 
 
 def _correlation(ahead: Image, aside: Image, move: Floats, parts: tuple[Image, ...]) -> float:
-    """The largest over these parts of the face, of what both views show of it."""
+    """Return the largest correlation over these parts of the face, of what both views show."""
     back, seen = _taken_back(aside, move)
     return max(_alike(ahead, back, (part > 0) & (seen > 0)) for part in parts)
 

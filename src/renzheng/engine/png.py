@@ -1,4 +1,4 @@
-"""How a PNG is laid out: its chunks to the last, and what its pixels inflate to (ISO/IEC 15948)."""
+"""Reads a PNG's structure: its chunks to the last, and the inflated size of its pixels (ISO/IEC 15948)."""
 
 from __future__ import annotations
 
@@ -10,31 +10,32 @@ from .jpeg import LayoutError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_CHUNKS = 20_000
-"""Chunks of a PNG that are followed to its end: usual ones hold some kilobytes each."""
+"""Most chunks of a PNG. Usual chunks have some kilobytes each."""
 PICTURE = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
-"""Chunks that say what the pixels are."""
+"""Chunks that define the pixels."""
 INTERLACED = 8
-"""Bytes a row for its filter, and for what the passes of an interlaced picture round up."""
+"""Bytes per row for its filter, and for the rounding of an interlaced picture's passes."""
 MAX_BESIDE = 64 * 1024
-"""Bytes that pixels may inflate to beyond their picture: some encoders write a few."""
+"""Most bytes that pixels may inflate to beyond their picture. Some encoders write a few."""
 AT_ONCE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """``orientation``: 1-8, which may stand behind the pixels. ``chunks``: whole ones that say what the pixels are."""
+    """``orientation``: 1-8, which may be after the pixels. ``chunks``: the whole chunks that define the pixels."""
 
     orientation: int
     chunks: list[memoryview]
 
     @property
     def picture(self) -> bytes:
-        """The PNG without texts and profiles: a decoder inflates each to megabytes, and thousands find room."""
+        """Return the PNG without texts and profiles: a decoder inflates each to megabytes, and there may be
+        thousands."""
         return b"".join((SIGNATURE, *self.chunks))
 
 
 def read_body(view: memoryview) -> Body | None:
-    """Follow the chunks to the last; None where there is no end. LayoutError (corrupt)."""
+    """Follow the chunks to the last; None if there is no end. LayoutError (corrupt)."""
     offset, orientation, has_pixels = len(SIGNATURE), 0, False
     chunks: list[memoryview] = []
     for _ in range(MAX_CHUNKS):
@@ -49,14 +50,14 @@ def read_body(view: memoryview) -> Body | None:
                 raise LayoutError("corrupt", "the PNG holds no picture")
             return Body(orientation or 1, chunks)
         has_pixels = has_pixels or kind == b"IDAT"
-        if kind == b"eXIf" and not orientation:  # of the first alone
+        if kind == b"eXIf" and not orientation:  # only the first
             orientation = orientation_of(view[offset + 8 : offset + 8 + size]) or 1
         offset = after
     raise LayoutError("corrupt", "the PNG has too many parts")
 
 
 def check_inflated(body: Body, rows: int, row_bits: int) -> None:
-    """LayoutError (corrupt) where the pixels inflate to more than so many rows of so many bits."""
+    """Raise LayoutError (corrupt) if the pixels inflate to more than so many rows of so many bits."""
     left = rows * (-(-row_bits // 8) + INTERLACED) + MAX_BESIDE
     inflating = zlib.decompressobj()
     for chunk in body.chunks:
@@ -64,7 +65,7 @@ def check_inflated(body: Body, rows: int, row_bits: int) -> None:
         while rest and not inflating.eof:
             try:
                 left -= len(inflating.decompress(rest, AT_ONCE))
-            except zlib.error:  # the decoder says whether it bridges that
+            except zlib.error:  # the decoder decides whether it can conceal that
                 return
             if left < 0:
                 raise LayoutError("corrupt", "the PNG inflates to more than its picture")

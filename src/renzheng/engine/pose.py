@@ -33,8 +33,8 @@ BETWEEN = (0.15, 0.85)
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Degrees from the neutral pose; ``scale``: size beside the neutral one; ``misfit``: RMS distance of the
-    points after the fit, in eye distances (a face that is really turned keeps its shape)."""
+    """Degrees from the neutral pose. ``scale``: size relative to the neutral one. ``misfit``: RMS distance of the
+    points after the fit, in eye distances (a face that really turns keeps its shape)."""
 
     yaw: float
     pitch: float
@@ -44,7 +44,7 @@ class Pose:
 
 
 def mean_mesh(meshes: Sequence[Mesh]) -> Mesh | None:
-    """One mesh out of several of one face in nearly one pose, each fitted to the first; None without any."""
+    """Average several meshes of one face in nearly one pose, each fitted to the first; None without any."""
     if not meshes:
         return None
     points = np.stack([mesh.points for mesh in meshes]).astype(np.float64)
@@ -56,9 +56,9 @@ def mean_mesh(meshes: Sequence[Mesh]) -> Mesh | None:
 
 
 def _fit(source: Points, target: Points) -> tuple[Points, Points]:
-    """Rotations (n x 3 x 3) and scales (n) that take centred points to others, by least squares.
+    """Return rotations (n x 3 x 3) and scales (n) that map centred points to others, by least squares.
 
-    One of both sides has n sets of k points (n x k x 3); the other one may be a single set, for all.
+    One side has n sets of k points (n x k x 3); the other one may be a single set, for all.
     """
     left, strengths, right = np.linalg.svd(np.swapaxes(target, -1, -2) @ source)
     strengths[..., 2] *= (proper := np.sign(np.linalg.det(left @ right)))
@@ -67,7 +67,7 @@ def _fit(source: Points, target: Points) -> tuple[Points, Points]:
 
 
 def fit_poses(neutral: Mesh, present: Sequence[Mesh]) -> list[Pose]:
-    """The pose of each mesh beside ``neutral``. Good to a few degrees up to a yaw of about 45."""
+    """Return the pose of each mesh relative to ``neutral``. Accurate to a few degrees up to a yaw of about 45."""
     if not present:
         return []
     source = neutral.points[list(RIGID)].astype(np.float64)
@@ -95,13 +95,14 @@ def _pose(rotation: Points, scale: float, misfit: float) -> Pose:
 
 
 def smooth(values: Sequence[float], width: int = 3) -> list[float]:
-    """Running median over ``width`` neighbours: one frame's slip does not make a turn."""
+    """Return the running median over ``width`` neighbours, so that one frame's error does not make a turn."""
     half = width // 2
     return [float(median(values[max(0, n - half) : n + half + 1])) for n in range(len(values))]
 
 
 def measure_turn(neutral: Sequence[Mesh], present: Sequence[Mesh], sign: int) -> Turn | None:
-    """The course of an asked turn (``sign`` +1: to the person's left) from the neutral pose; None without either."""
+    """Return the course of an asked turn (``sign`` +1: to the person's left) from the neutral pose; None if either is
+    missing."""
     rest = mean_mesh(neutral)
     if rest is None or not present:
         return None

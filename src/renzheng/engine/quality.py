@@ -1,6 +1,6 @@
-"""How fit a face is for comparison: its size, sharpness, exposure, pose, and whether it is cut off.
+"""Measures how fit a face is for comparison: its size, sharpness, exposure, pose, and whether it is cut off.
 
-All are measurements with a unit; which of them are good enough is decided by ``Quality.fault``.
+All are measurements with a unit. ``Quality.fault`` decides which of them are good enough.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from .measurement import Quality
 from .runtimes import Image
 
 INNER = (slice(24, 104), slice(20, 92))
-"""The part of an aligned face that holds no background."""
+"""The part of an aligned face without background."""
 BLACK, WHITE = 2, 253
 ROUNDING = 0.29
 NOISE_MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
 
 def aligned_luma(image: Image, mesh: Mesh) -> Image:
-    """The aligned face in grey, 112 x 112."""
+    """Return the aligned face in grey, 112 x 112."""
     near, corner = surroundings(image, mesh.five_points)
     return align(cv2.cvtColor(near, cv2.COLOR_BGR2GRAY), mesh.five_points - corner)
 
 
 def measure(image: Image, mesh: Mesh, scale: float = 1.0, luma: Image | None = None) -> Quality:
-    """The quality of one face; ``scale``: pixels of ``image`` a pixel of the original; ``luma``: its ``aligned_luma``,
-    where that is there already."""
+    """Return the quality of one face. ``scale``: pixels of ``image`` per pixel of the original. ``luma``: its
+    ``aligned_luma``, if that exists already."""
     luma = aligned_luma(image, mesh) if luma is None else luma
     inner = luma[INNER]
     brightness, contrast = mean_and_deviation(inner)
@@ -50,15 +50,15 @@ def measure(image: Image, mesh: Mesh, scale: float = 1.0, luma: Image | None = N
 
 
 def clipped_of(luma: Image) -> float:
-    """Share 0-1 of pixels so near to black or white that nothing is left in them."""
+    """Return the share 0-1 of pixels so near to black or white that they have no detail."""
     lost = luma.size - cv2.countNonZero(cv2.inRange(luma, BLACK + 1, WHITE - 1))
     return float(lost / luma.size)
 
 
 def noise_of(luma: Image) -> float:
-    """Standard deviation of the noise, 0-255, at least that of rounding.
+    """Return the standard deviation of the noise, 0-255, at least that of rounding.
 
-    By a mask that no slope and no curve answers (Immerkaer 1996), and its median, as contours are few.
+    It uses a mask that ignores slopes and curves (Immerkaer 1996), and its median, as contours are few.
     """
     answers, half = np.abs(cv2.filter2D(luma, cv2.CV_16S, NOISE_MASK)), luma.size // 2
     # They are whole numbers, so that counting finds the median of an even number, the mean of the two in the middle.
@@ -67,22 +67,22 @@ def noise_of(luma: Image) -> float:
 
 
 def sharpness_of(luma: Image) -> float:
-    """Energy of the Laplacian over the energy of the picture (both variances) of an aligned face.
+    """Return the energy of the Laplacian over the energy of the picture (both variances) of an aligned face.
 
-    Without unit; the division makes it the same for a pale and a contrasty photo.
+    Without unit. The division makes it equal for a pale and a contrasty photo.
     """
     detail = cv2.Laplacian(luma, cv2.CV_32F, ksize=1)
     return mean_and_deviation(detail)[1] ** 2 / (16 * max(mean_and_deviation(luma)[1] ** 2, 1.0))
 
 
 def mean_and_deviation(channel: Image) -> tuple[float, float]:
-    """Mean and standard deviation of an image of one channel."""
+    """Return mean and standard deviation of an image of one channel."""
     mean, deviation = cv2.meanStdDev(channel)
     return float(mean[0, 0]), float(deviation[0, 0])
 
 
 def outside_of(image: Image, mesh: Mesh) -> float:
-    """Share 0-1 of the mesh's points that lie outside of the image."""
+    """Return the share 0-1 of the mesh's points outside of the image."""
     height, width = image.shape[:2]
     x, y, across, down = mesh.box
     if x >= 0 and y >= 0 and x + across <= width - 1 and y + down <= height - 1:
@@ -92,10 +92,10 @@ def outside_of(image: Image, mesh: Mesh) -> float:
 
 
 def missing_of(image: Image, face: Face) -> float:
-    """Share 0-1 of a face that seems to be missing beyond the image's edge, by the shape of its box.
+    """Return the share 0-1 of a face that seems to be beyond the image's edge, by the shape of its box.
 
-    The mesh squeezes a half face into a whole one; the detector's box does not. Boxes of whole faces are 1.1 to
-    1.3 times as high as wide, and turned ones narrower.
+    The mesh squeezes a half face into a whole one; the detector's box does not. Boxes of whole faces are 1.1 to 1.3
+    times as high as wide, and turned ones are narrower.
     """
     height, width = image.shape[:2]
     x, y, across, down = face.box
@@ -109,5 +109,5 @@ def missing_of(image: Image, face: Face) -> float:
 
 
 def second_face(faces: Sequence[Face], share: float = 0.4) -> bool:
-    """Whether a second face is large enough beside the largest to count as another person."""
+    """Return whether a second face is large enough beside the largest to count as another person."""
     return len(faces) > 1 and faces[1].size >= share * faces[0].size

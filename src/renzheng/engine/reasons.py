@@ -1,9 +1,9 @@
-"""Why a sequence was not taken for a live person: the LivenessInfoTag values of the FaceID API.
+"""Why a sequence was refused as a live person: the LivenessInfoTag values of the FaceID API.
 
-Each row of ``REASONS`` is one value with the measurement that it stands for. A value is given for what was measured,
-never for what could not be: a turn too short to measure is an action not done, no print. 04, 07, 08 and 13 need a
-network that was made for it: they are given only where an operator's passive pack is in use, says that it detects this,
-and decided against the person. Without such a pack they are never given.
+Each row of ``REASONS`` is one value with its measurement. A value is given for what was measured, never for what could
+not be: a turn too short to measure is an action not done, not a print. 04, 07, 08 and 13 need a specialised network:
+they are given only if an operator's passive pack is in use, says that it detects this, and decided against the person.
+Without such a pack they are never given.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from .measurement import Measurement
 
 SHUT = 0.10
-"""Opening of the eye contour (height over width) below which an eye is shut, whoever it belongs to."""
+"""Opening of the eye contour (height over width) below which an eye is shut, for everybody."""
 
 
 def _eyes_shut(m: Measurement) -> bool:
@@ -25,7 +25,7 @@ def _not_acted(m: Measurement) -> bool:
 
 
 def _turn_unmeasured(m: Measurement) -> bool:
-    """Whether no turn was shown long enough to measure its depth."""
+    """Return whether no turn was shown long enough to measure its depth."""
     return m.depth is None or (not m.depth.passed and not _flat(m))
 
 
@@ -34,7 +34,7 @@ def _acted_otherwise(m: Measurement) -> bool:
 
 
 def _flat(m: Measurement) -> bool:
-    """Whether a depth that was measured is too little; one that could not be measured proves no picture."""
+    """Return whether a measured depth is too small. A depth that could not be measured proves no picture."""
     if m.depth is None or m.depth.passed or m.depth.residual is None:
         return False
     solidity = m.depth.solidity
@@ -42,7 +42,7 @@ def _flat(m: Measurement) -> bool:
 
 
 def _network(detects: str) -> Callable[[Measurement], bool]:
-    """Whether a network that is there to find this decided against the person by a score."""
+    """Make the test whether a network that detects this decided against the person by a score."""
     return lambda m: (
         m.passive is not None and m.passive.refuses and m.passive.score is not None and m.passive.detects == detects
     )
@@ -54,7 +54,7 @@ def _recapture(m: Measurement) -> bool:
 
 
 def _doubted(m: Measurement, *names: str) -> bool:
-    """Whether weak measures together decided against the person, and these had a part in it."""
+    """Return whether weak measures together decided against the person, and these contributed."""
     return m.doubt is not None and not m.doubt.passed and any(name in m.doubt.parts for name in names)
 
 
@@ -63,7 +63,7 @@ def _spliced(m: Measurement) -> bool:
         m, "frontal", "turned"
     ):
         return True
-    # Without a turned face to compare nothing is known of another person: that is a turn that was not done.
+    # Without a turned face to compare, nothing is known of another person: the turn was not done.
     return m.continuity is not None and m.continuity.turned is not None and _faults(m, "turned")
 
 
@@ -105,5 +105,5 @@ REASONS: tuple[tuple[str, str, Callable[[Measurement], bool]], ...] = (
 
 
 def reasons(measurement: Measurement) -> tuple[str, ...]:
-    """The values that apply, in order; none where the sequence was answered by a live person."""
+    """Return the values that apply, in order; empty if a live person answered the sequence."""
     return tuple(value for value, _, holds in REASONS if holds(measurement))

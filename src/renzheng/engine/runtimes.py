@@ -1,8 +1,8 @@
-"""The inference runtime, set up the same way everywhere: a bounded number of threads, no chatter.
+"""The inference runtime, set up in one way: a bounded number of threads, and no log output.
 
-LiteRT runs all networks of ours; the two ONNX files become tflite files when they are loaded (``conversion``). It was
-chosen by measuring (see ``docs/adr/runtimes.md``), and is imported when a model is loaded, so that importing the engine
-stays cheap. An operator's ONNX files may run in OpenCV's dnn module.
+LiteRT runs all our networks; the two ONNX files are converted to tflite files when they are loaded (``conversion``). It
+was chosen by measuring (see ``docs/adr/runtimes.md``), and is imported when a model is loaded, so that importing the
+engine stays cheap. An operator's ONNX files may run in OpenCV's dnn module.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Floats = NDArray[np.float32]
 
 
 def quiet(threads: int = 1) -> None:
-    """Bound OpenCV's threads and silence its warnings about graph engines; call once a process."""
+    """Bound OpenCV's threads and silence its warnings about graph engines. Call it once per process."""
     cv2.setNumThreads(threads)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
 
 
 @contextlib.contextmanager
 def _native_silence() -> Iterator[None]:
-    """Keep LiteRT's greeting, which no setting turns off, out of stderr; its errors come as exceptions."""
+    """Keep LiteRT's greeting, which cannot be disabled, out of stderr. Its errors are exceptions."""
     kept = os.dup(2)
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
@@ -45,7 +45,7 @@ class TfliteModel:
     """One tflite file, or its content, in LiteRT: one input, several outputs in the file's order."""
 
     def __init__(self, file: Path | bytes, threads: int = 1, outputs: int | None = None) -> None:
-        """``outputs``: only the first so many are computed; None: all."""
+        """``outputs``: compute only the first so many; None: all."""
         from ai_edge_litert.interpreter import Interpreter
 
         if outputs and isinstance(file, Path):
@@ -64,12 +64,12 @@ class TfliteModel:
     def look(self, crop: Image) -> list[Floats]:
         """Run on a BGR or BGRA picture 0-255 of the file's size, for files whose input is one RGB picture 0-1."""
         rgb = cv2.cvtColor(crop, cv2.COLOR_BGRA2RGB if crop.shape[2] == 4 else cv2.COLOR_BGR2RGB)
-        # Written where the runtime reads it: no view of that memory may be kept.
+        # Written into the runtime's own memory: no view of it may be kept.
         np.multiply(rgb, np.float32(1 / 255), out=self._interpreter.tensor(self._input)()[0])
         return self._run()
 
     def look_at(self, image: Image) -> list[Floats]:
-        """Run on a BGR picture 0-255 in the upper left corner of the file's size, black beside it."""
+        """Run on a BGR picture 0-255 in the upper left corner of the file's size; the rest is black."""
         fed = self._interpreter.tensor(self._input)()[0]
         fed[:] = 0
         fed[: image.shape[0], : image.shape[1]] = image
@@ -82,9 +82,9 @@ class TfliteModel:
 
 
 def _trimmed(content: bytes, outputs: int) -> bytes:
-    """A tflite file without the operators that none of its first outputs needs; what is left computes the same.
+    """Return a tflite file without the operators that none of its first outputs needs. The rest computes the same.
 
-    A file with several graphs is left as it is.
+    A file with several graphs stays as it is.
     """
     from ai_edge_litert import schema_py_generated as schema
 
@@ -105,10 +105,10 @@ def _trimmed(content: bytes, outputs: int) -> bytes:
 
 
 def square_crop(image: Image, centre: Floats, side: float, angle: float, size: int) -> tuple[Image, Floats]:
-    """Cut a turned square out of an image and scale it to ``size`` x ``size``.
+    """Cut a rotated square out of an image and scale it to ``size`` x ``size``.
 
     ``angle`` in radians is the direction in the image of the crop's x axis. Returns the crop, whose channels are the
-    image's, and the 2 x 3 matrix that takes crop coordinates back to the image's.
+    image's, and the 2 x 3 matrix that maps crop coordinates back to the image's.
     """
     scale = side / size
     cos, sin = float(np.cos(angle)) * scale, float(np.sin(angle)) * scale
@@ -123,9 +123,9 @@ def square_crop(image: Image, centre: Floats, side: float, angle: float, size: i
 
 
 def shrink(image: Image, size: tuple[int, int]) -> Image:
-    """The image at a smaller (width, height), each pixel the mean of those that it covers.
+    """Return the image at a smaller (width, height), each pixel the mean of those that it covers.
 
-    Halved first while its sides are even: that is many times as fast as one step by a factor with a fraction.
+    It is halved first while its sides are even, which is many times as fast as one step by a fractional factor.
     """
     height, width = image.shape[:2]
     while width % 2 == 0 and height % 2 == 0 and width >= 2 * size[0] and height >= 2 * size[1]:
@@ -135,11 +135,11 @@ def shrink(image: Image, size: tuple[int, int]) -> Image:
 
 
 def averaged(image: Image, size: tuple[int, int]) -> Image:
-    """The image at a smaller (width, height), each pixel the mean of those that it covers, in one step."""
+    """Return the image at a smaller (width, height), each pixel the mean of those that it covers, in one step."""
     height, width = image.shape[:2]
     if width % size[0] == 0 and height % size[1] == 0:
         picture: Image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         return picture
-    # OpenCV adds up in float32 here anyway, and is a third faster where it need not convert each byte for it.
+    # OpenCV sums in float32 here anyway, and is a third faster without converting each byte.
     means: Floats = cv2.resize(image.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     return np.rint(means).astype(np.uint8)

@@ -1,7 +1,7 @@
-"""Whether a process that has work to do does any: one that is stopped or hangs is told within seconds.
+"""Detects a process that has work but does none: stopped or hanging processes are found within seconds.
 
-By the kernel's account of it, not by how long the work takes: a process that gets no processor on a busy machine is
-ready to run and has only to wait.
+It uses the kernel's account of the process, not the duration of the work: a process without processor time on a busy
+machine is ready to run, and only waits.
 """
 
 from __future__ import annotations
@@ -11,21 +11,22 @@ from typing import NamedTuple
 
 CHECK_SECONDS = 0.5
 SILENT_CHECKS = 4
-"""In a row: two seconds. A server that stood still itself makes no checks meanwhile, and kills nobody for it."""
+"""Consecutive checks, for two seconds. A server that itself stood still makes no checks, so it kills no process for
+that."""
 
 AT_WORK = frozenset("RD")
-"""States of a thread that runs, may run, or waits for a disk."""
+"""States of a thread that runs, can run, or waits for a disk."""
 
 
 class CpuUse(NamedTuple):
-    """`ticks`: of processor time used. `at_work`: whether a thread of it runs, may run, or waits for the disk."""
+    """`ticks`: processor time used. `at_work`: whether a thread runs, can run, or waits for the disk."""
 
     ticks: int
     at_work: bool
 
 
 def sample(pid: int) -> CpuUse | None:
-    """The process now; None where it is gone, or the system tells nothing of it."""
+    """Return the process's use now; None if it is gone, or the system does not tell."""
     try:
         fields = _stat(f"/proc/{pid}/stat")
         threads = [_stat(f"/proc/{pid}/task/{thread}/stat")[0] for thread in os.listdir(f"/proc/{pid}/task")]
@@ -35,7 +36,7 @@ def sample(pid: int) -> CpuUse | None:
 
 
 def _stat(path: str) -> list[str]:
-    """The fields behind the name, which may hold anything; the first is the state."""
+    """Return the fields after the name, which may contain anything; the first is the state."""
     with open(path, encoding="utf-8", errors="replace") as file:
         return file.read().rpartition(")")[2].split()
 
@@ -48,11 +49,11 @@ class Silence:
         self._checks = 0
 
     def ended(self) -> None:
-        """It has nothing to do any more."""
+        """Record that the process has no work any more."""
         self._ticks, self._checks = -1, 0
 
     def lasts(self, seen: CpuUse | None) -> bool:
-        """Take in a check of a process that has work; True once it has done nothing for so many of them."""
+        """Take a check of a process that has work. True once it has done nothing for that many checks."""
         if seen is None or seen.at_work or seen.ticks != self._ticks:
             self._ticks, self._checks = -1 if seen is None else seen.ticks, 0
             return False

@@ -40,15 +40,15 @@ HEAD = struct.Struct(">II")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MAX_REPLY_BYTES = 256 * 1024 * 1024
 SHORT = frozenset({"decode", "hint"})
-"""Kinds whose exchanges are done in milliseconds; the others' are cut off when nobody waits for them any more."""
+"""Kinds whose exchanges take milliseconds. Those of the others are cancelled when nobody waits for them any more."""
 
 
 class BusyError(Exception):
-    """The queue is full; nothing was begun."""
+    """The queue is full. Nothing was begun."""
 
 
 class WorkerDiedError(Exception):
-    """The process that served this request crashed, failed or took too long; the next request will be served."""
+    """The process of this request crashed, failed or took too long. The next request will be served."""
 
 
 class Worker:
@@ -102,11 +102,11 @@ class Worker:
     async def call(
         self, question: Question[R], payload: bytes = b"", *, seconds: float, low: bool = False
     ) -> tuple[R, bytes]:
-        """One question and its answer, each with its payload. ``low``: at low priority. Raises MediaError, or
-        WorkerDiedError after which the process is gone.
+        """Ask one question and return its answer, each with its payload. ``low``: at low priority.
 
-        Cancelled in the middle, a short exchange is waited for: its answer must not be taken for another question's,
-        its pixels not fall into a slot that is another's by then, and a new process would cost all others a second.
+        Raises MediaError, or WorkerDiedError, after which the process is gone. If it is cancelled in the middle, a
+        short exchange is waited for: its answer must not be taken for another question's, its pixels must not be
+        written into a reused slot, and a new process would cost all others a second.
         """
         exchange = asyncio.ensure_future(self._exchange(question, payload, seconds, low))
         try:
@@ -118,7 +118,7 @@ class Worker:
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.wait([exchange])
             if not exchange.cancelled():
-                exchange.exception()  # seen: nobody is left whom it concerns
+                exchange.exception()  # retrieved, as nobody is left to receive it
             raise
 
     async def _exchange(self, question: Question[R], payload: bytes, seconds: float, low: bool) -> tuple[R, bytes]:
@@ -183,16 +183,16 @@ class Worker:
         return self._socket
 
     def end_if_silent(self) -> None:
-        """One check of many: end the process where it has work and has done none for some seconds.
+        """Make one check of many, and end the process if it has had work and done none for some seconds.
 
-        Its socket stays, and gives whoever waits for the answer its end.
+        Its socket stays, so whoever waits for the answer reads its end.
         """
         if self._process is not None and self._has_work and self._silence.lasts(sample(self._process.pid)):
             self._stood_still = True
             self._process.kill()
 
     def kill(self) -> None:
-        """End the process at once; harmless where it is gone."""
+        """End the process at once. Harmless if it is gone."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -203,7 +203,7 @@ class Worker:
 
     @property
     def resident(self) -> int:
-        """Bytes of memory in use; 0 where the process is gone."""
+        """Bytes of memory in use; 0 if the process is gone."""
         try:
             with open(f"/proc/{self.pid}/statm", encoding="ascii") as file:
                 return int(file.read().split()[1]) * PAGE
@@ -212,9 +212,9 @@ class Worker:
 
 
 class Pool:
-    """Workers of one kind, leased one request at a time; urgent requests go first.
+    """Workers of one kind, leased for one request at a time. Urgent requests go first.
 
-    `max_urgent`: how many of them go before a patient one that waits, so that they cannot hold it up forever.
+    `max_urgent`: how many of them pass a patient one that waits, so that it is not delayed forever.
     """
 
     def __init__(
@@ -242,7 +242,7 @@ class Pool:
         return [worker.pid for worker in self._workers if worker.pid is not None]
 
     def end_silent(self) -> None:
-        """One check of all: those that stand still are ended, and replaced."""
+        """Make one check of all workers. Those that hang are ended and replaced."""
         for worker in self._workers:
             worker.end_if_silent()
 
@@ -265,7 +265,7 @@ class Pool:
 
     @contextlib.asynccontextmanager
     async def lease(self, *, urgent: bool = False) -> AsyncIterator[Worker]:
-        """A worker for the time of the block. Waiting may be cancelled; then the place in the queue is free."""
+        """Lease a worker for the block. Waiting may be cancelled, which frees the place in the queue."""
         worker = await self._take(urgent)
         try:
             yield worker
@@ -301,7 +301,7 @@ class Pool:
         self._idle.append(worker)
 
     async def _heal(self, worker: Worker) -> None:
-        """Replace the process; where the machine has no room for one, try again with growing pauses."""
+        """Replace the process. If the machine has no room for one, try again after growing pauses."""
         pause = 0.1
         while True:
             worker.kill()

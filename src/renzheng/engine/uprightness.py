@@ -20,19 +20,19 @@ from .landmarks import Mesh, MeshModel
 from .runtimes import Floats, Image
 
 Search = Callable[[Image], list[Face]]
-"""Faces in an image, the largest first."""
+"""Returns the faces in an image, the largest first."""
 CERTAIN = 0.91
-"""Score of the detector from which the turn is the right one, and no other is looked at."""
+"""The detector's score from which an orientation is correct and no other is tried."""
 LEVEL = 12.0
 """Degrees of tilt up to which points and embedding are as good as level ones."""
 MAX_TILT = 60.0
 """Degrees of tilt beyond which another quarter turn is nearer."""
 UNSURE = 0.05
-"""The detector may be less sure of a levelled face by so much: a tilted one with wrong points has now and then 0.92."""
+"""By how much the detector may be less sure of a levelled face: a tilted one with wrong points sometimes has 0.92."""
 LOOKS = 4
-"""Looks of the mesh model at a tilted face, each from the last one's mesh: by then its tilt is exact."""
+"""Looks of the mesh model at a tilted face, each from the last one's mesh. After these its tilt is exact."""
 QUARTER_TURNS = (1, 3, 2)
-"""Counter-clockwise, in the order in which they are tried."""
+"""Quarter turns counter-clockwise, in the order in which they are tried."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ class Upright:
         return self.faces[0].score if self.faces else 0.0
 
     def outside(self, points: Floats) -> float:
-        """Share 0-1 of n x 2 points that lie outside of the photo itself, which levelling has put into a larger one."""
+        """Return the share 0-1 of n x 2 points outside of the photo itself, which levelling has put into a larger
+        one."""
         if self.back is None:
             return 0.0
         there = points @ self.back[:, :2].T + self.back[:, 2]
@@ -63,14 +64,14 @@ class Upright:
 
 
 class Levelling:
-    """Turns photos by what the models see in them."""
+    """Rotates photos by what the models see in them."""
 
     def __init__(self, search: Search, mesh_model: MeshModel) -> None:
         self._search = search
         self._mesh_model = mesh_model
 
     def stand_upright(self, image: Image) -> Upright:
-        """The photo with its largest face upright; as it is where no face is found in any turn."""
+        """Return the photo with its largest face upright; unchanged if no face is found in any orientation."""
         best = self._seen(image, 0)
         for turns in QUARTER_TURNS:
             if best.score >= CERTAIN:
@@ -83,7 +84,7 @@ class Levelling:
         faces = self._search(image)
         if not faces:
             return Upright(image, faces, turned=turned)
-        # A second look from the first mesh: only then do the points of a cut face lie where they belong.
+        # A second look from the first mesh: only then are the points of a cut face in their places.
         mesh = self._mesh_model(image, self._mesh_model(image, faces[0]))
         seen = Upright(image, faces, mesh, turned)
         tilt = self._tilt(image, mesh)
@@ -98,7 +99,7 @@ class Levelling:
         return Upright(level, faces, mesh, turned, tilt, back, (width, height))
 
     def _tilt(self, image: Image, mesh: Mesh) -> float:
-        """Degrees by which the line of the eyes is turned clockwise."""
+        """Return the degrees by which the line of the eyes is rotated clockwise."""
         for _ in range(LOOKS - 2):
             if abs(math.degrees(mesh.roll)) <= LEVEL / 2:
                 break
@@ -107,7 +108,7 @@ class Levelling:
 
 
 def _rotated(image: Image, degrees: float) -> tuple[Image, Floats]:
-    """Turned counter-clockwise within a larger image that holds all of it; with the way back."""
+    """Rotate counter-clockwise into a larger image that contains everything. Returns it and the inverse map."""
     height, width = image.shape[:2]
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
     cosine, sine = abs(turn[0, 0]), abs(turn[0, 1])

@@ -1,4 +1,4 @@
-"""The evidence video: an MP4 with H.264 made of exactly the judged frames at their times."""
+"""The evidence video: an MP4 with H.264, made of exactly the judged frames at their times."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CRF = 26
 
 
 def mux(frames: Sequence[tuple[bytes, float]], limits: MediaLimits | None = None) -> bytes:
-    """(JPEG, seconds) in order -> MP4, as `Muxer` makes it. Raises MediaError (corrupt) where no frame decodes."""
+    """Make an MP4 from (JPEG, seconds) in order, like `Muxer`. Raises MediaError (corrupt) if no frame decodes."""
     muxer = Muxer(limits or MediaLimits())
     for jpeg, at in frames:
         muxer.add(jpeg, at)
@@ -27,9 +27,9 @@ def mux(frames: Sequence[tuple[bytes, float]], limits: MediaLimits | None = None
 
 
 class Muxer:
-    """Frame by frame -> MP4 (H.264, yuv420p, even size of the first frame that decodes).
+    """Makes an MP4 frame by frame (H.264, yuv420p, even size of the first frame that decodes).
 
-    Every frame that decodes is in the video, once; times begin at 0 and rise strictly.
+    Every frame that decodes is in the video, once. Times begin at 0 and rise strictly.
     """
 
     def __init__(self, limits: MediaLimits) -> None:
@@ -40,7 +40,7 @@ class Muxer:
         self._start, self._last = 0.0, -1
 
     def add(self, jpeg: bytes, at: float) -> None:
-        """The next frame; passed over where it does not decode. ``at``: seconds."""
+        """Add the next frame; skipped if it does not decode. ``at``: seconds."""
         import av
 
         try:
@@ -59,7 +59,7 @@ class Muxer:
         self._container.mux(stream.encode(picture.reformat(format="yuv420p")))
 
     def finish(self) -> bytes:
-        """Raises MediaError (corrupt) where no frame was decoded."""
+        """Finish the video. Raises MediaError (corrupt) if no frame was decoded."""
         if self._stream is None:
             raise MediaError("corrupt", "none of the frames can be decoded")
         self._container.mux(self._stream.encode(None))

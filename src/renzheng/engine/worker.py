@@ -1,8 +1,8 @@
-"""What runs inside a worker process: a loop that answers one message after another on its socket.
+"""The loop inside a worker process, which answers one message after another on its socket.
 
-A message is two big-endian lengths, one of ``messages`` as JSON, and a payload of raw bytes; pixels travel through
-shared memory slots that the parent hands over when it starts the process. Nothing is unpickled: what decodes
-strangers' bytes must not be able to make the server run code.
+A message is two big-endian lengths, one of ``messages`` as JSON, and a payload of raw bytes. Pixels are in shared
+memory slots that the parent passes at the start. Nothing is unpickled: a process that decodes strangers' bytes must not
+be able to run code in the server.
 
 Kinds: ``decode`` (limited address space, no models), ``hint`` and ``judge`` (models), ``mux`` (limited, PyAV).
 """
@@ -35,7 +35,7 @@ from .messages import (
     write_answer,
 )
 
-if TYPE_CHECKING:  # what the duties import takes a second, and limits are to be set before it
+if TYPE_CHECKING:  # importing the duties takes a second, and the limits must be set before
     from .duties import Answered, Duty
 
 HEAD = struct.Struct(">II")
@@ -44,7 +44,7 @@ CONFINED = frozenset({"decode", "mux"})
 
 
 def main(arguments: list[str]) -> None:
-    """``KIND SOCKET_FD PARENT_PID OPTIONS SLOT_FD...``: called by the parent only."""
+    """Run with ``KIND SOCKET_FD PARENT_PID OPTIONS SLOT_FD...``. Called by the parent only."""
     kind, descriptor, parent, options = arguments[0], int(arguments[1]), int(arguments[2]), arguments[3]
     limits = msgspec.json.decode(options.encode(), type=EngineLimits)
     _confine(kind, parent, limits)
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _confine(kind: str, parent: int, limits: EngineLimits) -> None:
-    """Die with the parent, dump no core (it would hold faces), leave Ctrl-C to the parent, bound memory."""
+    """Die with the parent, write no core dump (it would contain faces), ignore Ctrl-C, and bound memory."""
     become_child(parent)
     if kind in CONFINED:
         bound = limits.workers.decode_memory
@@ -71,7 +71,8 @@ def _confine(kind: str, parent: int, limits: EngineLimits) -> None:
 
 
 def _safely(duty: Duty, question: AnyQuestion, payload: bytes, *, confined: bool = False) -> Answered:
-    """``confined``: whether this process may use little memory, so that a picture which needs more is too large."""
+    """Answer without raising. ``confined``: this process has little memory, so a picture that needs more is too
+    large."""
     from .manifests import PackError
     from .media import MediaError
 
@@ -83,17 +84,17 @@ def _safely(duty: Duty, question: AnyQuestion, payload: bytes, *, confined: bool
         if not confined:
             return FailureAnswer("MemoryError"), b""
         return RefusalAnswer("too_many_pixels", "the image needs more memory than is allowed"), b""
-    except PackError as error:  # names a file of ours, and what to do
+    except PackError as error:  # this text names a file of ours, and what to do
         return FailureAnswer(f"{type(error).__name__}: {error}"), b""
-    except Exception as error:  # the parent decides what a failure means; this process lives on
+    except Exception as error:  # the parent decides what a failure means; this process continues
         return FailureAnswer(type(error).__name__), b""
 
 
 class _LowPriority:
-    """A thread of its own that has given up priority for good.
+    """A thread that has given up priority permanently.
 
-    Niceness and scheduling class belong to a thread on Linux, and without privileges there is no way back up;
-    so a job that has waited too long simply runs in the main thread, which never gave it up.
+    Niceness and scheduling class belong to a thread on Linux, and an unprivileged thread cannot raise its priority
+    again. So a job that has waited too long runs in the main thread, which never lowered its own.
     """
 
     def __init__(self, duty: Duty, nice: int, confined: bool) -> None:

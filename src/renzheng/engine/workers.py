@@ -35,15 +35,15 @@ R = TypeVar("R", bound=m.Answer)
 SPARE_SLOTS = 2
 STOPPED = -1
 ALWAYS = ("decode", "hint", "judge")
-"""The kinds of processes that a server has from its start; the muxer comes with its first video."""
+"""The kinds of processes that a server has from its start. The muxer starts with its first video."""
 MAX_LOOKS_IN_A_ROW = 8
-"""Photos that are examined before a verification that waits is judged. One takes about a twentieth of a judgement."""
+"""Photos that are examined before a waiting verification is judged. One takes about a twentieth of a judgement."""
 MAX_LOST_FRAMES = 2
-"""Frames of an attempt that may cost the decoder its life, in a chunk and then alone; more are a fault of ours."""
+"""Frames of an attempt that may crash the decoder, in a chunk and then alone. More are a fault of ours."""
 
 
 class _Gate:
-    """Counts what is inside; refuses at once what would be too many."""
+    """Counts requests inside, and refuses at once when there are too many."""
 
     def __init__(self, limit: int, what: str) -> None:
         self._limit, self._what, self.inside = limit, what, 0
@@ -60,7 +60,7 @@ class _Gate:
 
 
 class EngineWorkers:
-    """All worker processes of one server. ``start`` before use, ``stop`` at the end."""
+    """All worker processes of one server. Call ``start`` before use, ``stop`` at the end."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class EngineWorkers:
         clock: Callable[[], float] = time.monotonic,
         kinds: Sequence[str] = ALWAYS,
     ) -> None:
-        """``clock``: seconds, by which is told how long a job has been waiting. ``kinds``: which processes to start."""
+        """``clock``: seconds, for how long a job has been waiting. ``kinds``: which processes to start."""
         self.limits = limits or EngineLimits()
         self._kinds = kinds
         self._clock = clock
@@ -84,7 +84,7 @@ class EngineWorkers:
         self._guard: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start all processes but the muxer, whose first video starts it. Raises WorkerDiedError."""
+        """Start all processes but the muxer, which starts with its first video. Raises WorkerDiedError."""
         workers = self.limits.workers
         self._free = asyncio.Queue()
         count = workers.decode_processes + workers.hint_processes + workers.judge_processes + SPARE_SLOTS
@@ -109,14 +109,14 @@ class EngineWorkers:
         self._guard = asyncio.create_task(self._end_silent())
 
     async def _end_silent(self) -> None:
-        """A process that stands still holds up all behind it, and its time limit is for those that work."""
+        """End hanging processes: one delays all requests behind it, and time limits are for processes that work."""
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             for pool in self._pools.values():
                 pool.end_silent()
 
     async def stop(self) -> None:
-        """End all processes; calls under way raise WorkerDiedError."""
+        """End all processes. Calls under way raise WorkerDiedError."""
         if self._guard is not None:
             self._guard.cancel()
             self._guard = None
@@ -129,26 +129,29 @@ class EngineWorkers:
 
     @property
     def pids(self) -> dict[str, list[int]]:
-        """Process ids by kind."""
+        """Return process ids by kind."""
         return {kind: pool.pids for kind, pool in self._pools.items()}
 
     def down(self) -> list[str]:
-        """The kinds of which no process is up, of those that run from the start."""
+        """Return the kinds of which no process is running, of those that run from the start."""
         return [kind for kind in self._kinds if not self.pids.get(kind)]
 
     @property
     def restarts(self) -> dict[str, int]:
-        """How many processes of each kind had to be replaced."""
+        """Return how many processes of each kind had to be replaced."""
         return {kind: pool.restarts for kind, pool in self._pools.items()}
 
     @property
     def can_judge(self) -> bool:
-        """True: a process that died is replaced in a second."""
+        """True: a process that died is replaced within a second."""
         return True
 
     async def look(self, jpeg: bytes, action: str) -> tuple[Glance, bytes]:
-        """Measure a frame that was taken for this action, at normal priority: what hints need of it, and the whole for
-        ``Frame.measured``. Raises MediaError, BusyError, WorkerDiedError."""
+        """Measure a frame that was taken for this action, at normal priority.
+
+        Returns what hints need of it, and the whole for ``Frame.measured``. Raises MediaError, BusyError,
+        WorkerDiedError.
+        """
         media = self.limits.media
         check(jpeg, max_bytes=media.max_bytes, max_pixels=media.frame_pixels, min_side=media.min_side)
         with self._hint_gate():
@@ -162,13 +165,13 @@ class EngineWorkers:
         return reply.glance, measured
 
     async def measure(self, frames: Sequence[Frame], reference: bytes | None = None) -> Measurement:
-        """Judge a sequence, at low priority. Raises BusyError, WorkerDiedError; bad images are in the result."""
+        """Judge a sequence, at low priority. Raises BusyError, WorkerDiedError; bad images are part of the result."""
         return (await self.present(frames, reference))[0]
 
     async def present(
         self, frames: Sequence[Frame], reference: bytes | None = None
     ) -> tuple[Measurement, tuple[bytes, ...]]:
-        """As ``measure``, with the templates of the frames that it compares, for ``compare`` alone."""
+        """Judge like ``measure``, and also return the templates of the compared frames, for ``compare`` alone."""
         with self._judge_gate():
             async with self._judging() as job:
                 begun, _ = await job.call(m.BeginQuestion())
@@ -185,7 +188,7 @@ class EngineWorkers:
         return reply.measurement, tuple(split(payload, reply.lengths))
 
     async def compare(self, templates: Sequence[bytes], reference: bytes) -> Comparison:
-        """Compare what ``present`` gave with a photo, at low priority. Raises BusyError, WorkerDiedError."""
+        """Compare the templates from ``present`` with a photo, at low priority. Raises BusyError, WorkerDiedError."""
         with self._judge_gate():
             async with self._judging() as job:
                 await job.call(m.BeginQuestion())
@@ -194,7 +197,7 @@ class EngineWorkers:
         return reply.comparison
 
     async def examine(self, photo: bytes) -> PhotoReport:
-        """Look at a photo, before all that waits to be judged. Raises MediaError, BusyError, WorkerDiedError."""
+        """Examine a photo, before all waiting judgements. Raises MediaError, BusyError, WorkerDiedError."""
         with self._photo_gate():
             async with self._judging(urgent=True) as job, self._slot() as slot:
                 await job.call(m.BeginQuestion())
@@ -210,13 +213,14 @@ class EngineWorkers:
         )
 
     async def decode(self, photo: bytes) -> None:
-        """Whether a photo can be decoded. Raises MediaError where it cannot, BusyError, WorkerDiedError."""
+        """Check that a photo can be decoded. Raises MediaError if it cannot, BusyError, WorkerDiedError."""
         with self._photo_gate():
             async with self._slot() as slot:
                 await self._decode_photo(photo, slot)
 
     async def mux(self, frames: Sequence[Frame]) -> bytes:
-        """An MP4 (H.264, yuv420p) of these frames at their times. Raises MediaError, BusyError, WorkerDiedError."""
+        """Make an MP4 (H.264, yuv420p) of these frames at their times. Raises MediaError, BusyError,
+        WorkerDiedError."""
         with self._mux_gate():
             async with self._mux_start:
                 if "mux" not in self._pools:
@@ -233,7 +237,7 @@ class EngineWorkers:
                 return await self._mux_on(worker, frames)
 
     async def _mux_on(self, worker: Worker, frames: Sequence[Frame]) -> bytes:
-        """In chunks: all frames at once may be more than the memory that the process may use."""
+        """Send the frames in chunks: all at once may need more memory than the process may use."""
         loop, chunk = asyncio.get_running_loop(), self.limits.workers.chunk
         ends = loop.time() + self.limits.workers.mux_seconds
         await worker.call(m.BeginVideoQuestion(), seconds=ends - loop.time(), low=True)
@@ -246,7 +250,7 @@ class EngineWorkers:
         return video
 
     async def _add(self, job: _Job, frames: Sequence[Frame], maker: bytes) -> None:
-        """What this engine has measured already is handed on; the rest is decoded, to be measured now."""
+        """Pass on what this engine has measured already. The rest is decoded, to be measured now."""
         taken = [m.FrameOrigin(frame.step, frame.action, frame.at) for frame in frames]
         known = [frame.measured if (frame.measured or b"").startswith(maker) else None for frame in frames]
         async with self._slot() as slot:
@@ -271,9 +275,9 @@ class EngineWorkers:
             await job.call(m.ReferenceQuestion(slot, found.place, found.scale))
 
     async def _decode_for(self, job: _Job, jpegs: Sequence[bytes], slot: int) -> list[m.Pixels | None]:
-        """Decode a chunk of an attempt into a slot. Where the process dies of it, each frame is tried by itself.
+        """Decode a chunk of an attempt into a slot. If the process dies, each frame is tried by itself.
 
-        What is over the attempt's budget is left undecoded, as bytes that are no picture are.
+        Frames beyond the attempt's budget are left undecoded, like bytes that are not a picture.
         """
         if job.decoded_seconds >= self.limits.workers.attempt_decode_seconds:
             return [None] * len(jpegs)
@@ -304,7 +308,8 @@ class EngineWorkers:
     async def _decode(
         self, jpegs: Sequence[bytes], slot: int, *, urgent: bool = False, strict: bool = False, offset: int = 0
     ) -> tuple[list[m.Pixels | None], float]:
-        """Places of the pixels, None for what is not a picture (``strict``: MediaError), and seconds of CPU time."""
+        """Return places of the pixels, None for an input that is not a picture (``strict``: MediaError), and CPU
+        seconds."""
         request = m.FramesQuestion(slot, lengths_of(jpegs), strict=strict, offset=offset)
         seconds = self.limits.workers.decode_seconds
         async with self._pool("decode").lease(urgent=urgent) as worker:
@@ -350,7 +355,7 @@ class EngineWorkers:
 
 
 class _Job:
-    """One judging job on its worker: low priority until it has been waiting too long, within its time."""
+    """One judging job on its worker: at low priority until it has been waiting too long, within its time."""
 
     def __init__(self, worker: Worker, asked: float, limits: EngineLimits, clock: Callable[[], float]) -> None:
         self._worker, self._asked, self._clock = worker, asked, clock

@@ -1,7 +1,6 @@
-"""Images -> embeddings, resumable: what was computed is kept by the digest of the file and of the models.
+"""Computes embeddings of images. It is resumable: results are kept by the digests of the file and of the models.
 
-The cache is a file of embeddings, which are biometric data: it is readable by its owner only, and `forget`
-removes it.
+The cache is a file of embeddings, which are biometric data: only its owner can read it, and `forget` removes it.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ from renzheng.engine.quality import second_face
 from renzheng.engine.runtimes import Floats, Image
 
 FACE_RULES = ("central", "largest", "only")
-"""Which face of a photo is meant: the one nearest to the middle (a label names the person in the middle), the
-largest, or the only one (a photo with a second face of note is then a failure to acquire, as in the server)."""
+"""Which face of a photo is used: the one nearest to the middle (a label names the person in the middle), the largest,
+or the only one (a photo with a large second face is then a failure to acquire, as in the server)."""
 FAILURES = ("", "no_face", "several_faces", "unreadable", *MediaError.KINDS)
 SIZE = 128  # numbers in an embedding
 RECORD = np.dtype(
@@ -58,7 +57,7 @@ class Acquired:
 
 
 def nearest_to_centre(image: Image, faces: Sequence[Face]) -> Face:
-    """The face that a photo is about: near the middle; half of its size makes up for distance from it."""
+    """Return the face that a photo is about: near the middle; a larger face may be farther away."""
     height, width = image.shape[:2]
 
     def distance(face: Face) -> float:
@@ -69,7 +68,7 @@ def nearest_to_centre(image: Image, faces: Sequence[Face]) -> Face:
 
 
 def acquire(content: bytes, digest: bytes, models: FaceModels, rule: str) -> Acquired:
-    """Decode, find the face that `rule` means, embed. Never raises for a bad image: that is a failure to acquire."""
+    """Decode, find the face by `rule`, embed. A bad image raises nothing: it is a failure to acquire."""
     marks = [time.perf_counter()]
 
     def result(failure: str, several: bool = False, embedding: Floats | None = None) -> Acquired:
@@ -110,7 +109,7 @@ def _acquire_file(path: Path, rule: str) -> Acquired:
 
 
 class EmbeddingCache:
-    """Records of a fixed size, appended as they are made; a record that a crash cut off is dropped."""
+    """Records of a fixed size, appended as they are made. A record that a crash truncated is dropped."""
 
     def __init__(self, folder: Path, rule: str) -> None:
         models = "+".join(packs.pack_for(part).id for part in ("detection", "embedding"))
@@ -118,7 +117,7 @@ class EmbeddingCache:
         self.path = folder / f"embeddings-{key}.bin"
 
     def read(self) -> dict[bytes, Acquired]:
-        """What is known, by digest."""
+        """Return the known records, by digest."""
         if not self.path.is_file():
             return {}
         content = self.path.read_bytes()
@@ -127,7 +126,7 @@ class EmbeddingCache:
 
     @contextmanager
     def append(self) -> Iterator[BinaryIO]:
-        """The file, cut to whole records and open at its end; its owner alone can read it."""
+        """Open the file, cut to whole records, at its end. Only its owner can read it."""
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "r+b") as file:
             end = file.seek(0, os.SEEK_END)
@@ -165,10 +164,10 @@ def acquire_all(
     processes: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Acquired]:
-    """Every image in its order. `folder` keeps what was computed; a run that was broken off goes on from there.
+    """Acquire every image, in order. `folder` keeps results, so that an interrupted run continues.
 
-    `processes` at least 1; `progress` is told (done, total). Raises ValueError for an unknown rule and
-    `packs.PackError` where a model is not installed.
+    `processes` at least 1; `progress` is called with (done, total). Raises ValueError for an unknown rule and
+    `packs.PackError` if a model is not installed.
     """
     if rule not in FACE_RULES:
         raise ValueError(f"the rule for the face is one of {', '.join(FACE_RULES)}, not {rule!r}")
@@ -210,5 +209,5 @@ def _stream(paths: list[Path], rule: str, processes: int) -> Iterable[Acquired]:
     try:
         yield from pool.map(_acquire_file, paths, [rule] * len(paths), chunksize=8)
     finally:
-        # A run that is broken off must not first do all the rest.
+        # An interrupted run must not first finish all the rest.
         pool.shutdown(cancel_futures=True)

@@ -1,7 +1,7 @@
-"""Which points of the 468-point mesh are which, and how a jaw moves them.
+"""Names points of the 468-point mesh, and describes how a jaw moves them.
 
-The numbering is that of the MediaPipe face mesh; left and right are the person's own, so that in an unmirrored
-picture the right eye is on the left of the image.
+The numbering is that of the MediaPipe face mesh. Left and right are the person's own, so in an unmirrored picture the
+right eye is on the left of the image.
 """
 
 import numpy as np
@@ -47,16 +47,16 @@ LEFT_LOWER_LID = (362, 382, 381, 380, 374, 373, 390, 249, 263)
 
 
 def smoothstep(x: Points) -> Points:
-    """0 below 0, 1 above 1, and 3x^2 - 2x^3 between."""
+    """Return 0 below 0, 1 above 1, and 3x^2 - 2x^3 between."""
     t = np.clip(x, 0.0, 1.0)
     return t * t * (3.0 - 2.0 * t)
 
 
 def jaw_weights(mesh: Points) -> Weights:
-    """How far each of the 468 points follows the jaw when the mouth opens, (468,), 0..1.
+    """Return how far each of the 468 points follows the jaw when the mouth opens, (468,), 0..1.
 
-    `mesh` is (468, 2 or more) in pixels of an upright face. The lower lip follows like an ellipse hung between
-    the corners of the mouth; below and beside it, the skin follows more the nearer it is to the chin.
+    `mesh` is (468, 2 or more) in pixels of an upright face. The lower lip follows like an ellipse between the corners
+    of the mouth. Below and beside it, the skin follows more the nearer it is to the chin.
     """
     corners = mesh[[RIGHT_MOUTH_CORNER, LEFT_MOUTH_CORNER], :2]
     middle = corners.mean(axis=0)
@@ -72,9 +72,9 @@ def jaw_weights(mesh: Points) -> Weights:
 
 
 def yaw_proxy(mesh: Points) -> float:
-    """Where the nose stands between the cheeks, -1..1; above 0 the person looks to their own left.
+    """Return where the nose is between the cheeks, -1..1; above 0 the person looks to their own left.
 
-    Points 1, 234 and 454 of a (468, 2 or more) mesh in an unmirrored picture.
+    Uses points 1, 234 and 454 of a (468, 2 or more) mesh in an unmirrored picture.
     """
     to_right = float(np.linalg.norm(mesh[NOSE_TIP, :2] - mesh[RIGHT_CHEEK, :2]))
     to_left = float(np.linalg.norm(mesh[NOSE_TIP, :2] - mesh[LEFT_CHEEK, :2]))

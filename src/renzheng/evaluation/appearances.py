@@ -82,13 +82,13 @@ class Appearances(msgspec.Struct, frozen=True):
 
 
 def area_under(plain: Numbers, spoiled: Numbers) -> float:
-    """Probability that a spoiled picture scores higher than a plain one; ties count half (Mann-Whitney)."""
+    """Return the probability that a spoiled picture scores higher than a plain one; ties count half (Mann-Whitney)."""
     low, high = plain[:, None], spoiled[None]
     return float((high > low).mean() + 0.5 * (high == low).mean())
 
 
 def as_frame(image: Image) -> Image:
-    """As a camera would send it: 640 pixels at most, JPEG of quality 80."""
+    """Return the image as a camera would send it: 640 pixels at most, JPEG of quality 80."""
     scale = FRAME / max(image.shape[:2])
     if scale < 1:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -96,7 +96,7 @@ def as_frame(image: Image) -> Image:
 
 
 def find(image: Image, models: FaceModels) -> Mesh | None:
-    """The mesh of the largest face, None where there is none or a small one."""
+    """Return the mesh of the largest face; None if there is none or it is small."""
     try:
         mesh = find_mesh(image, models)
     except UnfitPhotoError:
@@ -105,7 +105,7 @@ def find(image: Image, models: FaceModels) -> Mesh | None:
 
 
 def look(image: Image, models: FaceModels) -> Appearance | None:
-    """The scores of one picture as a frame."""
+    """Return the scores of one picture as a frame."""
     frame = as_frame(image)
     mesh = find(frame, models)
     return None if mesh is None else measure_appearance(frame, mesh)
@@ -121,7 +121,8 @@ def worth(score: str, name: str, plain: Sequence[Appearance], spoiled: Sequence[
 
 
 def interval(plain: Numbers, spoiled: Numbers, seed: int = 0) -> tuple[float, float]:
-    """95 % of the area: pictures of both kinds are drawn again, and no end is nearer to 0 or 1 than 3 / pictures."""
+    """Return the 95 % interval of the area: pictures of both kinds are resampled. No end is nearer to 0 or 1 than 3 /
+    pictures."""
     chance = np.random.default_rng(seed)
     sizes = len(plain), len(spoiled)
     drawn = [area_under(chance.choice(plain, sizes[0]), chance.choice(spoiled, sizes[1])) for _ in range(REPLICATES)]
@@ -141,9 +142,9 @@ def evaluate_appearances(
     clock: Callable[[], float],
     seed: int = 0,
 ) -> Appearances:
-    """The table for these photos; `labelled`: (genuine, attack) pictures, may be empty.
+    """Compute the table for these photos. `labelled`: (genuine, attack) pictures, may be empty.
 
-    Raises DataError where no photo shows a face.
+    Raises DataError if no photo shows a face.
     """
     plain: list[Appearance] = []
     spoiled: dict[str, list[Appearance]] = {name: [] for _, name, _ in SPOILS}
@@ -185,7 +186,7 @@ def _look_at(path: Path, models: FaceModels) -> Appearance | None:
 
 
 def markdown(results: Appearances, language: Language = "en") -> str:
-    """The table with the command that made it, ending in a line break."""
+    """Return the table with the command that made it, ending in a line break."""
     column = ("en", "zh").index(language)
     heads = (
         "| Score | What it is to show | Plain / spoiled | AUC | 95 % interval | Above 95 % of the plain ones |",

@@ -33,7 +33,7 @@ Nature = Literal["targeted", "exempt", "uncaught"]
 FLAT_REACH = 1.24  # how far a flat picture is turned; the engine asks for 1, see `depth.reach`, in several frames
 PRINT = 0.75  # half the width of a print that is held near the camera, in face widths
 CAMERA_DISTANCES = (0.3, 0.22, 0.17, 0.13)
-"""Of the camera, in parts of the natural one: the nearer, the more a flat picture seems to turn. The nearest is some
+"""Camera distances, relative to the natural one: the nearer, the more a flat picture seems to turn. The nearest is some
 nine centimetres before a picture of life size; few cameras focus on anything nearer."""
 MOUTH_DRAWN = 0.06  # by how much a turned picture's mouth may seem to open, over its width
 FLAT_YAWS = (15, 25, 32, 38, 44)  # degrees
@@ -60,7 +60,7 @@ class Stage:
         self.draw = np.random.default_rng((self.seed, 3))
 
     def challenge(self) -> tuple[str, ...]:
-        """Drawn as the server draws."""
+        """Draw a challenge as the server does."""
         return draw(self.draw.bytes, self.length)
 
     def answered(self, actions: Sequence[str], puppet: Puppet | None = None) -> Clip:
@@ -71,7 +71,8 @@ class Stage:
 
 
 def mixed_challenge(entropy: Entropy, length: int = CHALLENGE_LENGTH) -> tuple[str, ...]:
-    """One as the server draws them that asks for other actions beside turns, for recordings that are to be changed."""
+    """Draw a challenge as the server does, until it has other actions beside turns, for recordings that are to be
+    changed."""
     while True:
         actions = draw(entropy, length)
         if set(actions) & set(OTHERS):
@@ -79,13 +80,13 @@ def mixed_challenge(entropy: Entropy, length: int = CHALLENGE_LENGTH) -> tuple[s
 
 
 def answered(puppet: Puppet, actions: Sequence[str], seed: int) -> Clip:
-    """The recording of a head that does what is asked."""
+    """Record a head that does what is asked."""
     return film(Performance(puppet, seed=seed).frame, actions, seed=seed)
 
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """A clip as it is sent. `old_nonces`: the frames carry those of another verification. `note`: the variant."""
+    """A clip as it is sent. `old_nonces`: the frames have those of another verification. `note`: the variant."""
 
     clip: Clip
     note: str = ""
@@ -94,7 +95,7 @@ class Presented:
 
 @dataclass(frozen=True)
 class Attack:
-    """A type of attack. `target`: the layer that it is built to meet, empty where it is exempt or not caught."""
+    """A type of attack. `target`: the layer that it is built to meet; empty if it is exempt or not caught."""
 
     name: str
     target: str
@@ -103,7 +104,7 @@ class Attack:
 
 
 def present(attack: Attack, stage: Stage, *, person: str, half: str) -> tuple[SequenceTranscript, list[bytes]]:
-    """Render one presentation of this type: its transcript, and its frames as JPEG."""
+    """Render one presentation of this type. Returns its transcript, and its frames as JPEG."""
     made = attack.make(stage)
     nonces = stage.nonces(len(made.clip))
     sent = stage.nonces(len(made.clip)) if made.old_nonces else None
@@ -116,7 +117,7 @@ def present(attack: Attack, stage: Stage, *, person: str, half: str) -> tuple[Se
 
 
 def _complying(stage: Stage) -> Presented:
-    """A head that does what is asked, in varied light, size, place, noise and compression."""
+    """Record a head that does what is asked, in varied light, size, place, noise and compression."""
     chance = stage.draw
     light = float(chance.uniform(0.65, 1.25))
     tint = chance.uniform(0.92, 1.08, size=3)
@@ -147,10 +148,10 @@ def _frozen(stage: Stage) -> Presented:
 def _flat(
     stage: Stage, surface: Callable[[float], Flat], add: Callable[[float], PuppetPose], note: str = ""
 ) -> Presented:
-    """A flat picture whose eyes and mouth answer, and which is turned before a near camera where a turn is asked.
+    """Record a flat picture whose eyes and mouth answer, and which is turned before a near camera if a turn is asked.
 
-    Seen from near, a plane that is turned shows the perspective of a head that turns: so it answers, and only its
-    depth gives it away.
+    Seen from near, a turned plane shows the perspective of a turning head. So it answers, and only its depth gives it
+    away.
     """
     actions = stage.challenge()
     held = {
@@ -171,9 +172,9 @@ def nearest_turn(
     add: Callable[[float], PuppetPose],
     sign: float,
 ) -> tuple[Flat, PuppetPose]:
-    """The mildest way to hold a flat picture that the engine takes for the asked turn, or the one that comes nearest.
+    """Find the smallest movement of a flat picture that the engine takes for the asked turn, or the nearest to it.
 
-    A cheat can try this at home: the program is free. `surface(distance)` is the picture before a camera at that
+    An attacker can try this at home: the program is free. `surface(distance)` is the picture before a camera at that
     distance, `add(side)` what is done to it beside the turn, tried towards both sides.
     """
     best, most = (surface(CAMERA_DISTANCES[0]), PuppetPose()), -1.0
@@ -186,7 +187,7 @@ def nearest_turn(
             mesh = engine.mesh_model(puppet.render(pose, held), mesh)
             if mesh.presence < 0.9:
                 break
-            # Where the perspective draws the mouth out, it would count as one that opens unasked.
+            # If the perspective stretches the mouth, it would count as one that opens unasked.
             drawn = max(0.0, mesh.mouth_opening - closed - MOUTH_DRAWN)
             seen = sign * reach(mesh, rest, DepthLimits()) - 4 * drawn
             if seen > most:
@@ -197,25 +198,25 @@ def nearest_turn(
 
 
 def _flat_moved(stage: Stage) -> Presented:
-    """Turned, and pushed to the side by the hand that turns it."""
+    """Present a flat picture that is turned, and pushed to the side by the hand that turns it."""
     return _flat(stage, lambda near: Flat(distance=near, crop=PRINT), lambda sign: PuppetPose(shift=(0.05 * sign, 0.0)))
 
 
 def _flat_tilted(stage: Stage) -> Presented:
-    """Turned about an axis that is aslant."""
+    """Present a flat picture that is turned about an oblique axis."""
     return _flat(
         stage, lambda near: Flat(distance=near, crop=PRINT), lambda sign: PuppetPose(pitch=-6.0, roll=6.0 * sign)
     )
 
 
 def _flat_bent(stage: Stage) -> Presented:
-    """Bent to a cylinder of three to five face widths, and turned."""
+    """Present a picture that is bent to a cylinder of three to five face widths, and turned."""
     radius = 3.0 + 2.0 * stage.draw.random()
     return _flat(stage, lambda near: Flat(bend_radius=radius, distance=near, crop=PRINT), lambda sign: PuppetPose())
 
 
 def _cut_out(stage: Stage) -> Presented:
-    """Eyes and mouth are holes, and somebody's own eyes and mouth move behind them."""
+    """Present a picture with holes for eyes and mouth, behind which somebody's own eyes and mouth move."""
     return _flat(stage, lambda near: Flat(distance=near, holes=0.06, crop=PRINT), lambda sign: PuppetPose())
 
 
@@ -223,14 +224,14 @@ def _cut_out(stage: Stage) -> Presented:
 
 
 def _wrong_actions(stage: Stage) -> Presented:
-    """A recording whose turn is the asked one by luck, and whose other action is not."""
+    """Present a recording whose turn is the asked one by luck, and whose other action is not."""
     shown = [part.action for part in stage.genuine[1:]]
     asked = [a if a in TURNS else str(stage.draw.choice([o for o in OTHERS if o != a])) for a in shown]
     return Presented(clips.relabelled(stage.genuine, asked))
 
 
 def _wrong_order(stage: Stage) -> Presented:
-    """Three actions, the turn in its place, the two others the other way round."""
+    """Present three actions with the turn in its place, and the two others in reverse order."""
     others = list(stage.draw.permutation(OTHERS))[:2]
     turn = str(stage.draw.choice(TURNS))
     recorded = stage.answered((str(others[0]), turn, str(others[1])))
@@ -238,7 +239,7 @@ def _wrong_order(stage: Stage) -> Presented:
 
 
 class _Late(Actor):
-    """Answers one of the actions only when its time is as good as over."""
+    """Answers one of the actions only when its time is almost over."""
 
     def __init__(self, seed: int, late: str) -> None:
         super().__init__(seed)
@@ -251,7 +252,7 @@ class _Late(Actor):
 
 
 def _wrong_time(stage: Stage) -> Presented:
-    """A recording that answers before the asking, or an answer that ends after its deadline: half of each."""
+    """Present a recording that answers before the asking, or an answer that ends after its deadline: half of each."""
     if stage.number % 2:
         return Presented(clips.ahead_of_time(stage.genuine, 0.8), "before the asking")
     actions = stage.challenge()
@@ -266,7 +267,7 @@ def _wrong_time(stage: Stage) -> Presented:
 
 
 def _old_nonce(stage: Stage) -> Presented:
-    """A recording whose actions are the asked ones by luck, sent with the nonces under which it was made."""
+    """Present a recording whose actions are the asked ones by luck, sent with the nonces of its own verification."""
     return Presented(stage.genuine, old_nonces=True)
 
 
@@ -274,9 +275,9 @@ def _old_nonce(stage: Stage) -> Presented:
 
 
 def _spliced(stage: Stage) -> Presented:
-    """Two recordings: somebody else looks straight and does the other action, and the person only turns.
+    """Present two recordings: somebody else looks straight and does the other action, and the person only turns.
 
-    The cuts lie between two steps, both faces stand in one place, and who answers has their own neutral face before.
+    The cuts are between two steps, both faces are in one place, and whoever answers has shown their own neutral face.
     """
     actions = [part.action for part in stage.genuine[1:]]
     live = stage.answered(actions, stage.other)
@@ -290,23 +291,24 @@ def _exchange(stage: Stage, back: bool) -> clips.PersonSwap:
 
 
 def _swap(stage: Stage) -> Presented:
-    """Another person while the head is turned; every second time the first comes back after it."""
+    """Replace the person while the head is turned; every second time the first person returns after it."""
     scene = _exchange(stage, back=bool(stage.number % 2))
     clip = film(scene, stage.challenge(), seed=stage.seed)
     return Presented(clip, "comes back" if scene.back else "stays")
 
 
 def _repeated(stage: Stage) -> Presented:
-    """A short recording that has to last until something is asked. (A frame sent twice in a row is a slow camera.)"""
+    """Present a short recording that must last until something is asked. (A frame sent twice in a row is a slow
+    camera.)"""
     if stage.number % 2:
         return Presented(clips.looped(stage.genuine), "a loop")
     return Presented(clips.to_and_fro(stage.genuine), "to and fro")
 
 
 def _dropped(stage: Stage) -> Presented:
-    """An exchange of people whose frames are left out, or that is hidden by sending few at all.
+    """Present an exchange of people whose frames are left out, or that is hidden by sending few frames at all.
 
-    Frames that are only missing gain nothing: a bad line drops some as well, and whatever comes is still examined.
+    Missing frames alone gain nothing: a bad line drops some as well, and every received frame is still examined.
     """
     scene = _exchange(stage, back=True)
     clip = film(scene, stage.challenge(), seed=stage.seed)
@@ -316,7 +318,7 @@ def _dropped(stage: Stage) -> Presented:
 
 
 def _two_photos(stage: Stage) -> Presented:
-    """A photo that looks aside instead of one that looks ahead; every second time the exchange is left out."""
+    """Replace a photo that looks ahead by one that looks aside; every second time the exchange is left out."""
     scene = clips.TwoPhotos(Performance(stage.person, seed=stage.seed), stage.person)
     clip = film(scene, stage.challenge(), seed=stage.seed)
     if stage.number % 2:
@@ -325,7 +327,7 @@ def _two_photos(stage: Stage) -> Presented:
 
 
 def _morph(stage: Stage) -> Presented:
-    """A photo that looks ahead dissolves into one that looks aside, in the half second that a head would take."""
+    """Dissolve a photo that looks ahead into one that looks aside, in the half second that a head would take."""
     scene = clips.Morph(Performance(stage.person, seed=stage.seed, base=PuppetPose(noise=2.0)), stage.person)
     return Presented(film(scene, stage.challenge(), seed=stage.seed))
 
@@ -337,14 +339,14 @@ SMALL_CAMERA = (480, 360)  # pixels, width and height: the face of such a print 
 
 
 def _small_face(stage: Stage) -> Presented:
-    """A print that answers everything, too small, before somebody's body."""
+    """Present a print that answers everything, too small, before somebody's body."""
     head = Performance(stage.person, seed=stage.seed).frame
     scene = clips.held_before(head, stage.other.render(PuppetPose()), SMALL, SMALL_CAMERA)
     return Presented(film(scene, stage.challenge(), seed=stage.seed, quality=90))
 
 
 def _two_faces(stage: Stage) -> Presented:
-    """The one who answers, and somebody else beside them, a little smaller."""
+    """Present the person who answers, with somebody else beside them, a little smaller."""
     scene = Performance(stage.person, seed=stage.seed, base=PuppetPose(noise=2.0, scale=0.85))
     bystander = stage.other.render(PuppetPose(noise=2.0, scale=0.65))
     return Presented(film(clips.beside(scene.frame, bystander), stage.challenge(), seed=stage.seed))

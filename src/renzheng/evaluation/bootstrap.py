@@ -28,7 +28,7 @@ class Replicates:
     fnmr: Reals
 
     def interval(self, rates: Reals, confidence: float = CONFIDENCE) -> list[tuple[float, float] | None]:
-        """Percentile interval by column; None where fewer than half of the replicates have a number."""
+        """Return the percentile interval by column; None if fewer than half of the replicates have a number."""
         tail = (1 - confidence) / 2
         found: list[tuple[float, float] | None] = []
         for column in rates.T:
@@ -38,7 +38,7 @@ class Replicates:
         return found
 
     def equal_error(self, confidence: float = CONFIDENCE) -> tuple[float, float] | None:
-        """Percentile interval of the equal error rate; None where it cannot be had."""
+        """Return the percentile interval of the equal error rate; None if it does not exist."""
         known = np.isfinite(self.fmr).all(axis=0)
         values = [
             equal_error(self.thresholds[known], fmr, fnmr)[0]
@@ -56,9 +56,9 @@ def draw(
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Replicates:
-    """Draw people with replacement. The same seed gives the same numbers. `thresholds` rise.
+    """Resample people with replacement. The same seed gives the same numbers. `thresholds` rise.
 
-    `progress` is told (done, total) after each draw.
+    `progress` is called with (done, total) after each draw.
     """
     random = np.random.default_rng(seed)
     steps = len(thresholds)
@@ -85,7 +85,7 @@ def draw(
 
 
 def _impostor_weight(comparisons: Comparisons, times: Reals, weights: Reals) -> float:
-    """The weight of all impostor comparisons of a replicate, those below the floor included."""
+    """Return the weight of all impostor comparisons of a replicate, including those below the floor."""
     if comparisons.images_of is None:
         return float(weights.sum())
     images = times * comparisons.images_of
@@ -95,9 +95,9 @@ def _impostor_weight(comparisons: Comparisons, times: Reals, weights: Reals) -> 
 def share(
     errors: Indices, people: Indices, *, replicates: int = 1000, seed: int = 0, confidence: float = CONFIDENCE
 ) -> tuple[float, float] | None:
-    """Percentile interval of a share of trials: `errors` (n) are 0 or 1, `people` (n) whose trial each was.
+    """Return the percentile interval of a share of trials. `errors` (n): 0 or 1. `people` (n): whose trial each was.
 
-    None where fewer than two people took part: of one person nothing can be drawn.
+    None if fewer than two people took part.
     """
     _, of = np.unique(people, return_inverse=True)
     count = int(of.max()) + 1 if len(of) else 0
@@ -112,7 +112,8 @@ def share(
 
 
 def compact(*columns: Indices) -> tuple[list[Indices], int]:
-    """Renumber people so that only those who take part are drawn; returns the columns and how many there are."""
+    """Renumber people so that only those who take part are drawn. Returns the columns, and how many people there
+    are."""
     people, inverse = np.unique(np.concatenate([column.ravel() for column in columns]), return_inverse=True)
     sizes = np.cumsum([column.size for column in columns])[:-1]
     parts = np.split(inverse.ravel(), sizes)

@@ -15,13 +15,13 @@ import numpy as np
 from renzheng.evaluation.rates import EXPECTED_ERRORS, GRID, Comparisons
 
 SCORES = (50.0, 55.0, 60.0, 62.5, 65.0, 67.5, 70.0, 72.5, 75.0, 77.5, 80.0, 82.5, 85.0)
-"""Points that are attempted; between them the scale is a straight line."""
+"""Scores of the points that are attempted. Between them the scale is a straight line."""
 ANCHORS = (60.0, 70.0, 80.0)
-"""The scores that the scale is known by. Data that cannot bear the lowest gives no table at all."""
+"""The best-known scores of the scale. Data that does not support the lowest gives no table at all."""
 
 
 def promised_fmr(score: float) -> float:
-    """The false match rate that a score stands for."""
+    """Return the false match rate that a score stands for."""
     return float(10.0 ** ((30.0 - score) / 10.0))
 
 
@@ -61,7 +61,7 @@ class CalibrationTable(msgspec.Struct, frozen=True):
 
 
 def calibrate(comparisons: Comparisons, expected_errors: int = EXPECTED_ERRORS) -> CalibrationTable:
-    """Every point of SCORES that rests on `expected_errors` and more; the others with what they would need."""
+    """Return every point of SCORES with at least `expected_errors`, and what the others would need."""
     points: list[CalibrationPoint] = []
     refused: list[UnwrittenPoint] = []
     descending = np.sort(comparisons.impostor)[::-1]
@@ -82,7 +82,7 @@ def calibrate(comparisons: Comparisons, expected_errors: int = EXPECTED_ERRORS) 
 
 
 def _cosine_of(comparisons: Comparisons, descending: np.ndarray, allowed: int) -> float:
-    """The lowest cosine that at most `allowed` impostors reach, rounded up to four digits."""
+    """Return the lowest cosine that at most `allowed` impostors reach, rounded up to four digits."""
     if allowed < len(descending):
         return (math.floor(float(descending[allowed]) * 1e4) + 1) / 1e4
     above = np.cumsum(comparisons.below[::-1])[::-1] + len(descending)
@@ -93,10 +93,10 @@ def _cosine_of(comparisons: Comparisons, descending: np.ndarray, allowed: int) -
 def as_toml(
     table: CalibrationTable, *, data: str, images: int, genuine: int, impostor: int, centre: Sequence[float] = ()
 ) -> str:
-    """The `[pack.calibration]` block of a model pack's manifest. Raises ValueError where the table is not usable.
+    """Return the `[pack.calibration]` block of a model pack's manifest. Raises ValueError if the table is not usable.
 
-    `centre`: what was taken off the embeddings; without it the cosines would mean something else. From 0 to
-    the lowest point, and from the highest to 100, the scale is a line that claims no rate.
+    `centre`: what was subtracted from the embeddings; without it the cosines would mean something else. From 0 to the
+    lowest point, and from the highest to 100, the scale is a line that claims no rate.
     """
     if not table.usable:
         raise ValueError(f"the data does not bear score {ANCHORS[0]:g}, so there is no table to write")

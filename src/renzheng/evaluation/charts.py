@@ -25,7 +25,7 @@ def _decades(low: float, high: float) -> list[tuple[float, str]]:
 
 
 def _floor_of(trials: int) -> float:
-    """The decade below the smallest rate that so many trials can show."""
+    """Return the power of ten below the smallest rate that so many trials can show."""
     return float(10.0 ** math.floor(math.log10(0.5 / max(trials, 1))))
 
 
@@ -40,7 +40,7 @@ def _cosines(low: float, high: float, step: float) -> list[tuple[float, str]]:
 
 
 def score_spread(results: Recognition, words: Words) -> str:
-    """Histogram of genuine and impostor scores, each as a share of its own."""
+    """Draw the histogram of genuine and impostor scores, each as shares of its own total."""
     found = results.histogram
     shares = {
         kind: [count / max(sum(counts), 1) for count in counts]
@@ -69,7 +69,7 @@ def score_spread(results: Recognition, words: Words) -> str:
 
 
 def error_rates(results: Recognition, words: Words) -> str:
-    """FMR and FNMR over the threshold, logarithmic, with their intervals and the scale's promise."""
+    """Draw FMR and FNMR over the threshold, logarithmic, with their intervals and the scale's promise."""
     curve, data = results.curve, results.data
     low = min(_floor_of(data.impostor), _floor_of(data.genuine), 1e-3)
     x = Axis(0.15, 0.85, _cosines(0.2, 0.8, 0.1), words("axis_cosine"))
@@ -100,7 +100,7 @@ def error_rates(results: Recognition, words: Words) -> str:
 
 
 def _promise(results: Recognition) -> list[tuple[float, float]]:
-    """(cosine, FMR) of the scale, over the scores at which it makes a promise."""
+    """Return (cosine, FMR) of the scale, for the scores at which it makes a promise."""
     kept = [point.score for point in results.points if point.promised is not None]
     if not kept:
         return []
@@ -122,12 +122,14 @@ def _operating(results: Recognition) -> list[Point]:
 
 
 def _kind(point: Point) -> str:
-    """Hollow where a rate is 0: the point then stands on the edge of the plot, not at its value."""
+    """Return the marker's class: hollow if a rate is 0, as the point is then on the edge of the plot, not at its
+    value."""
     return "score" if point.fmr.errors and point.fnmr.errors else "score hollow"
 
 
 def trade_off(results: Recognition, words: Words) -> str:
-    """DET: FNMR over FMR, both logarithmic, the equal error rate, and the marked scores with their intervals."""
+    """Draw the DET: FNMR over FMR, both logarithmic, the equal error rate, and the marked scores with their
+    intervals."""
     curve, data = results.curve, results.data
     low_x, low_y = _floor_of(data.impostor), min(_floor_of(data.genuine), 1e-2)
     high = 1.0
@@ -155,7 +157,7 @@ def trade_off(results: Recognition, words: Words) -> str:
 
 
 def characteristic(results: Recognition, words: Words) -> str:
-    """ROC: true match rate over FMR, the latter logarithmic."""
+    """Draw the ROC: true match rate over FMR, the latter logarithmic."""
     curve, data = results.curve, results.data
     low_x = _floor_of(data.impostor)
     rates = [1 - value for value, fmr in zip(curve.fnmr, curve.fmr, strict=True) if fmr > 0]
@@ -179,7 +181,7 @@ def characteristic(results: Recognition, words: Words) -> str:
 
 
 def attack_rates(results: Presentations, words: Words) -> str:
-    """APCER by type, and BPCER below, each as a point with its interval; empty where there is no rate."""
+    """Draw APCER by type, and BPCER below, each as a point with its interval; empty if there is no rate."""
     rows = [
         (words.maybe("attack", a.name), a.apcer, "impostor")
         for a in results.attacks

@@ -1,7 +1,7 @@
-"""Clips: what a camera would have recorded while a challenge was answered, and what a cheat makes of recordings.
+"""Clips: what a camera records while a challenge is answered, and how attackers change recordings.
 
-Rendered without a server, at the pace of a device: ten frames a second, each step as long as its answer takes. A
-clip knows no nonce; `as_transcript` makes it what a device sends.
+Rendered without a server, at the pace of a device: ten frames per second, each step as long as its answer takes. A clip
+has no nonces; `as_transcript` adds them.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class ClipStep:
     deadline: float = STEP_DEADLINE
 
     def moved(self, seconds: float) -> ClipStep:
-        """The same step, later by `seconds`."""
+        """Return the same step, later by `seconds`."""
         shots = tuple(Shot(shot.at + seconds, shot.jpeg) for shot in self.shots)
         return replace(self, revealed_at=self.revealed_at + seconds, shots=shots)
 
@@ -62,7 +62,7 @@ Clip = tuple[ClipStep, ...]
 
 
 def movement_seconds(action: str) -> float:
-    """How long one answer takes from its asking on."""
+    """Return how long one answer takes, counted from its asking."""
     if action == NEUTRAL:
         return NEUTRAL_SECONDS
     motion = MOTIONS[action]
@@ -78,9 +78,9 @@ def film(
     seconds: Callable[[str], float] = movement_seconds,
     noticed: Noticed = lambda step, action, shots: True,
 ) -> Clip:
-    """Record a scene while it is asked to look straight and then `actions`. `quality`: of the JPEG, 1..100.
+    """Record a scene while it is asked to look straight and then to do `actions`. `quality`: of the JPEG, 1..100.
 
-    `seconds`: how long an answer takes; a step that is not `noticed` by then goes on to its deadline at most.
+    `seconds`: how long an answer takes. A step that is not `noticed` by then continues to its deadline at most.
     """
     draw = np.random.default_rng((seed, 11))
     now, parts = 0.0, []
@@ -106,10 +106,10 @@ def as_jpeg(image: Image, quality: int = 80) -> bytes:
 
 @dataclass
 class PersonSwap:
-    """Another person while the head is turned, in the same place and pose; `back`: the first returns after it.
+    """Shows another person while the head is turned, in the same place and pose. `back`: the first returns after it.
 
-    `puppets` are those of the `performances`, which have to play with one seed, so that they move alike. `shown` says
-    of each frame so far whether the other one is seen.
+    `puppets` are those of the `performances`, which must play with one seed, so that they move alike. `shown` says for
+    each frame so far whether the other person is visible.
     """
 
     performances: tuple[Performance, Performance]
@@ -127,9 +127,9 @@ class PersonSwap:
 
 @dataclass
 class TwoPhotos:
-    """Two photos of one person, of whom one looks aside: it takes the place of the other with nothing in between.
+    """Shows two photos of one person, one of which looks aside and replaces the other without a transition.
 
-    `shown` says of each frame so far whether it is the one that looks aside.
+    `shown` says for each frame so far whether it is the photo that looks aside.
     """
 
     performance: Performance
@@ -170,7 +170,7 @@ class Morph:
 
 
 def _two_photos(puppet: Puppet, degrees: float) -> tuple[Image, Image, Flow, Flow]:
-    """Both photos, and the flow from each to the other."""
+    """Return both photos, and the flow from each to the other."""
     ahead, aside = puppet.render(PuppetPose()), puppet.render(PuppetPose(yaw=degrees))
     greys = [cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY) for photo in (ahead, aside)]
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
@@ -179,7 +179,7 @@ def _two_photos(puppet: Puppet, degrees: float) -> tuple[Image, Image, Flow, Flo
 
 
 def _dissolve(ahead: Image, aside: Image, there: Flow, back: Flow, share: float) -> Image:
-    """0: the one photo, 1: the other."""
+    """Blend the photos: 0 is the first, 1 is the second."""
     rows, columns = np.mgrid[: ahead.shape[0], : ahead.shape[1]].astype(np.float32)
     moved = []
     for photo, flow, part in ((ahead, back, share), (aside, there, 1.0 - share)):
@@ -190,7 +190,8 @@ def _dissolve(ahead: Image, aside: Image, there: Flow, back: Flow, share: float)
 
 
 def cut_around(clip: Clip, shown: Sequence[bool], frames: int = 2) -> Clip:
-    """A clip without the `frames` before and after each exchange; `shown`: for each frame, which of two it shows."""
+    """Return a clip without the `frames` before and after each exchange. `shown`: for each frame, which of two it
+    shows."""
     cuts = [k for k in range(1, len(shown)) if shown[k] != shown[k - 1]]
     left_out = {k for cut in cuts for k in range(cut - frames, cut + frames)}
     counter = iter(range(len(shown)))
@@ -198,7 +199,8 @@ def cut_around(clip: Clip, shown: Sequence[bool], frames: int = 2) -> Clip:
 
 
 def beside(scene: Scene, bystander: Image) -> Scene:
-    """Another face in the picture: the middle half of the scene on the left, that of a still image on the right."""
+    """Put another face into the picture: the middle half of the scene on the left, that of a still image on the
+    right."""
 
     def both(action: str, seconds: float, allowed: float) -> Image:
         frame = scene(action, seconds, allowed)
@@ -209,7 +211,7 @@ def beside(scene: Scene, bystander: Image) -> Scene:
 
 
 def held_before(scene: Scene, body: Image, share: float, size: tuple[int, int]) -> Scene:
-    """A small print, `share` of the frame's size, that is held before somebody's body; `size`: of the camera's frames.
+    """Put a small print, `share` of the frame's size, before somebody's body. `size`: of the camera's frames.
 
     The body is the lower part of a portrait, out of focus behind the print.
     """
@@ -232,7 +234,7 @@ def held_before(scene: Scene, body: Image, share: float, size: tuple[int, int]) 
 
 
 def still(puppet: Puppet, actions: Sequence[str], *, seed: int, quality: int = 80) -> Clip:
-    """A print that nobody moves: nothing changes but the grain of the camera."""
+    """Present a print that nobody moves: nothing changes but the camera's noise."""
     count = [0]
 
     def scene(action: str, seconds: float, allowed: float) -> Image:
@@ -243,12 +245,12 @@ def still(puppet: Puppet, actions: Sequence[str], *, seed: int, quality: int = 8
 
 
 def relabelled(clip: Clip, actions: Sequence[str]) -> Clip:
-    """The same recording, sent as the answer to other actions."""
+    """Return the same recording, sent as the answer to other actions."""
     return tuple(replace(part, action=action) for part, action in zip(clip, (NEUTRAL, *actions), strict=True))
 
 
 def joined(parts: Sequence[ClipStep]) -> Clip:
-    """Steps of several recordings one after another, without a pause between them."""
+    """Return the steps of several recordings one after another, without a pause between them."""
     clip: list[ClipStep] = []
     for part in parts:
         now = clip[-1].ends_at + 1 / FRAMES_PER_SECOND - TRAVEL if clip else 0.0
@@ -257,18 +259,18 @@ def joined(parts: Sequence[ClipStep]) -> Clip:
 
 
 def with_shots(clip: Clip, change: Callable[[int, ClipStep], Sequence[Shot]]) -> Clip:
-    """The clip with other frames in each step; `change` gets the step's index and the step."""
+    """Return the clip with other frames in each step. `change` gets the step's index and the step."""
     return tuple(replace(part, shots=tuple(change(index, part))) for index, part in enumerate(clip))
 
 
 def frozen(clip: Clip) -> Clip:
-    """The picture stands still from the last neutral frame on."""
+    """Freeze the picture after the last neutral frame."""
     last = clip[0].shots[-1].jpeg
     return with_shots(clip, lambda index, part: [Shot(s.at, last) if index else s for s in part.shots])
 
 
 def looped(clip: Clip, frames: int = 4) -> Clip:
-    """The first `frames` of looking straight are played again and again until the first action is asked."""
+    """Repeat the first `frames` of looking straight until the first action is asked."""
 
     def again(index: int, part: ClipStep) -> list[Shot]:
         return [Shot(shot.at, part.shots[k % frames if index == 0 else k].jpeg) for k, shot in enumerate(part.shots)]
@@ -277,7 +279,7 @@ def looped(clip: Clip, frames: int = 4) -> Clip:
 
 
 def to_and_fro(clip: Clip) -> Clip:
-    """The neutral part runs forwards to its middle and backwards again, so that its end fits any beginning."""
+    """Play the neutral part forwards to its middle and backwards again, so that its end fits any beginning."""
 
     def turned(index: int, part: ClipStep) -> list[Shot]:
         last = len(part.shots) - 1
@@ -289,12 +291,12 @@ def to_and_fro(clip: Clip) -> Clip:
 
 
 def thinned(clip: Clip, keep: int = 3) -> Clip:
-    """Of `keep` frames only the first is sent while an action is asked."""
+    """While an action is asked, send only the first of every `keep` frames."""
     return with_shots(clip, lambda index, part: part.shots[::keep] if index else part.shots)
 
 
 def ahead_of_time(clip: Clip, seconds: float) -> Clip:
-    """A recording that runs ahead: the frames of each action arrive `seconds` before it is revealed."""
+    """Shift a recording: the frames of each action arrive `seconds` before it is revealed."""
     return tuple(replace(part, revealed_at=part.revealed_at + (seconds if k else 0.0)) for k, part in enumerate(clip))
 
 
@@ -308,9 +310,9 @@ def as_transcript(
     sent_nonces: Sequence[str] | None = None,
     note: str = "",
 ) -> tuple[SequenceTranscript, list[bytes]]:
-    """What the server has of a clip: the steps that it revealed with `nonces`, and the frames as they came.
+    """Return what the server has of a clip: the steps that it revealed with `nonces`, and the received frames.
 
-    `sent_nonces`: those that the frames carry, where they are not the ones that were revealed.
+    `sent_nonces`: those of the frames, if they are not the revealed ones.
     """
     steps = [
         Step(k, part.action, nonce, round(part.revealed_at, 4), round(part.revealed_at + part.deadline, 4))

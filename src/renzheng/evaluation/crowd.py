@@ -1,4 +1,4 @@
-"""Many people at once: so many verifications are always under way, and what became of each is told."""
+"""Many people at once: keeps a number of verifications under way, and reports what became of each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from renzheng.evaluation.rehearsal import FPS, Player, Rehearsal
 
 LIMITS = DeviceLimits(fps=FPS, seconds=400, silence=120, reconnects=20)
 LATE_SECONDS = 0.3
-"""A frame that this machine took so much too late is not the server's fault: that verification is left out."""
+"""If this machine took a frame so much too late, the server is not at fault, and the verification is left out."""
 
 
 class Member(Device):
@@ -36,8 +36,8 @@ class Member(Device):
 
 @dataclass
 class Course:
-    """One verification as its device saw it. `began`, `ended`: seconds of one clock. `waited`: seconds in the line;
-    `position`: at first, 0 without a wait. `verdicts`: seconds from the last frame to each verdict. `given_back`:
+    """One verification as its device saw it. `began`, `ended`: seconds of one clock. `waited`: seconds in the line.
+    `position`: the first one; 0 without a wait. `verdicts`: seconds from the last frame to each verdict. `given_back`:
     attempts that the server said it could not watch. `close`: the code that ended it without an outcome."""
 
     token: str
@@ -60,7 +60,7 @@ class Course:
         return self.late > LATE_SECONDS
 
     def hear(self, event: DeviceEvent) -> None:
-        """Take in a message of the server."""
+        """Take a message of the server."""
         if event.kind == "wait":
             self._waits_since = event.at if self._waits_since is None else self._waits_since
             self.position = self.position or int(event.fields["position"])

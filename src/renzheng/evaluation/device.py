@@ -33,7 +33,7 @@ class Scene(Protocol):
 
 
 class DeviceError(Exception):
-    """The verification could not be run to an outcome; `code` is the close code, or None without a connection."""
+    """The verification did not reach an outcome. `code`: the close code, or None without a connection."""
 
     def __init__(self, sentence: str, code: int | None = None) -> None:
         super().__init__(sentence)
@@ -41,7 +41,7 @@ class DeviceError(Exception):
 
 
 class NoOutcomeError(DeviceError):
-    """Time was over before the server had anything to judge."""
+    """The time was over before the server had anything to judge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +135,12 @@ class Device:
 
     @property
     def late(self) -> float:
-        """Seconds by which a frame was taken later than it was due, at most: that is this machine's fault."""
+        """The most seconds by which a frame was taken too late, which is this machine's fault."""
         return self._state.late
 
     async def run(self) -> DeviceOutcome:
-        """To the outcome. DeviceError where the server refuses or the line breaks, NoOutcomeError at the time limit."""
+        """Run to the outcome. DeviceError if the server refuses or the connection fails, NoOutcomeError at the time
+        limit."""
         self._state = _State(self._clock())
         try:
             async with asyncio.timeout(self._limits.seconds):
@@ -148,7 +149,7 @@ class Device:
             raise NoOutcomeError(f"no outcome within {self._limits.seconds:g} seconds") from None
 
     async def drop(self) -> None:
-        """Cut the line as a dead spot does, without a goodbye; `run` connects again."""
+        """Cut the connection without a close, as a dead spot does. `run` connects again."""
         if self._socket is not None:
             self._socket.transport.abort()
 
@@ -173,7 +174,7 @@ class Device:
             await asyncio.sleep(1.0)
 
     async def _talk(self, socket: ClientConnection) -> bool:
-        """One socket's conversation, to `passed`. Raises ConnectionClosed."""
+        """Handle one socket's conversation, and return `passed`. Raises ConnectionClosed."""
         self._socket = socket
         hello = {"type": "hello", "protocol": PROTOCOL, "token": self._token}
         if self._state.secret:
@@ -189,7 +190,7 @@ class Device:
                 self._say(kind, message)
                 answer = self._understand(kind, message)
                 if answer is not None:
-                    # What the server said before it closed is still to be read.
+                    # Messages that the server sent before it closed must still be read.
                     with contextlib.suppress(ConnectionClosed):
                         await socket.send(json.dumps(answer))
                 if kind == "outcome":
@@ -202,7 +203,7 @@ class Device:
                 await camera
 
     def _understand(self, kind: str, message: dict[str, Any]) -> dict[str, Any] | None:
-        """Take a message in; the message that answers it, or None."""
+        """Handle a message, and return the message that answers it, or None."""
         state = self._state
         match kind:
             case "welcome":
@@ -227,7 +228,7 @@ class Device:
         return None
 
     def _show(self, message: dict[str, Any]) -> None:
-        """Put a step on the screen."""
+        """Show a step on the screen."""
         self._hide()
         state, now = self._state, self._clock()
         action, index = str(message["action"]), int(message["index"])
@@ -243,7 +244,7 @@ class Device:
         self._state.step = None
 
     async def _film(self, socket: ClientConnection) -> None:
-        """Send frames while a step is on the screen, each with the nonce that was there when it was taken."""
+        """Send frames while a step is on the screen, each with the nonce that was shown when it was taken."""
         interval = 1 / self._limits.fps
         due = self._clock()
         while True:
@@ -260,7 +261,7 @@ class Device:
             await socket.send(head + jpeg)
 
     async def picture(self, action: str, seconds: float, allowed: float) -> bytes:
-        """The camera's JPEG at this moment of an instruction."""
+        """Return the camera's JPEG at this moment of an instruction."""
         if self._scene is None:
             raise ValueError("a device without a scene has to say what its pictures are")
         return await asyncio.to_thread(self._take, self._scene, action, seconds, allowed)
@@ -287,7 +288,7 @@ class Device:
 
 
 def capture_address(server: str) -> str:
-    """The WebSocket's address for a server's. Raises ValueError for what is not a http(s) or ws(s) address."""
+    """Return the WebSocket's address of a server. Raises ValueError for another kind of address."""
     parts = split_url(server if "//" in server else f"http://{server}")
     scheme = parts and {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}.get(parts.scheme)
     if parts is None or scheme is None or not parts.netloc:

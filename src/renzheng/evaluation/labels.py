@@ -56,7 +56,7 @@ class LabelledClip:
 
     @property
     def actions(self) -> tuple[Item, ...]:
-        """What is asked for in challenges, in the order of its beginning."""
+        """The actions that challenges ask for, in the order of their beginning."""
         return tuple(sorted((item for item in self.items if item.name != STILL), key=lambda item: item.start))
 
     @property
@@ -64,7 +64,7 @@ class LabelledClip:
         return tuple(item for item in self.items if item.name == STILL)
 
     def reason_against(self, used: Sequence[Item]) -> str:
-        """Why a presentation of these actions is left out, empty where it is not."""
+        """Return why a presentation of these actions is left out; empty if it is not."""
         return self.unfit or next((reason for item, reason in self.without if item in used), "")
 
 
@@ -73,7 +73,8 @@ def holds_clips(folder: Path) -> bool:
 
 
 def read_clips(folder: Path, own: Path | None = None) -> list[LabelledClip]:
-    """The clips of a folder, in the order of its list; `own`: a file that corrects it. Raises DataError with a line."""
+    """Read the clips of a folder, in the order of its list. `own`: a file that corrects it. DataError names the
+    line."""
     clips: dict[str, LabelledClip] = {}
     for where, row in _rows(folder / LIST, COLUMNS):
         name, kind, person = (row[column].strip() for column in COLUMNS[:3])
@@ -112,7 +113,7 @@ def _corrected(clip: LabelledClip, actions: str, reason: str, where: str) -> Lab
 def parse_actions(
     text: str, where: str, names: Sequence[str] = NAMES
 ) -> tuple[tuple[Item, ...], tuple[str, ...], tuple[Item, ...]]:
-    """(actions and stills, texts of distractors, those of them with times). Raises DataError beginning with `where`."""
+    """Return (actions and stills, texts of distractors, those of them with times). DataError begins with `where`."""
     plain = text
     while BRACKETS.search(plain):
         plain = BRACKETS.sub(" ", plain)
@@ -145,7 +146,7 @@ def _timed(name: str, times: re.Match[str]) -> Item:
 
 
 def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """(place for an error, row); blank lines are passed over, other columns are ignored."""
+    """Yield (place for an error, row). Blank lines are skipped, and other columns ignored."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             table = csv.reader(file, strict=True)

@@ -14,7 +14,7 @@ from renzheng.evaluation.pairs import Pairs
 from renzheng.evaluation.rates import GRID, Comparisons, Indices, Reals
 
 KEPT = 2_000_000
-"""Impostor comparisons of which score and people are kept; of lower ones there is a histogram."""
+"""Impostor comparisons of which score and people are kept. Lower ones are counted in a histogram."""
 AT_ONCE = 8_000_000  # scores held at a time, about 100 MB with what is computed on them
 
 Progress = Callable[[int, int], None]
@@ -36,7 +36,7 @@ class Matched:
 
 
 def match(pairs: Pairs, embeddings: list[Floats | None], *, kept: int = KEPT, progress: Progress = _ignore) -> Matched:
-    """All comparisons that `pairs` asks for. `embeddings` in the order of its images, None where there is none."""
+    """Make all comparisons of `pairs`. `embeddings`: in the order of its images; None if there is none."""
     if pairs.first is None:
         return _every_pair(pairs, embeddings, kept, progress)
     return _listed(pairs, embeddings)
@@ -100,18 +100,18 @@ def _every_pair(pairs: Pairs, embeddings: list[Floats | None], kept: int, progre
 
 
 def _step(scores: NDArray[np.float32]) -> Indices:
-    """The step of GRID that a score is in; float32 is widened first, so that both passes agree."""
+    """Return the step of GRID that contains a score. float32 is widened first, so that both passes agree."""
     return np.clip(np.searchsorted(GRID, scores.astype(np.float64), side="right") - 1, 0, len(GRID) - 1)
 
 
 def _floor(histogram: Indices, kept: int) -> int:
-    """The lowest step from which upwards at most `kept` comparisons lie."""
+    """Return the lowest step above which there are at most `kept` comparisons."""
     above = np.cumsum(histogram[::-1])[::-1]
     return int(np.argmax(above <= kept)) if above[-1] <= kept else len(GRID) - 1
 
 
 def _pair_counts(person_of: Indices, people: int) -> tuple[int, int]:
-    """(genuine, impostor) pairs among images of these people."""
+    """Return the numbers of (genuine, impostor) pairs among images of these people."""
     sizes = [int(size) for size in np.bincount(person_of, minlength=people)]
     images, genuine = sum(sizes), sum(size * (size - 1) // 2 for size in sizes)
     return genuine, images * (images - 1) // 2 - genuine
@@ -122,7 +122,8 @@ def _starts(table: Floats) -> range:
 
 
 def _impostors(table: Floats, person_of: Indices) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.bool_]]]:
-    """(start, scores, wanted) by block of rows from `start`; column k is image start + k, each pair wanted once."""
+    """Yield (start, scores, wanted) by block of rows from `start`. Column k is image start + k; each pair is wanted
+    once."""
     starts = _starts(table)
     for start in starts:
         stop = min(start + starts.step, len(table))
@@ -132,7 +133,7 @@ def _impostors(table: Floats, person_of: Indices) -> Iterator[tuple[int, NDArray
 
 
 def _genuine(table: Floats, person_of: Indices) -> tuple[Reals, Indices]:
-    """Scores and person of all pairs of one person's images."""
+    """Return scores and person of all pairs of one person's images."""
     scores: list[Reals] = []
     people: list[Indices] = []
     order = np.argsort(person_of, kind="stable")

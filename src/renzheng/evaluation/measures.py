@@ -1,4 +1,4 @@
-"""What of a measurement is kept beside a verdict: the numbers that have a threshold, and causes for people."""
+"""What is kept of a measurement beside a verdict: the numbers that have a threshold, and causes in words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SCORES = ("blur", "exposure", "occlusion", "moire", "borders")
 
 
 def measures_of(measured: Measurement) -> dict[str, float]:
-    """The measures that have a threshold, where they could be taken."""
+    """Return the measures that have a threshold, if they could be taken."""
     depth, continuity, turn = measured.depth, measured.continuity, measured.turn
     found: dict[str, float | None] = {
         "depth.residual": depth.residual if depth else None,
@@ -37,7 +37,7 @@ def measures_of(measured: Measurement) -> dict[str, float]:
 
 
 def causes(measured: Measurement) -> list[str]:
-    """Reasons for people, where a layer gives some."""
+    """Return the causes in words, if a layer gives some."""
     unanswered = [f"no {one.action}" for one in measured.actions if not one.answered]
     unasked = [f"unasked {action}" for one in measured.actions for action in one.unasked]
     faults = [str(fault) for fault in getattr(measured.continuity, "faults", ())]

@@ -35,14 +35,14 @@ class Merchant:
         self._client = faceid_client.FaceidClient(keys, REGION, ClientProfile(httpProfile=profile))
 
     def token(self, photo: bytes, extra: str = "renzheng demo") -> MerchantCall:
-        """GetFaceIdToken that compares with a photo, JPEG or PNG bytes."""
+        """Call GetFaceIdToken to compare with a photo, JPEG or PNG bytes."""
         fields = {"CompareLib": "LOCAL", "ImageBase64": pybase64.b64encode(photo).decode(), "Extra": extra}
         request = models.GetFaceIdTokenRequest()
         request.from_json_string(json.dumps(fields))
         return MerchantCall("GetFaceIdToken", fields, _reply(self._client.GetFaceIdToken(request)))
 
     def result(self, token: str, *, video: bool = False, best_frame: bool = False) -> MerchantCall:
-        """GetFaceIdResult."""
+        """Call GetFaceIdResult."""
         fields = {"FaceIdToken": token, "IsNeedVideo": video, "IsNeedBestFrame": best_frame}
         request = models.GetFaceIdResultRequest()
         request.from_json_string(json.dumps(fields))
@@ -54,7 +54,7 @@ def _reply(response: Any) -> dict[str, Any]:
 
 
 def printable(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields as they may be shown: pictures by their size, tokens by their first digits."""
+    """Return the fields as they may be shown: pictures by their size, tokens by their first digits."""
     shown = {}
     for name, value in fields.items():
         if name.endswith("Base64") and isinstance(value, str) and value:

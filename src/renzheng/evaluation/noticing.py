@@ -1,4 +1,4 @@
-"""What the server's channel notices while it captures: whether the asked action has been seen, live."""
+"""What the server's channel notices during capture: whether the asked action was seen, live."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from renzheng.engine.observation import FaceModels
 
 
 class SimulatedChannel:
-    """Looks at the frames of one clip as the channel does: each by itself, with the live thresholds.
+    """Looks at the frames of one clip like the channel: each by itself, with the live thresholds.
 
-    A step goes on until its action has been noticed or its time is over, and the person, who sees that it goes on,
-    does it again and more clearly.
+    A step continues until its action has been noticed or its time is over. The person, who sees that it continues,
+    repeats the action more clearly.
     """
 
     def __init__(self, engine: FaceModels) -> None:
@@ -25,7 +25,7 @@ class SimulatedChannel:
         self._seen = 0
 
     def noticed(self, step: int, action: str, shots: list[tuple[float, bytes]]) -> bool:
-        """Whether the frames of a step so far, (seconds, JPEG) each, show that it is done."""
+        """Return whether the frames of a step so far, (seconds, JPEG) each, show that it is done."""
         if step != self._step:
             baseline = Baseline.from_glances(self._neutral)
             self._watcher = ActionWatcher(action, baseline) if baseline and action != NEUTRAL else None

@@ -18,7 +18,7 @@ from renzheng.evaluation.results import Curve, Filmed, Presentations, Recognitio
 
 
 def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]], *, private: bool = False) -> None:
-    """A CSV file. `private`: only its owner may read it, as it names people's images."""
+    """Write a CSV file. `private`: only its owner may read it, as it names people's images."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if private else 0o644)
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
@@ -45,9 +45,10 @@ def write_points(results: Recognition, path: Path) -> None:
 
 
 def write_comparisons(pairs: Pairs, matched: Matched, scale: Calibration, folder: Path, path: Path) -> None:
-    """Every pair of a list with its cosine and score, those most against their label first. Names images.
+    """Write every pair of a list with its cosine and score, the largest contradictions to their label first. Names
+    images.
 
-    Against a label: how far a cosine lies on the wrong side of score 70.
+    A contradiction is how far a cosine is on the wrong side of score 70.
     """
     assert pairs.first is not None
     assert pairs.second is not None
@@ -83,7 +84,7 @@ def _attack_row(name: str, presentations: int, people: int, found: Rate, silent:
 
 
 def write_presentations(filmed: Filmed, path: Path) -> None:
-    """Every presentation of the clips, with its verdict, its reasons and its measures."""
+    """Write every presentation of the clips, with its verdict, its reasons and its measures."""
     measures = list(dict.fromkeys(name for one in filmed.listed for name in one.values))
     rows = [
         [one.name, one.person, one.attack or "real", one.verdict, ", ".join(one.stopped_by), "; ".join(one.causes)]

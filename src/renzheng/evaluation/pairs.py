@@ -28,7 +28,7 @@ NUMBERED = re.compile(r"(?P<person>.+)_\d{1,6}")
 
 
 class DataError(Exception):
-    """The data handed in cannot be read as labelled pairs or people; the text says what is wrong, and where."""
+    """The given data cannot be read as labelled pairs or people. The text says what is wrong, and where."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Pairs:
 
 
 def find_list(target: Path) -> Path | None:
-    """The list of pairs that `target` is or holds; None where it is a folder without one."""
+    """Return the list of pairs that `target` is or contains; None for a folder without one."""
     if target.is_file():
         return target
     if not target.is_dir():
@@ -69,7 +69,7 @@ def find_list(target: Path) -> Path | None:
 
 
 def read_pairs(path: Path) -> Pairs:
-    """A labelled list. Raises DataError for a missing image, an unknown label or an unknown header."""
+    """Read a labelled list. Raises DataError for a missing image, an unknown label or an unknown header."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file)
         columns = _columns(rows.fieldnames or [], path)
@@ -119,7 +119,7 @@ def _label(text: str, path: Path, line: int) -> bool:
 
 
 def _people(images: list[Path], first: Indices, second: Indices, same: np.ndarray) -> tuple[Indices, int]:
-    """People are what pairs labelled the same, and file names that differ only in their number, tie together."""
+    """Group images into people: by pairs labelled the same, and by file names that differ only in their number."""
     leader = list(range(len(images)))
 
     def find(image: int) -> int:
@@ -141,7 +141,8 @@ def _people(images: list[Path], first: Indices, second: Indices, same: np.ndarra
 
 
 def _listed_people(folder: Path) -> dict[str, str] | None:
-    """Person by image, from the folder's list of people; None without one. DataError for another heading."""
+    """Return the person of each image, from the folder's list of people; None without one. DataError for another
+    heading."""
     path = folder / PEOPLE
     if not path.is_file():
         return None
@@ -153,10 +154,10 @@ def _listed_people(folder: Path) -> dict[str, str] | None:
 
 
 def read_people(folder: Path, *, most: int | None = None) -> Pairs:
-    """Every image of a folder of people, in the order of their names. `most`: images taken of one person.
+    """Read every image of a folder of people, in the order of their names. `most`: images taken of one person.
 
-    Who is who is told by `people.csv` (`image,person`) where there is one, or by sub-folders and the files' names.
-    Raises DataError where the folder does not say who is who, or holds fewer than two people.
+    People are told apart by `people.csv` (`image,person`) if it exists, or by sub-folders and file names. Raises
+    DataError if the folder does not tell, or has fewer than two people.
     """
     found: dict[str, list[Path]] = {}
     loose = 0

@@ -67,7 +67,7 @@ class Actor:
 
 
 class OtherActions(Actor):
-    """Does always something else than asked, as a recording of the wrong moment does."""
+    """Always does something else than asked, as a recording of the wrong moment does."""
 
     def choose(self, action: str) -> str:
         if action == NEUTRAL:
@@ -76,9 +76,9 @@ class OtherActions(Actor):
 
 
 class OtherOrder(Actor):
-    """Plays a recording with the two actions the other way round.
+    """Plays a recording with the two actions in reverse order.
 
-    To the first instruction it does what may come second, and to a later one what was asked before it.
+    At the first instruction it does what may come second, and at a later one what was asked before it.
     """
 
     def choose(self, action: str) -> str:
@@ -92,7 +92,7 @@ class OtherOrder(Actor):
 
 
 class TooLate(Actor):
-    """Does what was asked, but begins only when the time for it is as good as over."""
+    """Does what was asked, but begins only when its time is almost over."""
 
     def doing(self, shown: ScreenState) -> Doing:
         if shown.action == NEUTRAL:
@@ -114,7 +114,7 @@ class Motion:
     most: float = 1.0
 
     def at(self, seconds: float) -> float:
-        """0..`most`, smooth, `seconds` after the movement began; 0 before it, 1 at its first height."""
+        """Return 0..`most`, smooth, `seconds` after the movement began; 0 before it, 1 at its first height."""
         if seconds <= 0:
             return 0.0
         times, into = divmod(seconds, self.rise + self.hold + self.fall + self.rest)
@@ -186,7 +186,7 @@ class Performance:
         return 20.0
 
     def _turns(self, puppet: Puppet) -> dict[str, float]:
-        """Degrees of yaw at the height of a turn."""
+        """Return the degrees of yaw at the height of a turn."""
         if self._turned is not None:
             return {turn: self._turned(turn).yaw for turn in TURNS}
         signs = {"turn_left": 1.0, "turn_right": -1.0}
@@ -195,16 +195,17 @@ class Performance:
         return {turn: puppet.yaw_for(sign * TURN_PROXY) for turn, sign in signs.items()}
 
     def turn(self, action: str) -> float:
-        """Degrees of yaw at the height of this turn."""
+        """Return the degrees of yaw at the height of this turn."""
         return self._yaw[action]
 
     def frame(self, instruction: str, seconds: float, allowed: float = 6.0) -> Image:
-        """The camera's picture, (H, W, 3) uint8 BGR, `seconds` after `instruction` came up, of `allowed` in all."""
+        """Return the camera's picture, (H, W, 3) uint8 BGR, `seconds` after `instruction` came up, of `allowed` in
+        all."""
         pose = self.pose(instruction, seconds, allowed)
         return self._puppet.render(pose, self._surface)
 
     def pose(self, instruction: str, seconds: float, allowed: float = 6.0) -> PuppetPose:
-        """How the puppet stands at that moment; times must not run backwards within one instruction."""
+        """Return the puppet's pose at that moment. Times must not decrease within one instruction."""
         shown = ScreenState(instruction, seconds, allowed)
         self._follow(shown)
         doing = self._actor.doing(shown)
@@ -243,7 +244,7 @@ class Performance:
         return replace(self._light, yaw=self._yaw[doing.action] * extent)
 
     def _part_of(self, turned: PuppetPose, extent: float) -> PuppetPose:
-        """The way from rest to a turned pose; the angles, the size and the place move together."""
+        """Return the pose between rest and a turned pose. Angles, size and place change together."""
         rest = self._light
         return replace(
             rest,
@@ -258,7 +259,8 @@ class Performance:
         )
 
     def _swap(self, doing: Doing) -> None:
-        """Change the person where the least is seen of it, in the middle of the turn; an attempt begins as before."""
+        """Change the person in the middle of the turn, where it is least visible. An attempt begins with the first
+        person."""
         if self._swap_to is None:
             return
         if doing.action == NEUTRAL and self._puppet is not self._first:
@@ -275,7 +277,7 @@ class Performance:
 
 
 class _Tremor:
-    """Nobody holds a head or a telephone still: slow drifts of a few pixels and tenths of a degree."""
+    """Slow drifts of a few pixels and tenths of a degree, as nobody holds a head or a telephone still."""
 
     def __init__(self, seed: int) -> None:
         draw = np.random.default_rng((seed, 7))
@@ -297,7 +299,7 @@ class _Tremor:
 
 @dataclass(frozen=True, slots=True)
 class AttackScript:
-    """One way to cheat: how it is played, and which layer it is meant to meet."""
+    """One way to cheat: how it is played, and which layer it is built to meet."""
 
     name: str
     title: str

@@ -1,4 +1,4 @@
-"""From a photo to a texture: the face upright, in the middle, of a natural size, its eyes open to shut."""
+"""Makes a texture from a photo: the face upright, in the middle, of a natural size, its eyes open to shut."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UPSAMPLING = 4  # eyes are painted this much larger and reduced again, as they a
 
 @dataclass(frozen=True, slots=True)
 class Fitness:
-    """The written rule for photos that a puppet can be made of; a photo beyond any bound is unfit.
+    """The rule for photos that a puppet can be made of. A photo beyond any bound is unfit.
 
     The proportions are those of `Mesh`: yaw and pitch without unit, the eye opening over the eye's width.
     """
@@ -42,17 +42,17 @@ class Fitness:
 
 
 class UnfitPhotoError(ValueError):
-    """A photo that the rule of `Fitness` excludes; the text says why and names no person."""
+    """The rule of `Fitness` excludes this photo. The text says why and names no person."""
 
 
 @cache
 def models() -> FaceModels:
-    """The installed models, loaded once a process; raises PackError where they are not installed."""
+    """Return the installed models, loaded once per process. Raises PackError if they are not installed."""
     return FaceModels()
 
 
 def find_mesh(image: Image, engine: FaceModels) -> Mesh:
-    """The mesh of the largest face; raises UnfitPhotoError where there is none."""
+    """Return the mesh of the largest face. Raises UnfitPhotoError if there is none."""
     faces = engine.photo_faces(image)
     if not faces:
         raise UnfitPhotoError("no face was found in the photo")
@@ -76,7 +76,7 @@ class Portrait:
 def portrait(photo: Image, size: tuple[int, int], face_share: float, fitness: Fitness, engine: FaceModels) -> Portrait:
     """Make the texture for frames of `size` (width, height) in which the face has `face_share` of the shorter side.
 
-    Raises UnfitPhotoError where the rule excludes the photo.
+    Raises UnfitPhotoError if the rule excludes the photo.
     """
     texture, points = examine(photo, size, face_share, fitness, engine)
     lids = tuple(shut_eyes(texture, points, level / LID_LEVELS) for level in range(LID_LEVELS + 1))
@@ -86,7 +86,7 @@ def portrait(photo: Image, size: tuple[int, int], face_share: float, fitness: Fi
 def examine(
     photo: Image, size: tuple[int, int], face_share: float, fitness: Fitness, engine: FaceModels
 ) -> tuple[Image, Points]:
-    """The whole rule for photos: raises UnfitPhotoError, or gives the upright texture and its mesh, (468, 3) pixels."""
+    """Apply the whole rule: raise UnfitPhotoError, or return the upright texture and its mesh, (468, 3) pixels."""
     mesh = find_mesh(photo, engine)
     judge(photo, mesh, engine.eye_model(photo, mesh), fitness)
     texture = _extend(*_upright(photo, mesh, size, face_share))
@@ -104,7 +104,7 @@ def examine(
 
 
 def _framed(texture: Image, size: tuple[int, int], zoom: float) -> Image:
-    """The middle of the texture that fills a frame of `size` when the person is drawn `zoom` times as large."""
+    """Return the middle of the texture that fills a frame of `size` when the person is drawn `zoom` times as large."""
     height, width = texture.shape[:2]
     across, down = min(width, round(size[0] / zoom)), min(height, round(size[1] / zoom))
     left, top = (width - across) // 2, (height - down) // 2
@@ -132,7 +132,7 @@ def judge(photo: Image, mesh: Mesh, eyes: tuple[float, float], rule: Fitness) ->
 
 
 def _upright(photo: Image, mesh: Mesh, size: tuple[int, int], face_share: float) -> tuple[Image, Image]:
-    """The photo turned and scaled around the face, and where it is valid (0 or 255)."""
+    """Rotate and scale the photo around the face. Returns it, and where it is valid (0 or 255)."""
     width, height = (round(side * (1 + 2 * MARGIN)) for side in size)
     flat = np.asarray(mesh.flat, dtype=np.float64)
     centre = (flat.min(axis=0) + flat.max(axis=0)) / 2
@@ -151,7 +151,7 @@ def _upright(photo: Image, mesh: Mesh, size: tuple[int, int], face_share: float)
 
 
 def _extend(texture: Image, valid: Image) -> Image:
-    """Blur what lies beyond the photo's edge, so that its repeated last row is not a pattern of stripes."""
+    """Blur what is beyond the photo's edge, so that its repeated last row does not make stripes."""
     if valid.min() == 255:
         return texture
     side = max(texture.shape[:2]) / 40
@@ -164,7 +164,7 @@ def _extend(texture: Image, valid: Image) -> Image:
 
 
 def shut_eyes(texture: Image, mesh: Points, level: float) -> Image:
-    """A copy of the texture whose lids are drawn down: `level` 0 is open, 1 shut."""
+    """Return a copy of the texture with the lids drawn down: `level` 0 is open, 1 shut."""
     if level <= 0:
         return texture
     painted = texture.copy()
@@ -198,7 +198,7 @@ def _draw_lid(texture: Image, upper: Points, lower: Points, level: float) -> Non
 
 
 def _lid(patch: Image, upper: Points, lower: Points, width: float, level: float) -> Image:
-    """The painted patch; `upper` and `lower` are the lids' edges from left to right, `width` the eye's."""
+    """Return the painted patch. `upper` and `lower` are the lids' edges from left to right, `width` the eye's."""
     height, across = patch.shape[:2]
     columns = np.arange(across, dtype=np.float64)
     rows = np.arange(height, dtype=np.float64)[:, None]
@@ -218,7 +218,7 @@ def _lid(patch: Image, upper: Points, lower: Points, width: float, level: float)
 
 
 def _skin(patch: Image, top: Points, bottom: Points, width: float) -> Points:
-    """Colour of the skin around the eye, (1, columns, 3): more from below it, where no shadow is worn."""
+    """Return the colour of the skin around the eye, (1, columns, 3), mainly from below it, where there is no shadow."""
     columns = np.arange(patch.shape[1])
 
     def along(line: Points) -> Points:
@@ -232,14 +232,14 @@ def _skin(patch: Image, top: Points, bottom: Points, width: float) -> Points:
 
 
 def _shade(rows: Points, top: Points, edge: Points, width: float) -> Points:
-    """Darkness of the crease where the lid was folded, and of the lid as it curves away below, 0..1."""
+    """Return the darkness of the crease where the lid was folded, and of the lid as it curves away below, 0..1."""
     crease = 0.12 * np.exp(-(((rows - top + 0.08 * width) / (0.05 * width)) ** 2))
     depth = np.clip((rows - top) / np.maximum(edge - top, 1.0), 0.0, 1.0)
     return crease + np.where(rows < edge, 0.10 * depth**2, 0.0)
 
 
 def _curve(points: Points, columns: Points) -> Points:
-    """A smooth line through the points, one value a column; beyond the ends it stays level."""
+    """Return a smooth line through the points, one value per column; beyond the ends it stays level."""
     ordered = points[np.argsort(points[:, 0])]
     line = np.interp(columns, ordered[:, 0], ordered[:, 1])
     kernel = max(3, int(len(columns) * 0.06) | 1)

@@ -42,9 +42,9 @@ REPLICATES = 1000  # draws of people for the intervals
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """What became of a presentation. `usable`: the frames could be classified; where not, `status` says why.
+    """The outcome of a presentation. `usable`: the frames could be classified; if not, `status` says why.
 
-    `stopped_by`: the layers that refused it. A presentation passes where it is usable and no layer refused it.
+    `stopped_by`: the layers that refused it. A presentation passes if it is usable and no layer refused it.
     """
 
     digest: str
@@ -65,7 +65,7 @@ class Classifier(Protocol):
 
 
 def transcript_holds(recorded: SequenceTranscript) -> bool:
-    """Whether the server's own check lets a recorded presentation through: nonces, times, order."""
+    """Return whether the server's own check of nonces, times and order accepts a recorded presentation."""
     steps = [
         StepRecord(step.index, step.action, step.nonce.encode(), step.revealed_at, step.deadline)
         for step in recorded.steps
@@ -78,7 +78,7 @@ def transcript_holds(recorded: SequenceTranscript) -> bool:
 
 
 def measured_layers(measurement: Measurement) -> dict[str, bool]:
-    """Which of the engine's layers let a presentation through; a layer that could not measure refuses."""
+    """Return which of the engine's layers accept a presentation. A layer that could not measure refuses."""
     found = {
         CHALLENGE: measurement.challenge_passed,
         DEPTH: measurement.has_depth,
@@ -93,7 +93,7 @@ def measured_layers(measurement: Measurement) -> dict[str, bool]:
 
 
 def _undoubted(measurement: Measurement) -> bool:
-    """Whether weak measures let it through. What depth or continuity alone refuses is not counted here as well."""
+    """Return whether weak measures accept it. What depth or continuity alone refuses is not counted here too."""
     doubt, depth, continuity = measurement.doubt, measurement.depth, measurement.continuity
     if doubt is None or doubt.passed:
         return True
@@ -102,7 +102,7 @@ def _undoubted(measurement: Measurement) -> bool:
 
 
 def stopped_by(recorded: SequenceTranscript, measurement: Measurement) -> list[str]:
-    """The layers that refuse a measured presentation."""
+    """Return the layers that refuse a measured presentation."""
     holds = {TRANSCRIPT: transcript_holds(recorded), **measured_layers(measurement)}
     return [layer for layer in LAYERS if not holds.get(layer, True)]
 
@@ -131,9 +131,9 @@ def judge_all(
     key: str,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Judged]:
-    """Judge every sequence; what is done is kept in `folder`, so that a run that broke off goes on from there.
+    """Judge every sequence. Results are kept in `folder`, so that an interrupted run continues.
 
-    `key` names the judge (its models and limits): lines of another judge are not taken for this one's.
+    `key` names the judge (its models and limits): another judge's lines are not used.
     """
     path = folder / f"judged-{key}.jsonl"
     known = {judged.digest: judged for judged in _lines(path)}
@@ -151,7 +151,7 @@ def judge_all(
 
 
 def _lines(path: Path) -> Iterable[Judged]:
-    """Whole lines only; the file is cut back to them, as the next line is appended."""
+    """Yield whole lines. The file is cut back to them, as the next line is appended."""
     if not path.is_file():
         return []
     content = path.read_bytes()
@@ -162,7 +162,7 @@ def _lines(path: Path) -> Iterable[Judged]:
 
 
 def summarise(name: str, sequences: Sequence[Recorded], judged: Sequence[Judged], run: Run) -> Presentations:
-    """The rates of all judged presentations."""
+    """Return the rates of all judged presentations."""
     genuine = [(r, j) for r, j in zip(sequences, judged, strict=True) if r.transcript.label == "genuine"]
     types: dict[str, list[tuple[Recorded, Judged]]] = {}
     for recorded, one in zip(sequences, judged, strict=True):
@@ -190,7 +190,7 @@ def _attack(name: str, rows: list[tuple[Recorded, Judged]]) -> AttackType:
 
 
 def _rates(rows: list[tuple[Recorded, Judged]], error: Callable[[Judged], bool]) -> tuple[Rate, Rate]:
-    """(errors among the classified, no response among all)."""
+    """Return (errors among the classified, no response among all)."""
     numbers = {person: k for k, person in enumerate(sorted({row.transcript.person for row, _ in rows}))}
     people = np.array([numbers[recorded.transcript.person] for recorded, _ in rows], dtype=np.int64)
     usable = np.array([one.usable for _, one in rows], dtype=bool)
@@ -209,18 +209,18 @@ def _people(rows: list[tuple[Recorded, Judged]]) -> int:
 
 
 def _layers(rows: list[tuple[Recorded, Judged]]) -> dict[str, int]:
-    """By layer, and by the status of frames that could not be classified."""
+    """Count by layer, and by the status of frames that could not be classified."""
     return dict(Counter(layer for _, one in rows for layer in (one.stopped_by if one.usable else [one.status])))
 
 
 def packs_in_use() -> list[str]:
-    """Ids of the model files that a judgement uses; a passive network that decides is marked."""
+    """Return the ids of the model files that a judgement uses. A passive network that decides is marked."""
     chosen = packs.passive()
     return [pack.id + (" (decides)" if chosen == (pack, True) else "") for pack in packs.in_use()]
 
 
 def judge_key(limits: JudgingLimits) -> str:
-    """Names the models and thresholds of `EngineJudge` in sixteen digits."""
+    """Return sixteen digits that identify the models and thresholds of `EngineJudge`."""
     text = "+".join([*packs_in_use(), repr(limits)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

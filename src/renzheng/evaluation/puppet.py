@@ -121,25 +121,25 @@ class Puppet:
 
     @property
     def face_width(self) -> float:
-        """Cheek to cheek in pixels of the frame."""
+        """Cheek to cheek, in pixels of the frame."""
         return self._face_width
 
     @property
     def rest_yaw(self) -> float:
-        """Degrees by which a face that looks a little aside in the photo is turned to the front at rest."""
+        """Degrees by which a face that looks slightly aside in the photo is turned to the front at rest."""
         return self._rest_yaw
 
     def yaw_for(self, proxy: float) -> float:
-        """Degrees of yaw at which the engine sees a yaw proxy of `proxy` in the rendered head, -0.8..0.8.
+        """Return the degrees of yaw at which the engine sees a yaw proxy of `proxy` in the rendered head, -0.8..0.8.
 
-        The proxy rises until the nose hides the far cheek; a face that cannot show as much gets its best angle.
+        The proxy rises until the nose hides the far cheek. A face that cannot show as much gets its best angle.
         """
         if proxy not in self._yaws:
             self._yaws[proxy] = self._measured_yaw(proxy)
         return self._yaws[proxy]
 
     def _measured_yaw(self, proxy: float) -> float:
-        """The smallest angle that is seen to be enough, or the one that shows the most."""
+        """Return the smallest angle that is seen to be enough, or the one that shows the most."""
         sign = 1.0 if proxy >= 0 else -1.0
         best, most = 0.0, -1.0
         for degrees in range(16, 46, 3):
@@ -154,14 +154,14 @@ class Puppet:
         return best
 
     def render(self, pose: PuppetPose, surface: Surface = HEAD) -> Image:
-        """One camera frame, (H, W, 3) uint8 BGR, unmirrored, of the puppet in this pose."""
+        """Return one camera frame, (H, W, 3) uint8 BGR, unmirrored, of the puppet in this pose."""
         across, down, light = self._draw(pose, surface)
         level = round(np.clip(pose.eyes_closed, 0.0, 1.0) * LID_LEVELS)
         frame = cv2.remap(self._atlases[level], across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return self._expose(frame, light, pose)
 
     def _draw(self, pose: PuppetPose, surface: Surface) -> tuple[Map, Map, Map]:
-        """Where in the atlas each pixel of the frame is found, and how much it faces the screen."""
+        """Return where in the atlas each pixel of the frame is found, and how much it faces the screen."""
         net, canvas = self._net, self._rasteriser
         texture_at = net.texture_at
         cut_out = isinstance(surface, Flat) and surface.holes > 0
@@ -178,7 +178,7 @@ class Puppet:
         return canvas.draw(placed, texture_at, facing, triangles, over)
 
     def _crop(self, points: Points, surface: Flat) -> Points:
-        """The points, those beyond the picture's edge drawn in to it; the inside of the mouth is left alone."""
+        """Return the points with those beyond the picture's edge moved to it. The inside of the mouth stays."""
         if not math.isfinite(surface.crop):
             return points
         reach = surface.crop * self._face_width * np.array([1.0, 4 / 3])
@@ -188,7 +188,8 @@ class Puppet:
         return cropped
 
     def _open_mouth(self, rest: Points, opening: float, jaw: Points) -> Points:
-        """The jaw let down by `opening`, 0..1: at 1 the gap is about half of the mouth's width."""
+        """Return the points with the jaw lowered by `opening`, 0..1: at 1 the gap is about half of the mouth's
+        width."""
         moved = rest.copy()
         drop = 0.55 * self._mouth_width * np.clip(opening, 0.0, 1.0) * jaw
         moved[:, 1] += drop
@@ -196,7 +197,7 @@ class Puppet:
         return moved
 
     def _turn_head(self, shape: Points, pose: PuppetPose, depth: float) -> Points:
-        """The head turned about its pivot; the rest of the picture follows by its share."""
+        """Return the head turned about its pivot. The rest of the picture follows by its share."""
         deep = shape * np.array([1.0, 1.0, depth])
         pivot = self._pivot
         # What is drawn at rest is the photo: points with depth are moved along the ray of their pixel.
@@ -209,7 +210,7 @@ class Puppet:
         return np.asarray(deep + (turned - deep) * share)
 
     def _turn_print(self, shape: Points, pose: PuppetPose, surface: Flat) -> Points:
-        """The picture, bent and turned about its middle."""
+        """Return the picture, bent and turned about its middle."""
         middle = np.array([*self._middle, 0.0])
         sheet = shape - middle
         sheet[:, 2] = surface.holes * self._face_width * self._net.cut_out
@@ -224,7 +225,7 @@ class Puppet:
         return np.asarray(turned + middle)
 
     def _expose(self, frame: Image, light: Floats, pose: PuppetPose) -> Image:
-        """Light and grain of the camera's picture."""
+        """Apply light and noise to the camera's picture."""
         if pose.gain != (1.0, 1.0, 1.0):
             frame = cv2.LUT(frame, _gain_table(pose.gain))
         if any(pose.screen):
@@ -238,19 +239,19 @@ class Puppet:
         return frame
 
     def _find_pivot(self, mesh: Points) -> Points:
-        """Where a head turns and nods: between the ears, a little below and behind them."""
+        """Return the point about which a head turns and nods: between the ears, a little below and behind them."""
         ears = mesh[[anatomy.RIGHT_CHEEK, anatomy.LEFT_CHEEK], :2].mean(axis=0)
         height = float(np.linalg.norm(mesh[anatomy.CHIN, :2] - mesh[anatomy.FOREHEAD, :2]))
         return np.array([ears[0], ears[1] + 0.25 * height, 0.1 * self._face_width])
 
     def _straighten(self) -> float:
-        """Degrees that bring a face which looks slightly aside in the photo to the front; at most 12."""
+        """Return the degrees that turn a face which looks slightly aside in the photo to the front; at most 12."""
         self._rest_yaw = 0.0
         angles = np.arange(-12.0, 12.5, 0.5)
         return float(angles[np.argmin([abs(self._own_proxy(yaw)) for yaw in angles])])
 
     def _deep_enough(self) -> Net:
-        """The net with as much depth as lets the head's own mesh show a turn on both sides.
+        """Return the net with as much depth as lets the head's own mesh show a turn on both sides.
 
         The mesh model sees many faces flatter than heads are, and turned faces more frontal than they are.
         """
@@ -274,7 +275,7 @@ class Puppet:
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> Points:
-    """The 3x3 matrix of a head turned by these degrees: roll, then pitch, then yaw, as a neck does."""
+    """Return the 3x3 matrix of a head rotated by these degrees: roll, then pitch, then yaw, like a neck."""
     y, p, r = np.radians([yaw, pitch, roll])
     about_y = np.array([[np.cos(y), 0, -np.sin(y)], [0, 1, 0], [np.sin(y), 0, np.cos(y)]])
     about_x = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
@@ -283,7 +284,7 @@ def rotation(yaw: float, pitch: float, roll: float) -> Points:
 
 
 def _facing(net: Net) -> Points:
-    """How much each point of the head looks at the camera, 0..1; the background hardly gets any light."""
+    """Return how much each point of the head faces the camera, 0..1. The background hardly gets any light."""
     depth = net.rest[:, 2]
     span = max(float(np.ptp(depth[: anatomy.MESH_POINTS])), 1.0)
     near = np.clip(1.0 - (depth - depth.min()) / (1.6 * span), 0.2, 1.0)

@@ -48,7 +48,7 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 def wilson(errors: int, trials: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Wilson's score interval of a proportion (E. B. Wilson, 1927). `trials` at least 1."""
+    """Return Wilson's score interval of a proportion (E. B. Wilson, 1927). `trials` at least 1."""
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     share = errors / trials
     middle = share + z * z / (2 * trials)
@@ -58,7 +58,7 @@ def wilson(errors: int, trials: int, confidence: float = CONFIDENCE) -> tuple[fl
 
 
 def bound_without_errors(trials: int, confidence: float = CONFIDENCE) -> float:
-    """The largest rate that still shows no error in `trials` with probability 1 - confidence.
+    """Return the largest rate that still shows no error in `trials` with probability 1 - confidence.
 
     Exact: 1 - (1 - confidence) ** (1 / trials); for 95 % this is the rule of three, 3 / trials.
     """
@@ -68,7 +68,7 @@ def bound_without_errors(trials: int, confidence: float = CONFIDENCE) -> float:
 def rate(
     errors: int, trials: int, bootstrap: tuple[float, float] | None = None, confidence: float = CONFIDENCE
 ) -> Rate:
-    """A proportion with its interval. `bootstrap`: the ends of an interval over people, where one was drawn."""
+    """Return a proportion with its interval. `bootstrap`: the ends of an interval over people, if one was drawn."""
     if not 0 <= errors <= trials:
         raise ValueError(f"{errors} errors of {trials} trials are not a proportion")
     if trials == 0:
@@ -135,7 +135,8 @@ class ErrorCounts:
 
 
 def count_errors(comparisons: Comparisons, thresholds: Reals) -> ErrorCounts:
-    """Errors at each threshold (rising). Below the floor a threshold counts with the next lower step of GRID."""
+    """Count the errors at each threshold (rising). Below the floor, a threshold counts as the next lower step of
+    GRID."""
     genuine = np.sort(comparisons.genuine)
     impostor = np.sort(comparisons.impostor)
     matches = len(impostor) - np.searchsorted(impostor, thresholds, side="left")
@@ -152,7 +153,7 @@ def count_errors(comparisons: Comparisons, thresholds: Reals) -> ErrorCounts:
 
 
 def every_threshold(comparisons: Comparisons) -> Reals:
-    """All thresholds at which a count can change: every score, the steps below the floor, and one above all."""
+    """Return all thresholds at which a count can change: every score, the steps below the floor, and one above all."""
     scores = [comparisons.genuine, comparisons.impostor]
     if comparisons.below.any():
         scores.append(GRID[comparisons.floor > GRID])
@@ -161,9 +162,9 @@ def every_threshold(comparisons: Comparisons) -> Reals:
 
 
 def equal_error(thresholds: Reals, fmr: Reals, fnmr: Reals) -> tuple[float, float]:
-    """(rate, threshold) where FMR and FNMR cross, on the straight lines between neighbouring thresholds.
+    """Return (rate, threshold) where FMR and FNMR cross, on the straight lines between neighbouring thresholds.
 
-    `fmr` falls and `fnmr` rises. Where they do not cross within the thresholds, the nearest end.
+    `fmr` falls and `fnmr` rises. If they do not cross within the thresholds, it is the nearest end.
     """
     gap = fnmr - fmr
     after = int(np.searchsorted(gap >= 0, True))
@@ -177,9 +178,9 @@ def equal_error(thresholds: Reals, fmr: Reals, fnmr: Reals) -> tuple[float, floa
 
 
 def best_accuracy(counts: ErrorCounts) -> tuple[int, float]:
-    """(errors, threshold) of the threshold with the fewest errors; of several, the middle of the longest run.
+    """Return (errors, threshold) of the threshold with the fewest errors; of several, the middle of the longest run.
 
-    Optimistic by construction: the threshold is chosen on the very comparisons that it is measured on.
+    Optimistic by construction: the threshold is chosen on the same comparisons on which it is measured.
     """
     errors = counts.false_matches + counts.false_non_matches
     fewest = int(errors.min())
@@ -193,7 +194,8 @@ def best_accuracy(counts: ErrorCounts) -> tuple[int, float]:
 
 
 def area_under_roc(comparisons: Comparisons) -> float | None:
-    """The chance that a genuine comparison scores above an impostor one (ties count half); None without both."""
+    """Return the probability that a genuine comparison scores above an impostor one (ties count half); None without
+    both."""
     if not comparisons.genuine_count or not comparisons.impostor_count:
         return None
     impostor = np.sort(comparisons.impostor)
@@ -206,5 +208,5 @@ def area_under_roc(comparisons: Comparisons) -> float | None:
 
 
 def with_failures(fmr: float, fnmr: float, fta: float) -> tuple[float, float]:
-    """(FAR, FRR) of one attempt: a failure to acquire accepts nobody (ISO/IEC 19795-1)."""
+    """Return (FAR, FRR) of one attempt: a failure to acquire accepts nobody (ISO/IEC 19795-1)."""
     return fmr * (1 - fta), fta + fnmr * (1 - fta)

@@ -137,7 +137,7 @@ def _scale() -> Calibration:
 
 
 def thresholds(scale: Calibration) -> Reals:
-    """The cosines at which rates are taken: the grid and those of the named scores."""
+    """Return the cosines at which rates are taken: the grid and those of the named scores."""
     return np.unique(np.concatenate([GRID, [cosine_of(score, scale) for score in SCORES]]))
 
 
@@ -150,7 +150,7 @@ def measure(
     run: Run,
     options: Options,
 ) -> Recognition:
-    """All rates of completed comparisons. `scale` turns cosines into scores; `replicates` are drawn at its
+    """Compute all rates of completed comparisons. `scale` turns cosines into scores; `replicates` are drawn at its
     `thresholds`."""
     comparisons = matched.comparisons
     at = np.searchsorted(replicates.thresholds, [cosine_of(score, scale) for score in SCORES])
@@ -186,12 +186,12 @@ def measure(
 
 
 def cosine_of(score: float, scale: Calibration) -> float:
-    """The cosine at which a score is reached."""
+    """Return the cosine at which a score is reached."""
     return float(np.interp(score, scale.scores, scale.cosines))
 
 
 def _rates(counts: ErrorCounts, replicates: bootstrap.Replicates) -> tuple[list[Rate], list[Rate]]:
-    """FMR and FNMR with their intervals at each threshold."""
+    """Return FMR and FNMR with their intervals at each threshold."""
     drawn = replicates.interval(replicates.fmr), replicates.interval(replicates.fnmr)
     fmr = [rate(int(e), counts.impostors, b) for e, b in zip(counts.false_matches, drawn[0], strict=True)]
     fnmr = [rate(int(e), counts.genuines, b) for e, b in zip(counts.false_non_matches, drawn[1], strict=True)]
@@ -208,14 +208,14 @@ def _point(score: float, promised: float | None, cosine: float, fmr: Rate, fnmr:
 
 
 def promise(score: float, scale: Calibration) -> float | None:
-    """The FMR that the scale stands for at a score; None on its two ends, which are lines that claim no rate."""
+    """Return the FMR that the scale stands for at a score; None on its two ends, which are lines that claim no rate."""
     return promised_fmr(score) if scale.scores[1] <= score <= scale.scores[-2] else None
 
 
 def agreement(fmr: Rate, promised: float | None) -> str:
-    """Whether the measured FMR bears out the promised one.
+    """Return whether the measured FMR agrees with the promised one.
 
-    `too_small`: fewer than three errors were to be expected, and what was seen is within chance.
+    `too_small`: fewer than three errors were expected, and the result is within chance.
     """
     if promised is None or fmr.low is None or fmr.high is None:
         return "too_small"
@@ -227,7 +227,7 @@ def agreement(fmr: Rate, promised: float | None) -> str:
 
 
 def _failures(pairs: Pairs, acquired: Sequence[Acquired]) -> tuple[Rate, Rate]:
-    """(failure to acquire by image, failure to enrol by person: none of whose images gave an embedding)."""
+    """Return (failure to acquire by image, failure to enrol by person: none of whose images gave an embedding)."""
     good = np.array([one.embedding is not None for one in acquired])
     enrolled = len(np.unique(pairs.person_of[good]))
     everyone = len(np.unique(pairs.person_of))
@@ -252,7 +252,7 @@ def _data(pairs: Pairs, acquired: Sequence[Acquired], matched: Matched, rule: st
 
 
 def _timings(acquired: Sequence[Acquired]) -> dict[str, Timing]:
-    """Of images that gave an embedding, so that every stage ran."""
+    """Return the timings of images that gave an embedding, so that every stage ran."""
     spent = np.array([one.milliseconds for one in acquired if one.embedding is not None])
     if not len(spent):
         return {}
@@ -288,7 +288,7 @@ def _best(exact: ErrorCounts, scale: Calibration) -> BestThreshold | None:
 
 
 def _curve(thresholds: Reals, fmr: list[Rate], fnmr: list[Rate], scale: Calibration) -> Curve:
-    """Every fifth step of the grid and the named scores, from where impostors thin out: enough for a plot."""
+    """Return every fifth step of the grid and the named scores, from where impostors become rare: enough for a plot."""
     wanted = [
         k
         for k, value in enumerate(thresholds)

@@ -41,7 +41,7 @@ MOMENTS = (0.0, 0.05)
 """Seconds of a clip at which its sampling begins: the second takes the frames between those of the first."""
 
 LOOKS = 3
-"""Frames of the neutral second in which it is looked whether the face is covered."""
+"""Frames of the neutral second that are checked for a covered face."""
 COVERED = "face_covered"
 
 Measure = Callable[[Sequence[Frame]], Measurement]
@@ -107,7 +107,7 @@ def evaluate_people(
 
 
 def presentations_of(clip: LabelledClip) -> Iterator[tuple[Sent, bool]]:
-    """Everything that is composed of a clip, and whether it is a whole presentation or an action by itself."""
+    """Yield everything that is composed of a clip, and whether it is a whole presentation or an action by itself."""
     for moment in MOMENTS:
         for mirrored in (False, True):
             shots = sample(clip.path, moment, mirrored)
@@ -122,7 +122,7 @@ def presentations_of(clip: LabelledClip) -> Iterator[tuple[Sent, bool]]:
 
 
 def is_covered(sent: Sent, models: FaceModels) -> bool:
-    """Whether the server would have told this person to uncover their face, and asked nothing of them before."""
+    """Return whether the server would have told this person to uncover their face before asking for anything."""
     jpegs = [jpeg for jpeg, frame in zip(sent.jpegs, sent.transcript.frames, strict=True) if frame.step == 0]
     images = [decode_frame(jpeg, MediaLimits()) for jpeg in spread(jpegs, LOOKS)]
     hints = [hint(models.observe(image, eyes=False, covered=True).glance) for image in images if image is not None]
@@ -130,7 +130,7 @@ def is_covered(sent: Sent, models: FaceModels) -> bool:
 
 
 def judge(sent: Sent, measure: Measure, covered: bool = False) -> tuple[Listed, Judged]:
-    """What the shipped judge says of a presentation; `covered`: it would never have come to it."""
+    """Return the shipped judge's verdict of a presentation. `covered`: the server would not have begun it."""
     if covered:
         return _listed(sent, "no response", [], [COVERED], {}), Judged("", False, COVERED, [], 0.0)
     began = time.process_time()

@@ -84,7 +84,7 @@ def _with_progress(items: Sequence[Item], steps: int, progress: Progress) -> Ite
 
 
 def _look(path: Path, models: FaceModels) -> _Photo | None:
-    """None where no face, or several, are found: that is not the light's affair."""
+    """Return the photo; None if no face, or several, are found, as that has nothing to do with light."""
     try:
         decoded = decode(path.read_bytes(), MediaLimits())
     except (MediaError, OSError):
@@ -107,7 +107,7 @@ def _lit(image: Image, light: float) -> Image:
 
 
 def tilted(image: Image, degrees: float) -> Image:
-    """Turned counter-clockwise; a tilt that is not a quarter turn within a larger, grey picture."""
+    """Rotate counter-clockwise. A tilt that is not a quarter turn is put into a larger, grey picture."""
     if degrees % 90 == 0:
         return np.ascontiguousarray(np.rot90(image, round(degrees / 90)))
     height, width = image.shape[:2]

@@ -21,10 +21,10 @@ from renzheng.verification.challenge import ACTIONS, NEUTRAL
 
 FPS = 10
 SECONDS = 5.0
-"""Of each that is rendered. A person who is asked for longer begins again."""
+"""Rendered seconds of each action. If a person is asked for longer, it begins again."""
 
 TAKES = 4
-"""Of each action: a challenge asks for one several times, and nobody does it twice in the very same way."""
+"""Takes of each action: a challenge asks for one several times, and nobody does it twice in exactly the same way."""
 
 COMMENT = b"\xff\xfe\x00\x12"
 
@@ -36,7 +36,7 @@ class Rehearsal:
     takes: Mapping[str, Sequence[Sequence[bytes]]]
 
     def at(self, action: str, take: int, seconds: float) -> bytes:
-        """The frame so long after an action was asked for; an unknown one is met by looking ahead."""
+        """Return the frame so long after an action was asked for. At an unknown action, the person looks ahead."""
         takes = self.takes.get(action) or self.takes[NEUTRAL]
         frames = takes[take % len(takes)]
         return frames[int(seconds * FPS) % len(frames)]
@@ -45,7 +45,7 @@ class Rehearsal:
 def rehearse(
     puppet: Puppet, seed: int, quality: int = 80, actions: Sequence[str] = (NEUTRAL, *ACTIONS), takes: int = TAKES
 ) -> Rehearsal:
-    """Render one person, each action from a face at rest. No two takes have a seed, and so a picture, in common."""
+    """Render one person, each action from a face at rest. No two takes share a seed, and so a picture."""
     seeds = itertools.count(seed * len(actions) * takes)
     return Rehearsal(
         {action: [_take(puppet, action, next(seeds), quality) for _ in range(takes)] for action in actions}
@@ -79,7 +79,7 @@ class Player:
     _times: Counter[str] = field(default_factory=Counter)
 
     def frame(self, action: str, seconds: float) -> bytes:
-        """The JPEG `seconds` after `action` came up. Times must not run backwards within one instruction."""
+        """Return the JPEG `seconds` after `action` came up. Times must not decrease within one instruction."""
         if seconds < self._last or action != self._asked:
             self._before = (self._asked, self._take, self._last)
             self._asked, self._take = action, self._times[action]

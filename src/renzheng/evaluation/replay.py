@@ -47,7 +47,7 @@ Change = tuple[int, int]
 
 
 def _changes(last: int) -> frozenset[Change]:
-    """The ways to go on to the next step after a frame."""
+    """Return the ways to go on to the next step after a frame."""
     return frozenset((last, last + 1 + round(lag / PACE)) for lag in LAGS)
 
 
@@ -72,7 +72,7 @@ class Blinks:
         return BLINKS_APART + float(self._draw.exponential(BLINKS_EVERY - BLINKS_APART))
 
     def at(self, seconds: float) -> float:
-        """0 open .. 1 closed; times must not run backwards."""
+        """Return 0 open .. 1 closed. Times must not decrease."""
         length = NATURAL_BLINK.rise + NATURAL_BLINK.hold + NATURAL_BLINK.fall
         if seconds > self._next + length:
             self._next = seconds + self._wait()
@@ -102,7 +102,8 @@ class _Camera:
 def record(
     puppet: Puppet, challenges: Sequence[Actions], *, person: str, seed: int, engine: FaceModels
 ) -> Recording | None:
-    """A person who answers challenges, one after another, at the server's pace; None where an action is not noticed."""
+    """Record a person who answers challenges, one after another, at the server's pace; None if an action is not
+    noticed."""
     camera = _Camera(puppet, seed, engine)
     for actions in challenges:
         baseline = _film_neutral(camera)
@@ -146,7 +147,7 @@ class _Opening:
 
 
 def _whole_second(glances: Sequence[Glance], start: int) -> _Opening | None:
-    """The neutral second that begins with a frame; None where a hint would begin it again."""
+    """Return the neutral second that begins with a frame; None if a hint would start it again."""
     frames = tuple(range(start, start + HELD))
     if frames[-1] >= len(glances) or any(hint(glances[index], NEUTRAL) is not None for index in frames):
         return None
@@ -159,7 +160,7 @@ def _opening(glances: Sequence[Glance], frames: tuple[int, ...]) -> _Opening | N
 
 
 def _openings(glances: Sequence[Glance]) -> Iterator[_Opening]:
-    """Every way to look straight: a second of the recording, or one picture of it that is held for a second."""
+    """Yield every way to look straight: a second of the recording, or one picture of it that is held for a second."""
     for start in range(0, len(glances), EVERY):
         if hint(glances[start], NEUTRAL) is not None:
             continue
@@ -193,7 +194,7 @@ class _Answers:
     def frames_for(
         self, actions: Actions, said: Actions = (), changes: frozenset[Change] | None = None
     ) -> list[range] | None:
-        """The frames that are sent for each of these actions, one way of several; None where there is none."""
+        """Return the frames that are sent for each of these actions, in one of several ways; None if there is none."""
         if not actions:
             return []
         for change in sorted(changes or self._opening.changes):
@@ -206,7 +207,7 @@ class _Answers:
         return None
 
     def _end(self, action: str, before: Actions, change: Change) -> int | None:
-        """The frame with which an action is done that is asked at this change; None where it is not accepted."""
+        """Return the frame with which an action asked at this change is done; None if it is not accepted."""
         key = action, "".join(before), change
         if key not in self._ends:
             self._ends[key] = self._watch(action, before[0] if before else NEUTRAL, change)
@@ -236,7 +237,7 @@ class _Answers:
 
 
 def answers(glances: Sequence[Glance], longest: int, limits: JudgingLimits | None = None) -> frozenset[Actions]:
-    """Every sequence of at most `longest` actions that a recording passes for, whether or not it can be asked."""
+    """Return every sequence of at most `longest` actions that a recording passes, whether or not it can be asked."""
     bounds = limits or JudgingLimits()
     return frozenset(
         actions for opening in _openings(glances) for actions in _Answers(glances, opening, bounds).all_up_to(longest)
@@ -244,7 +245,7 @@ def answers(glances: Sequence[Glance], longest: int, limits: JudgingLimits | Non
 
 
 def as_sent(recording: Recording, actions: Actions, limits: JudgingLimits | None = None) -> list[Frame] | None:
-    """The frames by which a recording answers a challenge, for the whole judge; None where it does not."""
+    """Return the frames with which a recording answers a challenge, for the whole judge; None if it does not."""
     for opening in _openings(recording.glances):
         found = _Answers(recording.glances, opening, limits or JudgingLimits()).frames_for(actions)
         if found is not None:
@@ -270,10 +271,10 @@ class Odds:
 
 
 def try_tokens(known: frozenset[Actions], policy: Policy, tokens: int, entropy: Entropy) -> Odds:
-    """Fresh tokens; `known`: what the recording answers.
+    """Try new tokens. `known`: what the recording answers.
 
-    A token shows a new challenge for every attempt that counts. One that is given back asks the same once more, but for
-    the one in which the attacker asks to be spared an action, by which most of the further challenges are answered.
+    A token shows a new challenge for every attempt that counts. One that is given back asks the same again, except the
+    one in which the attacker asks to be spared an action, with which most of the further challenges are answered.
     """
     best = max((None, *policy.challenge_kinds), key=lambda action: _chance(known, _asked(policy, action)))
     asked = _asked(policy, best)
@@ -282,7 +283,8 @@ def try_tokens(known: frozenset[Actions], policy: Policy, tokens: int, entropy: 
 
 
 def _asked(policy: Policy, spared: str | None) -> list[tuple[int, tuple[str, ...]]]:
-    """Length and kinds of every challenge that a token shows; an action is spared after the first, uncounted."""
+    """Return length and kinds of every challenge that a token shows. An action is spared after the first, uncounted
+    one."""
     shown = policy.attempts + (spared is not None)
     return [policy.next_challenge(number, spared if number else None) for number in range(shown)]
 
@@ -292,7 +294,7 @@ def _chance(known: frozenset[Actions], asked: Sequence[tuple[int, tuple[str, ...
 
 
 def share(known: frozenset[Actions], length: int, kinds: tuple[str, ...]) -> float:
-    """How likely a challenge of that length and those kinds is one that a recording answers."""
+    """Return the probability that a recording answers a challenge of that length and those kinds."""
     without, with_blink = challenge.chances(length, kinds)
     asked = (one for one in challenge.possible(length, kinds) if one in known)
     return math.fsum(with_blink if challenge.BLINK in one else without for one in asked)

@@ -27,7 +27,7 @@ from renzheng.verification.policy import Policy
 
 FIRST, FURTHER, BOTH = "first", "further", "both"
 KINDS = {FIRST: (0,), FURTHER: (1,), BOTH: (0, 1)}
-"""Of each kind of recording, how many challenges had been shown before each one that it answers."""
+"""For each kind of recording, how many challenges had been shown before each one that it answers."""
 
 TRIES = 3  # at recording somebody of whom an action is not noticed
 
@@ -49,7 +49,7 @@ class ReplayPlan:
 
     @property
     def kinds(self) -> list[str]:
-        """Of each recording of one person, its kind."""
+        """Return the kind of each recording of one person."""
         return [FIRST] * self.first + [FURTHER, BOTH]
 
 
@@ -84,7 +84,7 @@ class Row:
 def replay_all(
     folders: Sequence[Path], plan: ReplayPlan, engine: FaceModels, progress: Progress = lambda done, total: None
 ) -> list[Replayed]:
-    """Every recording of everybody, tried. Raises DataError where there are too few people."""
+    """Try every recording of everybody. Raises DataError if there are too few people."""
     chosen: ChosenPeople = choose_people(find_photos(folders), (plan.people + 1) // 2, engine, lambda *_: None)
     taking = chosen.taking[: plan.people]
     found: list[Replayed] = []
@@ -116,7 +116,7 @@ def _seed(*parts: object) -> int:
 
 
 def try_recording(made: Recording, kind: str, plan: ReplayPlan, engine: FaceModels, seed: int) -> Replayed:
-    """What it answers, what that is worth, and whether the whole judge says the same of some of it."""
+    """Return what a recording answers, what that is worth, and whether the whole judge agrees on some of it."""
     chance = np.random.default_rng((seed, 19))
     known = answers(made.glances, MAX_LENGTH)
     first = [one for one in challenge.possible(*plan.policy.next_challenge(0)) if one in known]
@@ -141,7 +141,7 @@ def _whole_judge(made: Recording, actions: Actions, engine: FaceModels) -> bool:
 
 
 def tabulate_replays(found: Sequence[Replayed]) -> list[Row]:
-    """By kind, in the order of `KINDS`."""
+    """Return rows by kind, in the order of `KINDS`."""
     counts = Counter(one.kind for one in found)
     rows = []
     for kind in KINDS:

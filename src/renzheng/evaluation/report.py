@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs no other and asks nothing of any host, made from `results` alone."""
+"""The report: one self-contained HTML file that loads nothing from any host, made from `results` alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEADLINE = 70.0  # the server's default threshold
 
 
 def render(results: Results, language: Language = "en") -> str:
-    """The whole page as text, in one language."""
+    """Return the whole page as text, in one language."""
     words = Words(language)
     if isinstance(results, Recognition):
         return _page(words, results.data.name, words("eyebrow"), _recognition(results, words))
@@ -175,7 +175,7 @@ def _list(sentences: Sequence[str]) -> str:
 
 
 def _cells(rate: Rate, words: Words) -> list[str]:
-    """Rate, errors, interval."""
+    """Return rate, errors and interval."""
     if rate.value is None:
         return ["–", "–", "–"]
     quiet, range_ = f'<td class="quiet">{rate.errors:,}</td>', f'<td class="range">{escape(words.range(rate))}</td>'
@@ -314,7 +314,7 @@ def _presentations(results: Presentations, words: Words) -> list[str]:
 
 
 def _attack_figure(results: Presentations, words: Words) -> str:
-    """Empty where nothing has a rate."""
+    """Return the figure; empty if nothing has a rate."""
     figure = charts.attack_rates(results, words)
     return _section(words("fig_attacks"), _wide(figure), note=words("fig_attacks_note")) if figure else ""
 
@@ -342,7 +342,7 @@ def _suite(results: Presentations, suite: Suite, words: Words) -> list[str]:
 
 
 def _errors_of(rows: Sequence[AttackType]) -> tuple[int, int]:
-    """How many presentations passed, of how many."""
+    """Return how many presentations passed, of how many."""
     return sum(row.apcer.errors for row in rows), sum(row.apcer.trials for row in rows)
 
 

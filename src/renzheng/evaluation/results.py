@@ -1,4 +1,4 @@
-"""What an evaluation found, as it is written to `results.json` and read back: the only input of the report."""
+"""The results of an evaluation, as written to `results.json` and read back: the only input of the report."""
 
 from __future__ import annotations
 
@@ -252,12 +252,12 @@ Results = Recognition | Presentations
 
 
 def write_json(results: Results, path: Path) -> None:
-    """Readable JSON with a stable order, so that two runs can be compared."""
+    """Write readable JSON in a stable order, so that two runs can be compared."""
     path.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
 
 
 def read_json(path: Path) -> Results:
-    """Raises ValueError where the file is not an evaluation, or of another format."""
+    """Read results. Raises ValueError if the file is not an evaluation, or has another format."""
     try:
         results: Results = msgspec.json.decode(path.read_bytes(), type=Recognition | Presentations)
     except msgspec.DecodeError as error:
@@ -268,7 +268,7 @@ def read_json(path: Path) -> Results:
 
 
 def significant(value: float, digits: int = 6) -> float:
-    """Rounded for the file: what follows is noise."""
+    """Round a number for the file: further digits are noise."""
     return (
         value
         if not value or not math.isfinite(value)

@@ -78,7 +78,7 @@ class Net:
 
 
 def lay_net(mesh: Points, size: tuple[int, int]) -> Net:
-    """The net for a texture of `size` (width, height) with the face's mesh, (468, 3), on it."""
+    """Return the net for a texture of `size` (width, height) with the face's mesh, (468, 3), on it."""
     depth = mesh[:, 2] - mesh[[anatomy.RIGHT_CHEEK, anatomy.LEFT_CHEEK], 2].mean()
     face = np.column_stack([mesh[:, :2], _no_steeper(mesh[:, :2], depth, size)])
     jaw = anatomy.jaw_weights(mesh)
@@ -93,10 +93,10 @@ def lay_net(mesh: Points, size: tuple[int, int]) -> Net:
 
 
 def _no_steeper(flat: Points, depth: Points, size: tuple[int, int]) -> Points:
-    """The depth with its sides no steeper than `STEEPEST`.
+    """Return the depth with its sides no steeper than `STEEPEST`.
 
-    The mesh's outline lies far behind the cheeks but hardly beside them: the few pixels between, where skin and
-    hair meet, would be drawn out to a jagged strip when the head turns.
+    The mesh's outline is far behind the cheeks but hardly beside them: the few pixels between, where skin and hair
+    meet, would be stretched to a jagged strip when the head turns.
     """
     triangles = _delaunay(flat, size)
     edges = np.unique(np.sort(np.vstack([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [0, 2]]])), axis=0)
@@ -128,7 +128,7 @@ def _rings(face: Points, jaw: Points) -> tuple[Points, Points, Points]:
 
 
 def _ground(size: tuple[int, int], outer_ring: Points) -> Points:
-    """A grid over the whole texture without the points inside the outer ring, all at the photo's plane."""
+    """Return a grid over the whole texture without the points inside the outer ring, all at the photo's plane."""
     width, height = size
     x, y = np.meshgrid(np.linspace(0, width - 1, GRID), np.linspace(0, height - 1, GRID))
     grid = np.column_stack([x.ravel(), y.ravel()])
@@ -139,7 +139,7 @@ def _ground(size: tuple[int, int], outer_ring: Points) -> Points:
 
 
 def _delaunay(points: Points, size: tuple[int, int]) -> Triangles:
-    """Delaunay triangles of the points that lie on the texture, (M, 3)."""
+    """Return Delaunay triangles of the points that are on the texture, (M, 3)."""
     width, height = size
     # Rings may reach beyond the texture, so the subdivision gets room around it.
     division = cv2.Subdiv2D((-2 * width, -2 * height, 5 * width, 5 * height))
@@ -155,7 +155,7 @@ def _delaunay(points: Points, size: tuple[int, int]) -> Triangles:
 
 
 def _between_lips(triangles: Triangles) -> npt.NDArray[np.bool_]:
-    """Which triangles span the gap between the lips: those that touch both lips elsewhere than in a corner."""
+    """Return which triangles span the gap between the lips: those that touch both lips elsewhere than in a corner."""
     upper = np.isin(triangles, anatomy.UPPER_LIP).any(axis=1)
     lower = np.isin(triangles, anatomy.LOWER_LIP).any(axis=1)
     corners = np.isin(triangles, (*anatomy.INNER_UPPER_LIP, *anatomy.INNER_LOWER_LIP)).all(axis=1)
@@ -163,7 +163,7 @@ def _between_lips(triangles: Triangles) -> npt.NDArray[np.bool_]:
 
 
 def _with_mouth(net: Net, size: tuple[int, int]) -> Net:
-    """Add what is seen between the lips: the teeth of the photo, which stay up, and the dark below them."""
+    """Add what is visible between the lips: the teeth of the photo, which stay up, and the dark below them."""
     upper, lower = list(anatomy.INNER_UPPER_LIP), list(anatomy.INNER_LOWER_LIP)
     count, first = len(upper), len(net.rest)
     teeth = net.rest[lower].copy()
@@ -192,7 +192,7 @@ def _strip(above: Sequence[int], below: Sequence[int]) -> list[tuple[int, int, i
 
 
 def atlas(texture: Image) -> Image:
-    """The texture with two patches below it: the inside of a mouth, and a dim room behind flat pictures."""
+    """Return the texture with two patches below it: the inside of a mouth, and a dim room behind flat pictures."""
     width = texture.shape[1]
     strip = np.zeros((max(INTERIOR, BACKDROP), width, 3), np.uint8)
     down = np.linspace(0.0, 1.0, INTERIOR)[:, None, None]
@@ -229,14 +229,14 @@ class Rasteriser:
         return 20 * self.camera
 
     def nothing(self) -> Map:
-        """The picture before a flat is drawn: the room behind it."""
+        """Return the picture before a flat is drawn: the room behind it."""
         width, height = self.size
         image = np.empty((height, width, 3), np.float32)
         image[:] = (*self.empty, 0.0)
         return image
 
     def ground(self, scale: float, shift: tuple[float, float]) -> Map:
-        """The picture before a head is drawn: the texture itself, scaled about its middle and shifted by pixels.
+        """Return the picture before a head is drawn: the texture itself, scaled about its middle and shifted by pixels.
 
         Only `Net.moving` has to be drawn over it, as the plane of the photo is drawn to this very map.
         """
@@ -252,10 +252,10 @@ class Rasteriser:
     def draw(
         self, points: Points, texture_at: Points, facing: Points, triangles: Triangles, over: Map
     ) -> tuple[Map, Map, Map]:
-        """Map x, map y and the interpolated `facing`, each (H, W) float32, of triangles drawn over a picture.
+        """Return map x, map y and the interpolated `facing`, each (H, W) float32, of triangles drawn over a picture.
 
-        `points`: (N, 3) in space; `facing`: (N,) 0..1, how much a point looks at the screen. What is nearer
-        covers what is farther.
+        `points`: (N, 3) in space. `facing`: (N,) 0..1, how much a point faces the screen. Nearer points cover farther
+        ones.
         """
         width, height = self.size
         space = np.empty((len(points), 3), np.float32)

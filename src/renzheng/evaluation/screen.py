@@ -1,4 +1,4 @@
-"""The device's screen as a lamp: what falls from it on whoever stands before it, and how attackers fake that."""
+"""The device's screen as a lamp: the light that falls from it on the person, and how attackers fake it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Screen:
         self._step = ""
 
     def light(self, action: str, at: float) -> Light:
-        """Blue, green and red that are added at this moment, `at` seconds from the beginning, while `action` is asked.
+        """Return the blue, green and red that are added, `at` seconds from the beginning, while `action` is asked.
 
-        Times must not run backwards.
+        Times must not decrease.
         """
         if action != self._step:
             self._step = action
@@ -36,7 +36,7 @@ class Screen:
         return (blue * self._strength, green * self._strength, red * self._strength)
 
     def colour(self, action: str) -> Light:
-        """The light of a step, blue, green and red; other steps than colours add none."""
+        """Return the light of a step, blue, green and red. Steps other than colours add none."""
         red, green, blue = COLOURS.get(action, DARK)
         return (blue, green, red)
 

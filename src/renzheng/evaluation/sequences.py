@@ -80,7 +80,7 @@ class Recorded(msgspec.Struct, frozen=True):
             yield (self.folder / frame.file).read_bytes()
 
     def frames(self) -> Iterator[Frame]:
-        """The frames as the engine measures them."""
+        """Yield the frames as the engine measures them."""
         actions = {step.index: step.action for step in self.transcript.steps}
         for entry, jpeg in zip(self.transcript.frames, self.jpegs(), strict=True):
             yield Frame(jpeg, entry.step, actions[entry.step], entry.received_at)
@@ -89,7 +89,7 @@ class Recorded(msgspec.Struct, frozen=True):
         return (self.folder / self.transcript.photo).read_bytes() if self.transcript.photo else None
 
     def digest(self) -> str:
-        """SHA-256 over the transcript and every frame."""
+        """Return the SHA-256 over the transcript and every frame."""
         total = hashlib.sha256(msgspec.json.encode(self.transcript))
         for jpeg in self.jpegs():
             total.update(hashlib.sha256(jpeg).digest())
@@ -101,7 +101,7 @@ def holds_sequences(folder: Path) -> bool:
 
 
 def read_sequences(folder: Path) -> list[Recorded]:
-    """Every sequence below a folder, by path. Raises DataError naming the transcript that is wrong."""
+    """Read every sequence below a folder, by path. Raises DataError, which names the faulty transcript."""
     found = [read_sequence(path.parent) for path in sorted(folder.rglob(TRANSCRIPT))]
     if not found:
         raise DataError(f"{folder} holds no {TRANSCRIPT}")
@@ -109,7 +109,7 @@ def read_sequences(folder: Path) -> list[Recorded]:
 
 
 def read_sequence(folder: Path) -> Recorded:
-    """One sequence, checked: format, labels, steps that exist, rising times, files that are there."""
+    """Read one sequence and check it: format, labels, existing steps, rising times, existing files."""
     path = folder / TRANSCRIPT
     try:
         transcript = msgspec.json.decode(path.read_bytes(), type=SequenceTranscript)

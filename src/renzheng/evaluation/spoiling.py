@@ -16,25 +16,25 @@ from renzheng.engine.runtimes import Image
 LOWER_FACE = (205, 187, 213, 192, 214, 136, 150, 149, 148, 152, 377, 378, 379, 365, 434, 416, 433, 411, 425, 5)
 EYES = (70, 105, 107, 9, 336, 334, 300, 347, 277, 5, 47, 118)
 HALF = (10, 109, 103, 54, 21, 162, 127, 234, 93, 132, 58, 172, 136, 152, 1)
-"""Points of the mesh around which lies what is covered."""
+"""Points of the mesh around which the face is covered."""
 
 Chance = np.random.Generator
 Spoil = Callable[[Image, Mesh, Chance], Image]
 
 
 def out_of_focus(image: Image, mesh: Mesh, chance: Chance) -> Image:
-    """A blur of 3 to 6 hundredths of the face's width."""
+    """Blur by 3 to 6 hundredths of the face's width."""
     return np.asarray(cv2.GaussianBlur(image, (0, 0), float(chance.uniform(0.03, 0.06)) * mesh.box[2]))
 
 
 def badly_lit(image: Image, mesh: Mesh, chance: Chance) -> Image:
-    """A fifth of the light, or three times as much."""
+    """Reduce the light to a fifth, or triple it."""
     factor = 0.2 if chance.random() < 0.5 else 3.0
     return np.asarray(np.clip(image.astype(np.float32) * factor, 0, 255), np.uint8)
 
 
 def _covered(image: Image, mesh: Mesh, places: Sequence[int], colour: Sequence[float], chance: Chance) -> Image:
-    """Cloth of one colour, with a little light and grain, over the hull of these points."""
+    """Draw cloth of one colour, with a little light and grain, over the hull of these points."""
     hull = cv2.convexHull(np.round(mesh.flat[list(places)]).astype(np.int32))
     over = np.zeros(image.shape[:2], np.uint8)
     cv2.fillConvexPoly(over, hull, 255)
@@ -47,7 +47,7 @@ def _covered(image: Image, mesh: Mesh, places: Sequence[int], colour: Sequence[f
 
 
 def face_mask(image: Image, mesh: Mesh, chance: Chance) -> Image:
-    """A white, light blue or black mask over nose and mouth."""
+    """Draw a white, light blue or black mask over nose and mouth."""
     colours = ((225, 228, 230), (220, 190, 150), (35, 33, 32))
     return _covered(image, mesh, LOWER_FACE, colours[int(chance.integers(3))], chance)
 
@@ -57,15 +57,15 @@ def sunglasses(image: Image, mesh: Mesh, chance: Chance) -> Image:
 
 
 def half_covered(image: Image, mesh: Mesh, chance: Chance) -> Image:
-    """A sheet of paper, or dark hair, over one half of the face."""
+    """Draw a sheet of paper, or dark hair, over one half of the face."""
     colours = ((235, 238, 240), (30, 28, 30))
     return _covered(image, mesh, HALF, colours[int(chance.integers(2))], chance)
 
 
 def filmed_screen(image: Image, mesh: Mesh, chance: Chance) -> Image:
-    """The picture on a screen's red, green and blue stripes, turned a little, as a camera's pixels take it.
+    """Render the picture on a screen's red, green and blue stripes, slightly rotated, as a camera's pixels see it.
 
-    0.8 to 3 pixels of the screen lie on one of the camera's; each camera pixel gathers over its own area behind a
+    0.8 to 3 pixels of the screen fall on one of the camera's. Each camera pixel averages over its own area behind a
     lens that blurs by 0.3 of a pixel. No colour filter of the sensor is rendered.
     """
     fine = 4
@@ -85,7 +85,7 @@ def filmed_screen(image: Image, mesh: Mesh, chance: Chance) -> Image:
 
 
 def _held_up(image: Image, rim: tuple[float, float], colour: Sequence[int], chance: Chance) -> Image:
-    """The picture, a little smaller and turned, within a rim, before a dim and blurred room made of itself."""
+    """Draw the picture, slightly smaller and rotated, within a rim, before a dim and blurred room made of itself."""
     height, width = image.shape[:2]
     room = cv2.GaussianBlur(cv2.flip(image, 1), (0, 0), 0.05 * width)
     room = (0.7 * room).astype(np.uint8)

@@ -56,7 +56,7 @@ MOVED = (
     *(PuppetPose(yaw=degrees) for degrees in (-35.0, -20.0, 20.0, 35.0)),
     *(PuppetPose(roll=degrees) for degrees in (-20.0, -10.0, 10.0, 20.0)),
 )
-"""How a head moves in a challenge, as far as it may bring another face to light."""
+"""Movements of a head in a challenge that may reveal another face."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -74,21 +74,21 @@ class SuitePlan(msgspec.Struct, frozen=True):
     length: int = CHALLENGE_LENGTH
 
     def attacks(self) -> list[Attack]:
-        """Raises DataError for a type that is not known."""
+        """Return the types of attack. Raises DataError for an unknown type."""
         known = {attack.name for attack in ATTACKS}
         if unknown := sorted(set(self.only) - known):
             raise DataError(f"unknown type {unknown[0]}; known are {', '.join(a.name for a in ATTACKS)}")
         return [attack for attack in ATTACKS if not self.only or attack.name in self.only]
 
     def times(self, attack: Attack, half: str) -> int:
-        """Presentations of this type by one person."""
+        """Return the number of presentations of this type by one person."""
         if attack.name != HEADS:
             return 1
         return self.heads if half == REPORT else max(1, self.heads // 4)
 
 
 class Taking(msgspec.Struct, frozen=True):
-    """Who takes part. `name` is a number, as results shall name nobody; `photo` is on this machine only."""
+    """A person who takes part. `name` is a number, as results name nobody; `photo` is on this machine only."""
 
     name: str
     photo: str
@@ -96,7 +96,7 @@ class Taking(msgspec.Struct, frozen=True):
 
 
 class ChosenPeople(msgspec.Struct, frozen=True):
-    """The choice of people: made before the run, by the rule for photos alone."""
+    """The choice of people, made before the run by the rule for photos alone."""
 
     taking: list[Taking]
     examined: int
@@ -126,7 +126,7 @@ class Trial(msgspec.Struct, frozen=True):
         return [layer for layer, holds in self.holds.items() if not holds]
 
     def passes(self, without: str = "") -> bool:
-        """Whether no layer refused it, or none but `without`."""
+        """Return whether no layer refused it, or none but `without`."""
         return not set(self.stopped_by) - {without}
 
 
@@ -134,7 +134,7 @@ class Trial(msgspec.Struct, frozen=True):
 
 
 def find_photos(folders: Sequence[Path]) -> list[Path]:
-    """Photos in the order of their folders. Raises DataError where there is none."""
+    """Return photos in the order of their folders. Raises DataError if there is none."""
     endings = (".jpg", ".jpeg", ".png")
     found = [path for folder in folders for path in sorted(folder.rglob("*")) if path.suffix.lower() in endings]
     if not found:
@@ -192,7 +192,7 @@ def examine_photo(photo: Image, known: Sequence[Floats], engine: FaceModels) -> 
 
 
 def _uncovers_another(puppet: Puppet, engine: FaceModels) -> bool:
-    """Whether the head, turned or tilted, gives sight of another face, which it hides at rest."""
+    """Return whether the head, turned or tilted, reveals another face that it hides at rest."""
     return any(
         second_face(engine.detector(puppet.render(replace(pose, scale=scale)), side), Fitness().second_face)
         for pose in MOVED
@@ -218,7 +218,7 @@ class Job(msgspec.Struct, frozen=True):
 
 
 def _jobs(people: ChosenPeople, plan: SuitePlan, attacks: Sequence[Attack]) -> Iterable[Job]:
-    """The halves in turn, so that a run which is broken off says something of both."""
+    """Yield jobs from the halves in turn, so that an interrupted run says something about both."""
     members = {half: [person for person in people.taking if person.half == half] for half in HALVES}
     wanted = {
         half: tuple((attack.name, n) for attack in attacks for n in range(plan.times(attack, half))) for half in HALVES
@@ -244,7 +244,7 @@ def _carry_out(
 
 
 def _alone(job: Job, plan: SuitePlan, limits: JudgingLimits, keep: Path | None) -> list[Trial]:
-    """One person in a process of its own."""
+    """Run one person in a process of its own."""
     return list(run_person(job, plan, limits, models(), keep))
 
 
@@ -280,7 +280,7 @@ def _seed(*parts: object) -> int:
 def judge(
     transcript: SequenceTranscript, jpegs: Sequence[bytes], number: int, limits: JudgingLimits, engine: FaceModels
 ) -> Trial:
-    """The engine's measurement of one presentation, with the server's limits, as a trial."""
+    """Return the engine's measurement of one presentation, with the server's limits, as a trial."""
     actions = {step.index: step.action for step in transcript.steps}
     frames = [
         Frame(jpeg, frame.step, actions[frame.step], frame.received_at)
@@ -318,7 +318,7 @@ def run_suite(
     processes: int = 1,
     progress: Progress = lambda stage, done, total: None,
 ) -> Presentations:
-    """The whole suite. What is judged is kept in `out`, and a run that broke off goes on from there."""
+    """Run the whole suite. Results are kept in `out`, so that an interrupted run continues."""
     limits, engine = limits or JudgingLimits(), engine or models()
     began = time.monotonic()
     attacks = plan.attacks()
@@ -350,7 +350,7 @@ def run_suite(
 def _people(
     folders: Sequence[Path], out: Path, plan: SuitePlan, engine: FaceModels, progress: Progress
 ) -> ChosenPeople:
-    """The choice that an earlier start of this run made, or a new one."""
+    """Return the choice that an earlier start of this run made, or a new one."""
     path = out / f"people-{plan.people}{f'-after-{plan.skip}' if plan.skip else ''}.json"
     if path.is_file():
         return msgspec.json.decode(path.read_bytes(), type=ChosenPeople)
@@ -361,12 +361,12 @@ def _people(
 
 
 def _key(plan: SuitePlan, limits: JudgingLimits) -> str:
-    """Lines of other models, limits or seeds are not taken for this run's."""
+    """Return a key of models, limits and seed, so that lines of other runs are not used."""
     return hashlib.sha256(f"{judge_key(limits)} {plan.seed} {plan.length} {SIZE}".encode()).hexdigest()[:16]
 
 
 def _lines(path: Path) -> list[Trial]:
-    """Whole lines only; the file is cut back to them, as the next line is appended."""
+    """Return whole lines. The file is cut back to them, as the next line is appended."""
     if not path.is_file():
         return []
     content = path.read_bytes()
@@ -382,7 +382,8 @@ def _lines(path: Path) -> list[Trial]:
 def tabulate(
     trials: Sequence[Trial], people: ChosenPeople, attacks: Sequence[Attack], limits: JudgingLimits, run: Run
 ) -> Presentations:
-    """The reported half by type, with what would pass without the target, and the thresholds on the other half."""
+    """Return the reported half by type, with what would pass without the target, and the thresholds on the other
+    half."""
     reported = [trial for trial in trials if trial.half == REPORT]
     found = summarise("attacks", [_recorded(one) for one in reported], [_judged(one) for one in reported], run)
     by_name = {row.name: row for row in found.attacks}
@@ -407,19 +408,20 @@ def _in_suite(attack: Attack, trials: Sequence[Trial]) -> InSuite:
 
 
 def _looks(attack: Attack, trials: Sequence[Trial]) -> dict[str, float]:
-    """Medians of the image scores in the reported half."""
+    """Return medians of the image scores in the reported half."""
     rows = [trial.values for trial in trials if (trial.attack, trial.half) == (attack.name, REPORT)]
     names = [name for name in dict.fromkeys(name for row in rows for name in row) if name.startswith("look.")]
     return {name[len("look.") :]: round(median(row[name] for row in rows if name in row), 4) for name in names}
 
 
 def _recorded(trial: Trial) -> Recorded:
-    """A trial's label and person, which is all that rates are made of."""
+    """Return a trial's label and person, which is all that rates need."""
     return Recorded(
         Path(trial.person), SequenceTranscript(FORMAT, "attack", trial.person, [], [], trial.attack, trial.half)
     )
 
 
 def _judged(trial: Trial) -> Judged:
-    """Frames that cannot be judged end a verification as any other refusal does, so here they count as one."""
+    """Return the outcome. Frames that cannot be judged end a verification like any other refusal, so here they count as
+    one."""
     return Judged("", True, trial.status, trial.stopped_by, trial.seconds)

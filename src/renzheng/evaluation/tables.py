@@ -1,4 +1,4 @@
-"""The evaluation's numbers as Markdown, for the docs: always out of a `results.json`, with the command behind it."""
+"""The evaluation's numbers as Markdown for the docs, always from a `results.json`, with the command that made it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from renzheng.evaluation.results import Filmed, Listed, Presentations, Recogniti
 from renzheng.evaluation.texts import Language, Words, digits
 
 SHOWN = (60.0, 65.0, 70.0, 75.0, 80.0)
-"""Scores of the short table; the report has them all."""
+"""Scores in the short table; the report has all."""
 
 
 def markdown(results: Results, language: Language = "en") -> str:
-    """A table with the command that made it, ending in a line break."""
+    """Return a table with the command that made it, ending in a line break."""
     words = Words(language)
     body = _recognition(results, words) if isinstance(results, Recognition) else _presentations(results, words)
     return "\n".join([_command_line(results.run), "", *body]) + "\n"
@@ -38,7 +38,7 @@ def _head(*cells: str) -> list[str]:
 
 
 def _rate(found: Rate, words: Words) -> list[str]:
-    """Value with its count, and the interval."""
+    """Return the value with its count, and the interval."""
     if found.value is None:
         return ["–", "–"]
     return [f"{words.percent(found.value)} ({found.errors:,})", words.range(found)]
@@ -58,7 +58,7 @@ def _recognition(results: Recognition, words: Words) -> list[str]:
 
 
 def refusals(results: Results, language: Language = "en") -> str:
-    """Only the tables of refused reference photos, with the command that made them, ending in a line break."""
+    """Return the tables of refused reference photos only, with the command that made them, ending in a line break."""
     assert isinstance(results, Recognition)
     return "\n".join([_command_line(results.run), *_refusals(results, Words(language))]) + "\n"
 
@@ -131,7 +131,7 @@ def people_facts(results: Presentations, filmed: Filmed, words: Words) -> list[s
 
 
 def reasons_of(one: Listed) -> int:
-    """How many reasons refused it: layers, and of the weak measures each that raised half a doubt at least."""
+    """Return how many reasons refused it: layers, and each weak measure that raised at least half a doubt."""
     weak = sum(
         value >= 0.5 for name, value in one.values.items() if name.startswith("doubt.") and name != "doubt.total"
     )
@@ -168,7 +168,7 @@ def _suite(results: Presentations, suite: Suite, words: Words) -> list[str]:
 
 
 def looks(results: Presentations, words: Words) -> tuple[list[str], list[list[str]]] | None:
-    """Head and rows of the image scores' medians by type of attack; None where none were measured."""
+    """Return head and rows of the image scores' medians by type of attack; None if none were measured."""
     by_type = {row.name: row.suite.looks for row in results.attacks if row.suite is not None and row.suite.looks}
     names = list(dict.fromkeys(name for found in by_type.values() for name in found))
     if not names:
@@ -182,7 +182,7 @@ def looks(results: Presentations, words: Words) -> tuple[list[str], list[list[st
 
 
 def counted(found: Rate | None) -> str:
-    """Errors of trials."""
+    """Return the errors of the trials as text."""
     return "–" if found is None or not found.trials else f"{found.errors:,} / {found.trials:,}"
 
 

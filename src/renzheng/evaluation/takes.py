@@ -50,7 +50,7 @@ class Take:
 
 
 def sample(path: Path, moment: float = 0.0, mirrored: bool = False) -> list[Shot]:
-    """The clip's frames as a device would send them, the first at `moment` seconds. Raises DataError."""
+    """Return the clip's frames as a device would send them, the first at `moment` seconds. Raises DataError."""
     shots, due = [], moment
     try:
         with av.open(str(path)) as container:
@@ -102,7 +102,7 @@ def takes_of(clip: LabelledClip, seconds: float) -> list[Take]:
 
 
 def single_actions(clip: LabelledClip, seconds: float) -> list[Take]:
-    """Each action of the clip by itself, to see whether it is found."""
+    """Return each action of the clip by itself, to see whether it is found."""
     return [take for item in clip.actions if (take := _take(clip, (item,), seconds)) is not None]
 
 
@@ -115,7 +115,7 @@ def _take(clip: LabelledClip, used: tuple[Item, ...], seconds: float) -> Take | 
 
 
 def _span(clip: LabelledClip, item: Item, seconds: float) -> tuple[float, float]:
-    """The action with what is around it, as far as no other action begins or ends there."""
+    """Return the time of the action and its surroundings, up to the next other action."""
     others = [other for other in (*clip.actions, *clip.busy) if other != item]
     ends = [other.end for other in others if other.end <= item.start]
     starts = [other.start for other in others if other.start >= item.end]
@@ -145,7 +145,7 @@ def _neutral(clip: LabelledClip, first: Item, seconds: float) -> tuple[float, fl
 def compose(
     take: Take, shots: Sequence[Shot], clip: LabelledClip, mirrored: bool = False
 ) -> tuple[SequenceTranscript, list[bytes]]:
-    """The transcript and the frames of one presentation. Mirrored, left is right."""
+    """Return the transcript and the frames of one presentation. If mirrored, left and right are swapped."""
     asked = [OTHER_SIDE.get(name, name) if mirrored else name for name in take.asked]
     steps: list[Step] = []
     frames: list[FrameEntry] = []

@@ -51,21 +51,21 @@ class Words:
         self._column = ("en", "zh").index(language)
 
     def __call__(self, key: str, **fields: object) -> str:
-        """The sentence `key` with its fields filled in. KeyError for an unknown one."""
+        """Return the sentence `key` with its fields filled in. KeyError for an unknown one."""
         return WORDS[key][self._column].format(**fields)
 
     def maybe(self, kind: str, name: str) -> str:
-        """The words for a name that data may bring along; the name itself where there are none."""
+        """Return the words for a name from the data; the name itself if there are none."""
         key = f"{kind}.{name}"
         return WORDS[key][self._column] if key in WORDS else name.replace("_", " ")
 
     def percent(self, value: float) -> str:
-        """0-1 as a percentage with two or three significant digits."""
+        """Return 0-1 as a percentage with two or three significant digits."""
         sign = " %" if self.language == "en" else "%"
         return f"{digits(100 * value)}{sign}"
 
     def range(self, rate: Rate) -> str:
-        """The interval in words: two ends, or one where only one can be had."""
+        """Return the interval in words: two ends, or one if only one exists."""
         if rate.low is None or rate.high is None:
             return "–"
         if rate.method == ONE_SIDED:
@@ -78,7 +78,7 @@ class Words:
         return f"{digits(100 * low)} – {self.percent(high)}"
 
     def one_in(self, value: float) -> str:
-        """A small rate as people say it."""
+        """Return a small rate in everyday words."""
         many = f"{round_to(1 / value, 2):,.0f}"
         return f"1 in {many}" if self.language == "en" else f"{many} 次中 1 次"
 
@@ -88,7 +88,7 @@ def round_to(value: float, figures: int) -> float:
 
 
 def digits(value: float) -> str:
-    """A number with two significant digits, three above ten, never in powers of ten."""
+    """Return a number with two significant digits, three above ten, never in powers of ten."""
     if not value:
         return "0"
     if abs(value) >= 99.95:

@@ -34,7 +34,8 @@ class Measured(Protocol):
 
 
 def confirm(trials: Sequence[Measured], limits: JudgingLimits) -> list[Threshold]:
-    """The shipped threshold of each measure, and whether it lies between the attacks and the heads of these trials."""
+    """Return the shipped threshold of each measure, and whether it is between the attacks and the heads of these
+    trials."""
     found = []
     for name, attacks in MEASURES:
         against = [t.values[name] for t in trials if t.attack in attacks and name in t.values]
@@ -48,7 +49,7 @@ def confirm(trials: Sequence[Measured], limits: JudgingLimits) -> list[Threshold
 
 
 def choose(attacks: float, heads: float, shipped: float) -> float | None:
-    """The shipped threshold where it lies between the two, the middle where it does not, None where they overlap."""
+    """Return the shipped threshold if it is between the two, the middle if it is not, None if they overlap."""
     if attacks >= heads:
         return None
     if attacks < shipped <= heads:

@@ -38,7 +38,7 @@ STRANGERS = 0.25  # cosine below which two photos are certainly of different peo
 
 @dataclass(frozen=True)
 class TrialPerson:
-    """Somebody who can be shown, with the photo a merchant would hand in (JPEG bytes)."""
+    """A person who can be shown, with the photo that a merchant would send (JPEG bytes)."""
 
     name: str
     puppet: Puppet = field(repr=False)
@@ -85,9 +85,9 @@ class TrialCounts:
 
     @property
     def is_as_expected(self) -> bool:
-        """Whether it came out as it must, by the module's rule; of ten heads that comply, too, one may fail.
+        """Whether the result meets the module's rule; of ten complying heads, one may fail too.
 
-        A trial that the machine failed, with neither a Result nor an end by the server, shows nothing.
+        A trial that failed because of the machine, with neither a Result nor an end by the server, shows nothing.
         """
         if self.judged + self.unready < self.runs or (self.scenario.is_attack and self.passed):
             return False
@@ -187,7 +187,7 @@ async def _trial(
     seed: int,
     limits: DeviceLimits | None,
 ) -> tuple[str, float]:
-    """The Result of one trial, or what kept it from having one; and the frames a second that were sent."""
+    """Return the Result of one trial, or what kept it from having one; and the frames per second that were sent."""
     performance, reference = scenario.stage(people, number, seed)
     try:
         call = await asyncio.to_thread(merchant.token, reference)
@@ -240,7 +240,7 @@ def _embedding(puppet: Puppet) -> Floats:
 
 
 def as_jpeg(photo: Image, longest: int = 1280) -> bytes:
-    """The photo as a merchant would send it: at most `longest` pixels a side."""
+    """Return the photo as a merchant would send it: at most `longest` pixels on the longer side."""
     scale = longest / max(photo.shape[:2])
     if scale < 1:
         photo = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

@@ -1,1 +1,1 @@
-"""The domain: sessions, challenges, decisions and identities. Pure; clock and randomness are handed in."""
+"""The domain: sessions, challenges, decisions and identities. Pure; clock and randomness are passed in."""

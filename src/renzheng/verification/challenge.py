@@ -1,10 +1,10 @@
-"""The challenge: which actions are asked, in which order, by when, and which colours are shown after them.
+"""The challenge: which actions are asked, in which order, and which colours are shown after them.
 
-Drawn again for every attempt from randomness that only the composition root hands in. No setting, header or
-address fixes, shows ahead or skips one.
+It is drawn again for every attempt, from randomness that only the composition root provides. No setting, header or
+address fixes it, shows it in advance or skips it.
 
-A recording passes where it shows what is asked, in that order. So what counts is how many challenges there are, and
-how few of them one recording answers (ADR `challenges-of-four`).
+A recording passes if it shows what is asked, in that order. So the number of possible challenges counts, and how few of
+them one recording answers (ADR `challenges-of-four`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OTHERS = (BLINK, "open_mouth", "nod", "tilt_left", "tilt_right")
 ACTIONS = OTHERS + TURNS
 
 MAX_LENGTH = 6
-"""Actions of a challenge, at most: nobody follows more, and their number is still counted in a moment."""
+"""Most actions of a challenge. Nobody follows more, and all challenges can still be counted quickly."""
 
 MAX_IN_A_ROW = 2
 """How often one action may be asked in a row."""
@@ -29,14 +29,15 @@ MAX_IN_A_ROW = 2
 MAX_BLINKS = 1
 
 BLINK_SHARE = 16
-"""One challenge of so many asks for a blink: everybody blinks by themselves, so a recording answers one nearly
+"""One challenge in this many asks for a blink. People blink spontaneously, so a recording answers one almost
 anywhere."""
 
 MANY_KINDS = 4
-"""Kinds beside the blink from which on it is asked for that rarely; with fewer, each is needed as often as another."""
+"""Number of kinds, without the blink, from which a blink is asked that rarely. With fewer, all kinds are equally
+likely."""
 
 LIGHT_WARNING = "light_warning"
-"""The step before the first colour: what is about to come is said, so that nobody meets it unwarned."""
+"""The step before the first colour, which announces the flashing."""
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "light_red": (255, 60, 60),
@@ -46,14 +47,14 @@ COLOURS: dict[str, tuple[int, int, int]] = {
     "light_cyan": (60, 240, 255),
     "light_magenta": (255, 80, 240),
 }
-"""The colours of the light challenge as the page fills its screen with them: sRGB, 0-255."""
+"""The colours with which the page fills its screen in the light challenge: sRGB, 0-255."""
 
 Entropy = Callable[[int], bytes]
-"""Gives that many unpredictable bytes."""
+"""Returns the given number of unpredictable bytes."""
 
 
 def below(limit: int, entropy: Entropy) -> int:
-    """A number in [0, limit), each equally likely: bytes that would favour some are drawn again."""
+    """Draw a number in [0, limit), each equally likely: bytes that would favour some are drawn again."""
     if not 1 <= limit <= 65536:
         raise ValueError(f"limit must be 1 to 65536, not {limit}")
     size = 1 if limit <= 256 else 2
@@ -65,10 +66,10 @@ def below(limit: int, entropy: Entropy) -> int:
 
 
 def possible(length: int, kinds: Sequence[str] = ACTIONS) -> tuple[tuple[str, ...], ...]:
-    """Every challenge of `length` actions out of `kinds`, in a fixed order; empty where there is none.
+    """Return every challenge of `length` actions out of `kinds`, in a fixed order; empty if there is none.
 
-    At least one action is a turn, as depth is measured in a turn. No action comes three times in a row, and only one
-    is a blink.
+    At least one action is a turn, as depth is measured in a turn. No action comes three times in a row, and only one is
+    a blink.
     """
     return _possible(length, tuple(dict.fromkeys(kinds)))
 
@@ -98,7 +99,7 @@ def _may_follow(begun: tuple[str, ...], action: str) -> bool:
 
 @lru_cache(maxsize=64)
 def is_possible(length: int, kinds: tuple[str, ...] = ACTIONS) -> bool:
-    """Whether there is a challenge of that length and those kinds."""
+    """Return whether there is a challenge of that length and those kinds."""
     turns_first = sorted(kinds, key=lambda kind: kind not in TURNS)
     return next(_all_of(length, turns_first), None) is not None
 
@@ -106,9 +107,9 @@ def is_possible(length: int, kinds: tuple[str, ...] = ACTIONS) -> bool:
 def draw(
     entropy: Entropy, length: int = defaults.CHALLENGE_LENGTH, kinds: tuple[str, ...] = ACTIONS
 ) -> tuple[str, ...]:
-    """One of the `possible` challenges; see `chances`. Raises ValueError where there is none.
+    """Draw one of the `possible` challenges; see `chances`. Raises ValueError if there is none.
 
-    What may not be asked is drawn again, so all that may are equally likely.
+    A challenge that is not possible is drawn again, so all possible ones are equally likely.
     """
     kinds = tuple(dict.fromkeys(kinds))
     if not is_possible(length, kinds):
@@ -130,14 +131,15 @@ def _may_be_asked(actions: tuple[str, ...]) -> bool:
 
 
 def _blinks_rarely(length: int, kinds: Sequence[str]) -> bool:
-    """Not where the only action has to be a turn."""
+    """Return whether blinks are asked rarely. Not if the only action has to be a turn."""
     return length > 1 and BLINK in kinds and len(set(kinds)) > MANY_KINDS
 
 
 def chances(length: int, kinds: tuple[str, ...] = ACTIONS) -> tuple[float, float]:
-    """How likely each single challenge without a blink is to be drawn, and each one with it; 0 where there is none.
+    """Return the probability of each single challenge without a blink, and of each one with a blink; 0 if there is
+    none.
 
-    All are equally likely, but where there are many kinds one challenge of `BLINK_SHARE` has a blink.
+    All are equally likely, but with many kinds, one challenge in `BLINK_SHARE` has a blink.
     """
     known = possible(length, kinds)
     with_blink = sum(BLINK in one for one in known)
@@ -148,13 +150,15 @@ def chances(length: int, kinds: tuple[str, ...] = ACTIONS) -> tuple[float, float
 
 
 def spared(kinds: tuple[str, ...], length: int, action: str | None) -> tuple[str, ...]:
-    """`kinds` without an action that somebody cannot do; all of them where no challenge of that length is left."""
+    """Return `kinds` without an action that the person cannot do; all of them if no challenge of that length would be
+    left."""
     rest = tuple(kind for kind in kinds if kind != action)
     return rest if is_possible(length, rest) else kinds
 
 
 def draw_light(entropy: Entropy, length: int) -> tuple[str, ...]:
-    """The steps of a light challenge: the warning, then `length` colours, none twice in a row, all equally likely."""
+    """Draw the steps of a light challenge: the warning, then `length` colours, none twice in a row, all equally
+    likely."""
     names = list(COLOURS)
     chosen = [names[below(len(names), entropy)]]
     while len(chosen) < length:
@@ -164,10 +168,10 @@ def draw_light(entropy: Entropy, length: int) -> tuple[str, ...]:
 
 
 def is_light(action: str) -> bool:
-    """Whether a step is of the light challenge: the person holds still."""
+    """Return whether a step belongs to the light challenge, in which the person holds still."""
     return action == LIGHT_WARNING or action in COLOURS
 
 
 def nonce(entropy: Entropy) -> bytes:
-    """16 bytes that mark the frames taken while one step was on the screen."""
+    """Draw 16 bytes that mark the frames taken while one step was on the screen."""
     return entropy(16)

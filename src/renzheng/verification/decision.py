@@ -1,7 +1,7 @@
 """Evidence -> verdict. The only place that chooses a `Result`.
 
-`RULES` is read from the top; the first row whose condition holds gives the result. Liveness stands above
-identity, so that nobody learns by a photo who is enrolled.
+`RULES` is read from the top; the first row whose condition is true gives the result. Liveness comes before identity, so
+that nobody learns from a photo who is enrolled.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ TOO_MANY_TODAY = Result("2018", "操作过于频繁", False)
 
 SEVERAL_FACES_IN_PHOTO = SEVERAL_FACES._replace(billed=False)
 CUT_FACE_IN_PHOTO = CUT_FACE._replace(billed=False)
-"""What is wrong with a photo is never billed, whenever it is found: it says nothing of the person."""
+"""A faulty photo is never billed, whenever the fault is found: it says nothing about the person."""
 
 ACTION_NOT_DONE = "02"
 """The LivenessInfoTag value of attempts that ran out before every action was answered."""
 NOT_CONTINUOUS = "05"
-"""The LivenessInfoTag value of frames that are no recording of the attempt that they were sent in."""
+"""The LivenessInfoTag value of frames that are not a continuous recording of their own attempt."""
 
 
 class IdentityMatch(enum.StrEnum):
-    """What the identity library knows of the ID number and name."""
+    """What the identity library says about the ID number and name."""
 
-    NOT_ASKED = "not_asked"  # LOCAL, or liveness failed before
+    NOT_ASKED = "not_asked"  # LOCAL, or liveness had failed
     UNKNOWN = "unknown"
     WRONG_NAME = "wrong_name"
     NO_PHOTO = "no_photo"
@@ -61,7 +61,7 @@ class IdentityMatch(enum.StrEnum):
 
 
 class ReferenceFitness(enum.StrEnum):
-    """What the photo to compare with turned out to be."""
+    """Whether the photo to compare with is usable, and why not."""
 
     NONE = "none"
     OK = "ok"
@@ -74,7 +74,7 @@ class ReferenceFitness(enum.StrEnum):
 
 
 class FrameFitness(enum.StrEnum):
-    """What the captured frames are fit for, taken together."""
+    """Whether the captured frames are usable, taken together, and why not."""
 
     USABLE = "usable"
     NO_FACE = "no_face"
@@ -84,10 +84,10 @@ class FrameFitness(enum.StrEnum):
 
 
 class Advice(enum.StrEnum):
-    """What the page tells a person who failed: what they could see for themselves, and what is no fault of theirs.
+    """What the page tells a person who failed: what they could see for themselves, and what is not their fault.
 
-    Whoever holds a picture or a mask before the camera must not learn from it which check found them out. So all that
-    liveness can fail of after every action was answered has one advice, and whether a person is enrolled has none.
+    An attacker with a picture or a mask must not learn which check failed. So all liveness failures after the last
+    action share one advice, and whether a person is enrolled has none.
     """
 
     ACTION = "action"  # an action was not seen in time, as the person saw
@@ -96,7 +96,7 @@ class Advice(enum.StrEnum):
     ALONE = "alone"  # several faces
     CLOSER = "closer"  # too few pixels
     LIGHT = "light"  # liveness failed: even light, nothing before the face, a still phone
-    PHOTO = "photo"  # the photo to compare with cannot be used: the merchant's affair
+    PHOTO = "photo"  # the photo to compare with cannot be used: the merchant's problem
     LATER = "later"  # the server lost it
 
 
@@ -110,13 +110,13 @@ _OF_FRAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that a verdict rests on. `similarity`: 0 to 100, None where no comparison could be made.
+    """Everything that a verdict depends on. `similarity`: 0 to 100; None if nothing could be compared.
 
-    `network_refuses`: an operator's passive network, where one is in use and may decide, decided against the person.
-    `is_doubted`: measures of which none is sure speak against a live person together.
-    `answered_light`: whether the face answered the shown colours; None where none were asked for.
-    `is_unwatched`: the server stood still during the attempt, so that what failed of liveness may be its own fault.
-    `transcript_holds`: each frame came under its step's nonce, in its time and in order (`transcript.faults`).
+    `network_refuses`: an operator's passive network that may decide has decided against the person. `is_doubted`:
+    several measures, none certain alone, together speak against a live person. `answered_light`: whether the face
+    answered the shown colours; None if none were shown. `is_unwatched`: the server stood still during the attempt, so a
+    liveness failure may be its own fault. `transcript_holds`: each frame came under its step's nonce, in its time and
+    in order (`transcript.faults`).
     """
 
     ending: EndReason
@@ -137,13 +137,13 @@ class Evidence:
 
     @property
     def is_server_fault(self) -> bool:
-        """Whether the server could not do its part, so that nothing is known of the person."""
+        """Whether the server could not do its part, so that nothing is known about the person."""
         lost = self.leases_lost or self.ending is EndReason.SERVER_LOST
         return lost or (self.is_unwatched and self.is_liveness_failure)
 
     @property
     def is_photo_unusable(self) -> bool:
-        """Whether the photo that came with the token was found unusable before the person began."""
+        """Whether the token's photo was found unusable before the person began."""
         return self.ending is EndReason.PHOTO_UNUSABLE
 
     @property
@@ -152,7 +152,7 @@ class Evidence:
 
     @property
     def is_liveness_failure(self) -> bool:
-        """Whether all that failed is what the person can do better in another attempt."""
+        """Whether everything that failed could be better in another attempt."""
         judged = self.ending is EndReason.COMPLETED and not self.leases_lost
         return judged and not (self.is_live and self.frames is FrameFitness.USABLE)
 
@@ -166,8 +166,8 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`similarity`: 0 to 100, 0 where nothing was compared. `tags`: LivenessInfoTag values, sorted. `advice`: what a
-    person who failed can do about it, one of `Advice`, or empty. `may_retry`: liveness alone failed."""
+    """`similarity`: 0 to 100; 0 if nothing was compared. `tags`: LivenessInfoTag values, sorted. `advice`: what a
+    person who failed can do about it, one of `Advice`, or empty. `may_retry`: only liveness failed."""
 
     result: Result
     similarity: float
@@ -206,14 +206,14 @@ RULES: tuple[Rule, ...] = (
 
 
 def decide(evidence: Evidence, threshold: float) -> Verdict:
-    """The verdict by the first rule that holds; `PASSED` where none does. `threshold`: 60 to 100."""
+    """Return the verdict of the first rule that applies; `PASSED` if none does. `threshold`: 60 to 100."""
     result = next((result for holds, result in RULES if holds(evidence, threshold)), PASSED)
     similarity = evidence.similarity if evidence.is_live and evidence.similarity is not None else 0.0
     return Verdict(result, round(similarity, 2), _tags(evidence), _advice(evidence), evidence.is_liveness_failure)
 
 
 def _advice(evidence: Evidence) -> str:
-    """What helps the next time; empty where nothing does that the person could do or should know."""
+    """Return what helps the next time; empty if there is nothing that the person could do or should know."""
     if evidence.is_server_fault:
         return Advice.LATER
     if evidence.ending is EndReason.TOO_MANY_TODAY:
@@ -235,7 +235,7 @@ def _advice(evidence: Evidence) -> str:
 
 
 def _tags(evidence: Evidence) -> tuple[str, ...]:
-    """Why liveness failed; none where it did not, or where nothing was judged."""
+    """Return why liveness failed; empty if it did not, or if nothing was judged."""
     if evidence.is_server_fault or evidence.ending in (EndReason.TOO_MANY_TODAY, EndReason.PHOTO_UNUSABLE):
         return ()
     if evidence.is_live and evidence.frames is FrameFitness.USABLE:

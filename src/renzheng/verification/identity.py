@@ -7,38 +7,38 @@ import re
 from renzheng.verification.spelling import folded, name_as_meant
 
 MAX_NAME, MAX_ID_CARD = 1000, 200
-"""Characters that somebody may write a name and a number with. A longer text is neither, and is left as it stands: to
-fold millions of characters takes many seconds."""
+"""Most characters of a name and a number. A longer text is neither and stays as it is: folding millions of characters
+takes many seconds."""
 _ID_CARD = re.compile(r"[0-9]{17}[0-9Xx]", re.ASCII)
 _LOOKS_LIKE_X = str.maketrans("ХΧ×✕", "XXXX")
-"""A Cyrillic and a Greek letter and two signs that people type for the last character."""
+"""A Cyrillic letter, a Greek letter and two signs that people type for the last character."""
 
 
 def is_id_card(text: str) -> bool:
-    """True for the form of a resident ID number: 17 digits and a digit or X.
+    """Return whether the text has the form of a resident ID number: 17 digits and a digit or X.
 
-    The check digit is not judged: the documentation's own first sample has a wrong one.
+    The check digit is not checked: the first sample in Tencent's documentation has a wrong one.
     """
     return _ID_CARD.fullmatch(text) is not None
 
 
 def normal_id_card(text: str) -> str:
-    """The spelling under which a number is looked up: narrow digits, upper-case X, nothing that cannot be seen."""
+    """Return the form in which a number is looked up: narrow digits, upper-case X, no invisible characters."""
     if len(text) > MAX_ID_CARD:
         return text
     return text.upper() if text.isascii() and text.isalnum() else folded(text).upper().translate(_LOOKS_LIKE_X)
 
 
 def normal_name(text: str) -> str:
-    """The spelling under which names are compared: see `spelling`."""
+    """Return the form in which names are compared; see `spelling`."""
     return text if len(text) > MAX_NAME else name_as_meant(text)
 
 
 def mask_id_card(text: str) -> str:
-    """First and last character only, as `1****************X`."""
+    """Return the number with only its first and last character, as `1****************X`."""
     return text if len(text) < 3 else text[0] + "*" * (len(text) - 2) + text[-1]
 
 
 def mask_name(text: str) -> str:
-    """All but the last character hidden, as `**宝`."""
+    """Return the name with only its last character, as `**宝`."""
     return "*" * (len(text) - 1) + text[-1:]

@@ -1,4 +1,4 @@
-"""What a verification has to meet. Fixed when its token is issued, so a later change does not move a live one."""
+"""What a verification has to meet. It is fixed when the token is issued, so later changes do not affect it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from renzheng.base import defaults
 from renzheng.verification.challenge import ACTIONS, MAX_LENGTH, TURNS, chances, is_possible, spared
 
 MAX_LUCK = 0.01
-"""Share of tokens above which an operator is warned that a recording is worth something: see `Policy.luck`."""
+"""Share of tokens above which an operator is warned that a recording may pass; see `Policy.luck`."""
 
 MAX_ACTION_SECONDS = 60.0
-"""Seconds that all actions of a challenge may take together: frames are kept for about as long."""
+"""Most seconds for all actions of a challenge together: frames are kept for about that long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Raises ValueError with a sentence for the operator where a value is out of its range."""
+    """Raises ValueError with a sentence for the operator if a value is out of its range."""
 
     threshold: float = defaults.THRESHOLD  # similarity at and above which two faces count as one person; 60 to 100
     challenge_length: int = defaults.CHALLENGE_LENGTH  # actions of a token's first challenge; 1 to 6
@@ -25,7 +25,7 @@ class Policy:
     attempts: int = defaults.ATTEMPTS  # attempts a token; 1 to 10
     attempts_a_day: int = defaults.ATTEMPTS_A_DAY  # attempts a day for one ID number in one account; 0 is no limit
     light: bool = False  # whether the page also shows the colours of the light challenge
-    step_seconds: float | None = None  # seconds for one action, 2 to 30; None: as the server's setting says
+    step_seconds: float | None = None  # seconds for one action, 2 to 30; None: the server's setting
 
     def __post_init__(self) -> None:
         if not 60 <= self.threshold <= 100:
@@ -50,11 +50,11 @@ class Policy:
                 raise ValueError(f"{actions} are more than the {MAX_ACTION_SECONDS:g} s of which frames are kept")
 
     def next_challenge(self, shown: int, eased: str | None = None) -> tuple[int, tuple[str, ...]]:
-        """Length and kinds of the next challenge, where so many different ones were shown for this token before.
+        """Return length and kinds of the next challenge, after `shown` different ones for this token.
 
-        The second has one action more and every further one two, as each is another chance for a recording; two as well
-        where a kind is spared (`eased`), as fewer kinds make fewer challenges. Not more than there are kinds and time
-        for.
+        The second has one more action, and every further one two more, as each is another chance for a recording. If a
+        kind is spared (`eased`), it also has two more, as fewer kinds make fewer challenges. It has no more actions
+        than there are kinds and time for.
         """
         kinds = spared(self.challenge_kinds, self.challenge_length, eased)
         more = min(shown, 2) if kinds == self.challenge_kinds or not shown else 2
@@ -63,8 +63,8 @@ class Policy:
 
     @property
     def luck(self) -> float:
-        """The share of tokens, 0 to 1, that ask for what a recording shows, which is one challenge of each length, of
-        those that are asked for most often."""
+        """The share of tokens, 0 to 1, that a recording passes by luck: one that answers the most likely challenge of
+        each length."""
         asked = [self.next_challenge(shown) for shown in range(self.attempts)]
         return 1 - math.prod(1 - max(chances(*one)) for one in asked)
 

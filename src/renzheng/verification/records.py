@@ -1,4 +1,4 @@
-"""What the store hands to the actions and to judging, so that neither has to know the store."""
+"""What the store returns to the actions and to judging, so that neither has to know the store."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from renzheng.verification.session import Attempt, Session
 
 
 class NoRoomError(UnavailableError):
-    """The store has no room for what was to be kept; the text says where and why, for the log."""
+    """The store has no room for new content. The text says where and why, for the log."""
 
 
 class EvidenceLimitError(NoRoomError):
-    """An account has as many bytes of evidence as its limit says."""
+    """The account has as many bytes of evidence as its limit allows."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredVerdict:
-    """A verdict as it was recorded. `similarity`: 0 to 100. `best_frame`: a sequence of the judged `attempt`."""
+    """A recorded verdict. `similarity`: 0 to 100. `best_frame`: a frame's sequence in the judged `attempt`."""
 
     result: str
     description: str
@@ -32,7 +32,7 @@ class StoredVerdict:
 
 @dataclass(frozen=True, slots=True)
 class SessionOutcome:
-    """A session as its merchant asks for it; `verdict` is None until it was judged."""
+    """A session as its merchant asks for it. `verdict`: None until it was judged."""
 
     session: Session
     verdict: StoredVerdict | None
@@ -40,7 +40,7 @@ class SessionOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """All that is left of a session whose data was erased: that this account once had it."""
+    """What remains of a session whose data was erased: that this account had it."""
 
     account_id: int
     gone_at: float
@@ -48,7 +48,7 @@ class Tombstone:
 
 @dataclass(frozen=True, slots=True)
 class JudgingJob:
-    """A session claimed for judging. `epoch` goes with every later statement; `lost_leases` are earlier claims."""
+    """A session claimed for judging. `epoch` is part of every later statement; `lost_leases` are earlier claims."""
 
     session: Session
     attempt: Attempt | None
@@ -58,7 +58,7 @@ class JudgingJob:
 
 @dataclass(frozen=True, slots=True)
 class EnrolledPerson:
-    """A person of an account's identity library, opened."""
+    """A person of an account's identity library, unsealed."""
 
     id: int
     name: str = field(repr=False)

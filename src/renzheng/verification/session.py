@@ -1,7 +1,7 @@
 """A verification's life: its states, the one table of legal moves, attempts and expiry.
 
-Nothing but `MOVES` names a legal move. The store carries each out as one compare-and-set statement, so that of
-any number of concurrent callers exactly one wins.
+Only `MOVES` defines legal moves. The store makes each one with one compare-and-set statement, so that exactly one of
+any number of concurrent callers wins.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class CompareLib(enum.StrEnum):
 
 
 class EndReason(enum.StrEnum):
-    """Why a capture was handed to judging."""
+    """Why a capture was handed over to judging."""
 
     COMPLETED = "completed"  # every step was answered
     ATTEMPTS_USED = "attempts_used"  # the last attempt ran out
@@ -72,7 +72,7 @@ class EndReason(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Details:
-    """What the merchant sent with the token. Personal data: the store keeps it sealed, and no repr shows it."""
+    """What the merchant sent with the token. Personal data: the store seals it, and no repr shows it."""
 
     compare_lib: CompareLib
     id_card: str = ""
@@ -84,16 +84,17 @@ class Details:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One token's verification as the store knows it.
+    """One token's verification, as the store knows it.
 
-    Times are unix seconds. `attempt` counts entries into `capturing` (1 for the first); `counted` counts the
-    attempts whose first action was revealed, and only those are limited. `evidence_until`: when its evidence goes,
-    where its rule says so. `device_mismatch`: a device tried that is not the one the token is bound to. `spared`: the
-    attempts that ended uncounted after their first action was revealed, through the device or for the person's sake.
-    `excused`: those that ended so because the server could not watch them. `eased`: the action that the person asked
-    to be spared, empty where it was time alone; None: nobody asked. `advice`: what a person who failed can do about it.
-    `judged`: the newest attempt that was judged and left the token alive, 0 where there is none. `node`: where its
-    device was last, and `device_seen` when; None: nowhere yet.
+    Times are unix seconds. `attempt` counts entries into `capturing` (1 for the first); `counted` counts the attempts
+    whose first action was revealed, and only those are limited. `evidence_until`: when its evidence is deleted, if its
+    rule says so. `device_mismatch`: another device tried than the one that the token is bound to. `spared`: attempts
+    left uncounted after their first action was revealed, because of the device or for the person's sake. `excused`:
+    those left uncounted because the server could not watch them. `eased`: the action that the person asked to be
+    spared, empty if they asked for time alone; None: nobody asked. `advice`: what a person who failed can do about it.
+    `judged`: the newest attempt that was judged and left the token alive; 0 if there is none. `node`: where its device
+    was last, and `device_seen` when; None: nowhere yet.
+
     `to_bucket`: its evidence is delivered to the account's bucket.
     """
 
@@ -122,21 +123,21 @@ class Session:
     device_seen: float | None = None
 
     def alive(self, now: float) -> bool:
-        """True while the token can still begin or submit a capture."""
+        """Return whether the token can still begin or submit a capture."""
         return now < self.expires_at
 
     def lapsed(self, now: float) -> bool:
-        """True where the token's life ended after an attempt was judged, and that verdict counts."""
+        """Return whether the token's life ended after an attempt was judged, so that its verdict counts."""
         return self.state is State.CAPTURING and self.judged > 0 and not self.alive(now)
 
     @property
     def challenges_shown(self) -> int:
-        """How many challenges were shown: one for each attempt that counted, as what one asked that was given back is
-        asked once more."""
+        """How many challenges were shown: one for each attempt that counted. An attempt that was given back asks its
+        challenge again."""
         return max(self.counted, min(1, self.spared + self.excused))
 
     def attempts_left(self, most: int) -> int:
-        """How many further attempts may reveal an action, of `most` a token."""
+        """Return how many more attempts may reveal an action, of `most` per token."""
         return max(0, most - self.counted)
 
 
@@ -156,10 +157,10 @@ class StepRecord:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One entry into `capturing`: its challenge and the steps revealed so far, enough to go on elsewhere.
+    """One entry into `capturing`: its challenge and the steps revealed so far, enough to continue on another node.
 
     `counts`: whether it is one of those that a token allows: its first action was revealed, and it was not given back.
-    `unwatched`: the server itself stood still, or did not look at what came, while it was under way.
+    `unwatched`: the server stood still, or missed frames, while it was under way.
     """
 
     session_id: int
@@ -176,12 +177,12 @@ class Attempt:
 
     @property
     def is_server_fault(self) -> bool:
-        """Whether it counts, and should not: it is to be given back as far as the token's budget goes."""
+        """Whether it counts but should not. It is given back within the token's budget."""
         return self.counts and self.unwatched
 
     @property
     def is_spared(self) -> bool:
-        """Whether it is over without having counted, though an action of it was revealed."""
+        """Whether it ended uncounted, though an action of it was revealed."""
         return not self.counts and any(step.index >= 1 for step in self.steps)
 
 

@@ -1,4 +1,4 @@
-"""What people mean by a name, however a keyboard, a font or a copied document wrote its characters."""
+"""Normalises names, however a keyboard, a font or a copied document encodes their characters."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 import unicodedata
 
 _DOTS = "•・‧∙.⸱⸰⸳᛫⋅●⚫。ꞏ◦∘ᆞᐧ⁃﹅﹆⦁▪°\u02d9"
-"""Dots beside U+00B7 that stand between the parts of a name, after NFKC; typed, from fonts, and from other scripts."""
+"""Dots other than U+00B7 between the parts of a name, after NFKC: typed, from fonts, and from other scripts."""
 _DASHES = "‐‒–—―−"
 _APOSTROPHES = "‘’‛ʻʼʹ`′\u00b4"
-"""What keyboards and fonts write in place of - and of ', after NFKC."""
+"""What keyboards and fonts use instead of - and of ', after NFKC."""
 _FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
-"""Characters of no width that Unicode does not call formats."""
+"""Zero-width characters that Unicode does not classify as formats."""
 _NOT_IN_CODEC = {
     0xE816: 0x20087,
     0xE817: 0x20089,
@@ -28,7 +28,7 @@ _NOT_IN_CODEC = {
     0xE855: 0x241FE,
     0xE864: 0x9FBB,
 }
-"""Those of them to which GB 18030 of 2000, the one Python knows, gave no place in Unicode; that of 2022 does."""
+"""Characters that have no place in GB 18030 of 2000, the version in Python, but have one in that of 2022."""
 _RADICALS = dict(
     zip(
         map(ord, "⺠⻁⻄⻅⻆⻉⻋⻑⻓⻔⻗⻘⻙⻚⻛⻜⻝⻢⻣⻤⻥⻦⻧⻨⻩⻪⻫⻬⻭⻮⻯⻰⻲⻳"),
@@ -36,13 +36,13 @@ _RADICALS = dict(
         strict=True,
     )
 )
-"""Radicals that a text copied out of a PDF holds in place of the characters, and that NFKC leaves as they are."""
+"""Radicals in text copied from a PDF that stand for characters, and that NFKC does not change."""
 _SAME = str.maketrans("靑黃戶戸○◯", "青黄户户〇〇")
-"""Forms of one character. Of the radicals ⾭, ⿈ and ⼾, NFKC makes the first; a document in China means the second."""
+"""Variants of one character. NFKC maps the radicals ⾭, ⿈ and ⼾ to the first; documents in China mean the second."""
 
 
 def _private() -> dict[int, str]:
-    """The 80 characters of GBK (FE50 to FEA0) that its fonts keep in the private use area, among them 䶮."""
+    """Return the 80 characters of GBK (FE50 to FEA0) that its fonts keep in the private use area, among them 䶮."""
     places = [bytes([0xFE, low]) for low in range(0x50, 0xA1) if low != 0x7F]
     known = {0xE815 + number: place.decode("gb18030") for number, place in enumerate(places)}
     return {code: chr(_NOT_IN_CODEC.get(code, ord(char))) for code, char in known.items()}
@@ -59,25 +59,27 @@ _AFTER = {
 
 
 def _is_seen(character: str) -> bool:
-    """Not white space, no mark of direction or of no width, no control character, no variation selector."""
+    """Return whether a character is visible: no white space, direction mark, zero width, control or variation
+    selector."""
     if character.isspace() or unicodedata.category(character) in ("Cf", "Cc"):
         return False
     return not ("\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef")
 
 
 def folded(text: str) -> str:
-    """NFKC with the characters of fonts and copied documents, and nothing that cannot be seen."""
-    # NFKC would make a space and an accent of these two.
+    """Return the text in NFKC, with the variants of fonts and copied documents replaced, and without invisible
+    characters."""
+    # NFKC would turn these two into a space and an accent.
     plain = text.translate(_CHARACTERS).replace("\u02d9", "·").replace("\u00b4", "'")
     return "".join(filter(_is_seen, unicodedata.normalize("NFKC", plain).translate(_CHARACTERS)))
 
 
 _PLAIN = re.compile("(?:(?![靑黃戶戸])[\u4e00-\u9fff])+")
-"""Names of Chinese characters alone, of which none has another form: they are spelled as they are meant."""
+"""Names of Chinese characters that have no variants. They need no normalising."""
 
 
 def name_as_meant(text: str) -> str:
-    """The spelling under which names are compared: folded, in small letters, with one dot, dash and apostrophe."""
+    """Return the form in which names are compared: folded, in lower case, with one dot, dash and apostrophe."""
     return text if _PLAIN.fullmatch(text) else _as_meant(text)
 
 

@@ -1,7 +1,7 @@
-"""Whether the frames of an attempt are the answer to it: each under its step's nonce, in that step's time, in order.
+"""Checks whether an attempt's frames answer it: each under its step's nonce, in that step's time, in order.
 
-A recording of an earlier verification, or one that was made before the questions were known, carries other nonces or
-comes at other times, however good its pictures are. This looks at no picture.
+A recording of an earlier verification, or one made before the questions were known, has other nonces or times, however
+good its pictures are. This looks at no picture.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from renzheng.verification.session import FrameRecord, StepRecord
 
 
 class TranscriptFault(enum.StrEnum):
-    """Why a transcript does not hold."""
+    """What is wrong with a transcript."""
 
     NO_FRAMES = "no_frames"  # a step without a frame
-    STEPS = "steps"  # other steps than the challenge has, out of order, or one nonce for two of them
+    STEPS = "steps"  # steps that the challenge does not have, wrong order, or one nonce for two steps
     UNKNOWN_STEP = "unknown_step"  # a frame of a step that was never shown
-    NONCE = "nonce"  # a frame under another nonce than its step's
+    NONCE = "nonce"  # a frame with another nonce than its step's
     EARLY = "early"  # a frame from before its step was shown
     LATE = "late"  # a frame from after its step's time, or after the next step was shown
-    ORDER = "order"  # a frame whose number, step or time goes back
-    SEEN = "seen"  # frames that were sent before, with another verification of the account or an earlier attempt
+    ORDER = "order"  # a frame whose sequence, step or time decreases
+    SEEN = "seen"  # frames of another verification of the account, or of an earlier attempt
 
 
 def faults(
     actions: Sequence[str], steps: Sequence[StepRecord], frames: Sequence[FrameRecord]
 ) -> tuple[TranscriptFault, ...]:
-    """What is wrong, each once; nothing where the transcript holds.
+    """Return what is wrong, each fault once; empty if the transcript is valid.
 
-    `actions`: those of the challenge, without the neutral second before them. `frames`: in the order in which they
-    were taken. Times are of one clock.
+    `actions`: those of the challenge, without the neutral second before them. `frames`: in the order in which they were
+    taken. Times are of one clock.
     """
     found = set[TranscriptFault]()
     if not _are_asked(actions, steps):
@@ -59,7 +59,7 @@ def faults(
 
 
 def _are_asked(actions: Sequence[str], steps: Sequence[StepRecord]) -> bool:
-    """Whether these are the neutral second and then the challenge's actions, each shown after the one before."""
+    """Return whether these are the neutral second and then the challenge's actions, each shown after the one before."""
     in_order = all(later.revealed_at >= step.revealed_at for step, later in pairwise(steps))
     indexes = [step.index for step in steps] == list(range(len(actions) + 1))
     asked = [step.action for step in steps[1:]] == list(actions)

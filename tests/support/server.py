@@ -69,7 +69,9 @@ class Server:
             "RENZHENG_OPERATOR_PORT": str(self.operator_port),
             "RENZHENG_CHALLENGE_LENGTH": "2",  # shorter than shipped: most tests are not about the challenge
             "RENZHENG_REQUESTS_PER_SECOND": "100000",  # a fast machine sends a file's requests within one second
-            "RENZHENG_VIDEO_WAIT_SECONDS": "50",  # on a busy machine a video takes longer than is waited for as shipped
+            # On a busy machine a video, or a look at a photo, takes longer than is waited for as shipped.
+            "RENZHENG_VIDEO_WAIT_SECONDS": "50",
+            "RENZHENG_PHOTO_WAIT_SECONDS": "50",
             **{f"RENZHENG_{name.upper()}": str(value) for name, value in settings.items()},
         }
         self.process: subprocess.Popen[bytes] | Forked | None = None

@@ -13,13 +13,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from renzheng.store.open import open_store
 from renzheng.verification.session import StepRecord
 from tests.capture.conftest import BUSINESS
-from tests.support.images import drawn
+from tests.support.images import base64_of, drawn, sample
 from tests.support.mutations import FLOOD
 from tests.support.server import PATIENCE, Server, result, until
 from tests.support.server import token as issue
@@ -40,6 +41,32 @@ def begun(wire: Wire, token: str) -> str:
     step = wire.until("step")
     assert (step["index"], step["action"]) == (0, "neutral")
     return str(step["nonce"])
+
+
+@contextlib.contextmanager
+def still_judge(server: Server) -> Iterator[None]:
+    """The process that looks at photos stands still."""
+    assert server.process is not None
+    children = psutil.Process(server.process.pid).children()
+    [judge] = [child for child in children if child.cmdline()[2:4] == ["renzheng.engine.worker", "judge"]]
+    judge.suspend()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it was replaced
+            judge.resume()
+
+
+def test_a_device_may_be_silent_while_the_server_looks_at_its_photo(server: Server, wire: Wire) -> None:
+    idle = 3  # as this room's server is set
+    with still_judge(server):
+        token = issue(server.sdk(), CompareLib="LOCAL", ImageBase64=base64_of(sample()))
+        wire.hello(token)
+        assert wire.until("welcome")["limits"]["idle_seconds"] == idle
+        wire.say("start")
+        with pytest.raises(TimeoutError):
+            wire.until("step", within=1.5 * idle)
+    assert wire.until("step")["action"] == "neutral"
 
 
 def test_welcome_tells_what_a_device_needs(wire: Wire, token: str) -> None:

@@ -187,7 +187,7 @@ class Visit:
             async with self._places.place(
                 session.id, session.account_id, lambda: self._patience(session), self._tell_turn, has_begun
             ) as place:
-                self._is_waiting = self._device.waits = False
+                self._is_waiting = False
                 yield place
         except NoPlaceError as error:
             self._parts.counter.step("refused", "no_time" if error.too_late else "full")
@@ -240,6 +240,7 @@ class Visit:
                     pass
         except TimeoutError:
             raise ClosingError(Close.EXPIRED) from None
+        self._device.waits = True  # until the attempt runs: for the look at the photo, a place, the store
         return await self._reload()
 
     async def _begin(self, session: Session) -> Attempt | None:
@@ -279,6 +280,7 @@ class Visit:
 
     async def _run_attempt(self, session: Session, attempt: Attempt) -> End:
         self._device.intake.new_attempt(*await self._parts.sessions.stored_frames(session.id, attempt.number))
+        self._device.waits = False
         crowded = lambda: self._places.waiting > 0  # noqa: E731
         runner = AttemptRunner(session, attempt, self._device, self._parts, self._settings, self._socket, crowded)
         self._running = runner

@@ -35,7 +35,7 @@ def test_a_plane_explains_a_flat_picture_from_near_and_far_better_than_a_head(
     surface = Flat(bend_radius=bend, distance=distance, crop=0.75)
     frontal = view(models, puppet.render(PuppetPose(noise=3.0), surface))
     turned = view(models, puppet.render(PuppetPose(yaw=30, noise=3.0, grain=5), surface))
-    found = compare_views(frontal, turned)
+    [found] = compare_views(frontal, [turned])
     assert 1 - found.plane < LIMITS.relief
     solid = solidity_of([(max(turned[0].turn - frontal[0].turn, 20.0), found)], LIMITS)
     assert solid is not None
@@ -46,12 +46,24 @@ def test_a_head_explains_its_turn_better_than_a_plane(puppet: Puppet, models: Fa
     frontal = view(models, puppet.render(PuppetPose(noise=3.0)))
     for proxy in (0.55, 0.65, -0.55, -0.65):
         turned = view(models, puppet.render(PuppetPose(yaw=puppet.yaw_for(proxy), noise=3.0, grain=5)))
-        found = compare_views(frontal, turned)
+        [found] = compare_views(frontal, [turned])
         assert 1 - found.plane > 1.2 * LIMITS.relief
         assert found.head > found.plane
         solid = solidity_of([(abs(turned[0].turn - frontal[0].turn), found)], LIMITS)
         assert solid is not None
         assert solid > 0.3
+
+
+def test_a_plane_is_followed_from_view_to_view_where_one_large_step_would_lose_it(
+    puppet: Puppet, models: FaceModels
+) -> None:
+    mesh, face = view(models, puppet.render(PuppetPose()))
+    shifts = [np.array([[1, 0, pixels], [0, 1, 0]], np.float32) for pixels in (6, 12, 18, 24)]
+    views = [(mesh, cv2.warpAffine(face, one, face.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)) for one in shifts]
+    [alone] = compare_views((mesh, face), views[-1:])
+    followed = compare_views((mesh, face), views)
+    assert alone.plane < 0.8
+    assert all(found.plane > 0.97 for found in followed)
 
 
 @pytest.mark.parametrize("spoilt", ["dark", "noise", "blur"])
@@ -77,7 +89,7 @@ def test_bad_light_makes_no_head_of_a_picture_and_no_picture_of_a_head(
             )
             for degrees in (0, yaw)
         )
-        found = compare_views(spoil(frontal), spoil(turned))
+        [found] = compare_views(spoil(frontal), [spoil(turned)])
         rows.append(solidity_of([(max(abs(turned[0].turn - frontal[0].turn), 15.0), found)], LIMITS) or 0.0)
     head, picture = rows
     assert picture < LIMITS.solidity < -0.2 < head
@@ -86,7 +98,7 @@ def test_bad_light_makes_no_head_of_a_picture_and_no_picture_of_a_head(
 def test_light_alone_is_no_relief(puppet: Puppet, models: FaceModels) -> None:
     frontal = view(models, puppet.render(PuppetPose(noise=2.0)))
     darker = view(models, puppet.render(PuppetPose(noise=2.0, gain=(0.6, 0.6, 0.6), grain=3)))
-    found = compare_views(frontal, darker)
+    [found] = compare_views(frontal, [darker])
     assert 1 - found.plane < 0.3 * LIMITS.relief
     assert found.parallax is not None
     assert found.parallax < 0.02
@@ -96,8 +108,8 @@ def test_a_search_leaves_its_beginning_as_it_was(puppet: Puppet, models: FaceMod
     """The search writes into the homography that it is given: a worse result must not replace a better beginning."""
     frontal = view(models, puppet.render(PuppetPose(noise=2.0)))
     turned = view(models, puppet.render(PuppetPose(yaw=puppet.yaw_for(0.6), noise=2.0)))
-    assert compare_views(frontal, turned) == compare_views(frontal, turned)
-    assert compare_views(frontal, frontal).plane == pytest.approx(1.0, abs=1e-6)
+    assert compare_views(frontal, [turned]) == compare_views(frontal, [turned])
+    assert compare_views(frontal, [frontal])[0].plane == pytest.approx(1.0, abs=1e-6)
 
 
 def test_what_a_head_shows_of_relief_grows_with_its_turn_and_so_does_what_is_asked() -> None:

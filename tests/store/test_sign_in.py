@@ -88,6 +88,14 @@ async def test_a_credential_moved_to_another_operator_opens_for_nobody(world: Wo
         await world.store.sign_in.credential(owner.id)
 
 
+async def test_who_has_signed_in_is_in_the_audit_and_half_a_sign_in_is_not(world: World) -> None:
+    owner, auditor = await operators(world)
+    await world.store.sign_in.begin(owner.id, "whole", "firefox", world.clock())
+    await world.store.sign_in.begin(auditor.id, "password", "firefox", world.clock())
+    signed_in = [event.subject for event in await world.store.audit.newest() if event.verb == "signed in"]
+    assert signed_in == [f"operator {owner.id}"]
+
+
 async def test_sessions_end_one_by_one_all_at_once_and_by_time(world: World) -> None:
     owner, auditor = await operators(world)
     sign_in, now = world.store.sign_in, world.clock()

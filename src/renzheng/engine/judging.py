@@ -306,12 +306,13 @@ class SequenceJudge:
     def _compared(self, aside: Sequence[_Seen], sign: int) -> list[tuple[float, Planarity]]:
         """Return each view's degrees of turn, and its comparison with the best neutral frame; empty without that."""
         aligned = self._faces.aligned
-        ahead = [one for one in self._ahead() if one.index in aligned]
+        views = {seen.index: seen.mesh for seen in aside if seen.mesh is not None and seen.index in aligned}
+        turned = [(mesh, aligned[index]) for index, mesh in views.items()]
         return [
-            (sign * (seen.mesh.turn - self._rest), compare_views(view, (seen.mesh, aligned[seen.index])))
-            for view in [(one.mesh, aligned[one.index]) for one in ahead]
-            for seen in aside
-            if seen.mesh is not None and seen.index in aligned
+            (sign * (mesh.turn - self._rest), compared)
+            for one in self._ahead()
+            if one.index in aligned
+            for (mesh, _), compared in zip(turned, compare_views((one.mesh, aligned[one.index]), turned), strict=True)
         ]
 
     def _turn(self) -> Turn | None:

@@ -11,6 +11,7 @@ better than the plane? That asks the same of faces with much texture and with li
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -57,11 +58,30 @@ class Planarity:
     parallax: float | None
 
 
-def compare_views(frontal: tuple[Mesh, Image], turned: tuple[Mesh, Image]) -> Planarity:
-    """Compare two views. Each is its mesh and the face aligned by it, ``SIDE`` x ``SIDE`` BGR.
+View = tuple[Mesh, Image]
+"""A mesh, and the face aligned by it, ``SIDE`` x ``SIDE`` BGR."""
 
-    Brightness and contrast do not matter. Correlations are with or without eyes and mouth, whichever is higher: a
-    picture may have holes there, with somebody behind. The parallax is of the skin alone.
+
+def compare_views(frontal: View, turned: Sequence[View]) -> list[Planarity]:
+    """Compare each view of one turn with the frontal one, in their order. Brightness and contrast do not matter.
+
+    The least turned is compared first. Where a plane explains it, the search for those that are turned further starts
+    from there as well: in one large step it goes astray, and a picture that is close to the camera looked like a head.
+    """
+    found: dict[int, Planarity] = {}
+    known: list[Floats] = []
+    for index in sorted(range(len(turned)), key=lambda index: abs(turned[index][0].turn - frontal[0].turn)):
+        found[index], move = _compare(frontal, turned[index], known)
+        if found[index].plane > SURE:
+            known = [move]
+    return [found[index] for index in range(len(turned))]
+
+
+def _compare(frontal: View, turned: View, known: Sequence[Floats]) -> tuple[Planarity, Floats]:
+    """Compare two views, and return the homography that explains most. ``known``: where else its search starts.
+
+    Correlations are with or without eyes and mouth, whichever is more: a picture may have holes there, with somebody
+    behind. The parallax is of the skin alone.
     """
     ahead, aside = (_grey(face) for _, face in (frontal, turned))
     there, here = aligned_points(frontal[0]), aligned_points(turned[0])
@@ -70,15 +90,16 @@ def compare_views(frontal: tuple[Mesh, Image], turned: tuple[Mesh, Image]) -> Pl
     starts = _starts(there, here)
     back, shown = _as_head(aside, there, here, starts[0])
     head = max(_alike(ahead, back, (part > 0) & shown) for part in parts)
+    starts += known
     plane, move = max(((_correlation(ahead, aside, one, parts), one) for one in starts), key=lambda one: one[0])
-    # On a plane the search nearly converges after a few rounds; on a head it would not.
+    # On a plane the search has nearly arrived after a few rounds; on a head it would wander about.
     for start in starts:
         found = _search(ahead, aside, start, where)
         if found is not None and (alike := _correlation(ahead, aside, found, parts)) > plane:
             plane, move = alike, found
         if plane > SURE:
             break
-    return Planarity(plane, head, _parallax(ahead, aside, move, parts[1]))
+    return Planarity(plane, head, _parallax(ahead, aside, move, parts[1])), move
 
 
 def _as_head(aside: Image, there: Floats, here: Floats, near: Floats) -> tuple[Image, Flags]:

@@ -38,7 +38,7 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server(
         tmp_path_factory.mktemp("narrow"),
         captures_per_address=1,
-        device_grace_seconds=1,
+        device_grace_seconds=6,  # a page tries again every few seconds: it is back before its attempt is over
         sweep_seconds=0.3,
         **settings,
     ).start()

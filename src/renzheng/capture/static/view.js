@@ -124,6 +124,7 @@ export class View {
     if (name !== "capture") this.shine(undefined);
     this.name = name;
     this.root.dataset.screen = name;
+    this.root.dataset.hint = ""; // a hint belongs to the screen before
     this.root.dataset.tone = tone;
     const other = this.language === "zh-CN" ? "en-US" : "zh-CN";
     this.bar.replaceChildren(...[

@@ -94,7 +94,7 @@ class Calls:
     ) -> Mapping[str, Any]:
         """Call an action and return the response's object. Raises CallError."""
         answer = await self._send(visitor.operator, action, parameters, language)
-        call = self._make_shown(self._service, action, parameters, answer, "Identit" in action)
+        call = self._call_of(self._service, action, parameters, answer, "Identit" in action)
         await self._remember(visitor, call)
         error = answer.response.get("Error")
         if error is not None:
@@ -113,11 +113,11 @@ class Calls:
     ) -> Call:
         """Call an action with an account's key. Returns the call with its reply, which may be an error."""
         answer = await keyed.send(visitor.operator, secret_id, action, parameters, language, region)
-        call = self._make_shown(keyed.service, action, parameters, answer, True, secret_id, region)
+        call = self._call_of(keyed.service, action, parameters, answer, True, secret_id, region)
         await self._remember(visitor, call)
         return call
 
-    def _make_shown(
+    def _call_of(
         self,
         service: Service,
         action: str,

@@ -68,25 +68,29 @@ def compare_views(frontal: View, turned: Sequence[View]) -> list[Planarity]:
     The least turned is compared first. Where a plane explains it, the search for those that are turned further starts
     from there as well: in one large step it goes astray, and a picture that is close to the camera looked like a head.
     """
+    ahead, there = _grey(frontal[1]), aligned_points(frontal[0])
+    face = _inner(there, EDGE)
+    parts = (face, face & _skin(there))
     found: dict[int, Planarity] = {}
     known: list[Floats] = []
     for index in sorted(range(len(turned)), key=lambda index: abs(turned[index][0].turn - frontal[0].turn)):
-        found[index], move = _compare(frontal, turned[index], known)
+        found[index], move = _compare(ahead, there, parts, turned[index], known)
         if found[index].plane > SURE:
             known = [move]
     return [found[index] for index in range(len(turned))]
 
 
-def _compare(frontal: View, turned: View, known: Sequence[Floats]) -> tuple[Planarity, Floats]:
-    """Compare two views, and return the homography that explains most. ``known``: where else its search starts.
+def _compare(
+    ahead: Image, there: Floats, parts: tuple[Image, Image], turned: View, known: Sequence[Floats]
+) -> tuple[Planarity, Floats]:
+    """Compare two views, and return the homography that explains most.
 
-    Correlations are with or without eyes and mouth, whichever is more: a picture may have holes there, with somebody
-    behind. The parallax is of the skin alone.
+    ``ahead``, ``there``: the frontal view in grey, and its points; ``parts``: its inner face, and the skin of that;
+    ``known``: where else the search starts. Correlations are with or without eyes and mouth, whichever is more: a
+    picture may have holes there, with somebody behind. The parallax is of the skin alone.
     """
-    ahead, aside = (_grey(face) for _, face in (frontal, turned))
-    there, here = aligned_points(frontal[0]), aligned_points(turned[0])
-    face, where = _inner(there, EDGE), _inner(here, EDGE - MARGIN)
-    parts = (face, face & _skin(there))
+    aside, here = _grey(turned[1]), aligned_points(turned[0])
+    where = _inner(here, EDGE - MARGIN)
     starts = _starts(there, here)
     back, shown = _as_head(aside, there, here, starts[0])
     head = max(_alike(ahead, back, (part > 0) & shown) for part in parts)

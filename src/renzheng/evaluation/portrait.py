@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -91,16 +92,21 @@ def examine(
     judge(photo, mesh, engine.eye_model(photo, mesh), fitness)
     texture = _extend(*_upright(photo, mesh, size, face_share))
     # A head that stands farther away shows more of the photo than at rest; what is blurred there may look like a face.
+    sides = (engine.limits.frame_side, engine.limits.frame_side_fine, engine.limits.photo_side)
     for zoom in VIEWS:
-        for side in (engine.limits.frame_side, engine.limits.frame_side_fine, engine.limits.photo_side):
-            if second_face(engine.detector(_framed(texture, size, zoom), side), fitness.second_face):
-                raise UnfitPhotoError("another face is in the picture")
+        check_alone(_framed(texture, size, zoom), sides, fitness, engine)
     found = find_mesh(texture, engine)
     points = np.asarray(found.points, dtype=np.float64)
     opened, shut = (sum(engine.eye_model(image, found)) for image in (texture, shut_eyes(texture, points, 1.0)))
     if shut > fitness.shut_eyes * opened:
         raise UnfitPhotoError(f"the eyes cannot be drawn shut: {shut / opened:.2f}")
     return texture, points
+
+
+def check_alone(picture: Image, sides: Sequence[int], fitness: Fitness, engine: FaceModels) -> None:
+    """Search the picture at these sides, in pixels. Raises UnfitPhotoError if it shows another face."""
+    if any(second_face(engine.detector(picture, side), fitness.second_face) for side in sides):
+        raise UnfitPhotoError("another face is in the picture")
 
 
 def _framed(texture: Image, size: tuple[int, int], zoom: float) -> Image:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -26,12 +27,11 @@ from renzheng.engine.judging import measure
 from renzheng.engine.limits import JudgingLimits
 from renzheng.engine.measurement import Frame
 from renzheng.engine.observation import FaceModels
-from renzheng.engine.quality import second_face
 from renzheng.engine.runtimes import Floats, Image
 from renzheng.evaluation.attacks import ATTACKS, Attack, Stage, answered, mixed_challenge, present
 from renzheng.evaluation.measures import causes, measures_of
 from renzheng.evaluation.pairs import DataError
-from renzheng.evaluation.portrait import VIEWS, Fitness, UnfitPhotoError, models
+from renzheng.evaluation.portrait import VIEWS, Fitness, UnfitPhotoError, check_alone, models
 from renzheng.evaluation.presentations import (
     FRAMES,
     REPLICATES,
@@ -186,19 +186,11 @@ def examine_photo(photo: Image, known: Sequence[Floats], engine: FaceModels) -> 
         raise UnfitPhotoError("no face was found in the photo")
     if any(cosine(face, other) >= STRANGERS for other in known):
         raise UnfitPhotoError("somebody who takes part already")
-    if _uncovers_another(Puppet(photo, size=SIZE, face_share=FACE_SHARE, engine=engine), engine):
-        raise UnfitPhotoError("another face is in the picture")
+    puppet = Puppet(photo, size=SIZE, face_share=FACE_SHARE, engine=engine)
+    sides = (engine.limits.frame_side, engine.limits.frame_side_fine)
+    for pose, scale in product(MOVED, VIEWS):
+        check_alone(puppet.render(replace(pose, scale=scale)), sides, Fitness(), engine)
     return face
-
-
-def _uncovers_another(puppet: Puppet, engine: FaceModels) -> bool:
-    """Return whether the head, turned or tilted, reveals another face that it hides at rest."""
-    return any(
-        second_face(engine.detector(puppet.render(replace(pose, scale=scale)), side), Fitness().second_face)
-        for pose in MOVED
-        for scale in VIEWS
-        for side in (engine.limits.frame_side, engine.limits.frame_side_fine)
-    )
 
 
 # -- the run -----------------------------------------------------------------------------------------------------

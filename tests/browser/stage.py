@@ -164,6 +164,16 @@ class Device:
         await self.page.goto(f"{server}/verify#{token}{extra}")
         return self
 
+    @contextlib.asynccontextmanager
+    async def _explained(self, problem: str) -> AsyncIterator[None]:
+        """If what is waited for within does not come, the failure says what the page shows and showed before."""
+        try:
+            yield
+        except Exception:
+            now = await self.page.evaluate("document.getElementById('page')?.outerHTML.slice(0, 300)")
+            before = await self.page.evaluate("window.witness?.slice(-12)")
+            raise AssertionError(f"{problem}: {now}; before: {before}; errors: {self.errors}") from None
+
     async def screen(self, name: str) -> None:
         """Wait for a screen by its name, on which nothing is under way that was pressed before."""
         await self.screen_among((name,))
@@ -171,11 +181,8 @@ class Device:
     async def screen_among(self, names: tuple[str, ...], seconds: float = PATIENCE) -> str:
         """The first of these screens that comes."""
         wanted = ", ".join(map(SHOWN_SCREEN.format, names))
-        try:
+        async with self._explained(f"no screen {names} within {seconds:g} s"):
             await self.page.locator(wanted).first.wait_for(timeout=seconds * 1000)
-        except Exception:
-            now = await self.page.evaluate("document.getElementById('page')?.outerHTML.slice(0, 300)")
-            raise AssertionError(f"no screen {names} within {seconds:g} s: {now}; errors: {self.errors}") from None
         return str(await self.page.locator("#page").get_attribute("data-screen"))
 
     async def saw(self, what: str) -> None:
@@ -215,12 +222,19 @@ class Device:
 
     async def step(self) -> None:
         """Wait for a step of the challenge, before which the server has no attempt under way that could go on."""
-        await self.page.locator('[data-phase="step"]').wait_for()
+        async with self._explained("no step"):
+            await self.page.locator('[data-phase="step"]').wait_for()
+
+    async def reconnected(self) -> None:
+        """Wait until the page no longer says that the connection is lost."""
+        async with self._explained("not reconnected"):
+            await self.page.locator('#page:not([data-hint="reconnecting"])').wait_for()
 
     async def action(self) -> str:
         """Wait for the first action of a challenge; its name."""
         glyph = self.page.locator('[data-phase="step"] .glyph:not([data-action="neutral"])')
-        await glyph.wait_for()
+        async with self._explained("no action"):
+            await glyph.wait_for()
         return str(await glyph.get_attribute("data-action"))
 
 

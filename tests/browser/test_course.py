@@ -42,7 +42,7 @@ async def test_a_connection_that_is_cut_costs_nothing(server: Server, key: tuple
         await line.cut()
         await person.page.locator('[data-hint="reconnecting"]').wait_for()
         await line.mend()
-        await person.page.locator('#page:not([data-hint="reconnecting"])').wait_for()
+        await person.reconnected()
         assert await person.action() == asked, "the challenge goes on where it was"
         assert server.json("session", "show", token)["counted"] == 1
         assert not person.errors

@@ -38,7 +38,7 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server(
         tmp_path_factory.mktemp("narrow"),
         captures_per_address=1,
-        device_grace_seconds=6,  # a page tries again every few seconds: it is back before its attempt is over
+        device_grace_seconds=1,
         sweep_seconds=0.3,
         **settings,
     ).start()
@@ -71,7 +71,7 @@ async def test_a_server_that_restarts_goes_on_in_the_same_attempt(narrow: Server
         await asyncio.to_thread(narrow.stop)
         await person.page.locator('[data-hint="reconnecting"]').wait_for()
         await asyncio.to_thread(narrow.start)
-        await person.page.locator('#page:not([data-hint="reconnecting"])').wait_for()
+        await person.reconnected()
         assert await person.action() == asked
         camera.obeys = True
         await person.end("passed")
